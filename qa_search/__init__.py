@@ -1,0 +1,77 @@
+"""Semantic search over an archive of expert answers.
+
+>>> from qa_search import SearchIndex, build_index
+>>> report = build_index(["data/archive/"], "index/")                       # doctest: +SKIP
+>>> with SearchIndex.open("index/") as index:                               # doctest: +SKIP
+...     result = index.search("sore hamstrings, PT did not help", k=5)
+...     print(result.hits[0].title, result.hits[0].highlight.text)
+"""
+
+from __future__ import annotations
+
+from qa_search.build import Progress, build_index
+from qa_search.errors import (
+    ArchiveError,
+    DamagedArchiveError,
+    IndexDamagedError,
+    IndexFolderError,
+    IndexFormatError,
+    IndexLockedError,
+    IndexNotFoundError,
+    IndexWriteError,
+    ModelError,
+    ModelMismatchError,
+    ModelNotFoundError,
+    NoPostsError,
+    QASearchError,
+    QueryError,
+    SetAsideError,
+    SourceNotFoundError,
+    UnknownFormatError,
+)
+from qa_search.search import SearchIndex
+from qa_search.types import (
+    AnswerPart,
+    BuildReport,
+    Highlight,
+    Hit,
+    IndexInfo,
+    MissingPost,
+    Post,
+    SearchResult,
+    SetAside,
+    SourceCount,
+)
+
+__all__ = [
+    "AnswerPart",
+    "ArchiveError",
+    "BuildReport",
+    "DamagedArchiveError",
+    "Highlight",
+    "Hit",
+    "IndexDamagedError",
+    "IndexFolderError",
+    "IndexFormatError",
+    "IndexInfo",
+    "IndexLockedError",
+    "IndexNotFoundError",
+    "IndexWriteError",
+    "MissingPost",
+    "ModelError",
+    "ModelMismatchError",
+    "ModelNotFoundError",
+    "NoPostsError",
+    "Post",
+    "Progress",
+    "QASearchError",
+    "QueryError",
+    "SearchIndex",
+    "SearchResult",
+    "SetAside",
+    "SetAsideError",
+    "SourceCount",
+    "SourceNotFoundError",
+    "UnknownFormatError",
+    "build_index",
+]

@@ -1,0 +1,117 @@
+"""Archives -> posts: every source walked, unpacked, recognised from its content and read as a stream.
+
+A format is one reader in one file. To add one here, write the reader, add it to `BUILT_IN_READERS` and add a
+sample to the contract test; from another package, name it in the entry-point group ``qa_search.readers``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.metadata import entry_points
+
+from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
+from qa_search.archives.containers import damage_named, list_files, unpacked
+from qa_search.archives.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.page import PageReader
+from qa_search.archives.page_html import HtmlPageReader
+from qa_search.archives.stackexchange import StackExchangeReader
+from qa_search.archives.tables import TableReader
+from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
+from qa_search.types import Post, SetAside
+
+__all__ = ["BUILT_IN_READERS", "ArchiveFile", "ReadOptions", "Reader", "read_archives", "readers"]
+
+ENTRY_POINT_GROUP = "qa_search.readers"
+
+# In the order in which they are asked: the surest signs first.
+BUILT_IN_READERS: tuple[Reader, ...] = (
+    PageReader(),
+    StackExchangeReader(),
+    HtmlPageReader(),
+    JsonLinesReader(),
+    JsonReader(),
+    TableReader(),
+)
+
+
+@cache
+def readers() -> tuple[Reader, ...]:
+    """All readers: those of other packages first, so that they can take over a format.
+
+    Raises:
+        ArchiveError: if another package's reader cannot be loaded.
+    """
+    found = []
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
+        try:
+            reader = point.load()
+            found.append(reader() if isinstance(reader, type) else reader)
+        except Exception as error:
+            raise ArchiveError(
+                f"the archive reader {point.name!r} ({point.value}) cannot be loaded: {error}. "
+                "Mend or uninstall the package that brings it."
+            ) from error
+    return (*found, *BUILT_IN_READERS)
+
+
+def read_archives(
+    sources: Sequence[str | os.PathLike[str]],
+    options: ReadOptions | None = None,
+    *,
+    keep_going: bool = False,
+) -> Iterator[Post | SetAside]:
+    """Yield every post of every source, and a note for each post or file that cannot be read.
+
+    A file in a folder that is in no known format is set aside. With ``keep_going``, so is one that is damaged
+    (after the posts before the damage).
+
+    Raises:
+        SourceNotFoundError: if a source is not there.
+        UnknownFormatError: if a source that was named itself is in no known format.
+        DamagedArchiveError: if a file cannot be read to its end.
+    """
+    options = options or ReadOptions()
+    for file, named in list_files(sources):
+        try:
+            yield from _read_file(file, named, options)
+        except DamagedArchiveError as error:
+            if not keep_going:
+                raise
+            yield file.set_aside(error.place, error.reason)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise  # the scratch folder's disk, not this file
+            damage = file.damaged(f"cannot be read ({error.strerror or error})")
+            if not keep_going:
+                raise damage from error
+            yield file.set_aside("", damage.reason)
+
+
+def _read_file(file: ArchiveFile, named: bool, options: ReadOptions) -> Iterator[Post | SetAside]:
+    with unpacked(file) as inner_files:
+        for inner in inner_files:
+            # Only what was named itself, not what happens to lie beside it in a container, must be readable.
+            must_read = named and inner.source == file.source
+            with damage_named(inner):
+                reader = next((reader for reader in readers() if reader.recognises(inner, options)), None)
+                try:
+                    if reader is None:
+                        raise _unknown(inner)
+                    yield from reader.read(inner, options)
+                except UnknownFormatError as error:
+                    if must_read:
+                        raise
+                    yield inner.set_aside(error.place, error.reason)
+
+
+def _unknown(file: ArchiveFile) -> UnknownFormatError:
+    known = f"Known formats: {', '.join(reader.name for reader in readers())}; each also in .gz, .zip or .7z."
+    if not file.head:
+        return file.unknown("an empty file", known)
+    if file.head_text is None:
+        return file.unknown("binary data, not an archive of posts", known)
+    start = " ".join(file.head_text[:200].split())[:40]
+    return file.unknown(f"in no archive format that is known (it begins {start!r})", known)

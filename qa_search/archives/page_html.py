@@ -1,0 +1,120 @@
+"""The archive page as a web page: the same parts, found in whatever markup surrounds them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.dates import parse_date
+from qa_search.archives.html_text import html_to_text
+from qa_search.archives.page import PageError, parse_page
+from qa_search.archives.text import clean_text
+from qa_search.types import Post, SetAside
+
+_PAGE = re.compile(
+    r"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article)\b", re.IGNORECASE | re.DOTALL
+)
+_MARKER = re.compile(r"(?:- )?(question|answer)\s*:?", re.IGNORECASE)
+_LINK = re.compile(r"[-•«‹<←]*\s*(prev|next)(?:ious)?\s*:\s*(.*?)\s*(?:[»›>→]+)?", re.IGNORECASE)
+_BETWEEN_LINKS = re.compile(r"\s*[|·/]?\s*(?=\bNext\s*:)", re.IGNORECASE)
+_LINK_TARGET = re.compile(r"\s*\([^()\s]*\)$")
+_DATE = re.compile(r"\d{4}[/.-]\d{1,2}[/.-]\d{1,2}(?:[T ]+\d{1,2}:\d{2}(?::\d{2})?)?")
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_CANONICAL = re.compile(r"<link\b(?=[^>]*\brel=[\"']?canonical)[^>]*\bhref=[\"']?([^\"'\s>]+)", re.IGNORECASE)
+_CHARSET = re.compile(rb"<meta\b[^>]*\bcharset=[\"']?([\w-]+)", re.IGNORECASE)
+
+
+class HtmlPageReader:
+    """Reads archive pages saved as HTML, one post a file."""
+
+    name = "archive page (HTML)"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """An HTML page; whether it is an archive page is known once its text is there."""
+        return file.head_text is not None and _PAGE.match(file.head_text.lstrip("\ufeff")) is not None
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        """Yield the page's post."""
+        markup = self._markup(file)
+        try:
+            lines = [line.strip() for line in clean_text(html_to_text(markup)).split("\n")]
+            yield self._post(file, lines, markup)
+        except PageError as error:
+            yield file.set_aside(error.place, f"not an archive page: {error}")
+        except ValueError as error:
+            yield file.set_aside("", str(error))
+
+    def _markup(self, file: ArchiveFile) -> str:
+        charset = _CHARSET.search(file.head[:2048])
+        if charset is not None and charset[1].lower() not in (b"utf-8", b"utf8"):
+            try:
+                with file.open() as stream:
+                    return stream.read().decode(charset[1].decode("ascii"), "replace")
+            except LookupError:
+                pass  # a charset that does not exist: its bytes tell better
+        with file.open_text() as text:
+            return text.read()
+
+    def _post(self, file: ArchiveFile, lines: list[str], markup: str) -> Post:
+        """Bring the page's text into the lines of an archive page, site header and footer left out."""
+        markers = {
+            number: match[1].capitalize() for number, line in enumerate(lines) if (match := _MARKER.fullmatch(line))
+        }
+        question = next((number for number, name in markers.items() if name == "Question"), None)
+        if question is None:
+            raise PageError("", "no line that says 'Question' and nothing else")
+        answer = next((number for number, name in markers.items() if name == "Answer" and number > question), None)
+        if answer is None:
+            raise PageError("", "no line that says 'Answer' and nothing else")
+        header = [line for line in lines[:question] if line]
+        dates = [number for number, line in enumerate(header) if (found := _DATE.search(line)) and parse_date(found[0])]
+        title_at = dates[-1] - 1 if dates else len(header) - 1
+        title = header[title_at] if title_at >= 0 else ""
+        if not title and (found := _TITLE.search(markup)):
+            title = html_to_text(found[1])
+        page = [title]
+        if dates and (found := _DATE.search(header[dates[-1]])):
+            page.append(found[0])
+        page += [
+            "Question",
+            *lines[question + 1 : answer],
+            "Answer",
+            *self._answer_and_links(lines[answer + 1 :]),
+        ]
+        post = parse_page(file, page)
+        canonical = _CANONICAL.search(markup)
+        return post if canonical is None else replace(post, url=canonical[1])
+
+    def _answer_and_links(self, lines: list[str]) -> list[str]:
+        """Drop what follows the last Prev or Next link, and write the links as a text page has them."""
+        lines = [part for line in lines for part in _split_links(line)]
+        links = {number: match for number, line in enumerate(lines) if (match := _LINK.fullmatch(line))}
+        certain = [number for number in links if _is_certain(number, links)]
+        if not certain:
+            return lines
+        first = last = certain[-1]
+        while first > 0 and (not lines[first - 1] or first - 1 in links):
+            first -= 1
+        named = [
+            f"- {links[number][1].capitalize()}:{_LINK_TARGET.sub('', links[number][2])}"
+            for number in range(first, last + 1)
+            if number in links
+        ]
+        return lines[:first] + named
+
+
+def _split_links(line: str) -> list[str]:
+    """Part "Prev: ... | Next: ..." on one line."""
+    return _BETWEEN_LINKS.split(line, maxsplit=1) if _LINK.fullmatch(line) else [line]
+
+
+def _is_certain(number: int, links: dict[int, re.Match[str]]) -> bool:
+    """Tell a navigation line from a step of the answer that happens to begin with "Next:".
+
+    It is empty, links somewhere, or stands beside the other one of the two.
+    """
+    kind, title = links[number][1].lower(), links[number][2]
+    beside = (links[near][1].lower() for near in (number - 1, number + 1) if near in links)
+    return not title or _LINK_TARGET.search(title) is not None or any(other != kind for other in beside)

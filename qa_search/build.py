@@ -1,0 +1,201 @@
+"""Build an index from archives."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import chain
+from typing import Any
+
+from qa_search.archives import ReadOptions, read_archives
+from qa_search.archives.records import ROLES
+from qa_search.embedders import Embedder, load_embedder
+from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
+from qa_search.generations import IndexFolder
+from qa_search.passages import DEFAULT_PASSAGE_TOKENS, Splitter
+from qa_search.stores.posts import PostWriter
+from qa_search.stores.vectors import VectorWriter
+from qa_search.types import BuildReport, Post, SetAside
+
+DEFAULT_SOURCE = "data/archive"
+_EMBED_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: ``stage`` is "reading" (posts, total unknown) or "embedding" (passages)."""
+
+    stage: str
+    done: int
+    total: int | None
+
+
+def build_index(
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    index: str | os.PathLike[str],
+    *,
+    model: str | os.PathLike[str] | Embedder | None = None,
+    download: bool = False,
+    field_map: Mapping[str, str] | None = None,
+    keep_unanswered: bool = False,
+    strict: bool = False,
+    keep_going: bool = False,
+    passage_tokens: int = DEFAULT_PASSAGE_TOKENS,
+    progress: Callable[[Progress], None] | None = None,
+) -> BuildReport:
+    """Read archives and build the index that `SearchIndex.open` opens.
+
+    Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails.
+
+    Args:
+        sources: files and folders; a single one may be given as it is.
+        index: the folder to write to; made if it is not there.
+        model: a model's name or folder, or the model itself; None for the packaged default.
+        download: fetch the model if it is not on this machine.
+        field_map: role -> name of a field, for records that call their fields otherwise.
+        keep_unanswered: index questions that have no answer yet.
+        strict: stop at the first post that cannot be read, instead of setting it aside.
+        keep_going: set aside files that are damaged, instead of stopping.
+        passage_tokens: the most tokens of a passage, where the model reads as many.
+        progress: called now and then with how far the build is.
+
+    Raises:
+        ArchiveError: if a source cannot be used, or there is nothing to index.
+        ModelError: if the model cannot be used.
+        IndexFolderError: if the folder is locked by another build or cannot be written to.
+    """
+    started_at = time.perf_counter()
+    paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    options = ReadOptions(_checked_field_map(field_map or {}))
+    report = progress or (lambda _: None)
+    folder = IndexFolder(index)
+    # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
+    posts = read_archives(paths, options, keep_going=keep_going)
+    try:
+        posts = chain([next(posts)], posts)
+    except StopIteration:
+        where = _listed(paths) or "no source"
+        raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
+    with folder.writing():
+        if model is None or isinstance(model, str | os.PathLike):
+            embedder = load_embedder(model, download=download)
+        else:
+            embedder = model
+        limit = embedder.passage_limit
+        splitter = Splitter(embedder.count_tokens, passage_tokens if limit is None else min(passage_tokens, limit))
+        partial = folder.start_generation()
+        try:
+            writer = PostWriter(partial)
+            try:
+                _store_posts(posts, writer, splitter, report, keep_unanswered=keep_unanswered, strict=strict)
+                _require_posts(writer, paths)
+                vectors = VectorWriter(partial, embedder.dimension)
+                _embed_passages(writer, vectors, embedder, report)
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
+            counts = {
+                "posts": writer.posts,
+                "duplicates": writer.entries - writer.posts,
+                "passages": writer.passages,
+                "set_aside": writer.set_aside_count,
+                "unanswered": writer.unanswered,
+            }
+            generation = folder.publish(partial, _manifest(embedder, splitter, counts))
+        except BaseException:
+            folder.abandon(partial)
+            raise
+    return BuildReport(
+        index=os.fspath(index),
+        generation=generation.name,
+        embedded=counts["passages"],
+        reused=0,
+        seconds=round(time.perf_counter() - started_at, 2),
+        model=embedder.model_id.name,
+        **counts,
+    )
+
+
+def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
+    for role, name in field_map.items():
+        if role not in ROLES or not name:
+            raise ArchiveError(
+                f"--map {role}={name}: fields are mapped as ROLE=FIELD, where ROLE is one of {', '.join(ROLES)}."
+            )
+    return dict(field_map)
+
+
+def _store_posts(
+    posts: Iterable[Post | SetAside],
+    writer: PostWriter,
+    splitter: Splitter,
+    report: Callable[[Progress], None],
+    *,
+    keep_unanswered: bool,
+    strict: bool,
+) -> None:
+    """Store every post once, with its passages."""
+    for done, post in enumerate(posts, start=1):
+        if isinstance(post, SetAside):
+            if strict:
+                raise SetAsideError(f"{post}. Mend it, or build without --strict to set it aside.")
+            writer.add_set_aside(post)
+        elif not post.answer and not keep_unanswered:
+            writer.add_unanswered(post)
+        else:
+            number = writer.add(post)
+            if number is not None:
+                writer.add_passages(number, splitter.passages(post))
+        report(Progress("reading", done, None))
+
+
+def _listed(paths: Sequence[str | os.PathLike[str]]) -> str:
+    return ", ".join(os.fspath(path) for path in paths)
+
+
+def _require_posts(writer: PostWriter, paths: Sequence[str | os.PathLike[str]]) -> None:
+    if writer.passages:
+        return
+    where = _listed(paths)
+    if writer.unanswered:
+        raise NoPostsError(
+            f"{where}: {writer.unanswered} questions, none of them answered. "
+            "Build with --keep-unanswered to index them all the same."
+        )
+    first = writer.first_set_aside()
+    why = f" ({writer.set_aside_count} set aside, the first: {first})" if first else ""
+    raise NoPostsError(f"{where}: nothing to index{why}. Name an archive of posts in a known format.")
+
+
+def _embed_passages(
+    writer: PostWriter, vectors: VectorWriter, embedder: Embedder, report: Callable[[Progress], None]
+) -> None:
+    done = 0
+    report(Progress("embedding", done, writer.passages))
+    for texts in writer.passage_texts(_EMBED_BLOCK):
+        vectors.add(embedder.embed_passages(texts))
+        done += len(texts)
+        report(Progress("embedding", done, writer.passages))
+    vectors.close()
+
+
+def _manifest(embedder: Embedder, splitter: Splitter, counts: Mapping[str, int]) -> dict[str, Any]:
+    model = embedder.model_id
+    return {
+        "built_by": f"qa-search {version('qa-search')}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "location": model.location,
+            "dimension": embedder.dimension,
+            "passage_limit": embedder.passage_limit,
+        },
+        "splitter": {"passage_tokens": splitter.limit},
+        "counts": dict(counts),
+    }

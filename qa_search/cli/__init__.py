@@ -1,0 +1,60 @@
+"""The ``qa-search`` command. Everything that prints or exits is in this package."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from qa_search.cli.build import build
+from qa_search.cli.info import info
+from qa_search.cli.query import query
+from qa_search.errors import QASearchError, QueryError
+
+__all__ = ["cli", "main"]
+
+EXIT_USAGE = 2
+EXIT_UNUSABLE = 3
+
+
+class _Group(click.Group):
+    """Turns the library's errors into one message and the exit status that goes with it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except QueryError as error:
+            raise click.UsageError(str(error), ctx=ctx) from error
+        except QASearchError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(EXIT_UNUSABLE)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="qa-search", prog_name="qa-search")
+def cli() -> None:
+    r"""Search an archive of expert answers: ask in your own words, get the closest past answers.
+
+    \b
+    qa-search build                    build the index from data/archive/
+    qa-search query "back of my thigh has ached for months, PT did nothing"
+    qa-search info                     what the index holds
+
+    Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
+    the model cannot be used.
+    """
+
+
+cli.add_command(build)
+cli.add_command(info)
+cli.add_command(query)
+
+
+def main() -> None:
+    """Run the command, and end quietly when the reader of its output has gone."""
+    try:
+        cli()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

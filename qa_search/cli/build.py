@@ -1,0 +1,131 @@
+"""``qa-search build``."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from qa_search.build import DEFAULT_SOURCE, Progress, build_index
+from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.passages import DEFAULT_PASSAGE_TOKENS
+from qa_search.types import BuildReport
+
+_SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_UPDATES = 0.2
+
+
+@click.command(short_help="Build the index from archives.")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@index_option()
+@model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
+@click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
+@click.option(
+    "--map",
+    "field_map",
+    multiple=True,
+    metavar="ROLE=FIELD",
+    help="Which field holds the question, answer, title, date, url, tags, author or id, where the names are unusual.",
+)
+@click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet.")
+@click.option("--strict", is_flag=True, help="Stop at the first post that cannot be read.")
+@click.option("--keep-going", is_flag=True, help="Set damaged files aside instead of stopping.")
+@click.option(
+    "--passage-tokens",
+    type=click.IntRange(min=8),
+    default=DEFAULT_PASSAGE_TOKENS,
+    show_default=True,
+    help="The most tokens of a passage.",
+)
+@json_option("the report")
+@quiet_option()
+def build(
+    sources: tuple[str, ...],
+    index_path: str,
+    model: str | None,
+    download: bool,
+    field_map: tuple[str, ...],
+    keep_unanswered: bool,
+    strict: bool,
+    keep_going: bool,
+    passage_tokens: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Read archives and build the index; what was there answers until the new one is whole.
+
+    SOURCE is a file or a folder (default: data/archive/): archive pages as text or HTML, JSON, JSON Lines, CSV,
+    TSV, Stack Exchange dumps, each also in .gz, .zip or .7z. Formats are recognised from content.
+    """
+    mapping = {}
+    for item in field_map:
+        role, separator, name = item.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{item!r} is not ROLE=FIELD, such as question=Frage", param_hint="--map")
+        mapping[role] = name
+    report = build_index(
+        sources or (DEFAULT_SOURCE,),
+        index_path,
+        model=model,
+        download=download,
+        field_map=mapping,
+        keep_unanswered=keep_unanswered,
+        strict=strict,
+        keep_going=keep_going,
+        passage_tokens=passage_tokens,
+        progress=None if quiet else _ProgressLine(),
+    )
+    if as_json:
+        print_json(report.to_dict())
+    elif not quiet:
+        click.echo(_summary(report))
+
+
+def _summary(report: BuildReport) -> str:
+    lines = [
+        f"{report.posts:,} posts in {report.passages:,} passages, built in {report.seconds:.1f} s into {report.index}"
+    ]
+    if report.duplicates:
+        lines.append(f"{report.duplicates:,} more were copies of these: stored once, found under all their ids")
+    if report.unanswered:
+        lines.append(f"{report.unanswered:,} questions have no answer yet and were left out (--keep-unanswered)")
+    if report.set_aside:
+        lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
+    return "\n".join(lines)
+
+
+class _ProgressLine:
+    """Shows how far a build is on standard error: one line that is redrawn on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._redraw = sys.stderr.isatty()
+        self._next = time.monotonic() + (0 if self._redraw else _SECONDS_BETWEEN_LINES)
+        self._stage: str | None = None
+        self._started = time.monotonic()
+        self._drawn = False
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._started = progress.stage, now
+        last = progress.done == progress.total
+        if now < self._next and not (last and self._drawn):
+            return
+        self._next = now + (_SECONDS_BETWEEN_UPDATES if self._redraw else _SECONDS_BETWEEN_LINES)
+        text = _describe(progress, now - self._started)
+        if self._redraw:
+            click.echo(f"\r\x1b[K{'' if last else text}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+        self._drawn = True
+
+
+def _describe(progress: Progress, seconds: float) -> str:
+    rate = progress.done / seconds if seconds > 0 else 0.0
+    if progress.total is None:
+        return f"reading: {progress.done:,} posts"
+    text = f"embedding: {progress.done:,} of {progress.total:,} passages"
+    if rate:
+        text += f", {rate:,.0f}/s, {(progress.total - progress.done) / rate:,.0f} s left"
+    return text

@@ -1,0 +1,65 @@
+"""``qa-search info``."""
+
+from __future__ import annotations
+
+import click
+
+from qa_search.cli.options import index_option, json_option, print_json
+from qa_search.cli.page import printable
+from qa_search.search import SearchIndex
+from qa_search.types import IndexInfo
+
+_SHOWN = 10
+
+
+@click.command(short_help="Say what the index holds.")
+@index_option()
+@click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
+@json_option("everything")
+def info(index_path: str, show_all: bool, as_json: bool) -> None:
+    """Say what the index holds, how it was built, what could not be read and which posts are missing.
+
+    Missing posts are the titles that the Prev and Next links of archive pages mention and no page has.
+    """
+    with SearchIndex.open(index_path) as index:
+        found = index.info()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo("\n".join(printable(line) for line in _lines(found, None if show_all else _SHOWN)))
+
+
+def _lines(info: IndexInfo, shown: int | None) -> list[str]:
+    counts = info.counts
+    lines = [
+        f"{info.index}: generation {info.generation}, built {info.created} by {info.built_by}",
+        f"  {counts['posts']:,} posts in {counts['passages']:,} passages, {info.bytes / 1e6:,.1f} MB",
+        f"  {counts['duplicates']:,} copies, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
+        f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
+        f"  passages of at most {info.splitter['passage_tokens']} tokens",
+        "",
+        "Sources",
+    ]
+    for source in info.sources[:shown]:
+        extras = [
+            f"{count:,} {what}"
+            for count, what in ((source.unanswered, "unanswered"), (source.set_aside, "set aside"))
+            if count
+        ]
+        lines.append(f"  {source.source}: {', '.join([f'{source.posts:,} posts', *extras])}")
+    lines += _more(len(info.sources), shown)
+    if info.set_aside:
+        lines += ["", "Set aside"]
+        lines += [f"  {note}" for note in info.set_aside[:shown]]
+        lines += _more(len(info.set_aside), shown)
+    if info.missing_posts:
+        lines += ["", "Missing: Prev and Next links mention these posts, and no page has them"]
+        for missing in info.missing_posts[:shown]:
+            lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
+        lines += _more(len(info.missing_posts), shown)
+    return lines
+
+
+def _more(count: int, shown: int | None) -> list[str]:
+    hidden = 0 if shown is None else count - shown
+    return [f"  ... and {hidden:,} more (--all)"] if hidden > 0 else []

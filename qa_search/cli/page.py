@@ -1,0 +1,131 @@
+"""A search result as a page for the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+
+import click
+
+from qa_search.types import Hit, SearchResult
+
+_MAX_WIDTH = 96
+_INDENT = "   "
+_MARK_START, _MARK_END = "\ue000", "\ue001"  # private characters that stand for the highlight while wrapping
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ue000\ue001]")
+
+
+def printable(text: str) -> str:
+    """Leave out what could take over a terminal: control characters, and marks that turn the writing direction."""
+    return _UNSAFE.sub("", text)
+
+
+def use_colour() -> bool:
+    """Colour only on a terminal, and never with NO_COLOR set (see https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def render_result(result: SearchResult, *, full: bool = False, width: int | None = None) -> str:
+    """Lay the hits out one below the other, the sentence that matters marked in each."""
+    columns = min(width or shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH)
+    return "\n\n".join(_render_hit(hit, full, max(columns, 30)) for hit in result.hits)
+
+
+def _render_hit(hit: Hit, full: bool, width: int) -> str:
+    colour = use_colour()
+    title = printable(hit.title) or "(no title)"
+    heading = textwrap.wrap(f"{hit.rank}. {title}", width, subsequent_indent=_INDENT)
+    origin = hit.source if hit.source.endswith(f"/{hit.source_id}") else f"{hit.source}/{hit.source_id}"
+    facts = [
+        hit.date[:10] if hit.date else "no date",
+        origin,
+        f"score {hit.score:.2f}",
+        f"found in the {hit.matched}",
+    ]
+    lines = [_style(line, colour, bold=True) for line in heading]
+    lines += [_style(line, colour, dim=True) for line in _wrapped(printable(" · ".join(facts)), width)]
+    if hit.url:
+        lines.append(_style(_INDENT + printable(hit.url), colour, dim=True))
+    if full:
+        for label, name in (("Question", "question"), ("Answer", "answer")):
+            text = getattr(hit, name)
+            if text:
+                lines += ["", _style(_INDENT + label, colour, bold=True)]
+                lines += _marked_lines(text, hit, name, width, colour)
+    else:
+        if hit.matched != "title":
+            lines += ["", *_passage_lines(hit, width, colour)]
+        if hit.matched != "answer" and hit.answer:
+            lines += ["", _style(_INDENT + "Answer", colour, bold=True)]
+            lines += _marked_lines(_beginning(hit.answer), hit, "answer", width, colour)
+    return "\n".join(lines)
+
+
+def _passage_lines(hit: Hit, width: int, colour: bool) -> list[str]:
+    """The best passage with dots where it goes on in the post."""
+    text = getattr(hit, hit.matched)
+    start = text.find(hit.passage)
+    highlight = hit.highlight
+    passage = (
+        printable(text[start : highlight.start])
+        + _MARK_START + printable(highlight.text) + _MARK_END
+        + printable(text[highlight.end : start + len(hit.passage)])
+    )  # fmt: skip
+    before = "… " if start > 0 else ""
+    after = " …" if start + len(hit.passage) < len(text) else ""
+    return _mark(_wrapped(before + passage + after, width), colour)
+
+
+def _marked_lines(text: str, hit: Hit, name: str, width: int, colour: bool) -> list[str]:
+    highlight = hit.highlight
+    if highlight.field == name and text[highlight.start : highlight.end] == highlight.text:
+        text = (
+            printable(text[: highlight.start])
+            + _MARK_START + printable(highlight.text) + _MARK_END
+            + printable(text[highlight.end :])
+        )  # fmt: skip
+    else:
+        text = printable(text)
+    return _mark(_wrapped(text, width), colour)
+
+
+def _beginning(text: str, characters: int = 400) -> str:
+    if len(text) <= characters:
+        return text
+    return text[:characters].rsplit(maxsplit=1)[0] + " …"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines: list[str] = []
+    for line in text.split("\n"):
+        lines += textwrap.wrap(
+            line, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+        ) or [""]
+    return lines
+
+
+def _mark(lines: list[str], colour: bool) -> list[str]:
+    """Turn the marks into colour on a terminal and into »...« elsewhere."""
+    marked = []
+    inside = False
+    for line in lines:
+        if not colour:
+            marked.append(line.replace(_MARK_START, "»").replace(_MARK_END, "«"))
+            continue
+        body = line.removeprefix(_INDENT)
+        pieces = re.split(f"({_MARK_START}|{_MARK_END})", body)
+        out = ""
+        for piece in pieces:
+            if piece in (_MARK_START, _MARK_END):
+                inside = piece == _MARK_START
+            elif piece:
+                out += click.style(piece, fg="yellow", bold=True) if inside else piece
+        marked.append(_INDENT + out if body else "")
+    return marked
+
+
+def _style(text: str, colour: bool, **style: bool) -> str:
+    return click.style(text, **style) if colour else text

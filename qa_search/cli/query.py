@@ -1,0 +1,59 @@
+"""``qa-search query``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.cli.page import render_result
+from qa_search.search import DEFAULT_TOP_K, SearchIndex
+
+EXIT_NOTHING_FOUND = 1
+
+
+@click.command(short_help="Find the closest past answers.")
+@click.argument("text", nargs=-1, required=True)
+@index_option()
+@click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
+              help="How many posts at most.")  # fmt: skip
+@click.option("--since", metavar="DATE", help="Only posts of this date or later (2015, 2015-06 or 2015-06-30).")
+@click.option("--until", metavar="DATE", help="Only posts up to this date, its whole day, month or year included.")
+@click.option("--source", metavar="GLOB", help="Only posts whose source matches, such as '*/Posts.xml'.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only posts with this tag; all of them, if repeated.")
+@click.option("--full", is_flag=True, help="Show whole questions and answers.")
+@model_option("Where the model that made the index is now, if it moved.")
+@json_option("the result")
+@quiet_option()
+@click.pass_context
+def query(
+    ctx: click.Context,
+    text: tuple[str, ...],
+    index_path: str,
+    top_k: int,
+    since: str | None,
+    until: str | None,
+    source: str | None,
+    tags: tuple[str, ...],
+    full: bool,
+    model: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input."""
+    complaint = _standard_input() if text == ("-",) else " ".join(text)
+    with SearchIndex.open(index_path, model=model) as index:
+        result = index.search(complaint, top_k, since=since, until=until, source=source, tags=tags)
+    if as_json:
+        print_json(result.to_dict())
+    elif result.hits:
+        click.echo(render_result(result, full=full))
+    elif not quiet:
+        click.echo("No post in the archive passes these filters.", err=True)
+    if not result.hits:
+        ctx.exit(EXIT_NOTHING_FOUND)
+
+
+def _standard_input() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "replace")

@@ -1,0 +1,58 @@
+"""Text -> vectors, by any sentence-transformers model."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from qa_search.embedders.base import Embedder, ModelId, Vectors
+from qa_search.embedders.locate import DEFAULT_MODEL, locate_model
+from qa_search.passages import Splitter
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Embedder",
+    "ModelId",
+    "Vectors",
+    "embed_whole_queries",
+    "load_embedder",
+    "locate_model",
+]
+
+
+def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> Embedder:
+    """Load a model: None for the packaged default, a folder, or the name of one that is on this machine.
+
+    Raises:
+        ModelNotFoundError: if it is not on this machine (and ``download`` is false, or fails).
+        ModelError: if it cannot be loaded.
+    """
+    located = locate_model(model, download=download)
+    from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(located)
+
+
+def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
+    """Embed questions of any length: (n, dimension), unit length.
+
+    A question longer than the model reads is cut at sentences; its vector points to the mean of its parts',
+    each weighted by its length. So nothing is cut off, and its cosine to a passage ranks as the parts' mean.
+    """
+    limit = embedder.query_limit
+    parts: list[str] = []
+    owners: list[int] = []
+    for number, text in enumerate(texts):
+        spans = [] if limit is None else Splitter(embedder.count_tokens, limit).split(text)
+        spans = spans or [(0, len(text))]
+        parts += [text[start:end] for start, end in spans]
+        owners += [number] * len(spans)
+    vectors = embedder.embed_queries(parts)
+    if len(parts) == len(texts):
+        return vectors
+    sums = np.zeros((len(texts), embedder.dimension), np.float32)
+    weights = np.asarray(embedder.count_tokens(parts), np.float32)
+    np.add.at(sums, np.asarray(owners, np.intp), vectors * weights[:, None])
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)

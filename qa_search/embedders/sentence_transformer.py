@@ -1,0 +1,152 @@
+"""Any sentence-transformers model, run by torch."""
+
+from __future__ import annotations
+
+import logging as python_logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qa_search.embedders.base import ModelId, Vectors
+from qa_search.embedders.locate import LocatedModel, hash_model
+from qa_search.errors import ModelError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 32
+# Roles under which models name the prompt for questions and for documents; the first that there is counts.
+_QUERY_PROMPTS = ("query", "question")
+_PASSAGE_PROMPTS = ("document", "passage", "corpus", "doc")
+
+
+class SentenceTransformerEmbedder:
+    """Loads a model from its folder; importing torch takes seconds, so this is done when it is made."""
+
+    def __init__(self, located: LocatedModel) -> None:
+        with _quiet_loading():
+            from sentence_transformers import SentenceTransformer
+
+            try:
+                self._model = SentenceTransformer(str(located.folder), local_files_only=True)
+            except Exception as error:
+                # Loading runs code of three libraries, each with errors of its own.
+                raise ModelError(
+                    f"{located.folder}: sentence-transformers cannot load this model "
+                    f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+                ) from error
+        self._model.eval()
+        self._id = ModelId(located.name, hash_model(located.folder), located.location)
+        self._tokenizer = _uncut_tokenizer(self._model)
+        self._query_prompt = _prompt(self._model, _QUERY_PROMPTS)
+        self._passage_prompt = _prompt(self._model, _PASSAGE_PROMPTS)
+        probe = self._model.encode(["x"], show_progress_bar=False)
+        self._dimension = int(np.asarray(probe).shape[1])
+
+    @property
+    def model_id(self) -> ModelId:
+        """The model's identity."""
+        return self._id
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return self._dimension
+
+    @property
+    def passage_limit(self) -> int | None:
+        """The most tokens of a passage that the model reads."""
+        return self._limit(self._passage_prompt)
+
+    @property
+    def query_limit(self) -> int | None:
+        """The most tokens of a question that the model reads."""
+        return self._limit(self._query_prompt)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count each text's tokens, without special tokens and never cut."""
+        if not texts:
+            return []
+        if hasattr(self._tokenizer, "encode_batch"):
+            return [len(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed passages: (n, dimension)."""
+        return self._embed(texts, self._passage_prompt, self._model.encode_document)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Embed questions: (n, dimension)."""
+        return self._embed(texts, self._query_prompt, self._model.encode_query)
+
+    def _embed(self, texts: Sequence[str], prompt: str, encode: Any) -> Vectors:
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        vectors = encode(
+            list(texts),
+            prompt=prompt,
+            batch_size=_BATCH,
+            normalize_embeddings=True,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        )
+        return np.ascontiguousarray(vectors, np.float32)
+
+    def _limit(self, prompt: str) -> int | None:
+        longest = self._model.max_seq_length
+        if longest is None or not 0 < longest < 1 << 20:  # static embeddings read any length
+            return None
+        special = self._special_tokens()
+        limit = int(longest) - special - (self.count_tokens([prompt])[0] if prompt else 0)
+        if limit < 8:
+            raise ModelError(f"the model {self._id.name!r} reads {longest} tokens, its own prompt included: too few")
+        return limit
+
+    def _special_tokens(self) -> int:
+        if hasattr(self._tokenizer, "num_special_tokens_to_add"):
+            return int(self._tokenizer.num_special_tokens_to_add(False))
+        return 2
+
+
+def _uncut_tokenizer(model: SentenceTransformer) -> Any:
+    """A copy of the model's tokenizer that neither cuts nor pads, so the model's own keeps its settings."""
+    tokenizer: Any = model.tokenizer
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(backend, "no_truncation"):
+        return tokenizer  # not one of the tokenizers library: it cuts only when asked to
+    from tokenizers import Tokenizer
+
+    copy = Tokenizer.from_str(backend.to_str())
+    copy.no_truncation()
+    copy.no_padding()
+    return copy
+
+
+def _prompt(model: SentenceTransformer, names: Sequence[str]) -> str:
+    """The prompt that the model itself would use: one by its role, else its default."""
+    prompts = model.prompts or {}
+    found = next((prompts[name] for name in names if prompts.get(name)), "")
+    default = prompts.get(model.default_prompt_name or "", "") or ""
+    return found or default
+
+
+@contextmanager
+def _quiet_loading() -> Iterator[None]:
+    """Keep the libraries' own bars and notices off the terminal while a model loads."""
+    from transformers.utils import logging
+
+    transformers_logging: Any = logging  # untyped
+    bars = transformers_logging.is_progress_bar_enabled()
+    levels = {name: python_logging.getLogger(name).level for name in ("sentence_transformers", "transformers")}
+    transformers_logging.disable_progress_bar()
+    for name in levels:
+        python_logging.getLogger(name).setLevel(python_logging.ERROR)
+    try:
+        yield
+    finally:
+        if bars:
+            transformers_logging.enable_progress_bar()
+        for name, level in levels.items():
+            python_logging.getLogger(name).setLevel(level)

@@ -1,0 +1,1 @@
+"""Candidates -> hits: pure functions, no files and no models."""

@@ -1,0 +1,112 @@
+"""Text -> sentences and list steps, as spans of characters.
+
+Written for what lay people type: sentences without capitals, "1) ..." steps, "7:45/mile", "e.g.", hard-wrapped
+lines. Rules, not a model: no download, and the same cut on every machine.
+"""
+
+from __future__ import annotations
+
+import re
+
+Span = tuple[int, int]
+
+# A full stop after these never ends a sentence ...
+_NEVER_LAST = frozenset(
+    "e.g i.e eg ie dr mr mrs ms prof st vs cf approx ca resp incl fig no nr vol ph.d b.sc m.sc z.b u.a d.h bzw".split()
+)
+# ... and after these only if a capital follows.
+_SELDOM_LAST = frozenset(
+    "etc a.m p.m am pm min mins hr hrs sec secs mi km ft in lb lbs oz kg yr yrs wk wks mo mos u.s u.k inc ltd jr sr "
+    "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun ave".split()
+)
+_STEP = re.compile(r"[ \t]*(?:[-*•·–—‣◦]|\(?\d{1,3}[.):]|\(?[a-zA-Z][.)])[ \t]+(?=\S)")
+_STOP = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*)")
+_LAST_WORD = re.compile(r"[^\s(\[\"'“‘]+$")
+_WRAPPED_LINE_LENGTH = 45
+
+
+def split_sentences(text: str) -> list[Span]:
+    """Cut text into sentences and list steps.
+
+    Returns:
+        (start, end) spans in order, without blanks at either end. They do not overlap, and together they hold
+        every character that is not a blank.
+    """
+    spans: list[Span] = []
+    for start, end in _blocks(text):
+        spans.extend(_split_block(text, start, end))
+    return spans
+
+
+def _blocks(text: str) -> list[Span]:
+    """Cut at line ends, except where a line was only wrapped and its sentence goes on in the next."""
+    blocks: list[Span] = []
+    start = 0
+    lines = text.split("\n")
+    position = 0
+    for number, line in enumerate(lines):
+        end = position + len(line)
+        following = lines[number + 1] if number + 1 < len(lines) else ""
+        if not _is_wrapped(line, following):
+            blocks.append((start, end))
+            start = end + 1
+        position = end + 1
+    return blocks
+
+
+def _is_wrapped(line: str, following: str) -> bool:
+    """Tell whether a sentence runs on over a line end: a long line, no stop, and a small letter after it."""
+    line, following = line.rstrip(), following.lstrip()
+    return (
+        len(line) >= _WRAPPED_LINE_LENGTH
+        and following[:1].islower()
+        and line[-1] not in ".!?…:;。！？"
+        and not _STEP.match(following + " x")
+    )
+
+
+def _split_block(text: str, start: int, end: int) -> list[Span]:
+    spans = []
+    step = _STEP.match(text, start, end)
+    position = step.end() if step else start  # the "1." of a step ends no sentence
+    begin = start
+    for stop in _STOP.finditer(text, position, end):
+        if _ends_sentence(text, begin, stop, end):
+            spans.append((begin, stop.end()))
+            begin = stop.end()
+    spans.append((begin, end))
+    return [trimmed for span in spans if (trimmed := _trim(text, span)) is not None]
+
+
+def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool:
+    mark = stop[0]
+    following = text[stop.end() : end].lstrip()
+    if not following:
+        return True
+    if mark[0] == "…" or mark.startswith(".."):
+        return not following[0].islower()
+    if mark[0] != ".":
+        # "(really?) and then": a mark inside brackets or quotes whose sentence goes on
+        return not (len(mark.rstrip("\"'”’»)]")) < len(mark) and following[0].islower())
+    word = _LAST_WORD.search(text, begin, stop.start())
+    last = word[0].lower() if word else ""
+    if last in _NEVER_LAST:
+        return False
+    if last in _SELDOM_LAST:
+        return following[0].isupper() or (following[0].isdigit() and last == "etc")
+    if len(last) == 1 and last.isalpha():
+        # an initial ("J. Smith"), unless it is the word "I"
+        return last == "i"
+    if last.isdigit() and len(last) <= 2:
+        # the number of a step within a line: "1. rest 2. ice", or alone at the beginning of a sentence
+        return not following[0].islower() and text[begin : stop.start()].strip() != last
+    return True
+
+
+def _trim(text: str, span: Span) -> Span | None:
+    start, end = span
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    return (start, end) if start < end else None

@@ -1,0 +1,339 @@
+"""Posts, their ids and their passages in one SQLite file per generation.
+
+A text that came several times is one row of ``post``; each id under which it came is a row of ``entry``.
+Passages are numbered from 0 in the order of the vectors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qa_search.errors import IndexDamagedError
+from qa_search.stores.vectors import Ids
+from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
+
+DATABASE_NAME = "posts.sqlite"
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA locking_mode = EXCLUSIVE;
+CREATE TABLE post (
+    id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE,
+    title TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL, answers TEXT NOT NULL
+);
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY, post_id TEXT NOT NULL UNIQUE, post INTEGER NOT NULL REFERENCES post,
+    source TEXT NOT NULL, source_id TEXT NOT NULL, date TEXT, url TEXT, tags TEXT NOT NULL,
+    author TEXT, score INTEGER, prev_title TEXT, next_title TEXT
+);
+CREATE TABLE tag (tag TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES entry, PRIMARY KEY (tag, entry)) WITHOUT ROWID;
+CREATE TABLE passage (
+    id INTEGER PRIMARY KEY, post INTEGER NOT NULL REFERENCES post,
+    field TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL
+);
+CREATE TABLE unanswered (source TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL);
+CREATE TABLE set_aside (source TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE page_link (folded TEXT NOT NULL, title TEXT NOT NULL, source_id TEXT NOT NULL);
+"""
+_INDICES = """
+CREATE INDEX entry_of_post ON entry (post);
+CREATE INDEX entry_source ON entry (source);
+CREATE INDEX entry_date ON entry (date);
+CREATE INDEX passage_of_post ON passage (post);
+"""
+_ENTRY = (
+    "e.source, e.source_id, p.title, p.question, p.answer, e.date, e.url, e.tags, e.author, e.score, p.answers, "
+    "e.prev_title, e.next_title"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a post must be like to be a hit. Dates compare as ISO 8601; ``until`` is exclusive here."""
+
+    since: str | None = None
+    until: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self != Filters()
+
+    def sql(self) -> tuple[str, list[str]]:
+        """Return the condition on ``entry e`` and its parameters."""
+        conditions, values = ["1"], []
+        if self.since is not None:
+            conditions.append("e.date >= ?")
+            values.append(self.since)
+        if self.until is not None:
+            conditions.append("e.date < ?")
+            values.append(self.until)
+        if self.source is not None:
+            conditions.append("(e.source GLOB ? OR e.source || '/' || e.source_id GLOB ?)")
+            values += [self.source, self.source]
+        for tag in self.tags:
+            conditions.append("EXISTS (SELECT 1 FROM tag t WHERE t.tag = ? AND t.entry = e.id)")
+            values.append(fold_tag(tag))
+        return " AND ".join(conditions), values
+
+
+def fold_tag(tag: str) -> str:
+    """Fold the ways to write a tag: "Shin Splints" is "shin-splints"."""
+    return "-".join(tag.casefold().replace("_", " ").replace("-", " ").split())
+
+
+def fold_title(title: str) -> str:
+    """Fold a title for comparing it with what a link says."""
+    return " ".join(title.casefold().split())
+
+
+class PostWriter:
+    """Writes a new generation's posts. Nothing is safe on disk until `close`, and nobody reads it before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / DATABASE_NAME
+        # Used from one thread at a time; statements are in one transaction until `close`.
+        self._db = sqlite3.connect(self.path, isolation_level=None)
+        self._db.executescript(_SCHEMA)
+        self._db.execute("BEGIN")
+        self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
+
+    def add(self, post: Post) -> int | None:
+        """Store a post under its id; return its number, or None if the text was there already.
+
+        An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
+        """
+        post = self._with_free_id(post)
+        self._add_page(post)
+        content = _content_hash(post)
+        row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
+        number = self.posts if row is None else int(row[0])
+        if row is None:
+            answers = json.dumps([part.to_dict() for part in post.answers], ensure_ascii=False)
+            self._db.execute(
+                "INSERT INTO post VALUES (?, ?, ?, ?, ?, ?)",
+                (number, content, post.title, post.question, post.answer, answers),
+            )
+            self.posts += 1
+        self._db.execute(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                self.entries, post.post_id, number, post.source, post.source_id, post.date, post.url,
+                json.dumps(post.tags, ensure_ascii=False), post.author, post.score, post.prev_title, post.next_title,
+            ),
+        )  # fmt: skip
+        tags = {(fold_tag(tag), self.entries) for tag in post.tags}
+        self._db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+        self.entries += 1
+        return number if row is None else None
+
+    def add_passages(self, post: int, passages: Iterable[Passage]) -> None:
+        """Store the passages of a post, numbered on from the last."""
+        for passage in passages:
+            values = (self.passages, post, passage.field, passage.start, passage.end)
+            self._db.execute("INSERT INTO passage VALUES (?, ?, ?, ?, ?)", values)
+            self.passages += 1
+
+    def add_unanswered(self, post: Post) -> None:
+        """Note a question that nobody has answered yet."""
+        self._add_page(post)
+        self._db.execute("INSERT INTO unanswered VALUES (?, ?, ?)", (post.source, post.source_id, post.title))
+        self.unanswered += 1
+
+    def add_set_aside(self, note: SetAside) -> None:
+        """Note a post or a file that could not be read."""
+        self._db.execute("INSERT INTO set_aside VALUES (?, ?, ?)", (note.source, note.place, note.reason))
+        self.set_aside_count += 1
+
+    def first_set_aside(self) -> SetAside | None:
+        """Return the first note on what could not be read."""
+        row = self._db.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
+        return None if row is None else SetAside(*row)
+
+    def passage_texts(self, size: int) -> Iterator[list[str]]:
+        """Yield the texts of all passages in order, some at a time."""
+        cursor = self._db.execute(
+            "SELECT CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\" "
+            "FROM passage JOIN post ON post.id = passage.post ORDER BY passage.id"
+        )
+        while rows := cursor.fetchmany(size):
+            yield [text[start:end] for text, start, end in rows]
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._db.execute("COMMIT")
+        self._db.executescript(_INDICES)
+        self._db.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, to be deleted."""
+        self._db.close()
+
+    def _with_free_id(self, post: Post) -> Post:
+        taken = "SELECT 1 FROM entry WHERE post_id = ?"
+        candidate, number = post, 1
+        while self._db.execute(taken, (candidate.post_id,)).fetchone():
+            number += 1
+            candidate = replace(post, source_id=f"{post.source_id}~{number}")
+        return candidate
+
+    def _add_page(self, post: Post) -> None:
+        """Note a page's title and the titles that it links to."""
+        if post.prev_title is None and post.next_title is None:
+            return
+        self._db.execute("INSERT OR IGNORE INTO page_title VALUES (?)", (fold_title(post.title),))
+        for title in (post.prev_title, post.next_title):
+            if title:
+                self._db.execute("INSERT INTO page_link VALUES (?, ?, ?)", (fold_title(title), title, post.source_id))
+
+
+class PostStore:
+    """Reads one generation's posts. Opening parses nothing; safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file without ever writing to it.
+
+        Raises:
+            IndexDamagedError: if it is missing or no database.
+        """
+        self._path = folder / DATABASE_NAME
+        self._lock = threading.Lock()
+        # immutable: no locks and no files beside it, since a published generation never changes
+        uri = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
+        try:
+            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._db.execute("SELECT 1 FROM entry LIMIT 1")
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def allowed_passages(self, filters: Filters) -> Ids:
+        """Return the numbers of the passages whose posts pass, in ascending order."""
+        condition, values = filters.sql()
+        rows = self._all(
+            "SELECT id FROM passage WHERE post IN (SELECT e.post FROM entry e WHERE "  # noqa: S608 - fixed text
+            f"{condition}) ORDER BY id",
+            values,
+        )
+        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+
+    def passages(self, numbers: Sequence[int]) -> dict[int, tuple[int, Passage]]:
+        """Return for each passage number its post's number and the passage."""
+        found: dict[int, tuple[int, Passage]] = {}
+        for chunk in _chunks(numbers):
+            marks = ",".join("?" * len(chunk))
+            query = f'SELECT id, post, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
+            for number, post, field, start, end in self._all(query, chunk):
+                found[number] = (post, Passage(field, start, end))
+        return found
+
+    def entry(self, post: int, filters: Filters | None = None) -> Post:
+        """Return a post by its number, under the first of its ids that passes the filters."""
+        condition, values = (filters or Filters()).sql()
+        rows = self._all(
+            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
+            f"WHERE e.post = ? AND {condition} ORDER BY e.id LIMIT 1",
+            [post, *values],
+        )
+        if not rows:
+            raise self._damaged(f"post {post} is missing")
+        return _post(rows[0])
+
+    def find(self, post_id: str) -> Post | None:
+        """Return a post by any of its ids, None if there is none of that id."""
+        rows = self._all(
+            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = ?",  # noqa: S608
+            [post_id],
+        )
+        return _post(rows[0]) if rows else None
+
+    def ids_of(self, post_id: str) -> list[str]:
+        """Return all ids of the post that has this one, in the order in which they came."""
+        query = "SELECT post_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        return [row[0] for row in self._all(query, [post_id])]
+
+    def source_counts(self) -> list[SourceCount]:
+        """Count what each source gave."""
+        rows = self._all(
+            """
+            SELECT source, sum(posts), sum(aside), sum(waiting) FROM (
+                SELECT source, 1 AS posts, 0 AS aside, 0 AS waiting FROM entry
+                UNION ALL SELECT source, 0, 1, 0 FROM set_aside
+                UNION ALL SELECT source, 0, 0, 1 FROM unanswered
+            ) GROUP BY source ORDER BY source
+            """
+        )
+        return [SourceCount(*row) for row in rows]
+
+    def set_aside(self) -> list[SetAside]:
+        """Return the notes on what could not be read."""
+        return [SetAside(*row) for row in self._all("SELECT source, place, reason FROM set_aside ORDER BY rowid")]
+
+    def missing_posts(self) -> list[MissingPost]:
+        """Return the titles that Prev and Next links mention and no page has."""
+        rows = self._all(
+            "SELECT min(title), json_group_array(source_id) FROM page_link "
+            "WHERE folded NOT IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)"
+        )
+        return [MissingPost(title, tuple(sorted(set(json.loads(ids))))) for title, ids in rows]
+
+    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._db.execute(query, tuple(values)).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise self._damaged(error) from error
+
+    def _damaged(self, what: object) -> IndexDamagedError:
+        folder = self._path.parent.parent.parent
+        return IndexDamagedError(f"{self._path}: {what}. Build the index again: qa-search build --index {folder}")
+
+
+def _content_hash(post: Post) -> bytes:
+    """Hash what makes two posts the same text: title, question and answer, blanks aside."""
+    digest = hashlib.blake2b(digest_size=16)
+    for text in (post.title, post.question, post.answer):
+        digest.update(" ".join(text.split()).encode() + b"\0")
+    return digest.digest()
+
+
+def _post(row: Sequence[Any]) -> Post:
+    (
+        source,
+        source_id,
+        title,
+        question,
+        answer,
+        date,
+        url,
+        tags,
+        author,
+        score,
+        answers,
+        prev_title,
+        next_title,
+    ) = row
+    return Post(
+        source, source_id, title, question, answer, date, url, tuple(json.loads(tags)), author, score,
+        tuple(AnswerPart(**part) for part in json.loads(answers)), prev_title, next_title,
+    )  # fmt: skip
+
+
+def _chunks(values: Sequence[int], size: int = 500) -> Iterator[list[int]]:
+    for start in range(0, len(values), size):
+        yield [int(value) for value in values[start : start + size]]

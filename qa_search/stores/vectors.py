@@ -1,0 +1,162 @@
+"""Passage vectors in FAISS: exact search over shards of a fixed size, each one file.
+
+Shards keep memory flat while an index is built (one shard is in memory, whatever the archive's size), and are
+memory-mapped when it is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.base import Vectors
+from qa_search.errors import IndexDamagedError
+
+SHARD_VECTORS = 16_384
+# A FAISS file claims its own sizes; beyond twice the file's real size they are made up.
+_MIN_DESERIALIZATION_BYTES = 1 << 20
+
+Ids = npt.NDArray[np.int64]
+Scores = npt.NDArray[np.float32]
+
+
+def shard_name(number: int) -> str:
+    """The file name of a shard."""
+    return f"vectors-{number:05}.faiss"
+
+
+class VectorWriter:
+    """Writes vectors in order of their passage numbers, a file as soon as a shard is full."""
+
+    def __init__(self, folder: Path, dimension: int, shard_vectors: int = SHARD_VECTORS) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._buffer = np.empty((shard_vectors, dimension), np.float32)
+        self._filled = 0
+        self.files: list[str] = []
+
+    def add(self, vectors: Vectors) -> None:
+        """Append vectors (n, dimension).
+
+        Raises:
+            OSError: if a full shard cannot be written.
+            ValueError: if a vector holds a value that is no number.
+        """
+        if not np.isfinite(vectors).all():
+            raise ValueError("the model gave a vector with values that are no numbers")
+        while len(vectors):
+            taken = vectors[: len(self._buffer) - self._filled]
+            self._buffer[self._filled : self._filled + len(taken)] = taken
+            self._filled += len(taken)
+            vectors = vectors[len(taken) :]
+            if self._filled == len(self._buffer):
+                self._write_shard()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._filled or not self.files:
+            self._write_shard()
+
+    def _write_shard(self) -> None:
+        index = faiss.IndexFlatIP(self._dimension)
+        index.add(self._buffer[: self._filled])
+        name = shard_name(len(self.files))
+        # Not faiss.write_index: on a full disk it can return as if all were well.
+        with (self._folder / name).open("wb") as stream:
+            stream.write(faiss.serialize_index(index).data)
+        self.files.append(name)
+        self._filled = 0
+
+
+class VectorStore:
+    """Searches the vectors of one generation. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, files: list[str], dimension: int, count: int) -> None:
+        """Map the shards.
+
+        Raises:
+            IndexDamagedError: if a shard is missing or is not what was written.
+        """
+        self._dimension = dimension
+        self._shards: list[tuple[int, faiss.Index]] = []
+        self.count = 0
+        for name in files:
+            path = folder / name
+            try:
+                size = path.stat().st_size
+                faiss.set_deserialization_vector_byte_limit(max(2 * size, _MIN_DESERIALIZATION_BYTES))
+                shard = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            except (OSError, RuntimeError) as error:
+                raise _damaged(path, " ".join(str(error).split())[:200]) from error
+            if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
+                raise _damaged(path, f"{shard.d} dimensions, where the manifest says {dimension}")
+            self._shards.append((self.count, shard))
+            self.count += shard.ntotal
+        if self.count != count:
+            raise _damaged(folder, f"{self.count} vectors, where the manifest says {count}")
+
+    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
+        """Find the passages of highest inner product, exactly.
+
+        Args:
+            queries: (n, dimension).
+            k: how many at most; fewer are returned when the store (or ``allowed``) holds fewer.
+            allowed: the only passage numbers to consider, in ascending order; None for all.
+
+        Returns:
+            scores and passage numbers, both (n, found), best first.
+        """
+        found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards if shard.ntotal]
+        if not found:
+            return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        scores = np.concatenate([scores for scores, _ in found], axis=1)
+        ids = np.concatenate([ids for _, ids in found], axis=1)
+        if len(found) > 1:
+            # Ties go to the lower number, so that an answer does not depend on how shards are cut.
+            order = np.lexsort((ids, -scores), axis=1)[:, :k]
+            scores, ids = np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1)
+        return scores, ids
+
+    def reconstruct(self, numbers: Ids) -> Vectors:
+        """Return the stored vectors of some passages: (n, dimension)."""
+        vectors = np.empty((len(numbers), self._dimension), np.float32)
+        for row, number in enumerate(numbers):
+            offset, shard = next(item for item in reversed(self._shards) if item[0] <= number)
+            vectors[row] = shard.reconstruct(int(number) - offset)
+        return vectors
+
+    def blocks(self, size: int = 4096) -> Iterator[Vectors]:
+        """Yield all stored vectors in order, some at a time: (up to size, dimension) each."""
+        for _, shard in self._shards:
+            for start in range(0, shard.ntotal, size):
+                yield shard.reconstruct_n(start, min(size, shard.ntotal - start))
+
+
+def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
+    parameters = None
+    count = shard.ntotal
+    if allowed is not None:
+        low, high = np.searchsorted(allowed, [offset, offset + shard.ntotal])
+        members = np.ascontiguousarray(allowed[low:high] - offset)
+        count = len(members)
+        if not count:
+            return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        bits = np.zeros(shard.ntotal, bool)
+        bits[members] = True
+        bitmap = np.packbits(bits, bitorder="little")
+        selector: Any = faiss.IDSelectorBitmap  # its stubs describe the C++ constructor, not Python's
+        settings: Any = faiss.SearchParameters
+        parameters = settings(sel=selector(bitmap))
+    scores, ids = shard.search(queries, min(k, count), params=parameters)
+    return scores, ids + offset
+
+
+def _damaged(path: Path, what: str) -> IndexDamagedError:
+    return IndexDamagedError(
+        f"{path}: {what}. Build the index again: qa-search build --index {path.parent.parent.parent}"
+    )

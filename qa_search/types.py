@@ -1,0 +1,195 @@
+"""The nouns of qa_search: plain, frozen records that every other module passes around."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Literal
+
+Field = Literal["question", "answer", "title"]
+FIELDS: tuple[Field, ...] = ("title", "question", "answer")
+
+
+def to_jsonable(value: Any) -> Any:
+    """Turn records, tuples and mappings into what `json.dumps` writes and `json.loads` gives back."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_jsonable(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_jsonable(item) for item in value]
+    return value
+
+
+class _Record:
+    """Adds ``to_dict`` to the records that callers see."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as its JSON document: the same names, lists for tuples."""
+        document: dict[str, Any] = to_jsonable(self)
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPart(_Record):
+    """One of several answers in a post's ``answer`` text: ``post.answer[start:end]``."""
+
+    start: int
+    end: int
+    id: str | None = None
+    score: int | None = None
+    accepted: bool = False
+    author: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Post(_Record):
+    """A question and its answers, as one archive has them.
+
+    ``source`` names the archive file (for pages: the folder or container of pages), ``source_id`` the post
+    within it; together they make ``post_id``. ``date`` is ISO 8601. ``prev_title`` and ``next_title`` are
+    what an archive page links to: None when it has no such line, "" when the line is empty.
+    """
+
+    source: str
+    source_id: str
+    title: str = ""
+    question: str = ""
+    answer: str = ""
+    date: str | None = None
+    url: str | None = None
+    tags: tuple[str, ...] = ()
+    author: str | None = None
+    score: int | None = None
+    answers: tuple[AnswerPart, ...] = ()
+    prev_title: str | None = None
+    next_title: str | None = None
+
+    @property
+    def post_id(self) -> str:
+        """The post's id: made from ``source`` and ``source_id`` alone, so it outlives edits and rebuilds."""
+        digest = hashlib.blake2b(f"{self.source}\n{self.source_id}".encode(), digest_size=10).digest()
+        return base64.b32encode(digest).decode("ascii").lower()
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside(_Record):
+    """A post, or a file in a folder, that could not be read: which, where in it, and why."""
+
+    source: str
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        where = f"{self.source}, {self.place}" if self.place else self.source
+        return f"{where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A span of one field of a post, in characters: ``getattr(post, field)[start:end]``."""
+
+    field: Field
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight(_Record):
+    """The sentence of a hit that matters most: ``getattr(hit, field)[start:end] == text``."""
+
+    field: Field
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(_Record):
+    """One past post that is close to what was asked. ``score`` is the cosine of its best passage."""
+
+    rank: int
+    post_id: str
+    source_id: str
+    title: str
+    date: str | None
+    source: str
+    url: str | None
+    tags: tuple[str, ...]
+    score: float
+    matched: Field
+    passage: str
+    highlight: Highlight
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(_Record):
+    """What a search gave: the hits, best first, and how long it took."""
+
+    query: str
+    hits: tuple[Hit, ...]
+    took_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport(_Record):
+    """What a build did.
+
+    ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
+    ``embedded`` and ``reused`` add up to ``passages``.
+    """
+
+    index: str
+    generation: str
+    posts: int
+    duplicates: int
+    passages: int
+    embedded: int
+    reused: int
+    set_aside: int
+    unanswered: int
+    seconds: float
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCount(_Record):
+    """How many posts one source gave, in each way a post can go. ``posts`` includes duplicates."""
+
+    source: str
+    posts: int
+    set_aside: int
+    unanswered: int
+
+
+@dataclass(frozen=True, slots=True)
+class MissingPost(_Record):
+    """A title that Prev and Next links mention and that no page of the archive has."""
+
+    title: str
+    mentioned_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo(_Record):
+    """What an index holds and how it was built."""
+
+    index: str
+    generation: str
+    created: str
+    format_version: int
+    built_by: str
+    model: Mapping[str, Any]
+    splitter: Mapping[str, Any]
+    counts: Mapping[str, int]
+    bytes: int
+    sources: tuple[SourceCount, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+    missing_posts: tuple[MissingPost, ...] = field(default=())
