@@ -10,7 +10,7 @@ from qa_search.types import FIELDS, Passage, Post
 
 TokenCounter = Callable[[Sequence[str]], Sequence[int]]
 
-DEFAULT_PASSAGE_TOKENS = 128
+DEFAULT_PASSAGE_TOKENS = 256
 # Longest stretch of one sentence that is measured at once, in characters per token of the limit.
 _MEASURED_CHARACTERS = 16
 

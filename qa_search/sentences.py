@@ -12,13 +12,15 @@ Span = tuple[int, int]
 
 # A full stop after these never ends a sentence ...
 _NEVER_LAST = frozenset(
-    "e.g i.e eg ie dr mr mrs ms prof st vs cf approx ca resp incl fig no nr vol ph.d b.sc m.sc z.b u.a d.h bzw".split()
+    "e.g i.e eg ie dr mr mrs ms prof st vs cf approx ca resp incl ph.d b.sc m.sc z.b u.a d.h bzw".split()
 )
 # ... and after these only if a capital follows.
 _SELDOM_LAST = frozenset(
     "etc a.m p.m am pm min mins hr hrs sec secs mi km ft in lb lbs oz kg yr yrs wk wks mo mos u.s u.k inc ltd jr sr "
     "jan feb mar apr jun jul aug sep sept oct nov dec mon tue tues wed thu thur thurs fri sat sun ave".split()
 )
+# ... and these never before a number: "no. 7", but "Did it help? No. I stopped."
+_BEFORE_NUMBERS = frozenset("fig no nr vol p pp ch".split())
 _STEP = re.compile(r"[ \t]*(?:[-*•·–—‣◦]|\(?\d{1,3}[.):]|\(?[a-zA-Z][.)])[ \t]+(?=\S)")
 _STOP = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*)")
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘]+$")
@@ -90,7 +92,7 @@ def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool
         return not (len(mark.rstrip("\"'”’»)]")) < len(mark) and following[0].islower())
     word = _LAST_WORD.search(text, begin, stop.start())
     last = word[0].lower() if word else ""
-    if last in _NEVER_LAST:
+    if last in _NEVER_LAST or (last in _BEFORE_NUMBERS and following[0].isdigit()):
         return False
     if last in _SELDOM_LAST:
         return following[0].isupper() or (following[0].isdigit() and last == "etc")

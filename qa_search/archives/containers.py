@@ -136,8 +136,20 @@ def _open_plain(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+class _GzipStream(gzip.GzipFile):
+    """A gzip file that closes the stream below it too."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        super().__init__(fileobj=packed, mode="rb")
+        self._packed = packed
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
 def _open_gzip(file: ArchiveFile) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(file.open(), "rb"))
+    return cast(BinaryIO, _GzipStream(file.open()))
 
 
 def _unpack_each(members: Iterator[ArchiveFile], nesting: int) -> Iterator[ArchiveFile]:

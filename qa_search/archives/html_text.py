@@ -76,7 +76,7 @@ class _TextTarget:
         if self._hidden:
             return
         if tag == "br":
-            self._break_line(min(self._breaks + 1, 2) if self._line_empty else 1)
+            self._break_line(min(self._breaks + 1, 2))
         elif tag in ("ul", "ol"):
             self._break_line(1 if self._lists else 2)
             self._lists.append(_integer(attributes.get("start"), 1) if tag == "ol" else None)
@@ -180,7 +180,7 @@ class _TextTarget:
             return
         self._flush_breaks()
         self._pieces.append(data.replace("\r\n", "\n"))
-        self._line_empty = data.endswith("\n")
+        self._line_empty = False
 
     def _end_link(self, href: str, start: int) -> None:
         if not href or href.startswith(("#", "javascript:", "data:")):

@@ -107,7 +107,8 @@ class HtmlPageReader:
 
 def _split_links(line: str) -> list[str]:
     """Part "Prev: ... | Next: ..." on one line."""
-    return _BETWEEN_LINKS.split(line, maxsplit=1) if _LINK.fullmatch(line) else [line]
+    match = _LINK.fullmatch(line)
+    return _BETWEEN_LINKS.split(line, maxsplit=1) if match and match[1].lower() == "prev" else [line]
 
 
 def _is_certain(number: int, links: dict[int, re.Match[str]]) -> bool:

@@ -36,8 +36,8 @@ class VectorWriter:
     def __init__(self, folder: Path, dimension: int, shard_vectors: int = SHARD_VECTORS) -> None:
         self._folder = folder
         self._dimension = dimension
-        self._buffer = np.empty((shard_vectors, dimension), np.float32)
-        self._filled = 0
+        self._shard_vectors = shard_vectors
+        self._shard = faiss.IndexFlatIP(dimension)
         self.files: list[str] = []
 
     def add(self, vectors: Vectors) -> None:
@@ -50,27 +50,39 @@ class VectorWriter:
         if not np.isfinite(vectors).all():
             raise ValueError("the model gave a vector with values that are no numbers")
         while len(vectors):
-            taken = vectors[: len(self._buffer) - self._filled]
-            self._buffer[self._filled : self._filled + len(taken)] = taken
-            self._filled += len(taken)
-            vectors = vectors[len(taken) :]
-            if self._filled == len(self._buffer):
+            room = self._shard_vectors - self._shard.ntotal
+            self._shard.add(np.ascontiguousarray(vectors[:room]))
+            vectors = vectors[room:]
+            if self._shard.ntotal == self._shard_vectors:
                 self._write_shard()
 
     def close(self) -> None:
         """Write what is left."""
-        if self._filled or not self.files:
+        if self._shard.ntotal or not self.files:
             self._write_shard()
 
     def _write_shard(self) -> None:
-        index = faiss.IndexFlatIP(self._dimension)
-        index.add(self._buffer[: self._filled])
         name = shard_name(len(self.files))
-        # Not faiss.write_index: on a full disk it can return as if all were well.
+        failure: list[OSError] = []
         with (self._folder / name).open("wb") as stream:
-            stream.write(faiss.serialize_index(index).data)
+
+            def write(data: bytes) -> int:
+                try:
+                    return stream.write(data)
+                except OSError as error:
+                    failure.append(error)
+                    raise
+
+            # Not to a file name: on a full disk faiss can then return as if all were well.
+            writer = getattr(faiss, "PyCallbackIOWriter")(write)  # noqa: B009 - missing from its stubs
+            try:
+                faiss.write_index(self._shard, writer)
+            except RuntimeError:
+                if failure:
+                    raise failure[0] from None
+                raise
         self.files.append(name)
-        self._filled = 0
+        self._shard.reset()
 
 
 class VectorStore:

@@ -1,0 +1,183 @@
+"""Folders and compressed archives."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from pathlib import Path
+
+import py7zr
+import pytest
+
+from qa_search.archives import read_archives
+from qa_search.errors import DamagedArchiveError, SourceNotFoundError, UnknownFormatError
+from qa_search.types import Post, SetAside
+from tests.helpers import page, posts_in, write_jsonl, write_pages
+
+RECORDS = [{"id": "a", "question": "Q", "answer": "A"}]
+
+
+def ids(posts: list[Post]) -> list[tuple[str, str]]:
+    return [(post.source, post.source_id) for post in posts]
+
+
+def test_folders_are_walked_in_order_and_hidden_files_passed_over(tmp_path: Path) -> None:
+    """Pages are named by their path below the source folder, wherever that folder lies."""
+    folder = tmp_path / "site" / "pages"
+    write_pages(folder / "b", 1)
+    write_pages(folder / "a" / "deep", 1)
+    (folder / ".hidden.txt").write_text(page("T", "q", "a"))
+    write_pages(folder / ".git", 1)
+    assert ids(posts_in(folder)) == [("site/pages", "a/deep/post-00000.txt"), ("site/pages", "b/post-00000.txt")]
+
+
+def test_a_file_has_the_same_id_by_itself_and_in_its_folder(tmp_path: Path) -> None:
+    """So an archivist may name either."""
+    folder = write_pages(tmp_path / "site" / "pages", 2)
+    alone = posts_in(folder / "post-00001.txt")
+    assert [post.post_id for post in alone] == [post.post_id for post in posts_in(folder)[1:]]
+    table = write_jsonl(folder / "faq.jsonl", RECORDS)
+    assert posts_in(table)[0].post_id == posts_in(folder)[0].post_id
+
+
+def test_moving_an_archive_keeps_its_ids(tmp_path: Path) -> None:
+    """Only the last two folders count."""
+    one = posts_in(write_pages(tmp_path / "one" / "site" / "pages", 1))
+    two = posts_in(write_pages(tmp_path / "two" / "site" / "pages", 1))
+    assert ids(one) == ids(two)
+
+
+def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Two dumps named alike get as much of their paths as it takes."""
+    first = write_jsonl(tmp_path / "beer" / "raw" / "faq.jsonl", RECORDS)
+    second = write_jsonl(tmp_path / "wine" / "raw" / "faq.jsonl", RECORDS)
+    third = write_jsonl(tmp_path / "old" / "beer" / "raw" / "faq.jsonl", RECORDS)
+    found = posts_in(first, second.parent, third)
+    assert [post.source for post in found][1:] == ["wine/raw/faq.jsonl", "old/beer/raw/faq.jsonl"]
+    assert len({post.post_id for post in found}) == 3
+
+
+def test_a_source_named_twice_or_inside_another_is_read_once(tmp_path: Path) -> None:
+    """Overlapping sources give no copies."""
+    folder = write_pages(tmp_path / "pages", 2)
+    assert len(posts_in(folder, folder, folder / "post-00000.txt")) == 2
+    assert len(posts_in(folder / "post-00000.txt", folder)) == 2
+
+
+def test_gzip_zip_and_7z_are_opened(tmp_path: Path) -> None:
+    """Also within one another; members are named by their path in the container."""
+    plain = write_jsonl(tmp_path / "in" / "faq.jsonl", RECORDS)
+    pages = write_pages(tmp_path / "in" / "pages", 2)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    (packed / "faq.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    with zipfile.ZipFile(packed / "pages.zip", "w") as archive:
+        for path in pages.iterdir():
+            archive.write(path, f"deep/{path.name}")
+        archive.writestr("__MACOSX/deep/._post-00000.txt", b"\0\5\26\7")
+        archive.writestr("inner.jsonl.gz", gzip.compress(plain.read_bytes()))
+    with py7zr.SevenZipFile(packed / "site.7z", "w") as seven:
+        seven.write(plain, "faq.jsonl")
+        seven.write(pages / "post-00000.txt", "p/post-00000.txt")
+    assert ids(posts_in(packed)) == [
+        (f"{tmp_path.name}/packed/faq.jsonl.gz", "a"),
+        (f"{tmp_path.name}/packed/pages.zip", "deep/post-00000.txt"),
+        (f"{tmp_path.name}/packed/pages.zip", "deep/post-00001.txt"),
+        (f"{tmp_path.name}/packed/pages.zip/inner.jsonl.gz", "a"),
+        (f"{tmp_path.name}/packed/site.7z/faq.jsonl", "a"),
+        (f"{tmp_path.name}/packed/site.7z", "p/post-00000.txt"),
+    ]
+
+
+def test_a_stack_exchange_7z_is_read_from_its_posts_alone(tmp_path: Path) -> None:
+    """The other tables of a dump are not even unpacked; the file's name makes the links."""
+    dump = tmp_path / "Posts.xml"
+    dump.write_text(
+        '<posts><row Id="1" PostTypeId="1" Body="q" /><row Id="2" PostTypeId="2" ParentId="1" Body="a" /></posts>'
+    )
+    (tmp_path / "Users.xml").write_text("not even XML")
+    with py7zr.SevenZipFile(tmp_path / "beer.stackexchange.com.7z", "w") as seven:
+        seven.write(dump, "Posts.xml")
+        seven.write(tmp_path / "Users.xml", "Users.xml")
+    (found,) = posts_in(tmp_path / "beer.stackexchange.com.7z")
+    assert (found.answer, found.url) == ("a", "https://beer.stackexchange.com/q/1")
+
+
+def test_names_that_climb_out_of_a_container_write_nothing(tmp_path: Path) -> None:
+    """A member's name is shown and hashed; no file is ever made of it."""
+    container = tmp_path / "box" / "evil.zip"
+    container.parent.mkdir()
+    with zipfile.ZipFile(container, "w") as archive:
+        archive.writestr("../../escaped.txt", page("T", "q", "a"))
+    (found,) = posts_in(container)
+    assert found.title == "T"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["box", "evil.zip"]
+
+
+def test_a_source_that_is_not_there(tmp_path: Path) -> None:
+    """The message names it."""
+    with pytest.raises(SourceNotFoundError, match=r"nowhere: no such file or folder"):
+        list(read_archives([tmp_path / "nowhere"]))
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zip", "7z"])
+@pytest.mark.parametrize("keep", [0.5, 0.95])
+def test_a_truncated_container_is_damage(tmp_path: Path, suffix: str, keep: float) -> None:
+    """Whole or not at all: a cut file is named, wherever the cut is."""
+    plain = write_jsonl(
+        tmp_path / "faq.jsonl", [{"id": n, "question": os.urandom(50).hex(), "answer": "A"} for n in range(500)]
+    )
+    packed = tmp_path / f"faq.{suffix}"
+    if suffix == "gz":
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+    elif suffix == "zip":
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write(plain, "faq.jsonl")
+    else:
+        with py7zr.SevenZipFile(packed, "w") as seven:
+            seven.write(plain, "faq.jsonl")
+    data = packed.read_bytes()
+    packed.write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(DamagedArchiveError, match=rf"faq\.{suffix}.*damaged"):
+        list(read_archives([packed]))
+    *_, note = read_archives([packed], keep_going=True)
+    assert isinstance(note, SetAside)
+    assert "damaged" in note.reason
+
+
+def test_a_zip_with_a_password_is_told(tmp_path: Path) -> None:
+    """It cannot be read, and the message says why."""
+    path = tmp_path / "locked.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("faq.jsonl", '{"question": "q"}')
+    data = bytearray(path.read_bytes())
+    for header, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(header) + offset] |= 1  # the flag "encrypted"
+    path.write_bytes(data)
+    with pytest.raises(DamagedArchiveError, match="password"):
+        list(read_archives([path]))
+
+
+def test_unknown_files_are_set_aside_in_a_folder_and_errors_by_themselves(tmp_path: Path) -> None:
+    """A picture beside the pages does not stop a build; a picture instead of an archive does."""
+    folder = write_pages(tmp_path / "pages", 1)
+    picture = folder / "a.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    (folder / "empty.txt").touch()
+    notes = [item for item in read_archives([folder]) if isinstance(item, SetAside)]
+    assert [(note.source.rpartition("/")[2], note.reason) for note in notes] == [
+        ("a.png", "binary data, not an archive of posts"),
+        ("empty.txt", "an empty file"),
+    ]
+    with pytest.raises(UnknownFormatError, match=r"a\.png: binary data.*Known formats: archive page"):
+        list(read_archives([picture]))
+
+
+def test_file_names_in_broken_encodings_are_survived(tmp_path: Path) -> None:
+    """The file system allows bytes that are no text; an id cannot hold them."""
+    raw = os.fsencode(tmp_path) + b"/bad\xff.txt"
+    Path(os.fsdecode(raw)).write_text(page("T", "q", "a"))
+    (found,) = posts_in(tmp_path)
+    assert found.source_id == "bad\ufffd.txt"
+    assert found.post_id

@@ -1,0 +1,83 @@
+"""The archive page as HTML."""
+
+from __future__ import annotations
+
+import pytest
+
+from qa_search.archives.page_html import HtmlPageReader
+from qa_search.types import Post, SetAside
+from tests.helpers import read
+
+SITE = """<!DOCTYPE html>
+<html><head><title>Ankle again | Ask us</title><meta charset="utf-8">
+<link rel="canonical" href="https://example.org/ankle-again">
+<style>p {color: red}</style><script>var Question = 1;</script></head>
+<body><header><p>Ask the expert</p><p>Home of answers since 2009</p></header>
+<h1>Ankle again</h1><p class="date">2012/5/1 9:08:07</p>
+<h2>Question</h2><p>It clicks &amp; hurts.<br>For weeks.</p><p>What now?</p>
+<h2>Answer</h2><p>Do this:</p><ol><li>Tape it</li><li>Read <a href="https://example.org/x">this page</a></li></ol>
+<ul><li>Next: see someone if it swells</li><li>Keep warm</li></ul>
+<ul class="nav"><li>Prev:<a href="sore.html">Sore feet</a></li><li>Next:<a href="knee.html">Knee!!</a></li></ul>
+<footer><p>Copyright</p></footer></body></html>"""
+
+BARE = """<html><body><pre>Ankle again
+2012/5/1 9:08:07
+Question
+It clicks.
+Answer
+Tape it.
+- Prev:Sore feet
+- Next:Knee!!
+</pre></body></html>"""
+
+BOLD = """<div><b>Ankle again</b><br>2012/5/1 9:08:07<br><b>Question:</b><br>It clicks.<br><b>Answer:</b><br>Tape it.
+<br><a href="sore.html">Prev:Sore feet</a> | <a href="knee.html">Next:Knee!!</a><br><small>contact us</small></div>"""
+
+
+def one(markup: str | bytes) -> Post:
+    (item,) = read(HtmlPageReader(), markup, "ankle.html")
+    assert isinstance(item, Post), item
+    return item
+
+
+def test_a_page_in_a_site_s_markup_is_read() -> None:
+    """Header, footer, styles and navigation are left out; list steps and link targets are kept."""
+    assert one(SITE) == Post(
+        source="folder",
+        source_id="ankle.html",
+        title="Ankle again",
+        question="It clicks & hurts.\nFor weeks.\n\nWhat now?",
+        answer="Do this:\n\n1. Tape it\n2. Read this page (https://example.org/x)\n\n"
+        "- Next: see someone if it swells\n- Keep warm",
+        date="2012-05-01T09:08:07",
+        url="https://example.org/ankle-again",
+        prev_title="Sore feet",
+        next_title="Knee!!",
+    )
+
+
+@pytest.mark.parametrize("markup", [BARE, BOLD])
+def test_other_markup_gives_the_same_post(markup: str) -> None:
+    """Preformatted text and bold headings are pages too."""
+    post = one(markup)
+    assert (post.title, post.date, post.question, post.answer) == (
+        "Ankle again",
+        "2012-05-01T09:08:07",
+        "It clicks.",
+        "Tape it.",
+    )
+    assert (post.prev_title, post.next_title) == ("Sore feet", "Knee!!")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "windows-1252", "iso-8859-15", "utf-16"])
+def test_the_declared_charset_counts(charset: str) -> None:
+    """A page may say how it is encoded."""
+    markup = SITE.replace("It clicks", "Café clicks").replace('charset="utf-8"', f'charset="{charset}"')
+    assert one(markup.encode(charset)).question.startswith("Café clicks & hurts.")
+
+
+def test_another_web_page_is_set_aside() -> None:
+    """HTML without the parts of an archive page is told to be none."""
+    (note,) = read(HtmlPageReader(), "<html><body><h1>Welcome</h1></body></html>")
+    assert isinstance(note, SetAside)
+    assert "not an archive page" in note.reason

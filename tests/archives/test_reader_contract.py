@@ -1,0 +1,125 @@
+"""What every archive format owes: one table of samples, one row a format."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+
+from qa_search import archives
+from qa_search.archives import BUILT_IN_READERS, ArchiveFile, ReadOptions, read_archives
+from qa_search.errors import ArchiveError
+from qa_search.types import Post, SetAside
+from tests.helpers import page, posts_in
+
+QUESTION = "My shin – the left one – aches.\n\nWhat now?"
+ANSWER = "Rest it:\n\n1. ice\n2. sleep"
+HTML_ANSWER = "<p>Rest it:</p><ol><li>ice</li><li>sleep</li></ol>"
+_ROW = {"id": "1", "title": "Shin", "question": QUESTION, "answer": ANSWER, "date": "2014-03-02"}
+_XML = (
+    '<posts><row Id="1" PostTypeId="1" Title="Shin" CreationDate="2014-03-02" Body="&lt;p&gt;My shin – the left one – '
+    'aches.&lt;/p&gt;&lt;p&gt;What now?&lt;/p&gt;" /><row Id="2" PostTypeId="2" ParentId="1" Body="{}" /></posts>'
+)
+
+SAMPLES = {
+    "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
+    "archive page (HTML)": (
+        "shin.html",
+        "<html><body><h1>Shin</h1><p>2014/3/2</p><h2>Question</h2><p>My shin – the left one – aches.</p>"
+        f"<p>What now?</p><h2>Answer</h2>{HTML_ANSWER}</body></html>",
+    ),
+    "Stack Exchange dump": ("Posts.xml", _XML.format(HTML_ANSWER.replace("<", "&lt;").replace(">", "&gt;"))),
+    "JSON Lines": ("faq.jsonl", json.dumps(_ROW, ensure_ascii=False) + "\n"),
+    "JSON": ("faq.json", json.dumps([_ROW], ensure_ascii=False, indent=1)),
+    "CSV or TSV": (
+        "faq.csv",
+        f'id,title,question,answer,date\n1,Shin,"{QUESTION}","{ANSWER}",2014-03-02\n',
+    ),
+}
+
+
+def test_every_format_has_a_sample() -> None:
+    """A reader added without a sample here fails."""
+    assert sorted(SAMPLES) == sorted(reader.name for reader in BUILT_IN_READERS)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_same_post_comes_out_of_every_format(name: str, encoding: str, packed: bool, tmp_path: Path) -> None:
+    """Title, question, answer and date, whatever the format, the encoding and the compression."""
+    if name == "Stack Exchange dump" and encoding == "cp1252":
+        sample = '<?xml version="1.0" encoding="windows-1252"?>' + SAMPLES[name][1]
+    else:
+        sample = SAMPLES[name][1]
+    data = sample.encode(encoding)
+    path = tmp_path / (SAMPLES[name][0] + ".gz" * packed)
+    path.write_bytes(gzip.compress(data) if packed else data)
+    (post,) = posts_in(path)
+    assert (post.title, post.question, post.answer, post.date) == ("Shin", QUESTION, ANSWER, "2014-03-02")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_only_its_own_reader_takes_a_format(name: str) -> None:
+    """No two readers claim the same file, so their order does not matter."""
+    from tests.helpers import archive_file
+
+    file = archive_file(SAMPLES[name][1], SAMPLES[name][0])
+    assert [reader.name for reader in BUILT_IN_READERS if reader.recognises(file, ReadOptions())] == [name]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_ids_do_not_change_from_read_to_read(name: str, tmp_path: Path) -> None:
+    """And they are short enough to be typed."""
+    path = tmp_path / SAMPLES[name][0]
+    path.write_text(SAMPLES[name][1], encoding="utf-8")
+    first, second = posts_in(path), posts_in(path)
+    assert first[0].post_id == second[0].post_id
+    assert len(first[0].post_id) == 16
+
+
+class TildeReader:
+    """A format of another package: question~answer."""
+
+    name = "tilde"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        return file.head.startswith(b"~")
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        with file.open_text() as lines:
+            for number, line in enumerate(lines):
+                _, question, answer = line.rstrip().split("~")
+                yield Post(file.source, str(number), question=question, answer=answer)
+
+
+@pytest.fixture
+def entry_points(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EntryPoint]]:
+    points: list[EntryPoint] = []
+    monkeypatch.setattr(archives, "entry_points", lambda group: EntryPoints(points).select(group=group))
+    archives.readers.cache_clear()
+    yield points
+    archives.readers.cache_clear()
+
+
+def test_another_package_can_add_a_format(entry_points: list[EntryPoint], tmp_path: Path) -> None:
+    """Named in the entry-point group, its reader is asked like the others."""
+    entry_points.append(EntryPoint("tilde", f"{__name__}:TildeReader", "qa_search.readers"))
+    path = tmp_path / "a.tilde"
+    path.write_text("~sore foot~rest it\n~sore hand~rest that\n")
+    assert [(post.question, post.answer) for post in posts_in(path)] == [
+        ("sore foot", "rest it"),
+        ("sore hand", "rest that"),
+    ]
+
+
+def test_a_broken_reader_of_another_package_is_named(entry_points: list[EntryPoint], tmp_path: Path) -> None:
+    """The message names the entry point and the way out."""
+    entry_points.append(EntryPoint("broken", "no_such_module:Reader", "qa_search.readers"))
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ArchiveError, match=r"'broken' \(no_such_module:Reader\) cannot be loaded.*uninstall"):
+        list(read_archives([tmp_path]))

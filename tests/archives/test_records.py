@@ -1,0 +1,255 @@
+"""Records with named fields, in JSON, JSON Lines, CSV and TSV."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from qa_search.archives.base import ReadOptions
+from qa_search.archives.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.records import Record, join_answers, post_of, split_tags
+from qa_search.archives.tables import TableReader
+from qa_search.errors import DamagedArchiveError, UnknownFormatError
+from qa_search.types import AnswerPart, Post, SetAside
+from tests.helpers import archive_file, read
+
+
+def post(fields: dict[str, Any], **field_map: str) -> Post:
+    made = post_of(archive_file(""), Record("record 1", fields), ReadOptions(field_map))
+    assert isinstance(made, Post), made
+    return made
+
+
+@pytest.mark.parametrize(
+    ("fields", "title", "question", "answer"),
+    [
+        ({"question": "Q", "answer": "A"}, "", "Q", "A"),
+        ({"Title": "T", "Body": "Q", "Reply": "A"}, "T", "Q", "A"),
+        ({"subject": "T", "text": "Q", "response": "A"}, "T", "Q", "A"),
+        ({"question": "headline", "question_text": "long", "answer": "A"}, "headline", "long", "A"),
+        ({"title": "T", "question": "Q", "body": "B", "answer": "A"}, "T", "Q\n\nB", "A"),
+        ({"question": "Q", "answers": ["A", "B"]}, "", "Q", "A\n\nB"),
+        (
+            {"question": "Q", "answers": [{"text": "low", "score": 1}, {"text": "top", "score": 9}]},
+            "",
+            "Q",
+            "top\n\nlow",
+        ),
+        ({"question": {"text": "Q"}, "answer": {"body": "A"}}, "", "Q", "A"),
+        ({"question": "Q", "answer": "", "answer_html": "<p>A</p>"}, "", "Q", "A"),
+        ({"question": "Q", "answer": "<p>One.</p><p>Two.</p>"}, "", "Q", "One.\n\nTwo."),
+        ({"question": "Q", "answer": "see <link>"}, "", "Q", "see <link>"),
+        ({"question": "Q"}, "", "Q", ""),
+    ],
+)
+def test_usual_field_names_are_recognised(fields: dict[str, Any], title: str, question: str, answer: str) -> None:
+    """Exports spell their fields in many ways; HTML in them becomes text."""
+    made = post(fields)
+    assert (made.title, made.question, made.answer) == (title, question, answer)
+
+
+def test_every_role_is_read() -> None:
+    """Date, link, tags, category, author, score and id."""
+    made = post(
+        {
+            "ID": 7, "question": "Q", "answer": "A", "CreationDate": "2015/2/3", "link": "https://example.org/7",
+            "tags": ["a", "b"], "category": "c; a", "author": "Ann", "votes": "12",
+        }
+    )  # fmt: skip
+    assert made == Post(
+        "folder/file", "7", "", "Q", "A", "2015-02-03", "https://example.org/7", ("a", "b", "c"), "Ann", 12
+    )
+
+
+def test_fields_can_be_named() -> None:
+    """A map names fields in any language, also within objects, and takes them out of other roles."""
+    fields = {"Frage": "Q", "Antwort": {"Text": "A"}, "text": "not this"}
+    made = post(fields, question="Frage", answer="Antwort.Text", body="nothing")
+    assert (made.question, made.answer) == ("Q", "A")
+
+
+def test_ids_outlive_edits_of_the_answer_and_of_neighbours() -> None:
+    """A record without an id is named by its link and what it asks, not by its place or its answer."""
+    first = post({"question": "Q", "answer": "A", "url": "https://example.org/faq"})
+    mended = post({"url": "https://example.org/faq", "question": "Q", "answer": "better"})
+    other = post({"question": "R", "answer": "A", "url": "https://example.org/faq"})
+    assert first.post_id == mended.post_id
+    assert first.post_id != other.post_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"question": " ", "answer": None}, "neither a question nor an answer"),
+        ({"question": "Q", "answer": True}, "true where text was expected"),
+        ({"question": {"foo": 1}, "answer": "A"}, "an object where text was expected"),
+    ],
+)
+def test_a_record_that_is_no_post_is_set_aside(fields: dict[str, Any], reason: str) -> None:
+    """With its place and the reason."""
+    note = post_of(archive_file(""), Record("record 1", fields), ReadOptions())
+    assert isinstance(note, SetAside)
+    assert note.place == "record 1"
+    assert reason in note.reason
+
+
+@pytest.mark.parametrize("text", ["<a b><c>", "|a b|c|", "a b, c", "a b;c", " a b ,, c,c"])
+def test_tags_are_parted(text: str) -> None:
+    """In all the ways in which dumps write them."""
+    assert split_tags(text) == ("a b", "c")
+
+
+def test_answers_are_joined_best_first_with_their_spans() -> None:
+    """The accepted answer first, then by score; equal scores keep their order."""
+    given = [
+        ("low", AnswerPart(0, 0, id="1", score=-3)),
+        ("accepted", AnswerPart(0, 0, id="2", score=0, accepted=True)),
+        ("", AnswerPart(0, 0, id="3", score=99)),
+        ("high", AnswerPart(0, 0, id="4", score=5)),
+        ("none", AnswerPart(0, 0, id="5")),
+    ]
+    text, parts = join_answers(given)
+    assert [(part.id, text[part.start : part.end]) for part in parts] == [
+        ("2", "accepted"),
+        ("4", "high"),
+        ("5", "none"),
+        ("1", "low"),
+    ]
+
+
+RECORDS = [{"id": n, "question": f"Q{n} é“", "answer": f"A{n}\nline"} for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(RECORDS),
+        json.dumps(RECORDS, indent=2, ensure_ascii=False),
+        json.dumps({"site": "x", "tags": ["t"], "posts": RECORDS}),
+        json.dumps({"meta": {"n": 3}, "data": {"posts": RECORDS}}, indent=1),
+        json.dumps({"a": RECORDS[:1], "b": RECORDS[1:]}),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_json_documents_of_several_shapes(text: str, encoding: str) -> None:
+    """An array, or the arrays anywhere in an object, in any encoding."""
+    found = read(JsonReader(), text.encode(encoding))
+    assert [(item.source_id, item.answer) for item in found if isinstance(item, Post)] == [
+        (str(n), f"A{n}\nline") for n in range(3)
+    ]
+    assert [item.question for item in found if isinstance(item, Post)] == [f"Q{n} é“" for n in range(3)]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_single_json_object_is_a_post(indent: int | None) -> None:
+    """One post per file, in one line or in several."""
+    (made,) = read(JsonReader(), json.dumps(RECORDS[0] | {"tags": ["a"]}, indent=indent))
+    assert isinstance(made, Post)
+    assert (made.source_id, made.tags) == ("0", ("a",))
+
+
+def test_json_items_that_are_no_objects_are_set_aside() -> None:
+    """Each with its number."""
+    found = read(JsonReader(), json.dumps([RECORDS[0], 5, "x", None, RECORDS[1]]))
+    assert [type(item).__name__ for item in found] == ["Post", "SetAside", "SetAside", "SetAside", "Post"]
+    assert found[1] == SetAside("folder/file", "record 2", "5 is not an object with fields")
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(RECORDS)[:-40], json.dumps(RECORDS) + "]", "[" + json.dumps(RECORDS[0]) + ", {]"]
+)
+def test_broken_json_is_damage_and_says_after_which_record(text: str) -> None:
+    """What comes after the break cannot be found again."""
+    with pytest.raises(DamagedArchiveError, match=r"/somewhere/folder/file, after record \d: broken"):
+        read(JsonReader(), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2, 3]", "1 is not an object with fields"),
+        ("{}", "record 1: neither a question nor an answer"),
+        ("[]", "JSON without records"),
+        ('[{"a": 1}, {"b": 2}]', r"fields: a, b.*--map question=FIELD"),
+    ],
+)
+def test_json_of_the_wrong_shape_is_told(text: str, message: str) -> None:
+    """The message shows what was found and the way out."""
+    with pytest.raises(UnknownFormatError, match=message):
+        read(JsonReader(), text)
+
+
+def test_a_map_that_names_no_field_is_told() -> None:
+    """A mistyped --map is an error, not an empty index."""
+    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Frage"):
+        read(JsonReader(), '[{"Frage": "Q"}]', question="Fraage")
+
+
+def test_json_lines_set_broken_lines_aside_by_number() -> None:
+    """The lines around a broken one are read."""
+    lines = [json.dumps(record) for record in RECORDS]
+    found = read(JsonLinesReader(), "\n".join([lines[0], '{"question": ', "", "[1]", lines[1]]), "x.jsonl")
+    assert [item.place if isinstance(item, SetAside) else item.source_id for item in found] == [
+        "0",
+        "line 2",
+        "line 4",
+        "1",
+    ]
+
+
+def test_json_lines_are_told_from_a_document() -> None:
+    """By content: an object per line, whatever the name."""
+    two_lines = archive_file('{"question": "a"}\n{"question": "b"}\n', "x.json")
+    wrapper = archive_file('{"posts": [\n{"question": "a"}]}', "x.json")
+    assert JsonLinesReader().recognises(two_lines, ReadOptions())
+    assert not JsonReader().recognises(two_lines, ReadOptions())
+    assert JsonReader().recognises(wrapper, ReadOptions())
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_tables_with_any_delimiter(delimiter: str) -> None:
+    """Quoted fields may hold delimiters, quotes and line ends."""
+    text = f'id{delimiter}question{delimiter}answer\n1{delimiter}Q{delimiter}"A{delimiter} ""b""\nline"\n'
+    (made,) = read(TableReader(), text)
+    assert isinstance(made, Post)
+    assert (made.source_id, made.question, made.answer) == ("1", "Q", f'A{delimiter} "b"\nline')
+
+
+def test_rows_that_do_not_fit_are_set_aside_by_line() -> None:
+    """Too many fields, or text behind a closing quote; short rows and blank lines are fine."""
+    text = 'question,answer,tags\nQ1,A1,t\nQ2,A2,t,extra\nQ3,"A"3,t\n\nQ4,A4\n'
+    found = read(TableReader(), text)
+    assert [item.place if isinstance(item, SetAside) else item.question for item in found] == [
+        "Q1",
+        "line 3",
+        "line 4",
+        "Q4",
+    ]
+
+
+def test_a_quote_that_is_never_closed_is_damage() -> None:
+    """It would swallow all rows behind it in silence."""
+    with pytest.raises(DamagedArchiveError, match="line 3: a quote is opened and never closed"):
+        read(TableReader(), 'question,answer\nQ1,A1\nQ2,"A2\nQ3,A3\n')
+
+
+def test_long_fields_are_read_whole() -> None:
+    """The csv module's own limit is no limit here."""
+    (made,) = read(TableReader(), f'question,answer\nQ,"{"word " * 100_000}"\n')
+    assert isinstance(made, Post)
+    assert len(made.answer) == 499_999
+
+
+def test_a_table_without_known_columns_is_told() -> None:
+    """The message shows the columns."""
+    with pytest.raises(UnknownFormatError, match=r"line 1: no column .*columns: foo, bar.*--map"):
+        read(TableReader(), "foo,bar\n1,2\n", "x.csv")
+
+
+def test_mapped_columns_make_a_table() -> None:
+    """Foreign column names are fine once they are named."""
+    (made,) = read(TableReader(), "Frage;Antwort\nwas?;das\n", question="Frage", answer="Antwort")
+    assert isinstance(made, Post)
+    assert (made.question, made.answer) == ("was?", "das")

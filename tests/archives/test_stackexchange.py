@@ -1,0 +1,136 @@
+"""Stack Exchange dumps."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from functools import partial
+from io import BytesIO
+from typing import Any, BinaryIO, cast
+
+import pytest
+
+from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.stackexchange import StackExchangeReader
+from qa_search.errors import DamagedArchiveError
+from qa_search.types import Post, SetAside
+from tests.helpers import read
+
+DUMP = """\ufeff<?xml version="1.0" encoding="utf-8"?>
+<posts>
+  <row Id="1" PostTypeId="1" AcceptedAnswerId="4" CreationDate="2015-01-27T20:09:32.720" Score="20"
+    Body="&lt;p&gt;How &lt;b&gt;fine&lt;/b&gt;?&lt;/p&gt;&#xA;" OwnerUserId="8"
+    Title="Grind" Tags="&lt;a&gt;&lt;b-c&gt;"/>
+  <row Id="2" PostTypeId="2" ParentId="1" Score="9" Body="&lt;p&gt;Popular.&lt;/p&gt;"
+    CreationDate="2015-01-28" />
+  <row Id="3" PostTypeId="1" Score="0" Body="&lt;p&gt;Nobody knows.&lt;/p&gt;" Title="Waiting" Tags="|x|y|" />
+  <row Id="4" PostTypeId="2" ParentId="1" Score="1" Body="&lt;p&gt;Accepted.&lt;/p&gt;" OwnerDisplayName="Ann" />
+  <row Id="5" PostTypeId="2" ParentId="99" Score="1" Body="&lt;p&gt;Lost.&lt;/p&gt;" />
+  <row Id="6" PostTypeId="5" Body="a tag wiki" />
+  <row PostTypeId="1" Body="no id" />
+</posts>"""
+
+
+def test_a_post_per_question_best_answer_first() -> None:
+    """Accepted, then by score; scores, authors and dates are kept; tag wikis are no posts."""
+    found = read(StackExchangeReader(), DUMP)
+    posts = [item for item in found if isinstance(item, Post)]
+    notes = [item for item in found if isinstance(item, SetAside)]
+    assert [post.source_id for post in posts] == ["1", "3"]
+    first, waiting = posts
+    assert (first.title, first.question, first.answer) == ("Grind", "How fine?", "Accepted.\n\nPopular.")
+    assert (first.date, first.tags, first.author, first.score) == ("2015-01-27T20:09:32.720", ("a", "b-c"), "8", 20)
+    assert [(part.id, part.score, part.accepted, part.author) for part in first.answers] == [
+        ("4", 1, True, "Ann"),
+        ("2", 9, False, None),
+    ]
+    assert [first.answer[part.start : part.end] for part in first.answers] == ["Accepted.", "Popular."]
+    assert (waiting.answer, waiting.tags) == ("", ("x", "y"))
+    assert [(note.place, note.reason) for note in notes] == [
+        ("line 12", "a row without a usable Id"),
+        ("Id 5", "an answer to question 99, which the dump lacks"),
+    ]
+
+
+def test_the_site_s_name_makes_links() -> None:
+    """When the dump lies in a folder or 7z named after its site."""
+    file = ArchiveFile("f", "Posts.xml", "/x/beer.stackexchange.com.7z: Posts.xml", partial(BytesIO, DUMP.encode()))
+    posts = [item for item in StackExchangeReader().read(file, ReadOptions()) if isinstance(item, Post)]
+    assert posts[0].url == "https://beer.stackexchange.com/q/1"
+
+
+@pytest.mark.parametrize("table", ["comments", "users", "votes", "badges", "tags", "postlinks", "posthistory"])
+def test_other_tables_of_a_dump_hold_no_posts(table: str) -> None:
+    """They are known, so nothing is set aside for them."""
+    assert read(StackExchangeReader(), f'<?xml version="1.0"?>\n<{table}><row Id="1" /></{table}>') == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "place"),
+    [
+        (DUMP.replace('<row Id="3"', '<row <Id="3"'), "line 8, column 8"),
+        (DUMP.replace("How ", "How \x01"), "line 4"),
+        (DUMP[:-20], "line 12"),
+    ],
+)
+def test_broken_xml_is_damage_with_its_place(broken: str, place: str) -> None:
+    """The posts before the break are still given, for those who want to keep going."""
+    found: list[Post | SetAside] = []
+    items = StackExchangeReader().read(
+        ArchiveFile("f", "Posts.xml", "/x/Posts.xml", partial(BytesIO, broken.encode())), ReadOptions()
+    )
+    with pytest.raises(DamagedArchiveError, match=rf"/x/Posts.xml, {place}.*broken XML"):
+        found.extend(items)
+    assert [type(item).__name__ for item in found].count("Post") >= (0 if "\x01" in broken else 1)
+
+
+def test_entities_are_refused() -> None:
+    """A dump declares none; a billion laughs do."""
+    laughs = '<?xml version="1.0"?><!DOCTYPE posts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><posts>&b;</posts>'
+    with pytest.raises(DamagedArchiveError, match="declares entities"):
+        list(
+            StackExchangeReader().read(ArchiveFile("f", "p", "/x/p", partial(BytesIO, laughs.encode())), ReadOptions())
+        )
+
+
+class _Endless:
+    """A dump that is made while it is read."""
+
+    def __init__(self, rows: int) -> None:
+        self._pieces = self._make(rows)
+
+    def _make(self, rows: int) -> Iterator[bytes]:
+        yield b'<?xml version="1.0"?><posts>'
+        body = "word " * 200
+        for number in range(rows):
+            yield f'<row Id="{2 * number + 1}" PostTypeId="1" Title="t" Body="{body}" />'.encode()
+            yield f'<row Id="{2 * number + 2}" PostTypeId="2" ParentId="{2 * number + 1}" Body="{body}" />'.encode()
+        yield b"</posts>"
+
+    def read(self, size: int) -> bytes:
+        return b"".join(piece for _, piece in zip(range(200), self._pieces, strict=False))
+
+    def __enter__(self) -> _Endless:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+def _endless(rows: int) -> BinaryIO:
+    return cast(BinaryIO, _Endless(rows))
+
+
+def test_memory_does_not_grow_with_the_dump() -> None:
+    """Ten times the rows, the same memory."""
+    peaks = []
+    for rows in (400, 4_000):
+        file = ArchiveFile("f", "p", "/x/p", partial(_endless, rows))
+        file.__dict__["head"] = b"<posts>"
+        tracemalloc.start()
+        count = sum(isinstance(item, Post) for item in StackExchangeReader().read(file, ReadOptions()))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert count == rows
+    assert peaks[1] < 6_000_000
+    assert peaks[1] < 1.5 * peaks[0]

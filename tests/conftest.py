@@ -1,0 +1,39 @@
+"""Fixtures that several test modules use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qa_search import SearchIndex, build_index
+from qa_search.embedders import Embedder, load_embedder
+from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
+
+
+@pytest.fixture
+def words() -> WordsEmbedder:
+    """A fresh embedder that needs no model."""
+    return WordsEmbedder()
+
+
+@pytest.fixture(scope="session")
+def minilm() -> Embedder:
+    """The packaged model itself, loaded once."""
+    return load_embedder()
+
+
+@pytest.fixture(scope="session")
+def sample_index(minilm: Embedder, tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    """The sample archive under the real model."""
+    folder = tmp_path_factory.mktemp("sample-index")
+    build_index([SAMPLE_ARCHIVE], folder, model=minilm)
+    return SearchIndex.open(folder, model=minilm)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real archives, which only the project's own machines have."""
+    if not SHARED.is_dir():
+        pytest.skip("real archives are not part of the project: no ../shared here")
+    return SHARED

