@@ -34,7 +34,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="qa-search", prog_name="qa-search")
 def cli() -> None:
-    r"""Search an archive of expert answers: ask in your own words, get the closest past answers.
+    """Search an archive of expert answers: ask in your own words, get the closest past answers.
 
     \b
     qa-search build                    build the index from data/archive/
@@ -43,7 +43,7 @@ def cli() -> None:
 
     Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
     the model cannot be used.
-    """
+    """  # noqa: D301 - the backspace tells click to leave the lines as they are
 
 
 cli.add_command(build)

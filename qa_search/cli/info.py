@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qa_search.cli.options import index_option, json_option, print_json
+from qa_search.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.cli.page import printable
 from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo
@@ -16,7 +16,8 @@ _SHOWN = 10
 @index_option()
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
 @json_option("everything")
-def info(index_path: str, show_all: bool, as_json: bool) -> None:
+@quiet_option()
+def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
     """Say what the index holds, how it was built, what could not be read and which posts are missing.
 
     Missing posts are the titles that the Prev and Next links of archive pages mention and no page has.

@@ -36,8 +36,8 @@ def render_result(result: SearchResult, *, full: bool = False, width: int | None
 
 def _render_hit(hit: Hit, full: bool, width: int) -> str:
     colour = use_colour()
-    title = printable(hit.title) or "(no title)"
-    heading = textwrap.wrap(f"{hit.rank}. {title}", width, subsequent_indent=_INDENT)
+    title = " ".join(printable(hit.title or hit.question or hit.answer).split())
+    heading = textwrap.wrap(f"{hit.rank}. {title}", width, subsequent_indent=_INDENT, max_lines=2, placeholder=" …")
     origin = hit.source if hit.source.endswith(f"/{hit.source_id}") else f"{hit.source}/{hit.source_id}"
     facts = [
         hit.date[:10] if hit.date else "no date",

@@ -1,0 +1,30 @@
+"""Write docs/commands.md from the commands' own help: ``python docs/help.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qa_search.cli import cli
+
+WIDTH = 100
+
+
+def commands_page() -> str:
+    """Return the page: every command's help, as it prints it."""
+    parts = ["# Commands\n\nWritten by `python docs/help.py` from the commands' own `--help`.\n"]
+    settings: dict[str, Any] = {**cli.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
+    contexts = [click.Context(cli, info_name="qa-search", **settings)]
+    contexts += [
+        click.Context(command, info_name=name, parent=contexts[0], **settings)
+        for name, command in sorted(cli.commands.items())
+    ]
+    for context in contexts:
+        parts.append(f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("commands.md").write_text(commands_page(), encoding="utf-8")

@@ -1,0 +1,51 @@
+"""The docs say what is true."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+from qa_search.archives import BUILT_IN_READERS
+from qa_search.archives.records import ROLES, normal_name
+from qa_search.cli import cli
+from tests.helpers import ROOT
+
+
+def test_the_page_of_commands_is_up_to_date() -> None:
+    """It is what the commands say of themselves: run ``python docs/help.py`` when it is not."""
+    spec = importlib.util.spec_from_file_location("docs_help", ROOT / "docs" / "help.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == module.commands_page()
+
+
+def test_the_readme_names_every_command_and_both_make_targets() -> None:
+    """A command that is not in the README does not exist for most people."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in cli.commands:
+        assert f"qa-search {name}" in readme
+    assert "make demo" in readme
+    assert "make test" in readme
+
+
+def test_the_page_of_formats_names_every_format_and_field() -> None:
+    """And no field that is not known."""
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    for reader in BUILT_IN_READERS:
+        for word in re.findall(r"\w+", reader.name):
+            assert word in page
+    table = page.partition("| role |")[2].partition("\n\n")[0]
+    named = {normal_name(word) for row in table.splitlines()[2:] for word in re.findall(r"\w+", row.split("|")[2])}
+    known = {name for names in ROLES.values() for name in names}
+    assert known <= named
+    assert named - known == {"both", "become"}
+
+
+def test_links_between_the_docs_lead_somewhere() -> None:
+    """Every relative link in a Markdown file of the project."""
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "data").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            assert Path(path.parent, link).exists(), f"{path.name}: {link}"
