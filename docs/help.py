@@ -21,8 +21,7 @@ def commands_page() -> str:
         click.Context(command, info_name=name, parent=contexts[0], **settings)
         for name, command in sorted(cli.commands.items())
     ]
-    for context in contexts:
-        parts.append(f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n")
+    parts += [f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n" for context in contexts]
     return "".join(parts)
 
 

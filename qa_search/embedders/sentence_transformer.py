@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging as python_logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
+_MANY = 256
 # Roles under which models name the prompt for questions and for documents; the first that there is counts.
 _QUERY_PROMPTS = ("query", "question")
 _PASSAGE_PROMPTS = ("document", "passage", "corpus", "doc")
@@ -92,6 +95,8 @@ class SentenceTransformerEmbedder:
             convert_to_numpy=True,
             show_progress_bar=False,
         )
+        if len(texts) >= _MANY:
+            _give_back_memory()
         return np.ascontiguousarray(vectors, np.float32)
 
     def _limit(self, prompt: str) -> int | None:
@@ -130,6 +135,16 @@ def _prompt(model: SentenceTransformer, names: Sequence[str]) -> str:
     found = next((prompts[name] for name in names if prompts.get(name)), "")
     default = prompts.get(model.default_prompt_name or "", "") or ""
     return found or default
+
+
+def _give_back_memory() -> None:
+    """Return freed memory to the system, where the C library can (glibc).
+
+    Batches of ever other shapes leave holes that it keeps: a build would grow by 200 MB in a few minutes.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager
