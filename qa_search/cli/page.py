@@ -14,6 +14,7 @@ from qa_search.types import Hit, SearchResult
 
 _MAX_WIDTH = 96
 _INDENT = "   "
+_CONTEXT = 200  # characters shown on either side of the marked sentence
 _MARK_START, _MARK_END = "\ue000", "\ue001"  # private characters that stand for the highlight while wrapping
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ue000\ue001]")
 
@@ -65,31 +66,35 @@ def _render_hit(hit: Hit, full: bool, width: int) -> str:
 
 
 def _passage_lines(hit: Hit, width: int, colour: bool) -> list[str]:
-    """The best passage with dots where it goes on in the post."""
-    text = getattr(hit, hit.matched)
-    start = text.find(hit.passage)
-    highlight = hit.highlight
-    passage = (
-        printable(text[start : highlight.start])
-        + _MARK_START + printable(highlight.text) + _MARK_END
-        + printable(text[highlight.end : start + len(hit.passage)])
-    )  # fmt: skip
-    before = "… " if start > 0 else ""
-    after = " …" if start + len(hit.passage) < len(text) else ""
-    return _mark(_wrapped(before + passage + after, width), colour)
+    """The marked sentence and what stands around it in its passage, with dots where the post goes on."""
+    text, highlight = getattr(hit, hit.matched), hit.highlight
+    first = text.find(hit.passage, max(0, highlight.end - len(hit.passage)))
+    last = first + len(hit.passage)
+    start = _word_start(text, max(first, highlight.start - _CONTEXT))
+    end = _word_start(text, min(last, highlight.end + _CONTEXT)) if last > highlight.end + _CONTEXT else last
+    before = "… " if text[:start].strip() else ""
+    after = " …" if text[end:].strip() else ""
+    shown = before + _marked(text[start:end], highlight.start - start, highlight.end - start).strip() + after
+    return _mark(_wrapped(shown, width), colour)
+
+
+def _word_start(text: str, position: int) -> int:
+    """Move a cut to the beginning of the word that it would break."""
+    cut = max(text.rfind(blank, 0, position + 1) for blank in " \n")
+    return cut + 1 if position and not text[position - 1].isspace() else position
+
+
+def _marked(text: str, start: int, end: int) -> str:
+    return printable(text[:start]) + _MARK_START + printable(text[start:end]) + _MARK_END + printable(text[end:])
 
 
 def _marked_lines(text: str, hit: Hit, name: str, width: int, colour: bool) -> list[str]:
     highlight = hit.highlight
     if highlight.field == name and text[highlight.start : highlight.end] == highlight.text:
-        text = (
-            printable(text[: highlight.start])
-            + _MARK_START + printable(highlight.text) + _MARK_END
-            + printable(text[highlight.end :])
-        )  # fmt: skip
+        shown = _marked(text, highlight.start, highlight.end)
     else:
-        text = printable(text)
-    return _mark(_wrapped(text, width), colour)
+        shown = printable(text)
+    return _mark(_wrapped(shown, width), colour)
 
 
 def _beginning(text: str, characters: int = 400) -> str:
