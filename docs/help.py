@@ -12,14 +12,20 @@ from qa_search.cli import cli
 WIDTH = 100
 
 
+def commands() -> dict[str, click.Command]:
+    """Return every command by its name."""
+    context = click.Context(cli)
+    found = {name: cli.get_command(context, name) for name in cli.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 def commands_page() -> str:
     """Return the page: every command's help, as it prints it."""
     parts = ["# Commands\n\nWritten by `python docs/help.py` from the commands' own `--help`.\n"]
     settings: dict[str, Any] = {**cli.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
     contexts = [click.Context(cli, info_name="qa-search", **settings)]
     contexts += [
-        click.Context(command, info_name=name, parent=contexts[0], **settings)
-        for name, command in sorted(cli.commands.items())
+        click.Context(command, info_name=name, parent=contexts[0], **settings) for name, command in commands().items()
     ]
     parts += [f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n" for context in contexts]
     return "".join(parts)

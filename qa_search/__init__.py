@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from qa_search.build import Progress, build_index
+from typing import TYPE_CHECKING, Any
+
 from qa_search.errors import (
     ArchiveError,
     DamagedArchiveError,
@@ -43,6 +44,9 @@ from qa_search.types import (
     SourceCount,
 )
 
+if TYPE_CHECKING:
+    from qa_search.build import Progress, build_index
+
 __all__ = [
     "AnswerPart",
     "ArchiveError",
@@ -75,3 +79,14 @@ __all__ = [
     "UnknownFormatError",
     "build_index",
 ]
+
+_OF_BUILDING = ("Progress", "build_index")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what only a build needs when it is asked for: a search should not wait for the archive readers."""
+    if name in _OF_BUILDING:
+        from qa_search import build
+
+        return getattr(build, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -13,11 +13,21 @@ from typing import Any
 
 from qa_search.archives import ReadOptions, read_archives
 from qa_search.archives.records import ROLES
-from qa_search.embedders import Embedder, load_embedder
+from qa_search.embedders import Embedder, locate_model
+from qa_search.encoders import (
+    ENCODERS,
+    Device,
+    Encoder,
+    EncoderChooser,
+    PrecisionChoice,
+    clear_encoders,
+    given_encoder,
+)
 from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
-from qa_search.passages import DEFAULT_PASSAGE_TOKENS, Splitter
-from qa_search.stores.posts import PostWriter
+from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
+from qa_search.reuse import Previous, Vectors
+from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import BuildReport, Post, SetAside
 
@@ -45,9 +55,15 @@ def build_index(
     strict: bool = False,
     keep_going: bool = False,
     passage_tokens: int = DEFAULT_PASSAGE_TOKENS,
+    rebuild: bool = False,
+    device: Device = "auto",
+    precision: PrecisionChoice = "auto",
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
+
+    Only what changed is computed: a passage whose text, model and settings are those of the index before keeps its
+    vector. A build that was killed goes on where it was.
 
     Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails.
 
@@ -61,6 +77,9 @@ def build_index(
         strict: stop at the first post that cannot be read, instead of setting it aside.
         keep_going: set aside files that are damaged, instead of stopping.
         passage_tokens: the most tokens of a passage, where the model reads as many.
+        rebuild: compute everything afresh, instead of reusing what the index before (or a killed build) has.
+        device: where passages are embedded: "auto", "cpu" or "cuda".
+        precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
         progress: called now and then with how far the build is.
 
     Raises:
@@ -82,19 +101,32 @@ def build_index(
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
     with folder.writing():
         if model is None or isinstance(model, str | os.PathLike):
-            embedder = load_embedder(model, download=download)
+            chooser = EncoderChooser(
+                folder.path / ENCODERS,
+                locate_model(model, download=download),
+                device=device,
+                precision=precision,
+                afresh=rebuild,
+            )
+            tokenizer, choose = chooser.tokenizer, chooser.choose
         else:
-            embedder = model
-        limit = embedder.passage_limit
-        splitter = Splitter(embedder.count_tokens, passage_tokens if limit is None else min(passage_tokens, limit))
+            given = given_encoder(model)
+            tokenizer, choose = model, lambda sample: given
+        limit = tokenizer.passage_limit
+        splitter = Splitter(tokenizer.count_tokens, passage_tokens if limit is None else min(passage_tokens, limit))
+        settings = {"passage_tokens": splitter.limit, "rules": SPLITTER_RULES}
         partial = folder.start_generation()
+        previous = None if rebuild else Previous.open(folder)
         try:
             writer = PostWriter(partial)
             try:
-                _store_posts(posts, writer, splitter, report, keep_unanswered=keep_unanswered, strict=strict)
+                old = previous.posts if previous is not None and previous.splitter == settings else None
+                _store_posts(posts, writer, splitter, old, report, keep_unanswered=keep_unanswered, strict=strict)
                 _require_posts(writer, paths)
-                vectors = VectorWriter(partial, embedder.dimension)
-                _embed_passages(writer, vectors, embedder, report)
+                encoder = choose(writer.sample_texts)
+                several_blocks = writer.passages > _EMBED_BLOCK
+                with Vectors(folder.path, encoder, previous, journal=several_blocks, afresh=rebuild) as vectors:
+                    _write_vectors(writer, VectorWriter(partial, encoder.embedder.dimension), vectors, report)
                 writer.close()
             except BaseException:
                 writer.abandon()
@@ -106,17 +138,20 @@ def build_index(
                 "set_aside": writer.set_aside_count,
                 "unanswered": writer.unanswered,
             }
-            generation = folder.publish(partial, _manifest(embedder, splitter, counts))
+            generation = folder.publish(partial, _manifest(encoder, settings, counts))
         except BaseException:
             folder.abandon(partial)
             raise
+        vectors.discard_journal()
+        used = {manifest.get("encoder", {}).get("folder") for manifest in folder.kept_manifests()}
+        clear_encoders(folder.path / ENCODERS, {name for name in used if name})
     return BuildReport(
         index=os.fspath(index),
         generation=generation.name,
-        embedded=counts["passages"],
-        reused=0,
+        embedded=vectors.embedded,
+        reused=writer.passages - vectors.embedded,
         seconds=round(time.perf_counter() - started_at, 2),
-        model=embedder.model_id.name,
+        model=encoder.embedder.model_id.name,
         **counts,
     )
 
@@ -134,12 +169,13 @@ def _store_posts(
     posts: Iterable[Post | SetAside],
     writer: PostWriter,
     splitter: Splitter,
+    old: PostStore | None,
     report: Callable[[Progress], None],
     *,
     keep_unanswered: bool,
     strict: bool,
 ) -> None:
-    """Store every post once, with its passages."""
+    """Store every post once, with its passages: those of the index before, if it has the same post."""
     for done, post in enumerate(posts, start=1):
         if isinstance(post, SetAside):
             if strict:
@@ -150,7 +186,8 @@ def _store_posts(
         else:
             number = writer.add(post)
             if number is not None:
-                writer.add_passages(number, splitter.passages(post))
+                known = old.passages_of_content(content_hash(post)) if old is not None else []
+                writer.add_passages(number, known or _keyed_passages(splitter, post))
         report(Progress("reading", done, None))
 
 
@@ -172,20 +209,25 @@ def _require_posts(writer: PostWriter, paths: Sequence[str | os.PathLike[str]]) 
     raise NoPostsError(f"{where}: nothing to index{why}. Name an archive of posts in a known format.")
 
 
-def _embed_passages(
-    writer: PostWriter, vectors: VectorWriter, embedder: Embedder, report: Callable[[Progress], None]
+def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
+    for passage in splitter.passages(post):
+        yield passage, passage_key(getattr(post, passage.field)[passage.start : passage.end])
+
+
+def _write_vectors(
+    writer: PostWriter, shards: VectorWriter, vectors: Vectors, report: Callable[[Progress], None]
 ) -> None:
     done = 0
     report(Progress("embedding", done, writer.passages))
-    for texts in writer.passage_texts(_EMBED_BLOCK):
-        vectors.add(embedder.embed_passages(texts))
-        done += len(texts)
+    for block in writer.passage_texts(_EMBED_BLOCK):
+        shards.add(vectors.of(block))
+        done += len(block)
         report(Progress("embedding", done, writer.passages))
-    vectors.close()
+    shards.close()
 
 
-def _manifest(embedder: Embedder, splitter: Splitter, counts: Mapping[str, int]) -> dict[str, Any]:
-    model = embedder.model_id
+def _manifest(encoder: Encoder, settings: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    model = encoder.embedder.model_id
     return {
         "built_by": f"qa-search {version('qa-search')}",
         "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -193,9 +235,11 @@ def _manifest(embedder: Embedder, splitter: Splitter, counts: Mapping[str, int])
             "name": model.name,
             "sha256": model.sha256,
             "location": model.location,
-            "dimension": embedder.dimension,
-            "passage_limit": embedder.passage_limit,
+            "dimension": encoder.embedder.dimension,
+            "passage_limit": encoder.embedder.passage_limit,
         },
-        "splitter": {"passage_tokens": splitter.limit},
+        "encoder": encoder.record,
+        "vectors": encoder.vectors_id,
+        "splitter": dict(settings),
         "counts": dict(counts),
     }

@@ -21,12 +21,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import filelock
 
 from qa_search.embedders.locate import hash_file
 from qa_search.errors import (
@@ -37,7 +35,7 @@ from qa_search.errors import (
     IndexWriteError,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 POINTER = "CURRENT"
 LOCK = "build.lock"
 GENERATIONS = "generations"
@@ -90,6 +88,8 @@ class IndexFolder:
             IndexLockedError: if another build holds it.
             IndexWriteError: if the folder cannot be written to.
         """
+        import filelock  # here, because searching needs no lock
+
         lock = filelock.FileLock(self.path / LOCK)
         with self._write_errors():
             (self.path / GENERATIONS).mkdir(parents=True, exist_ok=True)
@@ -105,6 +105,19 @@ class IndexFolder:
                 yield
         finally:
             lock.release()
+
+    def encoder(self, record: Mapping[str, Any]) -> Path:
+        """Return the folder of the exported encoder that a manifest names.
+
+        Raises:
+            IndexDamagedError: if a file of it is missing or has another size.
+        """
+        folder = self.path / "encoders" / str(record["folder"])
+        for file, expected in record["files"].items():
+            path = folder / file
+            if not path.is_file() or path.stat().st_size != expected["bytes"]:
+                raise self._damaged(f"{path} is missing or has another size than the manifest says")
+        return folder
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation; leftovers of builds that died are removed."""
@@ -145,6 +158,14 @@ class IndexFolder:
         _flush(self.path)
         self._clear({published.name, previous})
         return Generation(published, complete)
+
+    def kept_manifests(self) -> list[Mapping[str, Any]]:
+        """Return the manifests of all generations that are there."""
+        found = []
+        for path in (self.path / GENERATIONS).glob(f"*/{MANIFEST}"):
+            with suppress(OSError, ValueError):
+                found.append(json.loads(path.read_bytes()))
+        return found
 
     def abandon(self, started: Path) -> None:
         """Remove what a failed build wrote."""

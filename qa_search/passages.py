@@ -11,6 +11,8 @@ from qa_search.types import FIELDS, Passage, Post
 TokenCounter = Callable[[Sequence[str]], Sequence[int]]
 
 DEFAULT_PASSAGE_TOKENS = 256
+# Raised when a text would be cut otherwise than before, so that no index mixes old cuts and new ones.
+SPLITTER_RULES = 1
 # Longest stretch of one sentence that is measured at once, in characters per token of the limit.
 _MEASURED_CHARACTERS = 16
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from types import TracebackType
@@ -12,15 +13,17 @@ from typing import Self
 
 import numpy as np
 
-from qa_search.archives.dates import parse_bound
-from qa_search.archives.text import clean_text
-from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder
+from qa_search.dates import parse_bound
+from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
+from qa_search.embedders.encoder import OnnxEmbedder
+from qa_search.embedders.locate import hash_model
 from qa_search.errors import ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.ranking.grouping import Candidate, best_passages
 from qa_search.ranking.highlight import best_sentence, passage_sentences
 from qa_search.stores.posts import Filters, PostStore
 from qa_search.stores.vectors import Ids, VectorStore
+from qa_search.text import clean_text
 from qa_search.types import Highlight, Hit, IndexInfo, Passage, Post, SearchResult
 
 DEFAULT_INDEX = "index"
@@ -44,14 +47,9 @@ class SearchIndex:
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
-        manifest = generation.manifest
+        self._sentences = _SentenceVectors()
         self._posts = PostStore(generation.folder)
-        self._vectors = VectorStore(
-            generation.folder,
-            sorted(name for name in manifest["files"] if name.endswith(".faiss")),
-            manifest["model"]["dimension"],
-            manifest["counts"]["passages"],
-        )
+        self._vectors = VectorStore.of_generation(generation.folder, generation.manifest)
 
     @classmethod
     def open(
@@ -153,6 +151,7 @@ class SearchIndex:
             format_version=manifest["format_version"],
             built_by=manifest["built_by"],
             model=manifest["model"],
+            encoder={key: value for key, value in manifest["encoder"].items() if key != "files"},
             splitter=manifest["splitter"],
             counts=manifest["counts"],
             bytes=sum(file["bytes"] for file in manifest["files"].values()),
@@ -182,25 +181,33 @@ class SearchIndex:
             return self._embedder
 
     def _load_embedder(self) -> Embedder:
+        manifest = self._generation.manifest
+        made_with, encoder = manifest["model"], manifest["encoder"]
+        if self._model is not None and not isinstance(self._model, str | os.PathLike):
+            self._require_model(self._model.model_id.name, self._model.model_id.sha256)
+            return self._model
+        if encoder["kind"] == "onnx":
+            if self._model is not None:
+                located = locate_model(self._model)
+                self._require_model(located.name, hash_model(located.folder))
+            return OnnxEmbedder(self._folder.encoder(encoder))
+        try:
+            embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
+        except ModelNotFoundError as error:
+            raise ModelNotFoundError(
+                f"{self._folder.path}: this index was made with the model {made_with['name']!r}, and {error}"
+            ) from error
+        self._require_model(embedder.model_id.name, embedder.model_id.sha256)
+        return embedder
+
+    def _require_model(self, name: str, sha256: str) -> None:
         made_with = self._generation.manifest["model"]
-        if self._model is None or isinstance(self._model, str | os.PathLike):
-            where = self._model or made_with["location"] or made_with["name"]
-            try:
-                embedder = load_embedder(where)
-            except ModelNotFoundError as error:
-                raise ModelNotFoundError(
-                    f"{self._folder.path}: this index was made with the model {made_with['name']!r}, and {error}"
-                ) from error
-        else:
-            embedder = self._model
-        if embedder.model_id.sha256 != made_with["sha256"]:
-            found = embedder.model_id
+        if sha256 != made_with["sha256"]:
             raise ModelMismatchError(
                 f"{self._folder.path}: this index was made with the model {made_with['name']!r} "
-                f"(SHA-256 {made_with['sha256'][:12]}), not with {found.name!r} ({found.sha256[:12]}). Search with "
-                "the model it was made with (--model PATH), or build the index again with the other one."
+                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
+                "was made with (--model PATH), or build the index again with the other one."
             )
-        return embedder
 
     def _embed(self, queries: Sequence[str]) -> Vectors:
         return embed_whole_queries(self.embedder, list(queries))
@@ -242,7 +249,7 @@ class SearchIndex:
             spans[number] = passage_sentences(text, passage)
             for start, end in spans[number]:
                 sentences.setdefault(text[start:end], len(sentences))
-        sentence_vectors = self.embedder.embed_passages(list(sentences))
+        sentence_vectors = self._sentences.of(list(sentences), self.embedder)
         hits: list[list[Hit]] = []
         for query, candidates in zip(vectors, found, strict=True):
             hits.append([])
@@ -254,6 +261,29 @@ class SearchIndex:
                 best = choices[best_sentence(query, sentence_vectors[rows])]
                 hits[-1].append(_hit(rank, candidate, post, passage, best))
         return hits
+
+
+class _SentenceVectors:
+    """Vectors of the sentences that were shown lately: posts that are found often are not embedded each time."""
+
+    _KEPT = 8192
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
+
+    def of(self, sentences: list[str], embedder: Embedder) -> Vectors:
+        """Return the vectors of sentences: (n, dimension)."""
+        with self._lock:
+            known = {sentence: self._vectors.get(sentence) for sentence in sentences}
+        missing = [sentence for sentence, vector in known.items() if vector is None]
+        found = dict(zip(missing, embedder.embed_passages(missing), strict=True)) if missing else {}
+        with self._lock:
+            self._vectors.update(found)
+            while len(self._vectors) > self._KEPT:
+                self._vectors.popitem(last=False)
+        rows = [found[sentence] if vector is None else vector for sentence, vector in known.items()]
+        return np.stack(rows) if rows else np.empty((0, embedder.dimension), np.float32)
 
 
 def make_filters(

@@ -187,6 +187,7 @@ class IndexInfo(_Record):
     format_version: int
     built_by: str
     model: Mapping[str, Any]
+    encoder: Mapping[str, Any]
     splitter: Mapping[str, Any]
     counts: Mapping[str, int]
     bytes: int

@@ -164,11 +164,11 @@ def test_an_unknown_role_in_the_map_is_told(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 1 MB, made read-only or filled by the test."""
+    """A real file system of 2 MB, made read-only or filled by the test."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("only root can mount a small disk")
@@ -177,14 +177,18 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> None:
-    """One message, and what was there answers; with room again the build goes through."""
+    """One message, and what was there answers; with more room the build goes on with what it had computed."""
     index = small_disk / "index"
     build(write_pages(tmp_path / "pages", 2), index)
     with pytest.raises(IndexWriteError, match=r"no space left on the disk.*still answers"):
         build(write_pages(tmp_path / "many", 2000), index)
     assert titles(index) == ["Complaint 0", "Complaint 1"]
     assert not list(index.glob("generations/*.partial"))
-    assert build(write_pages(tmp_path / "few", 3), index).posts == 3
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    report = build(tmp_path / "many", index)
+    assert report.posts == 2000
+    assert 1000 < report.reused < report.passages
+    assert not (index / "work").exists()
 
 
 def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path) -> None:
@@ -285,7 +289,7 @@ def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
             [{"id": n, "question": f"Knee{n} hurts. " * 8, "answer": f"Rest it{n}. " * 16} for n in range(count)],
         )
         out = subprocess.run(
-            [sys.executable, "-c", MEASURED, str(source), str(tmp_path / "index")],
+            [sys.executable, "-c", MEASURED, str(source), str(tmp_path / f"index-{count}")],
             cwd=ROOT, capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         posts, passages, peak = json.loads(out)
@@ -293,3 +297,122 @@ def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
         assert passages >= 3 * count
         peaks.append(peak)
     assert peaks[1] - peaks[0] < 5_000  # KiB
+
+
+def vectors_of(index: Path) -> dict[str, list[bytes]]:
+    """Every passage's vector, by the id of its post."""
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        blocks = list(opened._vectors.blocks())
+        passages = opened._posts.passages(range(opened._vectors.count))
+        found: dict[str, list[bytes]] = {}
+        for number, vector in enumerate(vector for block in blocks for vector in block):
+            found.setdefault(opened._posts.entry(passages[number][0]).source_id, []).append(vector.tobytes())
+    return found
+
+
+def test_only_what_changed_is_embedded(tmp_path: Path) -> None:
+    """A changed sentence, a new post, a removed post: the rest keeps its vectors, whatever moved around it."""
+    pages = write_pages(tmp_path / "pages", 20, start=10)
+    embedder = WordsEmbedder(limit=12)
+    first = build_index(pages, tmp_path / "index", model=embedder)
+    assert (first.embedded, first.reused) == (first.passages, 0)
+    write_pages(pages, 1)
+    (pages / "post-00015.txt").unlink()
+    changed = pages / "post-00020.txt"
+    changed.write_text(changed.read_text().replace("Walk slowly20.", "Swim instead20."))
+    embedder.embedded.clear()
+    second = build_index(pages, tmp_path / "index", model=embedder)
+    assert second.posts == 20
+    assert second.embedded + second.reused == second.passages
+    assert second.embedded == len(embedder.embedded)
+    assert all("20" in text or "0" in text for text in embedder.embedded)
+    assert second.embedded < 10
+    build_index(pages, tmp_path / "fresh", model=WordsEmbedder(limit=12))
+    assert vectors_of(tmp_path / "index") == vectors_of(tmp_path / "fresh")
+
+
+def test_nothing_changed_embeds_nothing_and_rebuild_everything(tmp_path: Path) -> None:
+    """The second build reuses all, --rebuild nothing; the answers are the same."""
+    pages = write_pages(tmp_path / "pages", 30)
+    first = build(pages, tmp_path / "index")
+    again = build(pages, tmp_path / "index")
+    afresh = build(pages, tmp_path / "index", rebuild=True)
+    assert [report.embedded for report in (first, again, afresh)] == [first.passages, 0, first.passages]
+
+
+def test_another_splitter_or_model_never_mixes(tmp_path: Path) -> None:
+    """Other passages are cut anew, another model embeds all."""
+    pages = write_pages(tmp_path / "pages", 10)
+    build(pages, tmp_path / "index")
+    shorter = build(pages, tmp_path / "index", passage_tokens=8)
+    assert shorter.passages > 30
+    assert vectors_of(tmp_path / "index").keys() == {path.name for path in pages.iterdir()}
+    other = build_index(pages, tmp_path / "index", model=WordsEmbedder(name="other"))
+    assert (other.embedded, other.reused) == (other.passages, 0)
+
+
+def test_identical_passages_are_embedded_once(tmp_path: Path) -> None:
+    """Signatures and stock phrases cost nothing after the first."""
+    source = write_jsonl(tmp_path / "a.jsonl", [{"question": f"q{n}", "answer": "See a doctor."} for n in range(50)])
+    report = build(source, tmp_path / "index")
+    assert (report.passages, report.embedded) == (100, 51)
+
+
+INTERRUPTED = """
+import os, sys
+from pathlib import Path
+from qa_search import build_index
+from tests.helpers import WordsEmbedder
+
+class Dies(WordsEmbedder):
+    def embed_passages(self, texts):
+        if len(self.embedded) > 2000:
+            os.kill(os.getpid(), 9)
+        return super().embed_passages(texts)
+
+build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=Dies())
+"""
+
+
+def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
+    """No vector is computed twice, none is missing, and the result is that of an undisturbed build."""
+    source = write_jsonl(
+        tmp_path / "a.jsonl", [{"id": str(n), "question": f"knee{n}", "answer": f"rest{n}"} for n in range(2000)]
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(source), str(tmp_path / "index")], cwd=ROOT, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    resumed = build(source, tmp_path / "index")
+    assert (resumed.passages, resumed.reused, resumed.embedded) == (4000, 2048, 1952)
+    build(source, tmp_path / "undisturbed")
+    assert vectors_of(tmp_path / "index") == vectors_of(tmp_path / "undisturbed")
+    for text in ("knee7", "rest1999"):
+        with (
+            SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as one,
+            SearchIndex.open(tmp_path / "undisturbed", model=WordsEmbedder()) as other,
+        ):
+            found, expected = one.search(text, k=50).hits, other.search(text, k=50).hits
+        assert [(hit.source_id, hit.score) for hit in found] == [(hit.source_id, hit.score) for hit in expected]
+    assert build(source, tmp_path / "index").embedded == 0
+
+
+def test_a_damaged_journal_is_computed_again(tmp_path: Path) -> None:
+    """What a kill or a disk error leaves there never stops a build."""
+    pages = write_pages(tmp_path / "pages", 2)
+    encoder = f"given-{WordsEmbedder().model_id.sha256[:16]}"
+    journal = tmp_path / "index" / "work" / f"{encoder}.sqlite"
+    journal.parent.mkdir(parents=True)
+    journal.write_bytes(b"not a database at all" * 500)
+    report = build(pages, tmp_path / "index")
+    assert report.embedded == report.passages
+
+
+def test_a_previous_index_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+    """A damaged index is the very reason to build again."""
+    pages = write_pages(tmp_path / "pages", 3)
+    build(pages, tmp_path / "index")
+    (tmp_path / "index" / "generations" / "g000001" / "posts.sqlite").write_bytes(b"x")
+    report = build(pages, tmp_path / "index")
+    assert (report.posts, report.embedded) == (3, report.passages)
+    assert len(titles(tmp_path / "index")) == 3

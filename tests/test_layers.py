@@ -18,10 +18,11 @@ PACKAGE = Path(qa_search.__file__).parent
 LAYERS = (
     ("errors",),
     ("types",),
-    ("sentences",),
+    ("sentences", "text", "dates"),
     ("archives", "passages"),
     ("embedders",),
-    ("stores", "ranking", "generations"),
+    ("encoders", "stores", "ranking", "generations"),
+    ("reuse",),
     ("build", "search"),
     ("__init__",),
     ("cli",),

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
-from qa_search.archives.text import decode_head, detect_encoding, open_text
 from qa_search.errors import DamagedArchiveError, UnknownFormatError
+from qa_search.text import decode_head, detect_encoding, open_text
 from qa_search.types import Post, SetAside
 
 HEAD_BYTES = 1 << 16

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
-from qa_search.archives.dates import parse_date
-from qa_search.archives.text import clean_text
+from qa_search.dates import parse_date
+from qa_search.text import clean_text
 from qa_search.types import Post, SetAside
 
 _LINK = re.compile(r"-\s*(Prev|Next)\s*:\s*(.*)")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
-from qa_search.archives.dates import parse_date
 from qa_search.archives.html_text import html_to_text
 from qa_search.archives.page import PageError, parse_page
-from qa_search.archives.text import clean_text
+from qa_search.dates import parse_date
+from qa_search.text import clean_text
 from qa_search.types import Post, SetAside
 
 _PAGE = re.compile(

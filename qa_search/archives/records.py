@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
-from qa_search.archives.dates import parse_date
 from qa_search.archives.html_text import html_to_text, looks_like_html
-from qa_search.archives.text import clean_text
+from qa_search.dates import parse_date
 from qa_search.errors import UnknownFormatError
+from qa_search.text import clean_text
 from qa_search.types import AnswerPart, Post, SetAside
 
 # Names are compared in lower case without blanks, dashes and underscores. Earlier names win.

@@ -17,8 +17,8 @@ from xml.parsers import expat
 from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.html_text import html_to_text
 from qa_search.archives.records import join_answers, split_tags
-from qa_search.archives.text import clean_text
 from qa_search.errors import DamagedArchiveError
+from qa_search.text import clean_text
 from qa_search.types import AnswerPart, Post, SetAside
 
 _ROOT = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<([A-Za-z]\w*)[\s/>]", re.DOTALL)

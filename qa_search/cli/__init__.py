@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from qa_search.cli.build import build
-from qa_search.cli.info import info
-from qa_search.cli.query import query
 from qa_search.errors import QASearchError, QueryError
 
 __all__ = ["cli", "main"]
@@ -18,8 +16,29 @@ EXIT_USAGE = 2
 EXIT_UNUSABLE = 3
 
 
+_COMMANDS = {
+    "build": "Build the index from archives.",
+    "info": "Say what the index holds.",
+    "query": "Find the closest past answers.",
+}
+
+
 class _Group(click.Group):
-    """Turns the library's errors into one message and the exit status that goes with it."""
+    """Loads a command when it is called, and turns the library's errors into one message and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"qa_search.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,11 +63,6 @@ def cli() -> None:
     Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
     the model cannot be used.
     """  # noqa: D301 - the backspace tells click to leave the lines as they are
-
-
-cli.add_command(build)
-cli.add_command(info)
-cli.add_command(query)
 
 
 def main() -> None:

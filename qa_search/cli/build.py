@@ -9,6 +9,7 @@ import click
 
 from qa_search.build import DEFAULT_SOURCE, Progress, build_index
 from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.encoders import Device, PrecisionChoice
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.types import BuildReport
 
@@ -16,7 +17,7 @@ _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_UPDATES = 0.2
 
 
-@click.command(short_help="Build the index from archives.")
+@click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @index_option()
 @model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
@@ -38,6 +39,21 @@ _SECONDS_BETWEEN_UPDATES = 0.2
     show_default=True,
     help="The most tokens of a passage.",
 )
+@click.option("--rebuild", is_flag=True, help="Compute everything afresh, reuse nothing.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where passages are embedded.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="How: auto is int8 where that agrees with the model.",
+)
 @json_option("the report")
 @quiet_option()
 def build(
@@ -50,6 +66,9 @@ def build(
     strict: bool,
     keep_going: bool,
     passage_tokens: int,
+    rebuild: bool,
+    device: Device,
+    precision: PrecisionChoice,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -74,6 +93,9 @@ def build(
         strict=strict,
         keep_going=keep_going,
         passage_tokens=passage_tokens,
+        rebuild=rebuild,
+        device=device,
+        precision=precision,
         progress=None if quiet else _ProgressLine(),
     )
     if as_json:

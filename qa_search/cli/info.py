@@ -12,7 +12,7 @@ from qa_search.types import IndexInfo
 _SHOWN = 10
 
 
-@click.command(short_help="Say what the index holds.")
+@click.command()
 @index_option()
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
 @json_option("everything")
@@ -37,6 +37,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  {counts['posts']:,} posts in {counts['passages']:,} passages, {info.bytes / 1e6:,.1f} MB",
         f"  {counts['duplicates']:,} copies, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
         f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
+        f"  embedded by {_describe_encoder(info)}",
         f"  passages of at most {info.splitter['passage_tokens']} tokens",
         "",
         "Sources",
@@ -59,6 +60,18 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
             lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
         lines += _more(len(info.missing_posts), shown)
     return lines
+
+
+def _describe_encoder(info: IndexInfo) -> str:
+    encoder = info.encoder
+    if encoder["kind"] == "onnx":
+        agreement = encoder["agreement"]
+        text = f"its {encoder['precision']} export (cosine to the original {agreement['mean']} on average, "
+        text += f"{agreement['min']} at worst, on {agreement['passages']} passages)"
+        if "passages" in encoder:
+            text += f"; passages by torch, {encoder['passages']['precision']} on {encoder['passages']['device']}"
+        return text
+    return f"the original model ({encoder.get('why', 'given by the caller')})"
 
 
 def _more(count: int, shown: int | None) -> list[str]:

@@ -13,7 +13,7 @@ from qa_search.search import DEFAULT_TOP_K, SearchIndex
 EXIT_NOTHING_FOUND = 1
 
 
-@click.command(short_help="Find the closest past answers.")
+@click.command()
 @click.argument("text", nargs=-1, required=True)
 @index_option()
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",

@@ -28,12 +28,14 @@ _PASSAGE_PROMPTS = ("document", "passage", "corpus", "doc")
 class SentenceTransformerEmbedder:
     """Loads a model from its folder; importing torch takes seconds, so this is done when it is made."""
 
-    def __init__(self, located: LocatedModel) -> None:
+    def __init__(self, located: LocatedModel, *, device: str = "cpu", bfloat16: bool = False) -> None:
         with _quiet_loading():
             from sentence_transformers import SentenceTransformer
 
             try:
-                self._model = SentenceTransformer(str(located.folder), local_files_only=True)
+                self._model = SentenceTransformer(str(located.folder), device=device, local_files_only=True)
+                if bfloat16:
+                    self._model.bfloat16()
             except Exception as error:
                 # Loading runs code of three libraries, each with errors of its own.
                 raise ModelError(
@@ -43,10 +45,20 @@ class SentenceTransformerEmbedder:
         self._model.eval()
         self._id = ModelId(located.name, hash_model(located.folder), located.location)
         self._tokenizer = _uncut_tokenizer(self._model)
-        self._query_prompt = _prompt(self._model, _QUERY_PROMPTS)
-        self._passage_prompt = _prompt(self._model, _PASSAGE_PROMPTS)
+        self.query_prompt = _prompt(self._model, _QUERY_PROMPTS)
+        self.passage_prompt = _prompt(self._model, _PASSAGE_PROMPTS)
         probe = self._model.encode(["x"], show_progress_bar=False)
         self._dimension = int(np.asarray(probe).shape[1])
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The model itself, for exporting it."""
+        return self._model
+
+    @property
+    def fast_tokenizer(self) -> Any:
+        """The model's tokenizer as the tokenizers library has it, without cuts and padding; None if it is another's."""
+        return self._tokenizer if hasattr(self._tokenizer, "encode_batch") else None
 
     @property
     def model_id(self) -> ModelId:
@@ -61,12 +73,12 @@ class SentenceTransformerEmbedder:
     @property
     def passage_limit(self) -> int | None:
         """The most tokens of a passage that the model reads."""
-        return self._limit(self._passage_prompt)
+        return self._limit(self.passage_prompt)
 
     @property
     def query_limit(self) -> int | None:
         """The most tokens of a question that the model reads."""
-        return self._limit(self._query_prompt)
+        return self._limit(self.query_prompt)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count each text's tokens, without special tokens and never cut."""
@@ -78,11 +90,11 @@ class SentenceTransformerEmbedder:
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages: (n, dimension)."""
-        return self._embed(texts, self._passage_prompt, self._model.encode_document)
+        return self._embed(texts, self.passage_prompt, self._model.encode_document)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Embed questions: (n, dimension)."""
-        return self._embed(texts, self._query_prompt, self._model.encode_query)
+        return self._embed(texts, self.query_prompt, self._model.encode_query)
 
     def _embed(self, texts: Sequence[str], prompt: str, encode: Any) -> Vectors:
         if not texts:

@@ -39,7 +39,7 @@ CREATE TABLE entry (
 CREATE TABLE tag (tag TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES entry, PRIMARY KEY (tag, entry)) WITHOUT ROWID;
 CREATE TABLE passage (
     id INTEGER PRIMARY KEY, post INTEGER NOT NULL REFERENCES post,
-    field TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL
+    field TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, key BLOB NOT NULL
 );
 CREATE TABLE unanswered (source TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL);
 CREATE TABLE set_aside (source TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL);
@@ -51,11 +51,20 @@ CREATE INDEX entry_of_post ON entry (post);
 CREATE INDEX entry_source ON entry (source);
 CREATE INDEX entry_date ON entry (date);
 CREATE INDEX passage_of_post ON passage (post);
+CREATE INDEX passage_key ON passage (key);
 """
+_TEXTS = (
+    "SELECT key, CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\" "
+    "FROM passage JOIN post ON post.id = passage.post"
+)
 _ENTRY = (
     "e.source, e.source_id, p.title, p.question, p.answer, e.date, e.url, e.tags, e.author, e.score, p.answers, "
     "e.prev_title, e.next_title"
 )
+
+
+KeyedPassage = tuple[Passage, bytes]
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ class PostWriter:
         """
         post = self._with_free_id(post)
         self._add_page(post)
-        content = _content_hash(post)
+        content = content_hash(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
         if row is None:
@@ -138,11 +147,11 @@ class PostWriter:
         self.entries += 1
         return number if row is None else None
 
-    def add_passages(self, post: int, passages: Iterable[Passage]) -> None:
+    def add_passages(self, post: int, passages: Iterable[KeyedPassage]) -> None:
         """Store the passages of a post, numbered on from the last."""
-        for passage in passages:
-            values = (self.passages, post, passage.field, passage.start, passage.end)
-            self._db.execute("INSERT INTO passage VALUES (?, ?, ?, ?, ?)", values)
+        for passage, key in passages:
+            values = (self.passages, post, passage.field, passage.start, passage.end, key)
+            self._db.execute("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", values)
             self.passages += 1
 
     def add_unanswered(self, post: Post) -> None:
@@ -161,14 +170,17 @@ class PostWriter:
         row = self._db.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
         return None if row is None else SetAside(*row)
 
-    def passage_texts(self, size: int) -> Iterator[list[str]]:
-        """Yield the texts of all passages in order, some at a time."""
-        cursor = self._db.execute(
-            "SELECT CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\" "
-            "FROM passage JOIN post ON post.id = passage.post ORDER BY passage.id"
-        )
+    def sample_texts(self, count: int) -> list[str]:
+        """Return the texts of some passages from all over the archive."""
+        step = max(self.passages // count, 1)
+        rows = self._db.execute(f"{_TEXTS} WHERE passage.id % ? = 0 ORDER BY passage.id LIMIT ?", (step, count))
+        return [text[start:end] for _, text, start, end in rows]
+
+    def passage_texts(self, size: int) -> Iterator[list[tuple[bytes, str]]]:
+        """Yield the keys and texts of all passages in order, some at a time."""
+        cursor = self._db.execute(f"{_TEXTS} ORDER BY passage.id")
         while rows := cursor.fetchmany(size):
-            yield [text[start:end] for text, start, end in rows]
+            yield [(key, text[start:end]) for key, text, start, end in rows]
 
     def close(self) -> None:
         """Finish the file."""
@@ -242,6 +254,24 @@ class PostStore:
                 found[number] = (post, Passage(field, start, end))
         return found
 
+    def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
+        """Return the passages of the post of this content, none if there is no such post."""
+        rows = self._all(
+            'SELECT field, start, "end", key FROM passage WHERE post = (SELECT id FROM post WHERE content = ?) '
+            "ORDER BY id",
+            [content],
+        )
+        return [(Passage(field, start, end), key) for field, start, end, key in rows]
+
+    def numbers_of_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return for each of these keys that is there the number of a passage that has it."""
+        found: dict[bytes, int] = {}
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            found.update(self._all(f"SELECT key, id FROM passage WHERE key IN ({marks})", chunk))  # noqa: S608
+        return found
+
     def entry(self, post: int, filters: Filters | None = None) -> Post:
         """Return a post by its number, under the first of its ids that passes the filters."""
         condition, values = (filters or Filters()).sql()
@@ -304,7 +334,12 @@ class PostStore:
         return IndexDamagedError(f"{self._path}: {what}. Build the index again: qa-search build --index {folder}")
 
 
-def _content_hash(post: Post) -> bytes:
+def passage_key(text: str) -> bytes:
+    """Hash a passage's text: with the model and its settings, all that its vector depends on."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def content_hash(post: Post) -> bytes:
     """Hash what makes two posts the same text: title, question and answer, blanks aside."""
     digest = hashlib.blake2b(digest_size=16)
     for text in (post.title, post.question, post.answer):
@@ -334,6 +369,6 @@ def _post(row: Sequence[Any]) -> Post:
     )  # fmt: skip
 
 
-def _chunks(values: Sequence[int], size: int = 500) -> Iterator[list[int]]:
+def _chunks(values: Sequence[int], size: int = _CHUNK) -> Iterator[list[int]]:
     for start in range(0, len(values), size):
         yield [int(value) for value in values[start : start + size]]

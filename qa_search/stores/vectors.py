@@ -6,9 +6,9 @@ memory-mapped when it is opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -112,6 +112,12 @@ class VectorStore:
         if self.count != count:
             raise _damaged(folder, f"{self.count} vectors, where the manifest says {count}")
 
+    @classmethod
+    def of_generation(cls, folder: Path, manifest: Mapping[str, Any]) -> Self:
+        """Open the vectors of a generation, as its manifest lists them."""
+        files = sorted(name for name in manifest["files"] if name.endswith(".faiss"))
+        return cls(folder, files, manifest["model"]["dimension"], manifest["counts"]["passages"])
+
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
         """Find the passages of highest inner product, exactly.
 
@@ -137,9 +143,10 @@ class VectorStore:
     def reconstruct(self, numbers: Ids) -> Vectors:
         """Return the stored vectors of some passages: (n, dimension)."""
         vectors = np.empty((len(numbers), self._dimension), np.float32)
-        for row, number in enumerate(numbers):
-            offset, shard = next(item for item in reversed(self._shards) if item[0] <= number)
-            vectors[row] = shard.reconstruct(int(number) - offset)
+        for offset, shard in self._shards:
+            rows = np.flatnonzero((numbers >= offset) & (numbers < offset + shard.ntotal))
+            if len(rows):
+                vectors[rows] = shard.reconstruct_batch(numbers[rows] - offset)
         return vectors
 
     def blocks(self, size: int = 4096) -> Iterator[Vectors]:

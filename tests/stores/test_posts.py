@@ -19,7 +19,7 @@ def stored(folder: Path, *posts: Post) -> PostStore:
     for post in posts:
         number = writer.add(post)
         if number is not None:
-            writer.add_passages(number, [Passage("question", 0, 1), Passage("answer", 0, 1)])
+            writer.add_passages(number, [(Passage("question", 0, 1), b"q"), (Passage("answer", 0, 1), b"a")])
     writer.close()
     return PostStore(folder)
 

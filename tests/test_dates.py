@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_search.archives.dates import parse_bound, parse_date
+from qa_search.dates import parse_bound, parse_date
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.text import clean_text, decode_head, detect_encoding, open_text
+from qa_search.text import clean_text, decode_head, detect_encoding, open_text
 
 
 def decode(data: bytes) -> str:

@@ -1,0 +1,133 @@
+"""The encoder that travels with an index: the model as ONNX, run by onnxruntime. Needs no torch.
+
+Every text is run by itself, on one thread, several texts at a time on several threads. Three things follow: no padding
+is computed; a text's vector does not depend on the texts beside it, so an interrupted build that goes on gives the same
+vectors; and int8 quantisation takes its scale from each text alone, which is what keeps its quality (see
+docs/speed.md).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from qa_search.embedders.base import ModelId, Vectors
+from qa_search.errors import IndexDamagedError
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+SETTINGS_FILE = "encoder.json"
+# What the vectors of an index depend on besides the model: raised when the export changes.
+RECIPE = 1
+# Texts handed to a thread at a time: enough to make switching cheap, few enough to keep all threads busy.
+_TASK_TEXTS = 4
+
+
+class OnnxEmbedder:
+    """Runs an exported encoder from its folder."""
+
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        """Load the encoder.
+
+        Raises:
+            IndexDamagedError: if its files are missing or are not what was written.
+        """
+        try:
+            self._settings: dict[str, Any] = json.loads((folder / SETTINGS_FILE).read_bytes())
+            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+            self._session = open_session(folder / MODEL_FILE)
+            self._id = ModelId(**self._settings["model"])
+        except Exception as error:
+            # onnxruntime and tokenizers raise errors of their own, some of them bare Exceptions.
+            reason = " ".join(str(error).split())[:200]
+            raise IndexDamagedError(
+                f"{folder}: the encoder cannot be loaded ({reason}). Build with --rebuild."
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._threads = threads or usable_cores()
+        self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def model_id(self) -> ModelId:
+        """The identity of the model that this is an export of."""
+        return self._id
+
+    @property
+    def dimension(self) -> int:
+        """The length of a vector."""
+        return int(self._settings["dimension"])
+
+    @property
+    def passage_limit(self) -> int | None:
+        """The most tokens of a passage that the model reads."""
+        limit: int | None = self._settings["passage_limit"]
+        return limit
+
+    @property
+    def query_limit(self) -> int | None:
+        """The most tokens of a question that the model reads."""
+        limit: int | None = self._settings["query_limit"]
+        return limit
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count each text's tokens, without special tokens and never cut."""
+        return [len(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed passages: (n, dimension)."""
+        return self._embed(texts, self._settings["passage_prompt"])
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Embed questions: (n, dimension)."""
+        return self._embed(texts, self._settings["query_prompt"])
+
+    def _embed(self, texts: Sequence[str], prompt: str) -> Vectors:
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        found = self._tokenizer.encode_batch([prompt + text for text in texts])
+        ids = [np.asarray([item.ids], np.int64) for item in found]
+        # Longest first: the short ones fill the gaps at the end.
+        order = sorted(range(len(ids)), key=lambda row: -ids[row].shape[1])
+        tasks = [order[start : start + _TASK_TEXTS] for start in range(0, len(order), _TASK_TEXTS)]
+
+        def run(rows: list[int]) -> None:
+            for row in rows:
+                vectors[row] = self._session.run(None, {"input_ids": ids[row]})[0][0]
+
+        if len(texts) == 1 or self._threads == 1:
+            for task in tasks:
+                run(task)
+        else:
+            if len(texts) <= _TASK_TEXTS * self._threads:
+                tasks = [[row] for row in order]
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="qa-search-embed")
+            for _ in self._pool.map(run, tasks):
+                pass
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Open a model for runs on one thread each; nothing spins while it waits."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Arenas keep the largest text's room for ever; texts of ever other lengths make them grow.
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,99 @@
+"""What a build need not compute again: posts and vectors of the index before, and of a build that was killed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from qa_search.embedders.base import Vectors as Array
+from qa_search.encoders import Encoder
+from qa_search.errors import IndexFolderError
+from qa_search.generations import IndexFolder
+from qa_search.stores.journal import VectorJournal
+from qa_search.stores.posts import PostStore
+from qa_search.stores.vectors import VectorStore
+
+WORK = "work"
+
+
+class Previous:
+    """The generation that answers now."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.splitter = manifest["splitter"]
+        self.vectors_id = manifest["vectors"]
+        self.posts = PostStore(folder)
+        self.vectors = VectorStore.of_generation(folder, manifest)
+
+    @classmethod
+    def open(cls, folder: IndexFolder) -> Self | None:
+        """Open it; None if there is none that can be read: then everything is computed."""
+        try:
+            generation = folder.current()
+            return cls(generation.folder, generation.manifest)
+        except (IndexFolderError, KeyError):
+            return None
+
+
+class Vectors:
+    """Gives each passage its vector: from the index before, from a killed build's journal, or from the model."""
+
+    def __init__(
+        self, index: Path, encoder: Encoder, previous: Previous | None, *, journal: bool, afresh: bool = False
+    ) -> None:
+        """Open what can be reused; ``journal`` says whether new vectors are worth keeping in case of a kill."""
+        self.embedded = 0
+        self._embedder = encoder.embedder
+        usable = previous is not None and previous.vectors_id == encoder.vectors_id
+        self._previous = previous if usable else None
+        self._work = index / WORK
+        if afresh:
+            self.discard_journal()
+        path = self._work / f"{encoder.vectors_id}.sqlite"
+        wanted = journal or path.exists()
+        self._journal = VectorJournal(path, self._embedder.dimension) if wanted else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def of(self, block: Sequence[tuple[bytes, str]]) -> Array:
+        """Return the vectors of passages given by key and text: (n, dimension)."""
+        vectors = np.empty((len(block), self._embedder.dimension), np.float32)
+        rows: dict[bytes, list[int]] = {}
+        for row, (key, _) in enumerate(block):
+            rows.setdefault(key, []).append(row)
+        for key, vector in self._known(list(rows)).items():
+            vectors[rows.pop(key)] = vector
+        if rows:
+            made = self._embedder.embed_passages([block[numbers[0]][1] for numbers in rows.values()])
+            self.embedded += len(made)
+            if self._journal is not None:
+                self._journal.add(list(rows), made)
+            for numbers, vector in zip(rows.values(), made, strict=True):
+                vectors[numbers] = vector
+        return vectors
+
+    def discard_journal(self) -> None:
+        """Remove what killed builds left: what they computed is published now, or not wanted."""
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def _known(self, keys: list[bytes]) -> dict[bytes, Array]:
+        found: dict[bytes, Array] = {}
+        if self._previous is not None:
+            numbers = self._previous.posts.numbers_of_keys(keys)
+            stored = self._previous.vectors.reconstruct(np.fromiter(numbers.values(), np.int64, len(numbers)))
+            found.update(zip(numbers, stored, strict=True))
+        if self._journal is not None:
+            found.update(self._journal.find([key for key in keys if key not in found]))
+        return found

@@ -1,0 +1,62 @@
+"""Vectors that a build has computed so far, kept beside the index until it is published.
+
+A build that was killed goes on with them. They are found by what they depend on (the passage's text, under a file per
+model and settings), so it does not matter what became of the archive meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qa_search.embedders.base import Vectors
+
+_CHUNK = 500
+
+
+class VectorJournal:
+    """A file of vectors by key, safe against the process being killed at any moment."""
+
+    def __init__(self, path: Path, dimension: int) -> None:
+        self._dimension = dimension
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = _open(path)
+        except sqlite3.DatabaseError:
+            path.unlink()  # damaged: what it held is computed again
+            self._db = _open(path)
+
+    def find(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+        """Return the vectors (dimension,) of those keys that are there."""
+        found: dict[bytes, Vectors] = {}
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT key, vector FROM vector WHERE key IN ({marks})"  # noqa: S608 - marks only
+            for key, data in self._db.execute(query, list(chunk)):
+                vector = np.frombuffer(data, np.float32)
+                if len(vector) == self._dimension:
+                    found[key] = vector
+        return found
+
+    def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep vectors (n, dimension)."""
+        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
+        with self._db:
+            self._db.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", rows)
+
+    def close(self) -> None:
+        """Close the file and keep it."""
+        self._db.close()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path)
+    # A write-ahead log survives a kill; without waiting for the disk it may lose the latest blocks to a power cut.
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+    return db
