@@ -84,6 +84,7 @@ class EncoderChooser:
         self._id = ModelId(model.name, hash_model(model.folder), model.location)
         self._afresh = afresh
         self._original: SentenceTransformerEmbedder | None = None
+        self._opened: dict[str, Encoder] = {}
         self._cuda = _has_cuda(device)
         self._precision = precision
         self._wanted: tuple[Precision, ...] = ("int8", "fp32") if precision == "auto" else ("fp32",)
@@ -131,6 +132,8 @@ class EncoderChooser:
         if self._afresh:
             return None
         folder = self._folder / self._name(precision)
+        if folder.name in self._opened:
+            return self._opened[folder.name]
         try:
             settings = json.loads((folder / SETTINGS_FILE).read_bytes())
             if "unusable" in settings:
@@ -140,7 +143,8 @@ class EncoderChooser:
             embedder = OnnxEmbedder(folder)
         except (OSError, ValueError, KeyError, TypeError, IndexDamagedError):
             return None  # missing or half written: it is made again
-        return Encoder(embedder, folder.name, encoder_record(folder))
+        found = self._opened[folder.name] = Encoder(embedder, folder.name, encoder_record(folder))
+        return found
 
     def _export(self, precision: Precision, passages: list[str]) -> Encoder | str:
         """Export and check; return the encoder, or why it cannot be used."""

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
@@ -46,6 +47,7 @@ _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 
 
+@lru_cache(maxsize=1024)
 def normal_name(name: str) -> str:
     """Fold the ways in which exports spell a field's name."""
     return re.sub(r"[\s_\-]", "", name).lower()

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from qa_search.errors import ModelError, ModelNotFoundError
@@ -69,7 +70,7 @@ def hash_model(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(_model_files(folder)):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        total.update(bytes.fromhex(hash_file(path)))
+        total.update(bytes.fromhex(_hash_model_file(path)))
     return total.hexdigest()
 
 
@@ -77,6 +78,17 @@ def hash_file(path: Path) -> str:
     """Return a file's SHA-256."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _hash_unchanged(path: Path, size: int, changed_ns: int) -> str:
+    return hash_file(path)
+
+
+def _hash_model_file(path: Path) -> str:
+    """Hash a file of a model once in a process, as long as it does not change: weights take a while."""
+    status = path.stat()
+    return _hash_unchanged(path, status.st_size, status.st_mtime_ns)
 
 
 def _model_files(folder: Path) -> list[Path]:
@@ -98,7 +110,7 @@ def _packaged_folder() -> Path | None:
         return None
     folder = Path(spec.submodule_search_locations[0], "model")
     weights = folder / _WEIGHTS
-    if not weights.is_file() or hash_file(weights) != PACKAGED_WEIGHTS_SHA256:
+    if not weights.is_file() or _hash_model_file(weights) != PACKAGED_WEIGHTS_SHA256:
         raise ModelError(
             f"{weights}: not the weights of {DEFAULT_MODEL} (their SHA-256 is not {PACKAGED_WEIGHTS_SHA256}). "
             f"Install it afresh: {INSTALL_DEFAULT.replace('install', 'install --force-reinstall')}"

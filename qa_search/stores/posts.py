@@ -123,13 +123,13 @@ class PostWriter:
 
         An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
         """
-        post = self._with_free_id(post)
+        post, post_id = self._with_free_id(post)
         self._add_page(post)
         content = content_hash(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
         if row is None:
-            answers = json.dumps([part.to_dict() for part in post.answers], ensure_ascii=False)
+            answers = _to_json([part.to_dict() for part in post.answers])
             self._db.execute(
                 "INSERT INTO post VALUES (?, ?, ?, ?, ?, ?)",
                 (number, content, post.title, post.question, post.answer, answers),
@@ -138,8 +138,8 @@ class PostWriter:
         self._db.execute(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                self.entries, post.post_id, number, post.source, post.source_id, post.date, post.url,
-                json.dumps(post.tags, ensure_ascii=False), post.author, post.score, post.prev_title, post.next_title,
+                self.entries, post_id, number, post.source, post.source_id, post.date, post.url,
+                _to_json(post.tags), post.author, post.score, post.prev_title, post.next_title,
             ),
         )  # fmt: skip
         tags = {(fold_tag(tag), self.entries) for tag in post.tags}
@@ -192,13 +192,13 @@ class PostWriter:
         """Close the file as it is, to be deleted."""
         self._db.close()
 
-    def _with_free_id(self, post: Post) -> Post:
+    def _with_free_id(self, post: Post) -> tuple[Post, str]:
         taken = "SELECT 1 FROM entry WHERE post_id = ?"
         candidate, number = post, 1
-        while self._db.execute(taken, (candidate.post_id,)).fetchone():
+        while self._db.execute(taken, (post_id := candidate.post_id,)).fetchone():
             number += 1
             candidate = replace(post, source_id=f"{post.source_id}~{number}")
-        return candidate
+        return candidate, post_id
 
     def _add_page(self, post: Post) -> None:
         """Note a page's title and the titles that it links to."""
@@ -332,6 +332,10 @@ class PostStore:
     def _damaged(self, what: object) -> IndexDamagedError:
         folder = self._path.parent.parent.parent
         return IndexDamagedError(f"{self._path}: {what}. Build the index again: qa-search build --index {folder}")
+
+
+def _to_json(values: Sequence[object]) -> str:
+    return json.dumps(values, ensure_ascii=False) if values else "[]"
 
 
 def passage_key(text: str) -> bytes:
