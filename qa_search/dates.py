@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 _YEAR_FIRST = re.compile(
     r"(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?\s*", re.ASCII
@@ -98,4 +97,8 @@ def _parse_named(text: str) -> str | None:
 
 
 def _parse_mail(text: str) -> str | None:
-    return parsedate_to_datetime(text).isoformat() if "," in text or ":" in text else None
+    if "," not in text and ":" not in text:
+        return None
+    from email.utils import parsedate_to_datetime  # here, because it takes a while and searching seldom needs it
+
+    return parsedate_to_datetime(text).isoformat()

@@ -42,9 +42,11 @@ class OnnxEmbedder:
         """
         try:
             self._settings: dict[str, Any] = json.loads((folder / SETTINGS_FILE).read_bytes())
-            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-            self._session = open_session(folder / MODEL_FILE)
             self._id = ModelId(**self._settings["model"])
+            with ThreadPoolExecutor(1) as pool:  # both take a while, and neither holds the other up
+                session = pool.submit(open_session, folder / MODEL_FILE)
+                self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+                self._session = session.result()
         except Exception as error:
             # onnxruntime and tokenizers raise errors of their own, some of them bare Exceptions.
             reason = " ".join(str(error).split())[:200]
@@ -116,9 +118,17 @@ class OnnxEmbedder:
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
-    """Open a model for runs on one thread each; nothing spins while it waits."""
+def open_session(path: Path, optimise_into: Path | None = None) -> onnxruntime.InferenceSession:
+    """Open a model for runs on one thread each; nothing spins while it waits.
+
+    ``optimise_into`` writes the graph as onnxruntime optimises it, so that later openings need not do that again.
+    """
     options = onnxruntime.SessionOptions()
+    if optimise_into is not None:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.optimized_model_filepath = str(optimise_into)
+    else:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3

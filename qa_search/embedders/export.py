@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from qa_search.embedders.base import Embedder
-from qa_search.embedders.encoder import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE
+from qa_search.embedders.encoder import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, open_session
 from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 from qa_search.errors import ModelError
 
@@ -59,10 +59,8 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     with _quiet():
         try:
             _export_graph(model, tokenizer.encode("a few words to trace with").ids, raw)
-            if precision == "int8":
-                _quantise(raw, folder / MODEL_FILE)
-            else:
-                raw.replace(folder / MODEL_FILE)
+            plain = _quantised(raw) if precision == "int8" else raw
+            open_session(plain, optimise_into=folder / MODEL_FILE)
         except Exception as error:
             # Tracing runs code of three libraries over a model that nobody here has seen.
             raise ModelError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
@@ -127,12 +125,12 @@ def _export_graph(model: Any, ids: list[int], path: Path) -> None:
         transformer.set_attn_implementation(attention)
 
 
-def _quantise(raw: Path, path: Path) -> None:
+def _quantised(raw: Path) -> Path:
     """Quantise the weights of linear layers and embeddings to int8 per channel; activations at run time, per text."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    prepared = raw.with_name("raw.prepared.onnx")
+    prepared, path = raw.with_name("raw.prepared.onnx"), raw.with_name("raw.int8.onnx")
     quant_pre_process(raw, prepared, skip_symbolic_shape=True)
     quantize_dynamic(
         prepared,
@@ -142,6 +140,7 @@ def _quantise(raw: Path, path: Path) -> None:
         weight_type=QuantType.QInt8,
         extra_options={"MatMulConstBOnly": True},
     )
+    return path
 
 
 @contextmanager
