@@ -37,7 +37,7 @@ _EMBED_BLOCK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: ``stage`` is "reading" (posts, total unknown) or "embedding" (passages)."""
+    """How far a build is: ``stage`` is "model" (it is loaded), "reading" (posts, total unknown) or "embedding"."""
 
     stage: str
     done: int
@@ -100,6 +100,7 @@ def build_index(
         where = _listed(paths) or "no source"
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
     with folder.writing():
+        report(Progress("model", 0, None))
         if model is None or isinstance(model, str | os.PathLike):
             chooser = EncoderChooser(
                 folder.path / ENCODERS,

@@ -94,6 +94,7 @@ def test_progress_is_reported_by_stage(tmp_path: Path) -> None:
     """Reading counts posts, embedding counts passages towards a known total."""
     seen: list[Progress] = []
     report = build(write_pages(tmp_path / "pages", 3), tmp_path / "index", progress=seen.append)
+    assert seen[0] == Progress("model", 0, None)
     assert [item for item in seen if item.stage == "reading"][-1] == Progress("reading", 3, None)
     assert seen[-1] == Progress("embedding", report.passages, report.passages)
 

@@ -15,6 +15,7 @@ from qa_search.types import BuildReport
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_UPDATES = 0.2
+_BAR_WIDTH = 24
 
 
 @click.command()
@@ -144,10 +145,24 @@ class _ProgressLine:
 
 
 def _describe(progress: Progress, seconds: float) -> str:
-    rate = progress.done / seconds if seconds > 0 else 0.0
+    """Say how far a stage is; with a bar, the rate and the time left where the total is known."""
+    if progress.stage == "model":
+        return "loading the model"
     if progress.total is None:
         return f"reading: {progress.done:,} posts"
-    text = f"embedding: {progress.done:,} of {progress.total:,} passages"
-    if rate:
-        text += f", {rate:,.0f}/s, {(progress.total - progress.done) / rate:,.0f} s left"
+    share = progress.done / progress.total if progress.total else 1.0
+    filled = int(share * _BAR_WIDTH)
+    text = f"embedding [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {share:4.0%}  {progress.done:,} of "
+    text += f"{progress.total:,} passages"
+    if progress.done and seconds > 0:
+        rate = progress.done / seconds
+        text += f", {rate:,.0f}/s, {_duration((progress.total - progress.done) / rate)} left"
     return text
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
