@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pty
 import re
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -95,3 +98,32 @@ def write_jsonl(path: Path, records: Sequence[object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
+
+
+def run_on_terminal(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, *, stdout_too: bool = True
+) -> tuple[str, str]:
+    """Run a program with a real pseudo-terminal as its standard error (and output).
+
+    Returns what it wrote to a pipe as its standard output, if ``stdout_too`` is false, and what the terminal got.
+    """
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=slave if stdout_too else subprocess.PIPE,
+        stderr=slave,
+        text=True,
+        env={**os.environ, "TERM": "xterm", **(environment or {})},
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while data := os.read(master, 4096):
+            shown += data
+    except OSError:
+        pass  # the other end is closed
+    os.close(master)
+    stdout, _ = process.communicate()
+    assert process.returncode == 0
+    return stdout or "", shown.decode()

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from qa_search.cli import cli
 from qa_search.cli.page import printable, render_result
 from qa_search.types import Highlight, Hit, SearchResult
-from tests.helpers import ROOT, SAMPLE_ARCHIVE, page, write_jsonl
+from tests.helpers import ROOT, SAMPLE_ARCHIVE, page, run_on_terminal, write_jsonl
 
 COMPLAINT = "back of my thigh has ached for months, PT did nothing"
 
@@ -259,34 +259,18 @@ def test_nothing_in_a_post_can_take_over_a_terminal() -> None:
         assert not [character for character in shown if character in "\x1b\x07\u202e\u202c\x9b\x00\x7f"]
 
 
-def on_a_terminal(index: Path, tmp_path: Path, **environment: str) -> str:
-    """Run the command in a real pseudo-terminal of 50 columns."""
-    import pty
-
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "qa_search", "query", "--index", str(index), "-k", "1", COMPLAINT],
-        stdout=slave, stderr=slave, cwd=ROOT,
-        env={**os.environ, "COLUMNS": "50", "TERM": "xterm", **environment},
-    )  # fmt: skip
-    os.close(slave)
-    shown = b""
-    try:
-        while data := os.read(master, 4096):
-            shown += data
-    except OSError:
-        pass  # the other end is closed
-    assert process.wait() == 0
-    os.close(master)
-    return shown.decode()
+def on_a_terminal(index: Path, **environment: str) -> str:
+    """Run a query in a real pseudo-terminal of 50 columns."""
+    command = [sys.executable, "-m", "qa_search", "query", "--index", str(index), "-k", "1", COMPLAINT]
+    return run_on_terminal(command, {"COLUMNS": "50", **environment})[1]
 
 
-def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path, tmp_path: Path) -> None:
+def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     """In a real pseudo-terminal the sentence that matters is coloured, with NO_COLOR it is in »«."""
-    coloured = on_a_terminal(index, tmp_path, NO_COLOR="")
+    coloured = on_a_terminal(index, NO_COLOR="")
     assert "\x1b[33m\x1b[1mThe back of my thigh" in coloured
     assert "»" not in coloured
-    plain = on_a_terminal(index, tmp_path, NO_COLOR="1")
+    plain = on_a_terminal(index, NO_COLOR="1")
     assert "\x1b" not in plain
     assert "»The back of my thigh" in plain
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -13,7 +11,7 @@ import pytest
 
 from qa_search.build import Progress
 from qa_search.cli.build import _describe, _duration
-from tests.helpers import ROOT, write_pages
+from tests.helpers import ROOT, run_on_terminal, write_pages
 
 
 @pytest.mark.parametrize(
@@ -46,19 +44,7 @@ def build(pages: Path, index: Path, *options: str, terminal: bool) -> tuple[str,
     if not terminal:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         return done.stdout, done.stderr
-    master, slave = pty.openpty()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=slave, text=True)
-    os.close(slave)
-    shown = b""
-    try:
-        while data := os.read(master, 4096):
-            shown += data
-    except OSError:
-        pass  # the other end is closed
-    stdout, _ = process.communicate()
-    os.close(master)
-    assert process.returncode == 0
-    return stdout, shown.decode()
+    return run_on_terminal(command, stdout_too=False)
 
 
 def test_progress_suits_where_it_is_shown(tmp_path: Path) -> None:
