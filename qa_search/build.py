@@ -27,6 +27,7 @@ from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.reuse import Previous, Vectors
+from qa_search.stores.lexical import LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import BuildReport, Post, SetAside
@@ -121,14 +122,18 @@ def build_index(
         try:
             writer = PostWriter(partial)
             try:
+                words = LexicalWriter(partial)
                 old = previous.posts if previous is not None and previous.splitter == settings else None
-                _store_posts(posts, writer, splitter, old, report, keep_unanswered=keep_unanswered, strict=strict)
+                _store_posts(
+                    posts, writer, words, splitter, old, report, keep_unanswered=keep_unanswered, strict=strict
+                )
                 _require_posts(writer, paths)
                 encoder = choose(writer.sample_texts)
                 several_blocks = writer.passages > _EMBED_BLOCK
                 with Vectors(folder.path, encoder, previous, journal=several_blocks, afresh=rebuild) as vectors:
                     _write_vectors(writer, VectorWriter(partial, encoder.embedder.dimension), vectors, report)
                 writer.close()
+                words.close()
             except BaseException:
                 writer.abandon()
                 raise
@@ -169,6 +174,7 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
 def _store_posts(
     posts: Iterable[Post | SetAside],
     writer: PostWriter,
+    words: LexicalWriter,
     splitter: Splitter,
     old: PostStore | None,
     report: Callable[[Progress], None],
@@ -187,6 +193,7 @@ def _store_posts(
         else:
             number = writer.add(post)
             if number is not None:
+                words.add(number, "\n".join((post.title, post.question, post.answer)))
                 known = old.passages_of_content(content_hash(post)) if old is not None else []
                 writer.add_passages(number, known or _keyed_passages(splitter, post))
         report(Progress("reading", done, None))

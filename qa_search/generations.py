@@ -35,7 +35,7 @@ from qa_search.errors import (
     IndexWriteError,
 )
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 POINTER = "CURRENT"
 LOCK = "build.lock"
 GENERATIONS = "generations"
@@ -138,9 +138,11 @@ class IndexFolder:
         ``manifest`` is completed with the format version and each file's size and SHA-256.
         """
         files = {}
-        for path in sorted(started.iterdir()):
+        for path in sorted(started.rglob("*")):
             _flush(path)
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
+            if path.is_file():
+                name = path.relative_to(started).as_posix()
+                files[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
         complete = {"format_version": FORMAT_VERSION, **manifest, "files": files}
         with (started / MANIFEST).open("w", encoding="utf-8") as stream:
             json.dump(complete, stream, ensure_ascii=False, indent=2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from types import TracebackType
 from typing import Self
@@ -20,7 +19,9 @@ from qa_search.embedders.locate import hash_model
 from qa_search.errors import ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.ranking.grouping import Candidate, best_passages
-from qa_search.ranking.highlight import best_sentence, passage_sentences
+from qa_search.ranking.highlight import most_useful
+from qa_search.sentences import split_sentences
+from qa_search.stores.lexical import LexicalStore, terms_of
 from qa_search.stores.posts import Filters, PostStore
 from qa_search.stores.vectors import Ids, VectorStore
 from qa_search.text import clean_text
@@ -47,9 +48,9 @@ class SearchIndex:
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
-        self._sentences = _SentenceVectors()
         self._posts = PostStore(generation.folder)
         self._vectors = VectorStore.of_generation(generation.folder, generation.manifest)
+        self._words = LexicalStore(generation.folder)
 
     @classmethod
     def open(
@@ -120,7 +121,7 @@ class SearchIndex:
         vectors = self._embed(queries)
         allowed = self._posts.allowed_passages(filters) if filters else None
         found = self._candidates(vectors, min(k, self._vectors.count), allowed)
-        hits = self._hits(vectors, found, filters)
+        hits = self._hits(queries, found, filters)
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
         return [SearchResult(query, tuple(of_query), took_ms) for query, of_query in zip(queries, hits, strict=True)]
 
@@ -233,57 +234,36 @@ class SearchIndex:
             fetch = min(fetch * _MORE_PASSAGES, total)
         return found
 
-    def _hits(self, vectors: Vectors, found: list[list[Candidate]], filters: Filters) -> list[list[Hit]]:
-        """Read the posts of the candidates and mark in each the sentence closest to its query."""
-        numbers = sorted({candidate.passage for candidates in found for candidate in candidates})
-        passages = self._posts.passages(numbers)
+    def _hits(self, queries: Sequence[str], found: list[list[Candidate]], filters: Filters) -> list[list[Hit]]:
+        """Read the posts of the candidates and mark in each the sentence that is most useful to its query."""
+        passages = self._posts.passages(sorted({candidate.passage for candidates in found for candidate in candidates}))
         posts = {
             post: self._posts.entry(post, filters)
             for post in {candidate.post for candidates in found for candidate in candidates}
         }
-        spans = {}
-        sentences: dict[str, int] = {}
-        for number in numbers:
-            post_number, passage = passages[number]
-            text = getattr(posts[post_number], passage.field)
-            spans[number] = passage_sentences(text, passage)
-            for start, end in spans[number]:
-                sentences.setdefault(text[start:end], len(sentences))
-        sentence_vectors = self._sentences.of(list(sentences), self.embedder)
         hits: list[list[Hit]] = []
-        for query, candidates in zip(vectors, found, strict=True):
+        for query, candidates in zip(queries, found, strict=True):
+            weights = self._term_weights(query)
             hits.append([])
             for rank, candidate in enumerate(candidates, start=1):
                 post, passage = posts[candidate.post], passages[candidate.passage][1]
-                text = getattr(post, passage.field)
-                choices = spans[candidate.passage]
-                rows = [sentences[text[start:end]] for start, end in choices]
-                best = choices[best_sentence(query, sentence_vectors[rows])]
-                hits[-1].append(_hit(rank, candidate, post, passage, best))
+                hits[-1].append(_hit(rank, candidate, post, passage, _highlight(post, passage, weights)))
         return hits
 
+    def _term_weights(self, query: str) -> dict[str, float]:
+        """Weigh a complaint's terms by how rare they are in this archive."""
+        return self._words.idf(set(terms_of(query)))
 
-class _SentenceVectors:
-    """Vectors of the sentences that were shown lately: posts that are found often are not embedded each time."""
 
-    _KEPT = 8192
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
-
-    def of(self, sentences: list[str], embedder: Embedder) -> Vectors:
-        """Return the vectors of sentences: (n, dimension)."""
-        with self._lock:
-            known = {sentence: self._vectors.get(sentence) for sentence in sentences}
-        missing = [sentence for sentence, vector in known.items() if vector is None]
-        found = dict(zip(missing, embedder.embed_passages(missing), strict=True)) if missing else {}
-        with self._lock:
-            self._vectors.update(found)
-            while len(self._vectors) > self._KEPT:
-                self._vectors.popitem(last=False)
-        rows = [found[sentence] if vector is None else vector for sentence, vector in known.items()]
-        return np.stack(rows) if rows else np.empty((0, embedder.dimension), np.float32)
+def _highlight(post: Post, passage: Passage, weights: Mapping[str, float]) -> Highlight:
+    """Mark the expert's most useful sentence; in a post without an answer, one of the passage that was found."""
+    if post.answer:
+        passage = Passage("answer", 0, len(post.answer))
+    text = getattr(post, passage.field)[passage.start : passage.end]
+    spans = split_sentences(text)
+    sentences = [text[a:b] for a, b in spans]
+    a, b = spans[most_useful(sentences, [terms_of(sentence) for sentence in sentences], weights)]
+    return Highlight(passage.field, passage.start + a, passage.start + b, text[a:b])
 
 
 def make_filters(
@@ -342,9 +322,7 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
     return checked
 
 
-def _hit(rank: int, candidate: Candidate, post: Post, passage: Passage, sentence: tuple[int, int]) -> Hit:
-    text = getattr(post, passage.field)
-    start, end = sentence
+def _hit(rank: int, candidate: Candidate, post: Post, passage: Passage, highlight: Highlight) -> Hit:
     return Hit(
         rank=rank,
         post_id=post.post_id,
@@ -356,8 +334,8 @@ def _hit(rank: int, candidate: Candidate, post: Post, passage: Passage, sentence
         tags=post.tags,
         score=round(candidate.score, 6),
         matched=passage.field,
-        passage=text[passage.start : passage.end],
-        highlight=Highlight(passage.field, start, end, text[start:end]),
+        passage=getattr(post, passage.field)[passage.start : passage.end],
+        highlight=highlight,
         question=post.question,
         answer=post.answer,
     )

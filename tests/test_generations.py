@@ -101,7 +101,7 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     folder = IndexFolder(tmp_path)
     manifest = publish(folder, "one").folder / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 99}))
-    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads format 2"):
+    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads format 3"):
         folder.current()
 
 

@@ -110,6 +110,24 @@ def test_most_complaints_find_an_answer_among_the_first(sample_index: SearchInde
     assert five / len(answered) > 0.6
 
 
+def test_the_marked_sentence_is_worth_marking(sample_index: SearchIndex) -> None:
+    """A floor under how often the sentence marked in a judged post's answer was judged worth marking."""
+    header, *lines = (JUDGED / "highlights.tsv").read_text(encoding="utf-8").splitlines()
+    assert header == "query\tpost\tstart\tend\tgrade"
+    grades: dict[tuple[str, str], dict[tuple[int, int], int]] = {}
+    for query, post, start, end, grade in (line.split("\t") for line in lines):
+        grades.setdefault((query, post), {})[int(start), int(end)] = int(grade)
+    marked = []
+    for query, text in queries().items():
+        for hit in sample_index.search(text, k=20).hits:
+            if (query, hit.source_id) in grades:
+                assert hit.highlight.field == "answer"
+                marked.append(grades[query, hit.source_id].get((hit.highlight.start, hit.highlight.end), 0))
+    assert len(marked) > 70
+    assert sum(grade > 0 for grade in marked) / len(marked) > 0.8
+    assert sum(grade == 2 for grade in marked) / len(marked) > 0.6
+
+
 HAMSTRINGS = (
     "Back of my thighs has been achy since a 10k in the autumn, rest and weeks of PT made no difference, foam roller "
     "neither. I'm afraid of losing the season"

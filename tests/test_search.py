@@ -47,13 +47,13 @@ def test_a_post_is_one_hit_and_all_posts_can_be_had(index: SearchIndex) -> None:
 
 
 def test_a_hit_says_what_matched_with_exact_offsets(index: SearchIndex) -> None:
-    """The closest sentence of the best passage, as a span of its field."""
+    """The best passage, and the expert's most useful sentence as a span of its field."""
     hit = index.search("frozen bottle", k=1).hits[0]
     assert (hit.source_id, hit.matched, hit.highlight.text) == ("heel", "answer", "Roll a frozen bottle.")
     assert hit.answer[hit.highlight.start : hit.highlight.end] == hit.highlight.text
     assert hit.passage in hit.answer
     hit = index.search("stabs in the morning", k=1).hits[0]
-    assert (hit.matched, hit.highlight.field, hit.highlight.text) == ("question", "question", hit.question)
+    assert (hit.matched, hit.passage, hit.highlight.field) == ("question", hit.question, "answer")
 
 
 @given(st.text(min_size=1), st.integers(1, 4))
@@ -69,7 +69,7 @@ def test_any_text_gives_an_answer_or_a_clear_message(index: SearchIndex, text: s
     for hit in result.hits:
         span = hit.highlight
         assert getattr(hit, span.field)[span.start : span.end] == span.text
-        assert span.text in hit.passage
+        assert span.text
         assert hit.passage in getattr(hit, hit.matched)
 
 

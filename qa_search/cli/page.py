@@ -57,21 +57,17 @@ def _render_hit(hit: Hit, full: bool, width: int) -> str:
                 lines += ["", _style(_INDENT + label, colour, bold=True)]
                 lines += _marked_lines(text, hit, name, width, colour)
     else:
-        if hit.matched != "title":
-            lines += ["", *_passage_lines(hit, width, colour)]
-        if hit.matched != "answer" and hit.answer:
-            lines += ["", _style(_INDENT + "Answer", colour, bold=True)]
-            lines += _marked_lines(_beginning(hit.answer), hit, "answer", width, colour)
+        if hit.question and hit.highlight.field != "question":
+            lines += ["", *_wrapped(_beginning(" ".join(printable(hit.question).split())), width)]
+        lines += ["", *_highlight_lines(hit, width, colour)]
     return "\n".join(lines)
 
 
-def _passage_lines(hit: Hit, width: int, colour: bool) -> list[str]:
-    """The marked sentence and what stands around it in its passage, with dots where the post goes on."""
-    text, highlight = getattr(hit, hit.matched), hit.highlight
-    first = text.find(hit.passage, max(0, highlight.end - len(hit.passage)))
-    last = first + len(hit.passage)
-    start = _word_start(text, max(first, highlight.start - _CONTEXT))
-    end = _word_start(text, min(last, highlight.end + _CONTEXT)) if last > highlight.end + _CONTEXT else last
+def _highlight_lines(hit: Hit, width: int, colour: bool) -> list[str]:
+    """The marked sentence and what stands around it, with dots where the post goes on."""
+    text, highlight = getattr(hit, hit.highlight.field), hit.highlight
+    start = _word_start(text, max(0, highlight.start - _CONTEXT))
+    end = _word_start(text, highlight.end + _CONTEXT) if len(text) > highlight.end + _CONTEXT else len(text)
     before = "… " if text[:start].strip() else ""
     after = " …" if text[end:].strip() else ""
     shown = before + _marked(text[start:end], highlight.start - start, highlight.end - start).strip() + after
@@ -97,7 +93,7 @@ def _marked_lines(text: str, hit: Hit, name: str, width: int, colour: bool) -> l
     return _mark(_wrapped(shown, width), colour)
 
 
-def _beginning(text: str, characters: int = 400) -> str:
+def _beginning(text: str, characters: int = _CONTEXT) -> str:
     if len(text) <= characters:
         return text
     return text[:characters].rsplit(maxsplit=1)[0] + " …"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+import pytest
 
 from qa_search.ranking.grouping import Candidate, best_passages
-from qa_search.ranking.highlight import best_sentence, passage_sentences
-from qa_search.types import Passage
+from qa_search.ranking.highlight import covered_share, most_useful
 
 
 def test_a_post_is_one_hit_by_its_best_passage() -> None:
@@ -23,15 +22,37 @@ def test_equal_scores_keep_the_order_of_passages() -> None:
     assert [candidate.passage for candidate in best_passages(tied, 3)] == [11, 20, 30]
 
 
-def test_sentences_of_a_passage_are_spans_of_the_whole_field() -> None:
-    """Offsets count from the field's start, not the passage's."""
-    text = "First one. Second one. Third one."
-    spans = passage_sentences(text, Passage("answer", 11, 33))
-    assert [text[start:end] for start, end in spans] == ["Second one.", "Third one."]
-    assert passage_sentences(" ", Passage("answer", 0, 1)) == [(0, 1)]
+WEIGHTS = {"heel": 2.0, "morn": 1.0, "hurt": 0.5}
+GREETING = "Thanks for writing in, and sorry to hear that."
 
 
-def test_the_closest_sentence_is_chosen() -> None:
-    """By cosine."""
-    sentences = np.eye(3, dtype=np.float32)
-    assert best_sentence(np.array([0.1, 0.9, 0.3], np.float32), sentences) == 1
+@pytest.mark.parametrize(
+    ("sentences", "expected"),
+    [
+        ((GREETING, "Roll the heel on a frozen bottle every morning.", "Good luck with the race this spring!"), 1),
+        ((GREETING, "Heel?", "The pain under the heel comes from a band that is too tight."), 2),
+        ((GREETING, "Does the heel hurt in the morning when you get up?", "Your heel needs a cup in the shoe."), 2),
+        (
+            ("See https://example.com/heel for how the heel hurts", "Rest the heel for two weeks at the least."),
+            1,
+        ),
+        (("Yes.",), 0),
+    ],
+    ids=["shared terms", "fragment", "question", "link", "only one"],
+)
+def test_the_useful_sentence_is_chosen(sentences: tuple[str, ...], expected: int) -> None:
+    """What the expert says to it, not a greeting, a question, a link or a fragment."""
+    terms = [[word[:4] if word != "heel" else word for word in text.lower().split()] for text in sentences]
+    assert most_useful(sentences, terms, WEIGHTS) == expected
+
+
+def test_of_equals_the_first_is_chosen() -> None:
+    """An answer usually begins with what matters."""
+    sentences = ["Do the calf raises on a step each day."] * 3
+    assert most_useful(sentences, [[], [], []], WEIGHTS) == 0
+
+
+def test_the_covered_share_counts_each_term_once() -> None:
+    """By weight; nothing asked for is nothing covered."""
+    assert covered_share(["heel", "heel", "other"], WEIGHTS) == pytest.approx(2 / 3.5)
+    assert covered_share(["heel"], {}) == 0

@@ -1,0 +1,185 @@
+"""Words of whole posts in tantivy: BM25 on disk, memory-mapped, open at once whatever its size.
+
+Chosen over SQLite's FTS5 and bm25s by measurement; docs/ranking.md has the figures.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+
+from qa_search.errors import IndexDamagedError
+from qa_search.stores.vectors import Ids, Scores
+
+LEXICAL_FOLDER = "lexical"
+# What the words of an index depend on: raised when the analysis changes.
+LEXICAL_RULES = 1
+_ANALYZER = "qa_search"
+_TEXT, _NUMBER = "text", "number"
+_HEAP_BYTES = 30_000_000
+_MAX_TERM_BYTES = 100
+# English function words, apostrophes cut as the tokenizer cuts them ("don't" is "don" and "t").
+_STOP_WORDS = """
+a about after again all also am an and any anyone are as at be because been before being but by can cannot could d did
+do does doesn doing don done for from get gets getting go goes going got had has have having he her here hers him his
+how i if in into is isn it its itself just ll m may me might more most much must my myself no nor not now of off on
+one only or other our out over own re s same she should since so some such t than that the their them then there these
+they this those though to too until up us ve very was wasn we were what when where whether which while who whom why
+will with won would you your yours
+""".split()
+
+
+@cache
+def _analyzer() -> tantivy.TextAnalyzer:
+    """Words in lower case, accents dropped, function words left out, English endings cut off."""
+    steps = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        tantivy.Filter.remove_long(_MAX_TERM_BYTES),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.custom_stopword(_STOP_WORDS),
+        tantivy.Filter.stemmer("english"),
+    ):
+        steps = steps.filter(step)
+    return steps.build()
+
+
+def terms_of(text: str) -> list[str]:
+    """Return the terms of a text in order, as they are indexed."""
+    return _analyzer().analyze(text)
+
+
+def query_weights(text: str) -> dict[str, float]:
+    """Weigh the terms of a complaint: one that is repeated counts more, but less than twice as much for two."""
+    return {term: 1 + math.log(count) for term, count in Counter(terms_of(text)).items()}
+
+
+class LexicalWriter:
+    """Writes the words of a new generation's posts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / LEXICAL_FOLDER
+        self._folder.mkdir()
+        schema = tantivy.SchemaBuilder()
+        schema.add_text_field(_TEXT, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+        schema.add_integer_field(_NUMBER, stored=False, indexed=True, fast=True)
+        with _write_errors():
+            index = tantivy.Index(schema.build(), str(self._folder))
+            index.register_tokenizer(_ANALYZER, _analyzer())
+            # One thread: documents keep their order, and the same posts give the same scores.
+            self._writer = index.writer(_HEAP_BYTES, 1)
+
+    def add(self, number: int, text: str) -> None:
+        """Add the text of a post under its number.
+
+        Raises:
+            OSError: if the files cannot be written.
+        """
+        with _write_errors():
+            self._writer.add_document(tantivy.Document(**{_TEXT: text, _NUMBER: number}))
+
+    def close(self) -> None:
+        """Finish the files.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        with _write_errors():
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+        for path in self._folder.iterdir():
+            if path.suffix == ".lock":
+                path.unlink()
+            else:
+                path.chmod(0o644)  # tantivy lets nobody else read some of them
+
+
+class LexicalStore:
+    """Searches the words of one generation. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the files without ever writing beside them.
+
+        Raises:
+            IndexDamagedError: if they are missing or are not what was written.
+        """
+        self._folder = folder / LEXICAL_FOLDER
+        # tantivy takes a lock file in the folder that it reads, and offers no way around that: it gets a folder of
+        # links, which it needs no longer once the files are mapped.
+        links = tempfile.mkdtemp(prefix="qa-search-")
+        try:
+            for path in self._folder.iterdir():
+                (Path(links) / path.name).symlink_to(path.absolute())
+            index = tantivy.Index.open(links)
+            index.config_reader(reload_policy="manual")
+            self._schema = index.schema
+            self._searcher = index.searcher()
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
+        finally:
+            shutil.rmtree(links, ignore_errors=True)
+        self.count: int = self._searcher.num_docs
+
+    def search(self, weights: Mapping[str, float], k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
+        """Find the posts of the highest BM25 score.
+
+        Args:
+            weights: the terms to look for (see `query_weights`).
+            k: how many at most.
+            allowed: the only post numbers to consider; None for all.
+
+        Returns:
+            post numbers and scores, best first. Posts without any of the terms are not among them.
+        """
+        if not weights or not self.count or k < 1:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(*item)) for item in weights.items()])
+        if allowed is not None:
+            members = tantivy.Query.term_set_query(self._schema, _NUMBER, allowed.tolist())
+            unscored = tantivy.Query.const_score_query(members, 0.0)
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
+        found = self._searcher.search(query, min(k, self.count), count=False).hits
+        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
+        scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+        order = np.lexsort((numbers, -scores))
+        return numbers[order], scores[order]
+
+    def idf(self, terms: Iterable[str]) -> dict[str, float]:
+        """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
+        rarity = {}
+        for term in terms:
+            holders = self._searcher.doc_freq(_TEXT, term)
+            rarity[term] = math.log(1 + (self.count - holders + 0.5) / (holders + 0.5))
+        return rarity
+
+    def _term(self, term: str, weight: float) -> Any:
+        return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)
+
+    def _damaged(self, error: Exception) -> IndexDamagedError:
+        index = self._folder.parent.parent.parent
+        return IndexDamagedError(
+            f"{self._folder}: {_reason(error)}. Build the index again: qa-search build --index {index}"
+        )
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """Turn tantivy's only error class into the one that a failed write has everywhere else."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(f"the lexical index: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
