@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from qa_search.archives import ReadOptions, read_archives
@@ -27,7 +29,7 @@ from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.reuse import Previous, Vectors
-from qa_search.stores.lexical import LexicalWriter
+from qa_search.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import BuildReport, Post, SetAside
@@ -122,18 +124,16 @@ def build_index(
         try:
             writer = PostWriter(partial)
             try:
-                words = LexicalWriter(partial)
                 old = previous.posts if previous is not None and previous.splitter == settings else None
-                _store_posts(
-                    posts, writer, words, splitter, old, report, keep_unanswered=keep_unanswered, strict=strict
-                )
+                _store_posts(posts, writer, splitter, old, report, keep_unanswered=keep_unanswered, strict=strict)
                 _require_posts(writer, paths)
+                lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
+                _write_words(writer, partial, previous, lexical)
                 encoder = choose(writer.sample_texts)
                 several_blocks = writer.passages > _EMBED_BLOCK
                 with Vectors(folder.path, encoder, previous, journal=several_blocks, afresh=rebuild) as vectors:
                     _write_vectors(writer, VectorWriter(partial, encoder.embedder.dimension), vectors, report)
                 writer.close()
-                words.close()
             except BaseException:
                 writer.abandon()
                 raise
@@ -144,7 +144,7 @@ def build_index(
                 "set_aside": writer.set_aside_count,
                 "unanswered": writer.unanswered,
             }
-            generation = folder.publish(partial, _manifest(encoder, settings, counts))
+            generation = folder.publish(partial, _manifest(encoder, settings, lexical, counts))
         except BaseException:
             folder.abandon(partial)
             raise
@@ -174,7 +174,6 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
 def _store_posts(
     posts: Iterable[Post | SetAside],
     writer: PostWriter,
-    words: LexicalWriter,
     splitter: Splitter,
     old: PostStore | None,
     report: Callable[[Progress], None],
@@ -191,10 +190,10 @@ def _store_posts(
         elif not post.answer and not keep_unanswered:
             writer.add_unanswered(post)
         else:
-            number = writer.add(post)
+            content = content_hash(post)
+            number = writer.add(post, content)
             if number is not None:
-                words.add(number, "\n".join((post.title, post.question, post.answer)))
-                known = old.passages_of_content(content_hash(post)) if old is not None else []
+                known = old.passages_of_content(content) if old is not None else []
                 writer.add_passages(number, known or _keyed_passages(splitter, post))
         report(Progress("reading", done, None))
 
@@ -222,6 +221,17 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
         yield passage, passage_key(getattr(post, passage.field)[passage.start : passage.end])
 
 
+def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, lexical: Mapping[str, Any]) -> None:
+    """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
+    if previous is not None and previous.lexical == lexical:
+        shutil.copytree(previous.folder / LEXICAL_FOLDER, partial / LEXICAL_FOLDER)
+        return
+    words = LexicalWriter(partial)
+    for number, text in writer.texts():
+        words.add(number, text)
+    words.close()
+
+
 def _write_vectors(
     writer: PostWriter, shards: VectorWriter, vectors: Vectors, report: Callable[[Progress], None]
 ) -> None:
@@ -234,7 +244,9 @@ def _write_vectors(
     shards.close()
 
 
-def _manifest(encoder: Encoder, settings: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+def _manifest(
+    encoder: Encoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
+) -> dict[str, Any]:
     model = encoder.embedder.model_id
     return {
         "built_by": f"qa-search {version('qa-search')}",
@@ -249,5 +261,6 @@ def _manifest(encoder: Encoder, settings: Mapping[str, Any], counts: Mapping[str
         "encoder": encoder.record,
         "vectors": encoder.vectors_id,
         "splitter": dict(settings),
+        "lexical": dict(lexical),
         "counts": dict(counts),
     }

@@ -25,7 +25,9 @@ class Previous:
     """The generation that answers now."""
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
         self.splitter = manifest["splitter"]
+        self.lexical = manifest["lexical"]
         self.vectors_id = manifest["vectors"]
         self.posts = PostStore(folder)
         self.vectors = VectorStore.of_generation(folder, manifest)

@@ -43,9 +43,11 @@ def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
     limit = embedder.query_limit
     parts: list[str] = []
     owners: list[int] = []
-    for number, text in enumerate(texts):
-        spans = [] if limit is None else Splitter(embedder.count_tokens, limit).split(text)
-        spans = spans or [(0, len(text))]
+    sizes = [0] * len(texts) if limit is None else embedder.count_tokens(texts)
+    for number, (text, size) in enumerate(zip(texts, sizes, strict=True)):
+        spans = [(0, len(text))]
+        if limit is not None and size > limit:
+            spans = Splitter(embedder.count_tokens, limit).split(text) or spans
         parts += [text[start:end] for start, end in spans]
         owners += [number] * len(spans)
     vectors = embedder.embed_queries(parts)

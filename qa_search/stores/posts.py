@@ -117,15 +117,15 @@ class PostWriter:
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
+        self._texts = hashlib.blake2b(digest_size=16)
 
-    def add(self, post: Post) -> int | None:
-        """Store a post under its id; return its number, or None if the text was there already.
+    def add(self, post: Post, content: bytes) -> int | None:
+        """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
 
         An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
         """
         post, post_id = self._with_free_id(post)
         self._add_page(post)
-        content = content_hash(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
         if row is None:
@@ -135,6 +135,7 @@ class PostWriter:
                 (number, content, post.title, post.question, post.answer, answers),
             )
             self.posts += 1
+            self._texts.update(content)
         self._db.execute(
             "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -169,6 +170,16 @@ class PostWriter:
         """Return the first note on what could not be read."""
         row = self._db.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
         return None if row is None else SetAside(*row)
+
+    @property
+    def texts_id(self) -> str:
+        """A hash of all texts in their order: the same for two archives only if they are word for word the same."""
+        return self._texts.hexdigest()
+
+    def texts(self) -> Iterator[tuple[int, str]]:
+        """Yield each post's number and its whole text."""
+        rows = self._db.execute("SELECT id, title || char(10) || question || char(10) || answer FROM post ORDER BY id")
+        yield from rows
 
     def sample_texts(self, count: int) -> list[str]:
         """Return the texts of some passages from all over the archive."""

@@ -10,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
-from qa_search.stores.posts import Filters, PostStore, PostWriter, fold_tag
+from qa_search.stores.posts import Filters, PostStore, PostWriter, content_hash, fold_tag
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
+
+
+def add(writer: PostWriter, post: Post) -> int | None:
+    return writer.add(post, content_hash(post))
 
 
 def stored(folder: Path, *posts: Post) -> PostStore:
     writer = PostWriter(folder)
     for post in posts:
-        number = writer.add(post)
+        number = add(writer, post)
         if number is not None:
             writer.add_passages(number, [(Passage("question", 0, 1), b"q"), (Passage("answer", 0, 1), b"a")])
     writer.close()
@@ -116,11 +120,11 @@ def test_tags_fold_case_blanks_and_dashes() -> None:
 def test_missing_posts_are_titles_that_only_links_mention(tmp_path: Path) -> None:
     """Compared without case and blanks; an unanswered page is there; empty links mention nothing."""
     writer = PostWriter(tmp_path)
-    writer.add(Post("p", "a.txt", "A", "q", "a", prev_title="", next_title="b  again"))
-    writer.add(Post("p", "b.txt", "B again", "q", "b", prev_title="a", next_title="Gone"))
-    writer.add(Post("p", "d.txt", "D", "q", "d", prev_title="gone", next_title="Waiting"))
+    add(writer, Post("p", "a.txt", "A", "q", "a", prev_title="", next_title="b  again"))
+    add(writer, Post("p", "b.txt", "B again", "q", "b", prev_title="a", next_title="Gone"))
+    add(writer, Post("p", "d.txt", "D", "q", "d", prev_title="gone", next_title="Waiting"))
     writer.add_unanswered(Post("p", "w.txt", "Waiting", "q", prev_title="D", next_title="Gone too"))
-    writer.add(Post("json", "1", "not a page", "q", "e"))
+    add(writer, Post("json", "1", "not a page", "q", "e"))
     writer.close()
     assert PostStore(tmp_path).missing_posts() == [
         MissingPost("Gone", ("b.txt", "d.txt")),
@@ -131,8 +135,8 @@ def test_missing_posts_are_titles_that_only_links_mention(tmp_path: Path) -> Non
 def test_sources_are_counted_in_every_way(tmp_path: Path) -> None:
     """Posts with copies, unanswered questions, and what was set aside."""
     writer = PostWriter(tmp_path)
-    writer.add(Post("one", "1", "", "q", "a"))
-    writer.add(Post("one", "2", "", "q", "a"))
+    add(writer, Post("one", "1", "", "q", "a"))
+    add(writer, Post("one", "2", "", "q", "a"))
     writer.add_unanswered(Post("two", "1", "", "q"))
     writer.add_set_aside(SetAside("two", "line 3", "broken"))
     writer.close()
