@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from qa_search.errors import (
     ArchiveError,
     DamagedArchiveError,
+    DatasetError,
     IndexDamagedError,
     IndexFolderError,
     IndexFormatError,
@@ -46,12 +48,15 @@ from qa_search.types import (
 
 if TYPE_CHECKING:
     from qa_search.build import Progress, build_index
+    from qa_search.evaluation import Evaluation, evaluate
 
 __all__ = [
     "AnswerPart",
     "ArchiveError",
     "BuildReport",
     "DamagedArchiveError",
+    "DatasetError",
+    "Evaluation",
     "Highlight",
     "Hit",
     "IndexDamagedError",
@@ -78,15 +83,14 @@ __all__ = [
     "SourceNotFoundError",
     "UnknownFormatError",
     "build_index",
+    "evaluate",
 ]
 
-_OF_BUILDING = ("Progress", "build_index")
+_LAZY = {"Progress": "build", "build_index": "build", "Evaluation": "evaluation", "evaluate": "evaluation"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only a build needs when it is asked for: a search should not wait for the archive readers."""
-    if name in _OF_BUILDING:
-        from qa_search import build
-
-        return getattr(build, name)
+    """Import what only builds and measurements need when it is asked for: a search should not wait for that."""
+    if name in _LAZY:
+        return getattr(import_module(f"qa_search.{_LAZY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from typing import Any
 
 from qa_search.archives import ReadOptions, read_archives
 from qa_search.archives.records import ROLES
+from qa_search.calibration import calibrate
 from qa_search.embedders import Embedder, locate_model
 from qa_search.encoders import (
     ENCODERS,
@@ -28,6 +30,9 @@ from qa_search.encoders import (
 from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
+from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
+from qa_search.ranking.fusion import DEFAULT_WEIGHTS
+from qa_search.retrieval import Retriever
 from qa_search.reuse import Previous, Vectors
 from qa_search.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
@@ -36,11 +41,17 @@ from qa_search.types import BuildReport, Post, SetAside
 
 DEFAULT_SOURCE = "data/archive"
 _EMBED_BLOCK = 1024
+# How much of an archive may change before confidence is learnt from it again.
+_RELEARN_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is: ``stage`` is "model" (it is loaded), "reading" (posts, total unknown) or "embedding"."""
+    """How far a build is.
+
+    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding" or "learning" (how sure results
+    are).
+    """
 
     stage: str
     done: int
@@ -144,7 +155,10 @@ def build_index(
                 "set_aside": writer.set_aside_count,
                 "unanswered": writer.unanswered,
             }
-            generation = folder.publish(partial, _manifest(encoder, settings, lexical, counts))
+            manifest = _manifest(encoder, settings, lexical, counts)
+            report(Progress("learning", 0, None))
+            manifest["confidence"] = _confidence(partial, manifest, encoder, previous, vectors.embedded)
+            generation = folder.publish(partial, manifest)
         except BaseException:
             folder.abandon(partial)
             raise
@@ -244,6 +258,25 @@ def _write_vectors(
     shards.close()
 
 
+def _confidence(
+    partial: Path, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
+) -> dict[str, Any]:
+    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
+    if previous is not None and previous.vectors_id == encoder.vectors_id:
+        changed = (
+            previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])
+        )
+        if previous.confidence["learnt"] and changed <= _RELEARN_SHARE * previous.vectors.count:
+            return {**previous.confidence, "changed": changed}
+    files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
+    with closing(Retriever(partial, {**manifest, "files": files})) as retriever:
+        found = calibrate(retriever, encoder.embedder)
+    if found is None:
+        return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
+    confidence, sizes = found
+    return {"learnt": True, **confidence.to_manifest(), **sizes, "changed": 0}
+
+
 def _manifest(
     encoder: Encoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
 ) -> dict[str, Any]:
@@ -262,5 +295,6 @@ def _manifest(
         "vectors": encoder.vectors_id,
         "splitter": dict(settings),
         "lexical": dict(lexical),
+        "ranking": {"weights": dict(DEFAULT_WEIGHTS), "tuned": False},
         "counts": dict(counts),
     }

@@ -10,6 +10,7 @@
     │   ├── DamagedArchiveError     it breaks off or contradicts itself in the middle
     │   ├── NoPostsError            it was read, and there is nothing to index
     │   └── SetAsideError           a post would be set aside, and ``strict`` forbids that
+    ├── DatasetError            a judged set cannot be used
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
     │   └── ModelMismatchError      it is not the one that the index was made with
@@ -28,6 +29,7 @@ from __future__ import annotations
 __all__ = [
     "ArchiveError",
     "DamagedArchiveError",
+    "DatasetError",
     "IndexDamagedError",
     "IndexFolderError",
     "IndexFormatError",
@@ -81,6 +83,10 @@ class NoPostsError(ArchiveError):
 
 class SetAsideError(ArchiveError):
     """A post cannot be read, and ``strict`` says to stop then."""
+
+
+class DatasetError(QASearchError):
+    """A judged set has a file missing or a line that cannot be read, or does not belong to the index."""
 
 
 class ModelError(QASearchError):

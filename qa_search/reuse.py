@@ -29,6 +29,7 @@ class Previous:
         self.splitter = manifest["splitter"]
         self.lexical = manifest["lexical"]
         self.vectors_id = manifest["vectors"]
+        self.confidence = manifest["confidence"]
         self.posts = PostStore(folder)
         self.vectors = VectorStore.of_generation(folder, manifest)
 

@@ -6,32 +6,36 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
+from qa_search.complaints import read_complaints
 from qa_search.dates import parse_bound
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
 from qa_search.embedders.encoder import OnnxEmbedder
 from qa_search.embedders.locate import hash_model
 from qa_search.errors import ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.generations import Generation, IndexFolder
-from qa_search.ranking.grouping import Candidate, best_passages
-from qa_search.ranking.highlight import most_useful
-from qa_search.sentences import split_sentences
-from qa_search.stores.lexical import LexicalStore, terms_of
-from qa_search.stores.posts import Filters, PostStore
-from qa_search.stores.vectors import Ids, VectorStore
+from qa_search.hits import HitReader
+from qa_search.ranking.confidence import Confidence
+from qa_search.ranking.fusion import RANKINGS
+from qa_search.retrieval import Ranked, Retriever
+from qa_search.stores.posts import Filters
 from qa_search.text import clean_text
-from qa_search.types import Highlight, Hit, IndexInfo, Passage, Post, SearchResult
+from qa_search.types import IndexInfo, Post, SearchResult
+
+if TYPE_CHECKING:
+    from qa_search.reranking import Reranker
 
 DEFAULT_INDEX = "index"
 DEFAULT_TOP_K = 5
-# Passages fetched at first for each hit wanted; more follow when they belong to too few posts.
-_PASSAGES_PER_HIT = 10
-_MORE_PASSAGES = 8
+# Posts ranked beyond those that are wanted, in place of those that turn out to repeat others.
+_SPARE_POSTS = 20
+# The ids of each post and its score, best first.
+Run = list[tuple[tuple[str, ...], float]]
+_RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 
 
 class SearchIndex:
@@ -48,9 +52,10 @@ class SearchIndex:
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
-        self._posts = PostStore(generation.folder)
-        self._vectors = VectorStore.of_generation(generation.folder, generation.manifest)
-        self._words = LexicalStore(generation.folder)
+        self._retriever = Retriever(generation.folder, generation.manifest)
+        self._posts = self._retriever.posts
+        self._confidence = Confidence.of_manifest(generation.manifest["confidence"])
+        self._weights: Mapping[str, float] = generation.manifest["ranking"]["weights"]
 
     @classmethod
     def open(
@@ -80,6 +85,9 @@ class SearchIndex:
         until: str | date | None = None,
         source: str | None = None,
         tags: Sequence[str] = (),
+        min_confidence: float | None = None,
+        explain: bool = False,
+        rerank: Reranker | None = None,
     ) -> SearchResult:
         """Find the k posts closest to a complaint.
 
@@ -90,12 +98,25 @@ class SearchIndex:
             until: the latest date, the whole of that day, month or year included.
             source: a glob pattern that the source, or the source and the post's id in it, must match.
             tags: tags that a post must all have.
+            min_confidence: below it the complaint counts as not answered; None for the index's own threshold.
+            explain: say of each hit why it is one.
+            rerank: a cross-encoder that reorders the best posts.
 
         Raises:
-            QueryError: if the text is blank, k is below 1 or a date is none.
+            QueryError: if the text is blank, k is below 1, a date is none or min_confidence is not from 0 to 1.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return self.search_many([text], k, since=since, until=until, source=source, tags=tags)[0]
+        return self.search_many(
+            [text],
+            k,
+            since=since,
+            until=until,
+            source=source,
+            tags=tags,
+            min_confidence=min_confidence,
+            explain=explain,
+            rerank=rerank,
+        )[0]
 
     def search_many(
         self,
@@ -106,6 +127,9 @@ class SearchIndex:
         until: str | date | None = None,
         source: str | None = None,
         tags: Sequence[str] = (),
+        min_confidence: float | None = None,
+        explain: bool = False,
+        rerank: Reranker | None = None,
     ) -> list[SearchResult]:
         """Search for many complaints at once: the same as `search` for each, in the same order, but faster.
 
@@ -115,15 +139,22 @@ class SearchIndex:
         queries = _checked_texts(texts)
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
             raise QueryError(f"k must be a whole number of at least 1, not {k!r}")
+        threshold = self._threshold(min_confidence)
         filters = make_filters(since, until, source, tags)
         if not queries:
             return []
-        vectors = self._embed(queries)
-        allowed = self._posts.allowed_passages(filters) if filters else None
-        found = self._candidates(vectors, min(k, self._vectors.count), allowed)
-        hits = self._hits(queries, found, filters)
+        complaints = read_complaints(self.embedder, queries)
+        # Posts that repeat one another are one hit, so a few more than k are ranked.
+        ranked = self._retriever.rank(complaints, k + _SPARE_POSTS, self._weights, filters)
+        found = []
+        for complaint, of_complaint in zip(complaints, ranked, strict=True):
+            reader = HitReader(self._retriever, self.embedder, complaint, of_complaint, filters)
+            confidence = reader.confidence(self._confidence)
+            hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+            answered = bool(hits) and confidence >= threshold
+            found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0))
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
-        return [SearchResult(query, tuple(of_query), took_ms) for query, of_query in zip(queries, hits, strict=True)]
+        return [replace(result, took_ms=took_ms) for result in found]
 
     def embed(self, texts: Iterable[str]) -> Vectors:
         """Embed texts as questions: float32 (n, dimension), unit length.
@@ -133,6 +164,33 @@ class SearchIndex:
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
         return self._embed(_checked_texts(texts))
+
+    def run(
+        self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
+    ) -> dict[str, list[Run]]:
+        """Rank posts for measuring: for each ranking and each text the k best, by all their ids, with their scores.
+
+        Raises:
+            QueryError: if a text is blank or there is no such ranking.
+            ModelError: if the model is not on this machine or is not the one that made the index.
+        """
+        for name in rankings:
+            if name not in RANKINGS:
+                raise QueryError(f"no ranking {name!r}: choose from {', '.join(RANKINGS)}")
+        queries = _checked_texts(texts)
+        runs: dict[str, list[Run]] = {name: [] for name in rankings}
+        for start in range(0, len(queries), _RUN_BLOCK):
+            complaints = read_complaints(self.embedder, queries[start : start + _RUN_BLOCK])
+            for ranked in self._retriever.rank(complaints, k, self._weights):
+                for name in rankings:
+                    runs[name].append(self._run(ranked if name == "default" else ranked.by(RANKINGS[name]), k))
+        return runs
+
+    def _run(self, ranked: Ranked, k: int) -> Run:
+        rows = ranked.order[:k]
+        posts = ranked.candidates.posts[rows].tolist()
+        names = self._posts.source_ids(posts)
+        return [(tuple(names[post]), score) for post, score in zip(posts, ranked.scores[rows].tolist(), strict=True)]
 
     def post(self, post_id: str) -> Post | None:
         """Return a whole post by any of its ids, None if there is none of that id."""
@@ -213,57 +271,12 @@ class SearchIndex:
     def _embed(self, queries: Sequence[str]) -> Vectors:
         return embed_whole_queries(self.embedder, list(queries))
 
-    def _candidates(self, vectors: Vectors, k: int, allowed: Ids | None) -> list[list[Candidate]]:
-        """Find each query's k best posts, fetching more passages while these belong to too few posts."""
-        total = self._vectors.count if allowed is None else len(allowed)
-        found: list[list[Candidate]] = [[] for _ in vectors]
-        open_queries = list(range(len(vectors)))
-        fetch = min(k * _PASSAGES_PER_HIT, total)
-        while open_queries and fetch:
-            scores, numbers = self._vectors.search(vectors[open_queries], fetch, allowed)
-            passages = self._posts.passages(np.unique(numbers).tolist())
-            for row, query in enumerate(open_queries):
-                scored = (
-                    Candidate(passages[number][0], number, score)
-                    for number, score in zip(numbers[row].tolist(), scores[row].tolist(), strict=True)
-                )
-                found[query] = best_passages(scored, k)
-            if fetch == total:
-                break
-            open_queries = [query for query in open_queries if len(found[query]) < k]
-            fetch = min(fetch * _MORE_PASSAGES, total)
-        return found
-
-    def _hits(self, queries: Sequence[str], found: list[list[Candidate]], filters: Filters) -> list[list[Hit]]:
-        """Read the posts of the candidates and mark in each the sentence that is most useful to its query."""
-        passages = self._posts.passages(sorted({candidate.passage for candidates in found for candidate in candidates}))
-        posts = {
-            post: self._posts.entry(post, filters)
-            for post in {candidate.post for candidates in found for candidate in candidates}
-        }
-        hits: list[list[Hit]] = []
-        for query, candidates in zip(queries, found, strict=True):
-            weights = self._term_weights(query)
-            hits.append([])
-            for rank, candidate in enumerate(candidates, start=1):
-                post, passage = posts[candidate.post], passages[candidate.passage][1]
-                hits[-1].append(_hit(rank, candidate, post, passage, _highlight(post, passage, weights)))
-        return hits
-
-    def _term_weights(self, query: str) -> dict[str, float]:
-        """Weigh a complaint's terms by how rare they are in this archive."""
-        return self._words.idf(set(terms_of(query)))
-
-
-def _highlight(post: Post, passage: Passage, weights: Mapping[str, float]) -> Highlight:
-    """Mark the expert's most useful sentence; in a post without an answer, one of the passage that was found."""
-    if post.answer:
-        passage = Passage("answer", 0, len(post.answer))
-    text = getattr(post, passage.field)[passage.start : passage.end]
-    spans = split_sentences(text)
-    sentences = [text[a:b] for a, b in spans]
-    a, b = spans[most_useful(sentences, [terms_of(sentence) for sentence in sentences], weights)]
-    return Highlight(passage.field, passage.start + a, passage.start + b, text[a:b])
+    def _threshold(self, min_confidence: float | None) -> float:
+        if min_confidence is None:
+            return self._confidence.threshold
+        if isinstance(min_confidence, bool) or not 0 <= min_confidence <= 1:
+            raise QueryError(f"min_confidence must be from 0 to 1, not {min_confidence!r}")
+        return min_confidence
 
 
 def make_filters(
@@ -320,22 +333,3 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
             raise QueryError("the text to search for is empty. Describe the complaint in a few words.")
         checked.append(cleaned)
     return checked
-
-
-def _hit(rank: int, candidate: Candidate, post: Post, passage: Passage, highlight: Highlight) -> Hit:
-    return Hit(
-        rank=rank,
-        post_id=post.post_id,
-        source_id=post.source_id,
-        title=post.title,
-        date=post.date,
-        source=post.source,
-        url=post.url,
-        tags=post.tags,
-        score=round(candidate.score, 6),
-        matched=passage.field,
-        passage=getattr(post, passage.field)[passage.start : passage.end],
-        highlight=highlight,
-        question=post.question,
-        answer=post.answer,
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
@@ -76,6 +76,11 @@ class Post(_Record):
         digest = hashlib.blake2b(f"{self.source}\n{self.source_id}".encode(), digest_size=10).digest()
         return base64.b32encode(digest).decode("ascii").lower()
 
+    @property
+    def text(self) -> str:
+        """Title, question and answer, as the lexical index has them."""
+        return "\n".join((self.title, self.question, self.answer))
+
 
 @dataclass(frozen=True, slots=True)
 class SetAside(_Record):
@@ -110,8 +115,47 @@ class Highlight(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPost(_Record):
+    """A post that a hit points to: a newer one on the same question, or one that says the same."""
+
+    post_id: str
+    source_id: str
+    title: str
+    date: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignalShare(_Record):
+    """One reason for a hit's score: the signal's value, its weight, and its part of the score."""
+
+    value: float
+    weight: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(_Record):
+    """Why a post is a hit: what its score is made of, the two sentences that met, and the terms in common.
+
+    ``complaint`` is the part of the complaint that the post matches best, ``post`` the sentence that it met; ``terms``
+    are in the form in which they are indexed, rarest first.
+    """
+
+    signals: Mapping[str, SignalShare]
+    side: Field
+    complaint: str
+    post: Highlight
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit(_Record):
-    """One past post that is close to what was asked. ``score`` is the cosine of its best passage."""
+    """One past post that is close to what was asked.
+
+    ``score`` is what the ranking gave it, ``confidence`` the probability that it answers. ``matched`` is the side of
+    the best passage. ``newer`` points to a later post on the same question, ``repeated_by`` lists posts that say the
+    same and are therefore no hits of their own. ``explain`` is there when it was asked for.
+    """
 
     rank: int
     post_id: str
@@ -122,20 +166,41 @@ class Hit(_Record):
     url: str | None
     tags: tuple[str, ...]
     score: float
+    confidence: float
     matched: Field
     passage: str
     highlight: Highlight
     question: str
     answer: str
+    newer: OtherPost | None = None
+    repeated_by: tuple[OtherPost, ...] = ()
+    explain: Explanation | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as its JSON document; ``explain`` only where there is one."""
+        document: dict[str, Any] = to_jsonable(self)
+        if self.explain is None:
+            del document["explain"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(_Record):
-    """What a search gave: the hits, best first, and how long it took."""
+    """What a search gave: the hits, best first, and how sure it is that the archive answers at all.
+
+    ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
+    and the hits are then only the nearest there are.
+    """
 
     query: str
+    answered: bool
+    confidence: float
     hits: tuple[Hit, ...]
     took_ms: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as its JSON document."""
+        return {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,10 +152,10 @@ def test_a_result_is_its_json(index: SearchIndex) -> None:
     result = index.search("knee", k=2)
     document = result.to_dict()
     assert json.loads(json.dumps(document)) == document
-    assert list(document) == ["query", "hits", "took_ms"]
+    assert list(document) == ["query", "answered", "confidence", "hits", "took_ms"]
     assert list(document["hits"][0]) == [
-        "rank", "post_id", "source_id", "title", "date", "source", "url", "tags", "score", "matched", "passage",
-        "highlight", "question", "answer",
+        "rank", "post_id", "source_id", "title", "date", "source", "url", "tags", "score", "confidence",
+        "matched", "passage", "highlight", "question", "answer", "newer", "repeated_by",
     ]  # fmt: skip
     assert list(document["hits"][0]["highlight"]) == ["field", "start", "end", "text"]
 

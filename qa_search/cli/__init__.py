@@ -19,9 +19,14 @@ EXIT_UNUSABLE = 3
 
 _COMMANDS = {
     "build": "Build the index from archives.",
+    "eval": "Measure retrieval quality on a judged set.",
     "info": "Say what the index holds.",
     "query": "Find the closest past answers.",
 }
+
+
+# "eval" is a function of Python's own.
+_MODULES = {"eval": "evaluate"}
 
 
 class _Group(click.Group):
@@ -33,7 +38,8 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"qa_search.cli.{cmd_name}"), cmd_name)
+        module = _MODULES.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(f"qa_search.cli.{module}"), module)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

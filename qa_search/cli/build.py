@@ -148,6 +148,8 @@ def _describe(progress: Progress, seconds: float) -> str:
     """Say how far a stage is; with a bar, the rate and the time left where the total is known."""
     if progress.stage == "model":
         return "loading the model"
+    if progress.stage == "learning":
+        return "learning from the archive how sure its answers are"
     if progress.total is None:
         return f"reading: {progress.done:,} posts"
     share = progress.done / progress.total if progress.total else 1.0

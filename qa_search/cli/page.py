@@ -10,7 +10,7 @@ import textwrap
 
 import click
 
-from qa_search.types import Hit, SearchResult
+from qa_search.types import Explanation, Hit, OtherPost, SearchResult
 
 _MAX_WIDTH = 96
 _INDENT = "   "
@@ -31,8 +31,14 @@ def use_colour() -> bool:
 
 def render_result(result: SearchResult, *, full: bool = False, width: int | None = None) -> str:
     """Lay the hits out one below the other, the sentence that matters marked in each."""
-    columns = min(width or shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH)
-    return "\n\n".join(_render_hit(hit, full, max(columns, 30)) for hit in result.hits)
+    columns = max(min(width or shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH), 30)
+    blocks = [_render_hit(hit, full, columns) for hit in result.hits]
+    if not result.answered:
+        warning = (
+            f"Nothing in the archive seems to answer this (confidence {result.confidence:.0%}). The nearest posts:"
+        )
+        blocks.insert(0, "\n".join(textwrap.wrap(warning, columns)))
+    return "\n\n".join(blocks)
 
 
 def _render_hit(hit: Hit, full: bool, width: int) -> str:
@@ -43,13 +49,17 @@ def _render_hit(hit: Hit, full: bool, width: int) -> str:
     facts = [
         hit.date[:10] if hit.date else "no date",
         origin,
-        f"score {hit.score:.2f}",
+        f"confidence {hit.confidence:.0%}",
         f"found in the {hit.matched}",
     ]
     lines = [_style(line, colour, bold=True) for line in heading]
     lines += [_style(line, colour, dim=True) for line in _wrapped(printable(" · ".join(facts)), width)]
     if hit.url:
         lines.append(_style(_INDENT + printable(hit.url), colour, dim=True))
+    if hit.newer is not None:
+        lines += _wrapped(f"Newer answer, of {(hit.newer.date or '')[:4]}: {_named(hit.newer)}", width)
+    if hit.repeated_by:
+        lines += _wrapped(f"Also asked as: {', '.join(_named(other) for other in hit.repeated_by)}", width)
     if full:
         for label, name in (("Question", "question"), ("Answer", "answer")):
             text = getattr(hit, name)
@@ -60,7 +70,25 @@ def _render_hit(hit: Hit, full: bool, width: int) -> str:
         if hit.question and hit.highlight.field != "question":
             lines += ["", *_wrapped(_beginning(" ".join(printable(hit.question).split())), width)]
         lines += ["", *_highlight_lines(hit, width, colour)]
+    if hit.explain is not None:
+        lines += ["", *_explain_lines(hit.explain, width)]
     return "\n".join(lines)
+
+
+def _named(post: OtherPost) -> str:
+    return f"{' '.join(printable(post.title).split()) or 'untitled'} ({printable(post.source_id)})"
+
+
+def _explain_lines(explain: Explanation, width: int) -> list[str]:
+    """What the score is made of, the two sentences that met, and the terms in common."""
+    signals = explain.signals.items()
+    parts = ", ".join(f"{name} {signal.share:.2f} ({signal.value:.2f} x {signal.weight:g})" for name, signal in signals)
+    return [
+        *_wrapped(f"Why: {parts}", width),
+        *_wrapped(f"You wrote: {' '.join(printable(explain.complaint).split())}", width),
+        *_wrapped(f"In the {explain.side}: {' '.join(printable(explain.post.text).split())}", width),
+        *_wrapped(f"In common: {printable(', '.join(explain.terms)) or 'no terms'}", width),
+    ]
 
 
 def _highlight_lines(hit: Hit, width: int, colour: bool) -> list[str]:

@@ -29,7 +29,7 @@ class SentenceTransformerEmbedder:
     """Loads a model from its folder; importing torch takes seconds, so this is done when it is made."""
 
     def __init__(self, located: LocatedModel, *, device: str = "cpu", bfloat16: bool = False) -> None:
-        with _quiet_loading():
+        with quiet_loading():
             from sentence_transformers import SentenceTransformer
 
             try:
@@ -160,7 +160,7 @@ def _give_back_memory() -> None:
 
 
 @contextmanager
-def _quiet_loading() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Keep the libraries' own bars and notices off the terminal while a model loads."""
     from transformers.utils import logging
 

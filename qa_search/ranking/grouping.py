@@ -1,28 +1,65 @@
-"""Passages -> posts: one post, one hit, by its best passage."""
+"""Posts that say the same, and later posts on the same question."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from qa_search.embedders.base import Vectors
+from qa_search.ranking.signals import Candidates, Values
+
+# Posts this close in meaning are worth comparing word by word; of these, so large a share of terms in common makes one
+# a repetition of the other. On the sample archive repetitions share 50 to 69 % of their terms, others at most 31 %.
+_SIMILAR = 0.8
+_REPEATED_TERMS = 0.45
+# This close in meaning, two posts ask the same question; the later one must itself fit the complaint nearly as well.
+_SAME_QUESTION = 0.78
+_SCORE_SHARE = 0.8
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A post's best passage: the post's and the passage's number, and the passage's score."""
-
-    post: int
-    passage: int
-    score: float
+def directions(candidates: Candidates) -> Vectors:
+    """Return the direction of each whole post, the mean of its passages: (n, dimension), unit length."""
+    sums = np.add.reduceat(candidates.vectors, candidates.starts, axis=0)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
 
 
-def best_passages(scored: Iterable[Candidate], k: int) -> list[Candidate]:
-    """Keep the best passage of each post, and the k best posts.
+def repeats(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Tell by their terms whether two posts say the same."""
+    first, second = set(one), set(other)
+    return len(first & second) >= _REPEATED_TERMS * max(len(first | second), 1)
 
-    Equal scores keep the order of the passage numbers, so an answer is the same on every run.
+
+def collapse(
+    order: Sequence[int], wholes: Vectors, terms: Callable[[int], frozenset[str]], k: int
+) -> list[tuple[int, list[int]]]:
+    """Gather posts that repeat one another under the best of them.
+
+    Args:
+        order: rows of the candidates, best first.
+        wholes: the direction of each candidate (n, dimension).
+        terms: gives the terms of a row's post; asked only of posts that are close to one another.
+        k: how many groups are wanted.
+
+    Returns:
+        up to k groups, best first: the row to show, and the rows that repeat it.
     """
-    best: dict[int, Candidate] = {}
-    for candidate in scored:
-        known = best.get(candidate.post)
-        if known is None or (-candidate.score, candidate.passage) < (-known.score, known.passage):
-            best[candidate.post] = candidate
-    return sorted(best.values(), key=lambda candidate: (-candidate.score, candidate.passage))[:k]
+    groups: list[tuple[int, list[int]]] = []
+    for row in order:
+        close = wholes[[shown for shown, _ in groups]] @ wholes[row] if groups else np.empty(0)
+        same = [group for group in np.flatnonzero(close >= _SIMILAR) if repeats(terms(groups[group][0]), terms(row))]
+        if same:
+            groups[same[0]][1].append(row)
+        elif len(groups) < k:
+            groups.append((row, []))
+        else:
+            break
+    return groups
+
+
+def same_question(row: int, wholes: Vectors, scores: Values) -> list[int]:
+    """Return the other candidates that ask what a row's post asks, and fit the complaint nearly as well."""
+    close = (wholes @ wholes[row] >= _SAME_QUESTION) & (scores >= _SCORE_SHARE * scores[row])
+    close[row] = False
+    return [int(other) for other in np.flatnonzero(close)]

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from qa_search.errors import IndexDamagedError
+from qa_search.stores.owners import write_owners
 from qa_search.stores.vectors import Ids
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
 
@@ -194,7 +195,9 @@ class PostWriter:
             yield [(key, text[start:end]) for key, text, start, end in rows]
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the files."""
+        rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
+        write_owners(self.path.parent, rows, self.passages)
         self._db.execute("COMMIT")
         self._db.executescript(_INDICES)
         self._db.close()
@@ -245,24 +248,30 @@ class PostStore:
         with self._lock:
             self._db.close()
 
-    def allowed_passages(self, filters: Filters) -> Ids:
-        """Return the numbers of the passages whose posts pass, in ascending order."""
+    def allowed_posts(self, filters: Filters) -> Ids:
+        """Return the numbers of the posts that pass, in ascending order."""
         condition, values = filters.sql()
-        rows = self._all(
-            "SELECT id FROM passage WHERE post IN (SELECT e.post FROM entry e WHERE "  # noqa: S608 - fixed text
-            f"{condition}) ORDER BY id",
-            values,
-        )
+        rows = self._all(f"SELECT DISTINCT e.post FROM entry e WHERE {condition} ORDER BY e.post", values)  # noqa: S608 - fixed text
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
-    def passages(self, numbers: Sequence[int]) -> dict[int, tuple[int, Passage]]:
-        """Return for each passage number its post's number and the passage."""
-        found: dict[int, tuple[int, Passage]] = {}
+    def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
+        """Return the passage of each number."""
+        found: dict[int, Passage] = {}
         for chunk in _chunks(numbers):
             marks = ",".join("?" * len(chunk))
-            query = f'SELECT id, post, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
-            for number, post, field, start, end in self._all(query, chunk):
-                found[number] = (post, Passage(field, start, end))
+            query = f'SELECT id, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
+            for number, field, start, end in self._all(query, chunk):
+                found[number] = Passage(field, start, end)
+        return found
+
+    def source_ids(self, posts: Sequence[int]) -> dict[int, list[str]]:
+        """Return for each post number all that its sources call it, in the order in which they came."""
+        found: dict[int, list[str]] = {}
+        for chunk in _chunks(posts):
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT post, source_id FROM entry WHERE post IN ({marks}) ORDER BY id"  # noqa: S608
+            for post, source_id in self._all(query, chunk):
+                found.setdefault(post, []).append(source_id)
         return found
 
     def passages_of_content(self, content: bytes) -> list[KeyedPassage]:

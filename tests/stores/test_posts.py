@@ -60,10 +60,10 @@ def test_identical_posts_are_stored_once_under_all_their_ids(tmp_path: Path) -> 
     found = store.find(again.post_id)
     assert found is not None
     assert (found.source, found.source_id, found.date) == ("two", "x", "2019-01-01")
-    assert store.passages([0, 1, 2, 3]) == {
-        0: (0, Passage("question", 0, 1)), 1: (0, Passage("answer", 0, 1)),
-        2: (1, Passage("question", 0, 1)), 3: (1, Passage("answer", 0, 1)),
+    assert store.passages([0, 1, 2]) == {
+        0: Passage("question", 0, 1), 1: Passage("answer", 0, 1), 2: Passage("question", 0, 1),
     }  # fmt: skip
+    assert store.source_ids([0, 1]) == {0: ["1", "x"], 1: ["y"]}
 
 
 def test_an_id_that_is_taken_gets_a_number(tmp_path: Path) -> None:
@@ -98,17 +98,17 @@ DATED = [
         (Filters(tags=("no such tag",)), []),
     ],
 )
-def test_filters_choose_passages(tmp_path: Path, filters: Filters, posts: list[int]) -> None:
+def test_filters_choose_posts(tmp_path: Path, filters: Filters, posts: list[int]) -> None:
     """By date, source and tags; posts without a date pass no date filter."""
     store = stored(tmp_path, *DATED)
-    assert store.allowed_passages(filters).tolist() == [n for post in posts for n in (2 * post, 2 * post + 1)]
-    assert store.allowed_passages(filters).dtype == np.int64
+    assert store.allowed_posts(filters).tolist() == posts
+    assert store.allowed_posts(filters).dtype == np.int64
 
 
 def test_a_copy_passes_the_filter_that_its_original_does_not(tmp_path: Path) -> None:
     """And is shown under the id that passes."""
     store = stored(tmp_path, Post("beer", "1", "", "q", "a"), Post("wine", "9", "", "q", "a"))
-    assert store.allowed_passages(Filters(source="wine")).tolist() == [0, 1]
+    assert store.allowed_posts(Filters(source="wine")).tolist() == [0]
     assert store.entry(0, Filters(source="wine")).source_id == "9"
 
 
@@ -156,4 +156,4 @@ def test_a_damaged_database_is_named(tmp_path: Path, damage: str) -> None:
     else:
         path.write_bytes(b"not a database" * 999 if damage == "no database" else path.read_bytes()[:20_000])
     with pytest.raises(IndexDamagedError, match=r"posts\.sqlite.*Build the index again"):
-        PostStore(tmp_path).allowed_passages(Filters(since="2000"))
+        PostStore(tmp_path).allowed_posts(Filters(since="2000"))

@@ -1,26 +1,10 @@
-"""Grouping and highlighting, by hand-checked examples."""
+"""Highlighting, by hand-checked examples."""
 
 from __future__ import annotations
 
 import pytest
 
-from qa_search.ranking.grouping import Candidate, best_passages
 from qa_search.ranking.highlight import covered_share, most_useful
-
-
-def test_a_post_is_one_hit_by_its_best_passage() -> None:
-    """Whatever the number and order of its passages."""
-    scored = [Candidate(1, 10, 0.5), Candidate(2, 20, 0.7), Candidate(1, 11, 0.9), Candidate(2, 21, 0.6)]
-    assert best_passages(scored, 5) == [Candidate(1, 11, 0.9), Candidate(2, 20, 0.7)]
-    assert best_passages(scored, 1) == [Candidate(1, 11, 0.9)]
-
-
-def test_equal_scores_keep_the_order_of_passages() -> None:
-    """An answer is the same on every run."""
-    tied = [Candidate(3, 30, 0.5), Candidate(1, 12, 0.5), Candidate(1, 11, 0.5), Candidate(2, 20, 0.5)]
-    assert best_passages(tied, 3) == best_passages(tied[::-1], 3)
-    assert [candidate.passage for candidate in best_passages(tied, 3)] == [11, 20, 30]
-
 
 WEIGHTS = {"heel": 2.0, "morn": 1.0, "hurt": 0.5}
 GREETING = "Thanks for writing in, and sorry to hear that."

@@ -1,0 +1,162 @@
+"""Fits confidence, and weights, on an archive alone: by complaints whose answer is known or is known to be missing.
+
+A post's own question, cut to the length of a complaint, is asked twice: once with its post left in, which then counts
+by its answer only, and once with the post and those closest to it taken out. Questions about everyday matters
+(elsewhere.txt) have no answer in the archive either. In an archive of answers without questions, two sentences of an
+answer are asked, with the rest of it left in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from qa_search.complaints import Complaint, read_complaints
+from qa_search.embedders import Embedder, Vectors, embed_whole_queries
+from qa_search.ranking.confidence import Confidence, closeness, fit
+from qa_search.ranking.fusion import DEFAULT_WEIGHTS, RANKINGS
+from qa_search.ranking.highlight import covered_share
+from qa_search.ranking.signals import Candidates, Values, parts_signal, side_signals, whole_signal
+from qa_search.retrieval import Ranked, Retriever
+from qa_search.sentences import split_sentences
+from qa_search.stores.lexical import terms_of
+from qa_search.types import Post
+
+# Fewer known complaints say too little: the default is kept.
+MIN_COMPLAINTS = 50
+_COMPLAINTS = 200
+_WORDS = (8, 20, 40, 80)  # complaints are asked in about these lengths
+_HOLES = (3, 10, 30)  # posts taken out besides a complaint's own; at most a tenth of the archive
+_MIN_SENTENCES = 4
+_SEED = 0
+_FUSION = RANKINGS["default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A complaint made from a post: its text, the post's number, and its vectors without the complaint (or None)."""
+
+    text: str
+    post: int
+    rest: str | None
+
+
+def known_complaints(retriever: Retriever, count: int = _COMPLAINTS) -> list[Known]:
+    """Make complaints from posts chosen at random, always the same ones: their questions, else parts of answers."""
+    generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
+    posts = list(range(retriever.words.count))
+    generator.shuffle(posts)
+    questions: list[Known] = []
+    answers: list[Known] = []
+    for number in posts[: 5 * count]:
+        post = retriever.posts.entry(number)
+        sentences = split_sentences(post.answer)
+        if len(post.question.split()) >= min(_WORDS) and post.answer:
+            questions.append(Known(_beginning(post.question, generator.choice(_WORDS)), number, None))
+        elif len(sentences) >= _MIN_SENTENCES:
+            at = generator.randrange(len(sentences) - 1)
+            start, end = sentences[at][0], sentences[at + 1][1]
+            answers.append(Known(post.answer[start:end], number, f"{post.answer[:start]}\n{post.answer[end:]}"))
+        if len(questions) >= count:
+            break
+    return questions if len(questions) >= MIN_COMPLAINTS else answers[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """Candidates as a complaint would meet them: which posts, their signals, and their texts where these are cut."""
+
+    posts: Sequence[int]
+    values: Mapping[str, Values]
+    texts: Mapping[int, str]
+
+
+def calibrate(retriever: Retriever, embedder: Embedder) -> tuple[Confidence, dict[str, int]] | None:
+    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
+    known = known_complaints(retriever)
+    if len(known) < MIN_COMPLAINTS:
+        return None
+    generator = random.Random(_SEED)  # noqa: S311
+    views: list[tuple[Complaint, _View, bool]] = []
+    complaints = read_complaints(embedder, [item.text for item in known])
+    rests = iter(embed_whole_queries(embedder, [item.rest for item in known if item.rest is not None]))
+    for item, complaint, ranked in zip(known, complaints, retriever.rank(complaints, 1, DEFAULT_WEIGHTS), strict=True):
+        rest = None if item.rest is None else next(rests)
+        hole = min(generator.choice(_HOLES), retriever.words.count // 10)
+        rows = np.flatnonzero(ranked.candidates.posts == item.post)
+        if len(rows):
+            post = retriever.posts.entry(item.post)
+            views.append((complaint, _left_in(complaint, ranked, int(rows[0]), post, rest), True))
+            views.append((complaint, _taken_out(ranked, int(rows[0]), hole), False))
+    elsewhere = read_complaints(embedder, questions_from_elsewhere())
+    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, DEFAULT_WEIGHTS), strict=True):
+        views.append((complaint, _View(ranked.candidates.posts.tolist(), ranked.signals.values, {}), False))
+    signs = [_signs(retriever, complaint, view) for complaint, view, _ in views]
+    confidence = fit(np.asarray(signs), np.asarray([answered for _, _, answered in views]))
+    return confidence, {"complaints": len(known), "from_elsewhere": len(elsewhere)}
+
+
+def questions_from_elsewhere() -> list[str]:
+    """Return questions about everyday matters, which next to no archive of one subject answers."""
+    return resources.files("qa_search").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
+
+
+def _signs(retriever: Retriever, complaint: Complaint, view: _View) -> tuple[float, float, float]:
+    if not len(view.posts):
+        return 0.0, 0.0, 0.0
+    first = view.posts[int(np.argmax(_FUSION(view.values)))]
+    text = view.texts.get(first)
+    if text is None:
+        text = retriever.posts.entry(first).text
+    return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
+
+
+def _left_in(complaint: Complaint, ranked: Ranked, row: int, post: Post, rest: Vectors | None) -> _View:
+    """See the post by its answer alone, or by what is left of it; its words are not counted, as they were changed."""
+    candidates = ranked.candidates
+    if rest is None:
+        own = candidates.passages_of(row)
+        vectors = candidates.vectors[own][[field == "answer" for field in candidates.fields[own]]]
+        text = post.answer
+    else:
+        vectors, text = rest[None], post.answer.replace(complaint.text, "")
+    alone = Candidates(
+        candidates.posts[row : row + 1],
+        np.zeros(1, np.int64),
+        np.arange(len(vectors)),
+        ["answer"] * len(vectors),
+        vectors,
+    )
+    seen = {
+        **side_signals(alone, vectors @ complaint.vector),
+        "whole": whole_signal(alone, complaint.vector),
+        "parts": parts_signal(alone, complaint.parts),
+        "lexical": np.zeros(1, np.float32),
+    }
+    values = {name: column.copy() for name, column in ranked.signals.values.items()}
+    for name, column in values.items():
+        column[row] = seen[name][0]
+    return _View(candidates.posts.tolist(), values, {int(candidates.posts[row]): text})
+
+
+def _taken_out(ranked: Ranked, row: int, hole: int) -> _View:
+    """See the candidates without a post and the ``hole`` posts that are closest to it."""
+    candidates = ranked.candidates
+    sums = np.add.reduceat(candidates.vectors, candidates.starts, axis=0)
+    directions = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    kept = np.sort(np.argsort(-(directions @ directions[row]), kind="stable")[hole + 1 :])
+    values = {name: column[kept] for name, column in ranked.signals.values.items()}
+    return _View(candidates.posts[kept].tolist(), values, {})
+
+
+def _beginning(text: str, words: int) -> str:
+    """Return the first sentences of a text, up to about so many words."""
+    end = len(text)
+    for _, end in split_sentences(text):
+        if len(text[:end].split()) >= words:
+            break
+    return text[:end]

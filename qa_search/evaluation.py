@@ -1,0 +1,276 @@
+"""Retrieval quality on judged sets: trec_eval's measures, with intervals and paired tests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.build import build_index
+from qa_search.errors import DatasetError, QueryError
+from qa_search.ranking.fusion import RANKINGS
+from qa_search.search import SearchIndex
+
+MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
+# The same measures as ir-measures calls them.
+_IR_MEASURES = {
+    "nDCG@10": "nDCG@10",
+    "MRR@10": "RR@10",
+    "hit@1": "Success@1",
+    "R@100": "R@100",
+    "judged@10": "Judged@10",
+}
+RUN_DEPTH = 100
+_RESAMPLES = 2000
+_PERMUTATIONS = 10_000
+_SEED = 0
+
+Floats = npt.NDArray[np.float64]
+Grades = Mapping[str, Mapping[str, int]]
+Run = dict[str, list[tuple[str, float]]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A judged set: complaints by id, and for each the grades of posts by ``source_id`` (above 0: it answers)."""
+
+    name: str
+    folder: Path
+    queries: Mapping[str, str]
+    grades: Grades
+
+    @property
+    def answerable(self) -> list[str]:
+        """The complaints that some post answers."""
+        return [query for query in self.queries if any(grade > 0 for grade in self.grades.get(query, {}).values())]
+
+    @property
+    def unanswerable(self) -> list[str]:
+        """The complaints that were judged, and that no post answers."""
+        answerable = set(self.answerable)
+        return [query for query in self.queries if query in self.grades and query not in answerable]
+
+
+@dataclass(frozen=True)
+class RankingQuality:
+    """How one ranking did: means over the answerable complaints, 95 % bootstrap intervals, and each complaint's values.
+
+    ``p_value`` is of the paired randomisation test against the first ranking compared, on nDCG@10.
+    """
+
+    ranking: str
+    means: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    by_query: Mapping[str, Floats] = field(repr=False)
+    run: Run = field(repr=False)
+    p_value: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The quality of one or several rankings on a judged set."""
+
+    dataset: str
+    queries: int
+    rankings: tuple[RankingQuality, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``qa-search eval``: the first ranking's means, then what else was measured."""
+        first = self.rankings[0]
+        document: dict[str, Any] = {"dataset": self.dataset, "queries": self.queries, **first.means}
+        document["ranking"] = first.ranking
+        document["intervals"] = {name: list(interval) for name, interval in first.intervals.items()}
+        if len(self.rankings) > 1:
+            document["compared"] = [
+                {
+                    "ranking": quality.ranking,
+                    **quality.means,
+                    "intervals": {name: list(interval) for name, interval in quality.intervals.items()},
+                    "p_value": quality.p_value,
+                }
+                for quality in self.rankings[1:]
+            ]
+        return document
+
+
+def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
+    """Read a judged set: ``queries.jsonl``, and ``qrels.tsv`` or ``qrels/test.tsv``.
+
+    Raises:
+        DatasetError: if a file is missing or a line of it cannot be read.
+    """
+    path = Path(folder)
+    queries: dict[str, str] = {}
+    for number, line in _lines(path / "queries.jsonl"):
+        where = f"{path / 'queries.jsonl'}, line {number}"
+        try:
+            item = json.loads(line)
+            query, text = str(item.get("id", item.get("_id", ""))), item["text"]
+        except (ValueError, KeyError, AttributeError) as error:
+            raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}} ({error}).') from error
+        if not query or not isinstance(text, str) or query in queries:
+            raise DatasetError(f"{where}: every complaint needs an id of its own and a text.")
+        queries[query] = text
+    qrels = next((path / name for name in ("qrels.tsv", "qrels/test.tsv") if (path / name).is_file()), None)
+    if qrels is None:
+        raise DatasetError(f"{path}: no qrels.tsv and no qrels/test.tsv in this folder.")
+    grades: dict[str, dict[str, int]] = {}
+    for number, line in _lines(qrels):
+        cells = line.split("\t")
+        try:
+            query, post, grade = cells[0], cells[1], int(cells[2])
+        except (IndexError, ValueError) as error:
+            if number == 1:
+                continue  # the header
+            raise DatasetError(f"{qrels}, line {number}: expected query, post and grade, between tabs.") from error
+        if query not in queries:
+            raise DatasetError(f"{qrels}, line {number}: no complaint {query!r} in queries.jsonl.")
+        grades.setdefault(query, {})[post] = grade
+    return Dataset(path.resolve().name, path, queries, grades)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield number, line.rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}). A judged set is a folder with queries.jsonl and "
+                           "qrels.tsv.") from error  # fmt: skip
+
+
+def dataset_index(dataset: Dataset, workdir: str | os.PathLike[str] | None = None) -> Path:
+    """Build the index of a set's own ``corpus.jsonl``, or bring the one of last time up to date; return its folder.
+
+    It is kept outside the set's folder: in ``workdir``, else in the user's cache.
+
+    Raises:
+        DatasetError: if the set has no corpus.
+    """
+    corpus = dataset.folder / "corpus.jsonl"
+    if not corpus.is_file():
+        raise DatasetError(f"{dataset.folder}: no corpus.jsonl; name the index that holds its posts with --index.")
+    if workdir is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qa-search" / "eval"
+        digest = hashlib.blake2b(str(dataset.folder.resolve()).encode(), digest_size=6).hexdigest()
+        workdir = cache / f"{dataset.name}-{digest}"
+    build_index(corpus, workdir, keep_unanswered=True)
+    return Path(workdir)
+
+
+def evaluate(
+    dataset: str | os.PathLike[str] | Dataset,
+    index: str | os.PathLike[str] | SearchIndex | None = None,
+    *,
+    rankings: Sequence[str] = ("default",),
+    workdir: str | os.PathLike[str] | None = None,
+) -> Evaluation:
+    """Measure retrieval quality on a judged set.
+
+    Args:
+        dataset: the set's folder, or the set.
+        index: the index that holds the judged posts; None to build one from the set's own corpus.
+        rankings: names of `RANKINGS`; the later ones are compared with the first.
+        workdir: where that index is built.
+
+    Raises:
+        DatasetError: if the set cannot be read, or none of its judged posts is in the index.
+        QueryError: if there is no such ranking.
+    """
+    judged = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
+    for name in rankings:
+        if name not in RANKINGS:
+            raise QueryError(f"no ranking {name!r}: choose from {', '.join(RANKINGS)}")
+    queries = judged.answerable
+    if not queries:
+        raise DatasetError(f"{judged.folder}: none of the complaints has a post that answers it; nothing to measure.")
+    if isinstance(index, SearchIndex):
+        return _evaluate(judged, queries, index, rankings)
+    with SearchIndex.open(index if index is not None else dataset_index(judged, workdir)) as opened:
+        return _evaluate(judged, queries, opened, rankings)
+
+
+def _evaluate(judged: Dataset, queries: list[str], index: SearchIndex, rankings: Sequence[str]) -> Evaluation:
+    texts = [judged.queries[query] for query in queries]
+    measured: list[RankingQuality] = []
+    runs = index.run(texts, RUN_DEPTH, rankings=rankings)
+    for name, ranked in runs.items():
+        run = {query: _named(found, judged.grades[query]) for query, found in zip(queries, ranked, strict=True)}
+        by_query = measure_run(run, judged.grades, queries)
+        if not measured and not by_query["judged@10"].any() and not by_query["R@100"].any():
+            raise DatasetError(
+                f"{judged.folder}: none of its judged posts is found in this index. Name the index of its archive."
+            )
+        quality = RankingQuality(
+            name,
+            {measure: float(values.mean()) for measure, values in by_query.items()},
+            {measure: bootstrap_interval(values) for measure, values in by_query.items()},
+            by_query,
+            run,
+            paired_p_value(measured[0].by_query["nDCG@10"], by_query["nDCG@10"]) if measured else None,
+        )
+        measured.append(quality)
+    return Evaluation(judged.name, len(queries), tuple(measured))
+
+
+def _named(ranked: Sequence[tuple[Sequence[str], float]], grades: Mapping[str, int]) -> list[tuple[str, float]]:
+    """Name each post of a run: of several ids of one text the one that was judged best, else the first.
+
+    Equal scores are parted, so that every tool that sorts by score keeps the order.
+    """
+    named: list[tuple[str, float]] = []
+    below = np.inf
+    for ids, score in ranked:
+        below = min(score, float(np.nextafter(below, -np.inf)))
+        named.append((max(ids, key=lambda post: grades.get(post, -1)), below))
+    return named
+
+
+def measure_run(run: Run, grades: Grades, queries: Sequence[str]) -> dict[str, Floats]:
+    """Return every measure of each of these complaints, as trec_eval computes it."""
+    import ir_measures  # here, because nothing else needs it
+
+    qrels = [ir_measures.Qrel(query, post, grade) for query in queries for post, grade in grades.get(query, {}).items()]
+    scored = [ir_measures.ScoredDoc(query, post, score) for query in queries for post, score in run.get(query, [])]
+    parsed = {ir_measures.parse_measure(theirs): ours for ours, theirs in _IR_MEASURES.items()}
+    rows = {query: row for row, query in enumerate(queries)}
+    found = {name: np.zeros(len(queries)) for name in MEASURES}
+    for metric in ir_measures.iter_calc(list(parsed), qrels, scored):
+        found[parsed[metric.measure]][rows[metric.query_id]] = metric.value
+    return found
+
+
+def bootstrap_interval(values: Floats, share: float = 0.95) -> tuple[float, float]:
+    """Return the bootstrap interval of a mean: percentiles of the means of 2,000 samples with replacement."""
+    generator = np.random.default_rng(_SEED)
+    means = values[generator.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
+    return float(low), float(high)
+
+
+def paired_p_value(one: Floats, other: Floats) -> float:
+    """Return the p-value of the paired randomisation test: how often a random swap of each pair differs as much."""
+    differences = other - one
+    generator = np.random.default_rng(_SEED)
+    signs = generator.choice(np.array([-1.0, 1.0]), (_PERMUTATIONS, len(differences)))
+    as_large = np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12
+    return float((as_large.sum() + 1) / (_PERMUTATIONS + 1))
+
+
+def write_run(path: str | os.PathLike[str], quality: RankingQuality) -> None:
+    """Write a run in TREC's form: query, Q0, post, rank, score, name of the ranking."""
+    with Path(path).open("w", encoding="utf-8") as stream:
+        for query, found in quality.run.items():
+            # Blanks part the columns of this form, so a name cannot have any.
+            stream.writelines(
+                f"{query} Q0 {'_'.join(post.split())} {rank} {score!r} {quality.ranking}\n"
+                for rank, (post, score) in enumerate(found, start=1)
+            )

@@ -1,0 +1,142 @@
+"""Complaint and passage -> score, by any sentence-transformers cross-encoder. Importing this loads no torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.locate import locate_model
+from qa_search.embedders.sentence_transformer import quiet_loading
+from qa_search.errors import ModelError, ModelNotFoundError
+
+_BATCH = 32
+# Log levels and warning filters are the process's, and a tokenizer keeps its cuts and padding in itself: one at a time.
+_LOCK = threading.Lock()
+_WHAT_IT_NEEDS = "Reranking needs a cross-encoder: name the folder that CrossEncoder.save_pretrained() wrote."
+
+
+class Reranker:
+    """Reorders hits by a sentence-transformers CrossEncoder, which reads the complaint and a passage together.
+
+    The model is a folder, or the name of one that is on this machine; no network is touched unless ``download`` is true
+    and it is not here. Importing torch takes seconds, so this is done when a reranker is made. Threads may share one.
+
+    Raises:
+        ModelNotFoundError: if the model is not on this machine (and ``download`` is false, or fails).
+        ModelError: if it is no cross-encoder, cannot be loaded, or gives more than one score.
+    """
+
+    def __init__(self, model: str | os.PathLike[str], *, download: bool = False) -> None:
+        self._name = os.fspath(model)
+        with _quiet():
+            folder = _locate(self._name, download=download)
+            _check_kind(folder)
+            try:
+                from sentence_transformers import CrossEncoder
+
+                self._model = CrossEncoder(str(folder), device="cpu", local_files_only=True)
+                labels = self._model.num_labels
+            except Exception as error:
+                # Loading runs code of three libraries, each with errors of its own.
+                raise ModelError(
+                    f"{folder}: sentence-transformers cannot load this cross-encoder ({_reason(error)})"
+                ) from error
+        if labels != 1:
+            raise ModelError(
+                f"{folder}: this model gives {labels} labels for a pair of texts. Reranking needs one score: name a "
+                "cross-encoder with a single output."
+            )
+        self._model.eval()
+
+    def scores(self, complaint: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Score passages by how well they answer the complaint: (n,), higher is closer.
+
+        What is longer than the model reads is cut by the model itself, the longer of the two texts first.
+
+        Raises:
+            ModelError: if the model fails on these texts, or a score is not a finite number.
+        """
+        if not passages:
+            return np.empty(0, np.float32)
+        pairs = [(complaint, passage) for passage in passages]
+        with _quiet():
+            try:
+                found = self._model.predict(pairs, batch_size=_BATCH, show_progress_bar=False)
+            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+                raise ModelError(
+                    f"the cross-encoder {self._name!r} failed on {len(pairs)} passages ({_reason(error)})"
+                ) from error
+        scores = np.ascontiguousarray(found, np.float32)
+        if scores.shape != (len(pairs),):
+            raise ModelError(
+                f"the cross-encoder {self._name!r} gave scores of shape {scores.shape} for {len(pairs)} passages: "
+                "it needs to give one for each"
+            )
+        if not np.isfinite(scores).all():
+            raise ModelError(
+                f"the cross-encoder {self._name!r} gave scores that are not finite numbers: its weights are damaged, "
+                "or their precision is too low for this machine"
+            )
+        return scores
+
+
+def _locate(name: str, *, download: bool) -> Path:
+    """Find the folder of a cross-encoder as that of an embedding model is found."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    try:
+        return locate_model(name, download=download).folder
+    except ModelNotFoundError:
+        if download:
+            raise  # it tells why the download failed
+        raise ModelNotFoundError(
+            f"the cross-encoder {name!r} is not on this machine. Check the name, give the folder of a cross-encoder, "
+            "or let it be downloaded once (--download)."
+        ) from None
+
+
+def _check_kind(folder: Path) -> None:
+    """Refuse what sentence-transformers would turn into a cross-encoder by giving it a head of random weights."""
+    if (folder / "modules.json").is_file():
+        kind = _read(folder / "config_sentence_transformers.json").get("model_type", "SentenceTransformer")
+        if kind != "CrossEncoder":
+            raise ModelError(f"{folder}: not a cross-encoder but a {kind}. {_WHAT_IT_NEEDS}")
+        return
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder}: no model in this folder (no modules.json, no config.json). {_WHAT_IT_NEEDS}")
+    architectures = _read(folder / "config.json").get("architectures") or ["a model of unknown architecture"]
+    if not any(str(name).endswith("ForSequenceClassification") for name in architectures):
+        raise ModelError(f"{folder}: not a cross-encoder but {architectures[0]}. {_WHAT_IT_NEEDS}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({_reason(error)})") from error
+    return found if isinstance(found, dict) else {}
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own bars, notices and warnings off the terminal: tokenizers tell of every cut, say."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with quiet_loading():
+            yield
