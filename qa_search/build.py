@@ -156,6 +156,8 @@ def build_index(
                 "unanswered": writer.unanswered,
             }
             manifest = _manifest(encoder, settings, lexical, counts)
+            if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
+                manifest["ranking"] = previous.ranking
             report(Progress("learning", 0, None))
             manifest["confidence"] = _confidence(partial, manifest, encoder, previous, vectors.embedded)
             generation = folder.publish(partial, manifest)
@@ -270,7 +272,7 @@ def _confidence(
             return {**previous.confidence, "changed": changed}
     files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
     with closing(Retriever(partial, {**manifest, "files": files})) as retriever:
-        found = calibrate(retriever, encoder.embedder)
+        found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
     if found is None:
         return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
     confidence, sizes = found

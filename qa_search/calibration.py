@@ -1,4 +1,4 @@
-"""Fits confidence, and weights, on an archive alone: by complaints whose answer is known or is known to be missing.
+"""Learns from an archive alone: by complaints whose answer is known, or is known to be missing.
 
 A post's own question, cut to the length of a complaint, is asked twice: once with its post left in, which then counts
 by its answer only, and once with the post and those closest to it taken out. Questions about everyday matters
@@ -18,13 +18,13 @@ import numpy as np
 from qa_search.complaints import Complaint, read_complaints
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries
 from qa_search.ranking.confidence import Confidence, closeness, fit
-from qa_search.ranking.fusion import DEFAULT_WEIGHTS, RANKINGS
+from qa_search.ranking.fusion import Fusion, weighted
+from qa_search.ranking.grouping import directions
 from qa_search.ranking.highlight import covered_share
 from qa_search.ranking.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.sentences import split_sentences
 from qa_search.stores.lexical import terms_of
-from qa_search.types import Post
 
 # Fewer known complaints say too little: the default is kept.
 MIN_COMPLAINTS = 50
@@ -33,12 +33,12 @@ _WORDS = (8, 20, 40, 80)  # complaints are asked in about these lengths
 _HOLES = (3, 10, 30)  # posts taken out besides a complaint's own; at most a tenth of the archive
 _MIN_SENTENCES = 4
 _SEED = 0
-_FUSION = RANKINGS["default"]
+_DEPTH = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A complaint made from a post: its text, the post's number, and its vectors without the complaint (or None)."""
+    """A complaint made from a post: its text, the post's number, and what is left of a cut answer (else None)."""
 
     text: str
     post: int
@@ -67,37 +67,75 @@ def known_complaints(retriever: Retriever, count: int = _COMPLAINTS) -> list[Kno
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """Candidates as a complaint would meet them: which posts, their signals, and their texts where these are cut."""
+class View:
+    """Candidates as a complaint would meet them.
+
+    ``posts`` are their numbers, ``values`` their signals, ``own`` the row of the post that answers (None if it is not
+    among them), ``texts`` the texts of posts of which a part is hidden.
+    """
 
     posts: Sequence[int]
     values: Mapping[str, Values]
+    own: int | None
     texts: Mapping[int, str]
 
 
-def calibrate(retriever: Retriever, embedder: Embedder) -> tuple[Confidence, dict[str, int]] | None:
-    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Complaints made from an archive's own posts: each with its post left in, and with it taken out."""
+
+    complaints: list[Complaint]
+    left_in: list[View]
+    taken_out: list[View]
+
+
+def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]) -> SelfTest | None:
+    """Ask an archive complaints made from its own posts; None if it has too few to make them from."""
     known = known_complaints(retriever)
     if len(known) < MIN_COMPLAINTS:
         return None
-    generator = random.Random(_SEED)  # noqa: S311
-    views: list[tuple[Complaint, _View, bool]] = []
+    generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
+    posts = [retriever.posts.entry(item.post) for item in known]
+    mean_length = float(np.mean([len(terms_of(post.text)) for post in posts]))
     complaints = read_complaints(embedder, [item.text for item in known])
     rests = iter(embed_whole_queries(embedder, [item.rest for item in known if item.rest is not None]))
-    for item, complaint, ranked in zip(known, complaints, retriever.rank(complaints, 1, DEFAULT_WEIGHTS), strict=True):
+    done = SelfTest([], [], [])
+    for item, post, complaint, ranked in zip(
+        known, posts, complaints, retriever.rank(complaints, _DEPTH, weights), strict=True
+    ):
         rest = None if item.rest is None else next(rests)
         hole = min(generator.choice(_HOLES), retriever.words.count // 10)
         rows = np.flatnonzero(ranked.candidates.posts == item.post)
-        if len(rows):
-            post = retriever.posts.entry(item.post)
-            views.append((complaint, _left_in(complaint, ranked, int(rows[0]), post, rest), True))
-            views.append((complaint, _taken_out(ranked, int(rows[0]), hole), False))
+        if not len(rows):
+            continue
+        text = post.answer if item.rest is None else item.rest
+        words = retriever.words.bm25(complaint.terms, text, mean_length)
+        best = ranked.best_words
+        done.complaints.append(complaint)
+        done.left_in.append(_left_in(complaint, ranked, int(rows[0]), text, rest, words / max(words, best, 1e-9)))
+        done.taken_out.append(_taken_out(ranked, int(rows[0]), hole))
+    return done
+
+
+def calibrate(
+    retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]
+) -> tuple[Confidence, dict[str, int]] | None:
+    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
+    asked = self_test(retriever, embedder, weights)
+    if asked is None:
+        return None
     elsewhere = read_complaints(embedder, questions_from_elsewhere())
-    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, DEFAULT_WEIGHTS), strict=True):
-        views.append((complaint, _View(ranked.candidates.posts.tolist(), ranked.signals.values, {}), False))
-    signs = [_signs(retriever, complaint, view) for complaint, view, _ in views]
-    confidence = fit(np.asarray(signs), np.asarray([answered for _, _, answered in views]))
-    return confidence, {"complaints": len(known), "from_elsewhere": len(elsewhere)}
+    fuse = weighted(weights)
+    signs = [
+        _signs(retriever, complaint, view, fuse)
+        for views in (asked.left_in, asked.taken_out)
+        for complaint, view in zip(asked.complaints, views, strict=True)
+    ]
+    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, weights), strict=True):
+        view = View(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
+        signs.append(_signs(retriever, complaint, view, fuse))
+    answered = np.arange(len(signs)) < len(asked.left_in)
+    return fit(np.asarray(signs), answered), {"complaints": len(asked.complaints), "from_elsewhere": len(elsewhere)}
 
 
 def questions_from_elsewhere() -> list[str]:
@@ -105,52 +143,46 @@ def questions_from_elsewhere() -> list[str]:
     return resources.files("qa_search").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
 
 
-def _signs(retriever: Retriever, complaint: Complaint, view: _View) -> tuple[float, float, float]:
+def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion) -> tuple[float, float, float]:
     if not len(view.posts):
         return 0.0, 0.0, 0.0
-    first = view.posts[int(np.argmax(_FUSION(view.values)))]
+    first = view.posts[int(np.argmax(fuse(view.values)))]
     text = view.texts.get(first)
     if text is None:
         text = retriever.posts.entry(first).text
     return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
 
 
-def _left_in(complaint: Complaint, ranked: Ranked, row: int, post: Post, rest: Vectors | None) -> _View:
-    """See the post by its answer alone, or by what is left of it; its words are not counted, as they were changed."""
+def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float) -> View:
+    """See a post by its answer alone, or by what is left of it (``rest``); ``words`` is then its lexical signal."""
     candidates = ranked.candidates
     if rest is None:
         own = candidates.passages_of(row)
         vectors = candidates.vectors[own][[field == "answer" for field in candidates.fields[own]]]
-        text = post.answer
     else:
-        vectors, text = rest[None], post.answer.replace(complaint.text, "")
+        vectors = rest[None]
+    one = slice(row, row + 1)
     alone = Candidates(
-        candidates.posts[row : row + 1],
-        np.zeros(1, np.int64),
-        np.arange(len(vectors)),
-        ["answer"] * len(vectors),
-        vectors,
+        candidates.posts[one], np.zeros(1, np.int64), np.arange(len(vectors)), ["answer"] * len(vectors), vectors
     )
     seen = {
         **side_signals(alone, vectors @ complaint.vector),
         "whole": whole_signal(alone, complaint.vector),
         "parts": parts_signal(alone, complaint.parts),
-        "lexical": np.zeros(1, np.float32),
+        "lexical": np.full(1, words, np.float32),
     }
     values = {name: column.copy() for name, column in ranked.signals.values.items()}
     for name, column in values.items():
         column[row] = seen[name][0]
-    return _View(candidates.posts.tolist(), values, {int(candidates.posts[row]): text})
+    return View(candidates.posts.tolist(), values, row, {int(candidates.posts[row]): text})
 
 
-def _taken_out(ranked: Ranked, row: int, hole: int) -> _View:
+def _taken_out(ranked: Ranked, row: int, hole: int) -> View:
     """See the candidates without a post and the ``hole`` posts that are closest to it."""
-    candidates = ranked.candidates
-    sums = np.add.reduceat(candidates.vectors, candidates.starts, axis=0)
-    directions = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-    kept = np.sort(np.argsort(-(directions @ directions[row]), kind="stable")[hole + 1 :])
+    wholes = directions(ranked.candidates)
+    kept = np.sort(np.argsort(-(wholes @ wholes[row]), kind="stable")[hole + 1 :])
     values = {name: column[kept] for name, column in ranked.signals.values.items()}
-    return _View(candidates.posts[kept].tolist(), values, {})
+    return View(ranked.candidates.posts[kept].tolist(), values, None, {})
 
 
 def _beginning(text: str, words: int) -> str:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qa_search.build import build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.search import SearchIndex
+from qa_search.statistics import Floats, auroc, bootstrap_interval, paired_p_value
 
 MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
 # The same measures as ir-measures calls them.
@@ -28,11 +28,7 @@ _IR_MEASURES = {
     "judged@10": "Judged@10",
 }
 RUN_DEPTH = 100
-_RESAMPLES = 2000
-_PERMUTATIONS = 10_000
-_SEED = 0
-
-Floats = npt.NDArray[np.float64]
+_COLLAPSED_DEPTH = 10
 Grades = Mapping[str, Mapping[str, int]]
 Run = dict[str, list[tuple[str, float]]]
 
@@ -74,12 +70,66 @@ class RankingQuality:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """How well an index tells complaints that it answers from those that it does not.
+
+    ``answerable`` and ``unanswerable`` hold the confidences of the two kinds of complaints. ``precision`` is the share
+    of the refused that are unanswerable, ``recall`` the share of the unanswerable that are refused, ``refused`` the
+    share of the answerable that are.
+    """
+
+    threshold: float
+    answerable: Floats = field(repr=False)
+    unanswerable: Floats = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document; figures that need both kinds are null where there is only one."""
+        document: dict[str, Any] = {
+            "threshold": self.threshold,
+            "answerable": len(self.answerable),
+            "unanswerable": len(self.unanswerable),
+            "refused_answerable": float((self.answerable < self.threshold).mean()),
+        }
+        if len(self.unanswerable):
+            rightly = int((self.unanswerable < self.threshold).sum())
+            refused = rightly + int((self.answerable < self.threshold).sum())
+            document["auroc"] = auroc(self.answerable, self.unanswerable)
+            document["precision"] = rightly / refused if refused else None
+            document["recall"] = rightly / len(self.unanswerable)
+            document["reliability"] = self.reliability()
+        return document
+
+    def reliability(self, bins: int = 5) -> list[dict[str, float]]:
+        """Return for each range of confidence its mean, and the share of complaints in it that are answerable."""
+        values = np.concatenate([self.answerable, self.unanswerable])
+        answerable = np.arange(len(values)) < len(self.answerable)
+        which = np.minimum((values * bins).astype(int), bins - 1)
+        return [
+            {
+                "from": number / bins,
+                "to": (number + 1) / bins,
+                "complaints": int((which == number).sum()),
+                "confidence": float(values[which == number].mean()),
+                "answerable": float(answerable[which == number].mean()),
+            }
+            for number in range(bins)
+            if (which == number).any()
+        ]
+
+
+@dataclass(frozen=True)
 class Evaluation:
-    """The quality of one or several rankings on a judged set."""
+    """The quality of one or several rankings on a judged set.
+
+    ``collapsed`` is the first ranking's nDCG@10 after posts that repeat one another were gathered, ``refusal`` how well
+    unanswerable complaints are told; both None where another ranking than the default was measured first.
+    """
 
     dataset: str
     queries: int
     rankings: tuple[RankingQuality, ...]
+    collapsed: float | None = None
+    refusal: Refusal | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``qa-search eval``: the first ranking's means, then what else was measured."""
@@ -87,6 +137,10 @@ class Evaluation:
         document: dict[str, Any] = {"dataset": self.dataset, "queries": self.queries, **first.means}
         document["ranking"] = first.ranking
         document["intervals"] = {name: list(interval) for name, interval in first.intervals.items()}
+        if self.collapsed is not None:
+            document["nDCG@10 collapsed"] = self.collapsed
+        if self.refusal is not None:
+            document["refusal"] = self.refusal.to_dict()
         if len(self.rankings) > 1:
             document["compared"] = [
                 {
@@ -172,6 +226,7 @@ def evaluate(
     *,
     rankings: Sequence[str] = ("default",),
     workdir: str | os.PathLike[str] | None = None,
+    foreign: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Measure retrieval quality on a judged set.
 
@@ -180,6 +235,7 @@ def evaluate(
         index: the index that holds the judged posts; None to build one from the set's own corpus.
         rankings: names of `RANKINGS`; the later ones are compared with the first.
         workdir: where that index is built.
+        foreign: the folder of another judged set, whose complaints this archive does not answer.
 
     Raises:
         DatasetError: if the set cannot be read, or none of its judged posts is in the index.
@@ -192,13 +248,16 @@ def evaluate(
     queries = judged.answerable
     if not queries:
         raise DatasetError(f"{judged.folder}: none of the complaints has a post that answers it; nothing to measure.")
+    elsewhere = list(load_dataset(foreign).queries.values()) if foreign is not None else []
     if isinstance(index, SearchIndex):
-        return _evaluate(judged, queries, index, rankings)
+        return _evaluate(judged, queries, index, rankings, elsewhere)
     with SearchIndex.open(index if index is not None else dataset_index(judged, workdir)) as opened:
-        return _evaluate(judged, queries, opened, rankings)
+        return _evaluate(judged, queries, opened, rankings, elsewhere)
 
 
-def _evaluate(judged: Dataset, queries: list[str], index: SearchIndex, rankings: Sequence[str]) -> Evaluation:
+def _evaluate(
+    judged: Dataset, queries: list[str], index: SearchIndex, rankings: Sequence[str], elsewhere: list[str]
+) -> Evaluation:
     texts = [judged.queries[query] for query in queries]
     measured: list[RankingQuality] = []
     runs = index.run(texts, RUN_DEPTH, rankings=rankings)
@@ -218,7 +277,21 @@ def _evaluate(judged: Dataset, queries: list[str], index: SearchIndex, rankings:
             paired_p_value(measured[0].by_query["nDCG@10"], by_query["nDCG@10"]) if measured else None,
         )
         measured.append(quality)
-    return Evaluation(judged.name, len(queries), tuple(measured))
+    if rankings[0] != "default":
+        return Evaluation(judged.name, len(queries), tuple(measured))
+    results = index.search_many(texts, _COLLAPSED_DEPTH)
+    shown = {
+        query: _named([((hit.source_id,), hit.score) for hit in result.hits], judged.grades[query])
+        for query, result in zip(queries, results, strict=True)
+    }
+    collapsed = float(measure_run(shown, judged.grades, queries)["nDCG@10"].mean())
+    unanswered = elsewhere or [judged.queries[query] for query in judged.unanswerable]
+    refusal = Refusal(
+        index.threshold,
+        np.asarray([result.confidence for result in results]),
+        np.asarray([result.confidence for result in index.search_many(unanswered, 1)]),
+    )
+    return Evaluation(judged.name, len(queries), tuple(measured), collapsed, refusal)
 
 
 def _named(ranked: Sequence[tuple[Sequence[str], float]], grades: Mapping[str, int]) -> list[tuple[str, float]]:
@@ -246,23 +319,6 @@ def measure_run(run: Run, grades: Grades, queries: Sequence[str]) -> dict[str, F
     for metric in ir_measures.iter_calc(list(parsed), qrels, scored):
         found[parsed[metric.measure]][rows[metric.query_id]] = metric.value
     return found
-
-
-def bootstrap_interval(values: Floats, share: float = 0.95) -> tuple[float, float]:
-    """Return the bootstrap interval of a mean: percentiles of the means of 2,000 samples with replacement."""
-    generator = np.random.default_rng(_SEED)
-    means = values[generator.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
-    return float(low), float(high)
-
-
-def paired_p_value(one: Floats, other: Floats) -> float:
-    """Return the p-value of the paired randomisation test: how often a random swap of each pair differs as much."""
-    differences = other - one
-    generator = np.random.default_rng(_SEED)
-    signs = generator.choice(np.array([-1.0, 1.0]), (_PERMUTATIONS, len(differences)))
-    as_large = np.abs(signs @ differences) >= abs(differences.sum()) - 1e-12
-    return float((as_large.sum() + 1) / (_PERMUTATIONS + 1))
 
 
 def write_run(path: str | os.PathLike[str], quality: RankingQuality) -> None:

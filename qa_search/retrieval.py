@@ -38,12 +38,13 @@ _SCORED_POSTS = 1000
 class Ranked:
     """The candidates for one complaint; ``order`` lists their rows, best first, ``scores`` (n,) are by row.
 
-    ``weights`` are those of the signals in the score.
+    ``weights`` are those of the signals in the score, ``best_words`` is the highest BM25 score in the archive.
     """
 
     candidates: Candidates
     signals: Signals
     weights: Mapping[str, float]
+    best_words: float
     scores: npt.NDArray[np.float32]
     order: npt.NDArray[np.intp]
 
@@ -106,8 +107,9 @@ class Retriever:
             passages = self.vectors.search(complaint.vector[None], depth, allowed)[1]
             posts = np.union1d(self._owners.posts_of(np.unique(passages)), nearby)
         candidates = self.candidates(posts)
-        signals = measure(complaint, candidates, numbers, scores, float(best[0]) if len(best) else 0.0)
-        return Ranked(candidates, signals, weights, **_ordered(posts, weighted(weights)(signals.values)))
+        best_words = float(best[0]) if len(best) else 0.0
+        signals = measure(complaint, candidates, numbers, scores, best_words)
+        return Ranked(candidates, signals, weights, best_words, **_ordered(posts, weighted(weights)(signals.values)))
 
     def candidates(self, posts: Ids) -> Candidates:
         """Gather posts, in ascending order of their numbers, with all their passages."""

@@ -30,6 +30,7 @@ class Previous:
         self.lexical = manifest["lexical"]
         self.vectors_id = manifest["vectors"]
         self.confidence = manifest["confidence"]
+        self.ranking = manifest["ranking"]
         self.posts = PostStore(folder)
         self.vectors = VectorStore.of_generation(folder, manifest)
 

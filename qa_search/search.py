@@ -212,6 +212,8 @@ class SearchIndex:
             model=manifest["model"],
             encoder={key: value for key, value in manifest["encoder"].items() if key != "files"},
             splitter=manifest["splitter"],
+            ranking=manifest["ranking"],
+            confidence=manifest["confidence"],
             counts=manifest["counts"],
             bytes=sum(file["bytes"] for file in manifest["files"].values()),
             sources=tuple(self._posts.source_counts()),
@@ -230,6 +232,21 @@ class SearchIndex:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def retriever(self) -> Retriever:
+        """What finds and ranks posts by vectors and words."""
+        return self._retriever
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The weights of the signals in a score."""
+        return self._weights
+
+    @property
+    def threshold(self) -> float:
+        """The confidence below which a complaint counts as not answered."""
+        return self._confidence.threshold
 
     @property
     def embedder(self) -> Embedder:

@@ -254,6 +254,8 @@ class IndexInfo(_Record):
     model: Mapping[str, Any]
     encoder: Mapping[str, Any]
     splitter: Mapping[str, Any]
+    ranking: Mapping[str, Any]
+    confidence: Mapping[str, Any]
     counts: Mapping[str, int]
     bytes: int
     sources: tuple[SourceCount, ...] = ()

@@ -18,7 +18,7 @@ PACKAGE = Path(qa_search.__file__).parent
 LAYERS = (
     ("errors",),
     ("types",),
-    ("sentences", "text", "dates"),
+    ("sentences", "text", "dates", "statistics"),
     ("archives", "passages"),
     ("embedders",),
     ("encoders", "stores", "ranking", "generations"),
@@ -27,6 +27,7 @@ LAYERS = (
     ("calibration", "hits"),
     ("build", "search"),
     ("evaluation",),
+    ("tuning",),
     ("__init__",),
     ("cli",),
     ("__main__",),

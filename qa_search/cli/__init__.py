@@ -22,6 +22,7 @@ _COMMANDS = {
     "eval": "Measure retrieval quality on a judged set.",
     "info": "Say what the index holds.",
     "query": "Find the closest past answers.",
+    "tune": "Learn the ranking's weights for this archive.",
 }
 
 

@@ -39,6 +39,8 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
         f"  embedded by {_describe_encoder(info)}",
         f"  passages of at most {info.splitter['passage_tokens']} tokens",
+        f"  ranked by {_describe_ranking(info)}",
+        f"  {_describe_confidence(info)}",
         "",
         "Sources",
     ]
@@ -72,6 +74,18 @@ def _describe_encoder(info: IndexInfo) -> str:
             text += f"; passages by torch, {encoder['passages']['precision']} on {encoder['passages']['device']}"
         return text
     return f"the original model ({encoder.get('why', 'given by the caller')})"
+
+
+def _describe_ranking(info: IndexInfo) -> str:
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in info.ranking["weights"].items())
+    return f"{weights} ({'tuned' if info.ranking['tuned'] else 'the default weights'})"
+
+
+def _describe_confidence(info: IndexInfo) -> str:
+    threshold = f"a complaint counts as not answered below {info.confidence['threshold']:.0%}"
+    if info.confidence["learnt"]:
+        return f"{threshold}, learnt from {info.confidence['complaints']} complaints made from its posts"
+    return f"{threshold}: the default, as the archive is too small to learn from"
 
 
 def _more(count: int, shown: int | None) -> list[str]:

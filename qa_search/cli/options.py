@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,11 @@ def index_option() -> Decorator:
         metavar="PATH",
         help="The index folder.",
     )
+
+
+def default_index() -> str:
+    """Return the index that is meant where none is named."""
+    return os.environ.get("QA_SEARCH_INDEX") or DEFAULT_INDEX
 
 
 def json_option(what: str) -> Decorator:

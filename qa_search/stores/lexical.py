@@ -26,6 +26,7 @@ LEXICAL_FOLDER = "lexical"
 LEXICAL_RULES = 1
 _ANALYZER = "qa_search"
 _TEXT, _NUMBER = "text", "number"
+_K1, _B = 1.2, 0.75  # tantivy's
 _HEAP_BYTES = 30_000_000
 _MAX_TERM_BYTES = 100
 # English function words, apostrophes cut as the tokenizer cuts them ("don't" is "don" and "t").
@@ -161,6 +162,18 @@ class LexicalStore:
             holders = self._searcher.doc_freq(_TEXT, term)
             rarity[term] = math.log(1 + (self.count - holders + 0.5) / (holders + 0.5))
         return rarity
+
+    def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
+        """Return the score that a text would have among these posts, whose texts have so many terms on average."""
+        terms = terms_of(text)
+        counts = Counter(terms)
+        norm = _K1 * (1 - _B + _B * len(terms) / max(mean_length, 1e-9))
+        rarity = self.idf(weights)
+        return sum(
+            weight * rarity[term] * counts[term] * (_K1 + 1) / (counts[term] + norm)
+            for term, weight in weights.items()
+            if counts[term]
+        )
 
     def _term(self, term: str, weight: float) -> Any:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)
