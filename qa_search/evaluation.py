@@ -166,10 +166,11 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
         where = f"{path / 'queries.jsonl'}, line {number}"
         try:
             item = json.loads(line)
-            query, text = str(item.get("id", item.get("_id", ""))), item["text"]
-        except (ValueError, KeyError, AttributeError) as error:
+            name, text = item.get("id", item.get("_id")), item["text"]
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}} ({error}).') from error
-        if not query or not isinstance(text, str) or query in queries:
+        query = str(name)
+        if not isinstance(name, str | int) or not query or not isinstance(text, str) or query in queries:
             raise DatasetError(f"{where}: every complaint needs an id of its own and a text.")
         queries[query] = text
     qrels = next((path / name for name in ("qrels.tsv", "qrels/test.tsv") if (path / name).is_file()), None)
@@ -181,7 +182,7 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
         try:
             query, post, grade = cells[0], cells[1], int(cells[2])
         except (IndexError, ValueError) as error:
-            if number == 1:
+            if number == 1 and len(cells) > 2 and cells[2].strip().isalpha():
                 continue  # the header
             raise DatasetError(f"{qrels}, line {number}: expected query, post and grade, between tabs.") from error
         if query not in queries:
@@ -281,7 +282,9 @@ def _evaluate(
         return Evaluation(judged.name, len(queries), tuple(measured))
     results = index.search_many(texts, _COLLAPSED_DEPTH)
     shown = {
-        query: _named([((hit.source_id,), hit.score) for hit in result.hits], judged.grades[query])
+        query: _named(
+            [(index.retriever.posts.source_ids_of(hit.post_id), hit.score) for hit in result.hits], judged.grades[query]
+        )
         for query, result in zip(queries, results, strict=True)
     }
     collapsed = float(measure_run(shown, judged.grades, queries)["nDCG@10"].mean())
@@ -297,13 +300,16 @@ def _evaluate(
 def _named(ranked: Sequence[tuple[Sequence[str], float]], grades: Mapping[str, int]) -> list[tuple[str, float]]:
     """Name each post of a run: of several ids of one text the one that was judged best, else the first.
 
-    Equal scores are parted, so that every tool that sorts by score keeps the order.
+    Equal scores are parted, so that every tool that sorts by score keeps the order; as 32-bit numbers, which is how
+    trec_eval reads them.
     """
     named: list[tuple[str, float]] = []
-    below = np.inf
+    below = np.float32(np.inf)
     for ids, score in ranked:
-        below = min(score, float(np.nextafter(below, -np.inf)))
-        named.append((max(ids, key=lambda post: grades.get(post, -1)), below))
+        # Not below the smallest normal number around 0, where some readers see nothing but 0.
+        step = np.maximum(np.spacing(np.abs(below)), np.float32(1e-12)) if np.isfinite(below) else np.float32(0)
+        below = np.minimum(np.float32(score), below - step)
+        named.append((max(ids, key=lambda post: grades.get(post, -1)), float(below)))
     return named
 
 

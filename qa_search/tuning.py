@@ -135,18 +135,30 @@ def tune(
     """
     folder = IndexFolder(index)
     with SearchIndex.open(index) as opened, folder.writing():
-        cases = self_cases(opened) if judged is None else judged_cases(opened, load_dataset(judged))
-        learnt = dict(DEFAULT_WEIGHTS) if reset else learn_weights(cases[::2])
+        if reset:
+            if dict(opened.weights) != dict(DEFAULT_WEIGHTS):
+                _publish(folder, opened, DEFAULT_WEIGHTS, tuned=False)
+            return TuneReport("default", False, DEFAULT_WEIGHTS, DEFAULT_WEIGHTS, 0, 0, 0.0, 0.0, 1.0)
+        dataset = None if judged is None else load_dataset(judged)
+        cases = self_cases(opened) if dataset is None else judged_cases(opened, dataset)
+        learnt = learn_weights(cases[::2])
         before, after = (_gains(cases[1::2], weighted(choice)) for choice in (DEFAULT_WEIGHTS, learnt))
         p_value = paired_p_value(before, after)
-        better = not reset and float(after.mean()) > float(before.mean()) and p_value < _SIGNIFICANT
-        kept = better and (judged is not None or trust_self)
-        weights = learnt if kept or reset else dict(opened.weights)
-        if weights != dict(opened.weights):
-            _publish(folder, opened, weights, tuned=kept)
-    source = "posts" if judged is None else load_dataset(judged).name
-    means = float(before.mean()), float(after.mean())
-    return TuneReport(source, kept, weights, learnt, len(cases), len(before), *means, p_value)
+        better = float(after.mean()) > float(before.mean()) and p_value < _SIGNIFICANT
+        kept = better and (dataset is not None or trust_self)
+        if kept and learnt != dict(opened.weights):
+            _publish(folder, opened, learnt, tuned=True)
+        return TuneReport(
+            source="posts" if dataset is None else dataset.name,
+            kept=kept,
+            weights=learnt if kept else dict(opened.weights),
+            learnt=learnt,
+            complaints=len(cases),
+            held_out=len(before),
+            before=float(before.mean()),
+            after=float(after.mean()),
+            p_value=p_value,
+        )
 
 
 def learn_weights(cases: Sequence[Case]) -> dict[str, float]:

@@ -13,6 +13,7 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.complaints import split_parts
 from qa_search.errors import QueryError
+from qa_search.passages import Splitter
 from qa_search.sentences import split_sentences
 from qa_search.stores.lexical import terms_of
 from qa_search.types import Hit, SearchResult
@@ -74,7 +75,25 @@ def topics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
         yield index
 
 
-# Why a post is a hit
+# What is shown, and why a post is a hit
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_passage_that_is_shown_is_the_closest_of_its_post(topics: SearchIndex, query: str) -> None:
+    """As worked out from the post's text; the sentence to read first is of the expert's answer, where there is one."""
+    model = WordsEmbedder(LIMIT)
+    vector = topics.embed([query])[0]
+    for hit in topics.search(query, k=10).hits:
+        post = topics.post(hit.post_id)
+        assert post is not None
+        spans = list(Splitter(model.count_tokens, LIMIT).passages(post))
+        texts = [getattr(post, span.field)[span.start : span.end] for span in spans]
+        cosines = (model.embed_queries(texts) @ vector).tolist()
+        closest = max(cosines)
+        assert closest - cosines[texts.index(hit.passage)] < 1e-5
+        assert hit.matched in [span.field for span, text in zip(spans, texts, strict=True) if text == hit.passage]
+        assert hit.highlight.field == ("answer" if post.answer else hit.matched)
+        assert (hit.title, hit.question, hit.answer, hit.date) == (post.title, post.question, post.answer, post.date)
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -298,6 +317,18 @@ def test_a_filter_leaves_the_repetitions_that_pass(repeated: SearchIndex) -> Non
     assert (hit.newer.source_id if hit.newer else hit.source_id) == "same6"
 
 
+def test_a_text_that_came_twice_is_one_hit_under_an_id_that_passes(tmp_path: Any) -> None:
+    """With that one's date, in a hit and in what hits point to."""
+    once, again = repetition(0, "2005-01-01"), {**repetition(0, "2015-01-01"), "id": "copy"}
+    records = [once, again, repetition(1, "2016-01-01"), different(1)]
+    with open_index(tmp_path, records) as index:
+        for since, expected in ((None, ("same0", "2005")), ("2010", ("copy", "2015"))):
+            first = index.search("heel stabs in the morning again0", k=3, since=since).hits[0]
+            assert (first.source_id, (first.date or "")[:4]) == expected
+            other = index.search("heel stabs in the morning again1", k=3, since=since).hits[0].repeated_by[0]
+            assert (other.source_id, (other.date or "")[:4]) == expected
+
+
 def test_a_later_repetition_is_newer(repeated: SearchIndex) -> None:
     """Who asked the same later may have got a better answer."""
     for number in range(15):
@@ -328,6 +359,10 @@ def test_no_hit_is_surer_than_its_result(topics: SearchIndex, query: str) -> Non
     assert max(found) <= result.confidence <= 1
     assert found == sorted(found, reverse=True)
     assert found[0] == pytest.approx(result.confidence, abs=1e-3)
+    for better, worse in zip(result.hits, result.hits[1:], strict=False):
+        if better.score - worse.score > 0.01 and 0.01 < better.confidence < 0.99:
+            assert worse.confidence < better.confidence
+    assert found[-1] < found[0]
     assert [hit.score for hit in result.hits] == sorted((hit.score for hit in result.hits), reverse=True)
 
 
@@ -428,6 +463,14 @@ def test_reranking_reorders_and_loses_nothing(repeated: SearchIndex, sign: int) 
     expected = [reranker.score(hit.passage) for hit in result.hits]
     assert [hit.score for hit in result.hits] == pytest.approx(expected, abs=1e-4)
     assert expected == sorted(expected, reverse=True)
+
+
+def test_reranking_leaves_k_hits_where_those_that_it_read_repeat_one_another(repeated: SearchIndex) -> None:
+    """The posts that it did not read come after them."""
+    reranker: Any = Longest()
+    result = repeated.search("heel stabs in the morning", k=11, rerank=reranker)
+    assert len(reranker.read[0][1]) == 20
+    assert sorted(everyone(result)) == sorted(everyone(repeated.search("heel stabs in the morning", k=25)))
 
 
 @pytest.mark.parametrize("query", QUERIES[:3])

@@ -317,6 +317,11 @@ class PostStore:
         query = "SELECT post_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
         return [row[0] for row in self._all(query, [post_id])]
 
+    def source_ids_of(self, post_id: str) -> list[str]:
+        """Return all that its sources call the post that has this id, in the order in which they came."""
+        query = "SELECT source_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        return [row[0] for row in self._all(query, [post_id])]
+
     def source_counts(self) -> list[SourceCount]:
         """Count what each source gave."""
         rows = self._all(

@@ -17,8 +17,10 @@ from click.testing import CliRunner, Result
 
 from qa_search.cli import cli
 from qa_search.cli.page import printable, render_result
+from qa_search.reranking import Reranker
 from qa_search.types import Highlight, Hit, SearchResult
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, page, run_on_terminal, write_jsonl
+from tests.test_reranking import tiny_cross_encoder
 
 COMPLAINT = "back of my thigh has ached for months, PT did nothing"
 
@@ -297,3 +299,46 @@ def test_every_command_and_option_explains_itself() -> None:
         for parameter in command.params:
             assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None), parameter.name
     assert run("--version").stdout.startswith("qa-search, version ")
+
+
+def test_what_nothing_answers_is_said_first(index: Path) -> None:
+    """With status 1, before the nearest posts; and --min-confidence decides what counts as an answer."""
+    result = query(index, "-k", "1", "my sourdough is flat and the starter smells of paint")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("Nothing in the archive seems to answer this (confidence ")
+    assert "\n1. " in result.stdout
+    assert query(index, "--min-confidence", "0", "my sourdough is flat").exit_code == 0
+    answered = query(index, "--min-confidence", "1", "--json", COMPLAINT)
+    assert (answered.exit_code, json.loads(answered.stdout)["answered"]) == (1, False)
+    assert query(index, "--min-confidence", "1.5", COMPLAINT).exit_code == 2
+
+
+def test_a_hit_is_explained_on_demand(index: Path) -> None:
+    """What its score is made of, the two sentences that met, the terms in common; in JSON only then."""
+    text = query(index, "-k", "1", "--explain", COMPLAINT).stdout
+    assert "Why: best 0." in text
+    assert "You wrote: " in text
+    assert "In common: " in text
+    document = json.loads(query(index, "-k", "1", "--explain", "--json", COMPLAINT).stdout)
+    explain = document["hits"][0]["explain"]
+    assert sum(signal["share"] for signal in explain["signals"].values()) == pytest.approx(
+        document["hits"][0]["score"], abs=0.001
+    )
+    assert explain["complaint"] in COMPLAINT
+    assert {"thigh", "month"} <= set(explain["terms"])
+    assert "explain" not in json.loads(query(index, "-k", "1", "--json", COMPLAINT).stdout)["hits"][0]
+
+
+def test_a_cross_encoder_reorders_the_first_hits(index: Path, tmp_path: Path) -> None:
+    """A real one from a folder, by its own scores; one that is not there is an error with a way out."""
+    model = tiny_cross_encoder(tmp_path / "reranker")
+    arguments = ("--json", "-k", "8", "my knee hurts when running")
+    plain = json.loads(query(index, *arguments).stdout)["hits"]
+    reranked = json.loads(query(index, "--rerank", model, *arguments).stdout)["hits"]
+    expected = Reranker(model).scores("my knee hurts when running", [hit["passage"] for hit in reranked])
+    assert [hit["score"] for hit in reranked] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert [hit["score"] for hit in reranked] == sorted((hit["score"] for hit in reranked), reverse=True)
+    assert [hit["post_id"] for hit in reranked] != [hit["post_id"] for hit in plain]
+    missing = query(index, "--rerank", tmp_path / "nowhere", COMPLAINT)
+    assert missing.exit_code == 3
+    assert "nowhere" in missing.stderr
