@@ -47,7 +47,8 @@ class HitReader:
         if not len(self._ranked.order):
             return 0.0
         covered = covered_share(self._terms_of(int(self._ranked.order[0])), self._idf)
-        return confidence.of_result((*closeness(self._ranked.signals.values), covered))
+        near = {name: column[self._ranked.near] for name, column in self._ranked.signals.values.items()}
+        return confidence.of_result((*closeness(near), covered))
 
     def hits(self, k: int, confidence: float, *, explain: bool, rerank: Reranker | None) -> list[Hit]:
         """Return the k best posts, repetitions gathered under the best of them; ``confidence`` is the result's."""
@@ -124,7 +125,9 @@ class HitReader:
         """Return the latest post on the same question that is from a later day."""
         if post.date is None:
             return None
-        rows = {*repeated, *same_question(row, self._wholes, self._ranked.scores)}
+        near = self._ranked.near
+        same = same_question(row, self._wholes, self._ranked.scores)
+        rows = {other for other in (*repeated, *same) if near[other]}
         later = [
             other
             for other in map(self._post, sorted(rows))

@@ -38,13 +38,17 @@ _SCORED_POSTS = 1000
 class Ranked:
     """The candidates for one complaint; ``order`` lists their rows, best first, ``scores`` (n,) are by row.
 
-    ``weights`` are those of the signals in the score, ``best_words`` is the highest BM25 score in the archive.
+    ``weights`` are those of the signals in the score, ``best_words`` is the highest BM25 score in the archive. ``near``
+    (n,) marks the candidates that there are however few hits are wanted: what is said of the result rests on these.
+    ``total`` is how many posts pass the filters, candidates or not.
     """
 
     candidates: Candidates
     signals: Signals
     weights: Mapping[str, float]
     best_words: float
+    near: npt.NDArray[np.bool_]
+    total: int
     scores: npt.NDArray[np.float32]
     order: npt.NDArray[np.intp]
 
@@ -78,12 +82,12 @@ class Retriever:
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
         allowed = None if allowed_posts is None else self._owners.passages_of(allowed_posts)[0]
         total = self.vectors.count if allowed is None else len(allowed)
-        wanted = min(k, self.words.count if allowed_posts is None else len(allowed_posts))
+        posts = self.words.count if allowed_posts is None else len(allowed_posts)
         depth = min(max(_DEPTH, _DEPTH_PER_HIT * k), total)
         rows, vectors = _stacked(complaints)
         found = self.vectors.search(vectors, depth, allowed)[1] if depth else np.empty((len(vectors), 0), np.int64)
         for complaint, row in zip(complaints, rows, strict=True):
-            yield self._rank_one(complaint, found[row], wanted, weights, allowed, allowed_posts)
+            yield self._rank_one(complaint, found[row], min(k, posts), weights, allowed, allowed_posts)
 
     def _rank_one(
         self,
@@ -99,17 +103,26 @@ class Retriever:
         # The best of the whole archive, so that a filter leaves every post its score.
         best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
         nearby = numbers[: max(_DEPTH, wanted)]
+        near = np.union1d(self._owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
         posts = np.union1d(self._owners.posts_of(np.unique(passages)), nearby)
         depth = passages.shape[-1]
         while len(posts) < wanted and depth < total:
             # A few posts hold all the closest passages.
             depth = min(depth * _DEEPER, total)
             passages = self.vectors.search(complaint.vector[None], depth, allowed)[1]
-            posts = np.union1d(self._owners.posts_of(np.unique(passages)), nearby)
+            posts = np.union1d(self._owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = measure(complaint, candidates, numbers, scores, best_words)
-        return Ranked(candidates, signals, weights, best_words, **_ordered(posts, weighted(weights)(signals.values)))
+        return Ranked(
+            candidates,
+            signals,
+            weights,
+            best_words,
+            near=np.isin(posts, near),
+            total=self.words.count if allowed_posts is None else len(allowed_posts),
+            **_ordered(posts, weighted(weights)(signals.values)),
+        )
 
     def candidates(self, posts: Ids) -> Candidates:
         """Gather posts, in ascending order of their numbers, with all their passages."""

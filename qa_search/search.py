@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INDEX = "index"
 DEFAULT_TOP_K = 5
-# Posts ranked beyond those that are wanted, in place of those that turn out to repeat others.
-_SPARE_POSTS = 20
+_MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
@@ -144,13 +143,20 @@ class SearchIndex:
         if not queries:
             return []
         complaints = read_complaints(self.embedder, queries)
-        # Posts that repeat one another are one hit, so a few more than k are ranked.
-        ranked = self._retriever.rank(complaints, k + _SPARE_POSTS, self._weights, filters)
         found = []
-        for complaint, of_complaint in zip(complaints, ranked, strict=True):
-            reader = HitReader(self._retriever, self.embedder, complaint, of_complaint, filters)
+        for complaint, ranked in zip(
+            complaints, self._retriever.rank(complaints, k, self._weights, filters), strict=True
+        ):
+            reader = HitReader(self._retriever, self.embedder, complaint, ranked, filters)
             confidence = reader.confidence(self._confidence)
             hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+            wanted = k
+            while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
+                # Posts that repeat one another are one hit, and they fill the ranking.
+                wanted *= _MORE_POSTS
+                ranked = next(self._retriever.rank([complaint], wanted, self._weights, filters))
+                reader = HitReader(self._retriever, self.embedder, complaint, ranked, filters)
+                hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
             answered = bool(hits) and confidence >= threshold
             found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0))
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
@@ -291,7 +297,8 @@ class SearchIndex:
     def _threshold(self, min_confidence: float | None) -> float:
         if min_confidence is None:
             return self._confidence.threshold
-        if isinstance(min_confidence, bool) or not 0 <= min_confidence <= 1:
+        number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
+        if not number or not 0 <= min_confidence <= 1:
             raise QueryError(f"min_confidence must be from 0 to 1, not {min_confidence!r}")
         return min_confidence
 

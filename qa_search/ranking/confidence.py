@@ -50,12 +50,13 @@ class Confidence:
             "signs": list(SIGNS),
             "weights": [round(weight, 4) for weight in self.weights],
             "bias": round(self.bias, 4),
-            "threshold": round(self.threshold, 4),
+            # Down, so that rounding refuses nobody.
+            "threshold": math.floor(self.threshold * 10_000) / 10_000,
         }
 
     def probability(self, signs: Matrix) -> Matrix:
         """Return the probability for each row of signs (n, 3): (n,)."""
-        return np.asarray(1 / (1 + np.exp(-(signs @ np.asarray(self.weights) + self.bias))), np.float64)
+        return _probability(signs @ np.asarray(self.weights) + self.bias)
 
     def of_result(self, signs: tuple[float, float, float]) -> float:
         """Return the probability that some post of the archive answers."""
@@ -75,7 +76,7 @@ def closeness(values: Mapping[str, Values]) -> tuple[float, float]:
 def of_hit(result: float, first_score: float, score: float) -> float:
     """Return the probability that a hit answers, given the result's and how far its score lies behind the first."""
     odds = math.log(max(result, 1e-9) / max(1 - result, 1e-9)) - _DROP_PER_SCORE * (first_score - score)
-    return min(result, 1 / (1 + math.exp(-odds)))
+    return min(result, float(_probability(np.asarray(odds))))
 
 
 def fit(signs: Matrix, answered: npt.NDArray[np.bool_], refused: float = 0.1) -> Confidence:
@@ -91,7 +92,10 @@ def fit(signs: Matrix, answered: npt.NDArray[np.bool_], refused: float = 0.1) ->
         solution = _logistic((signs[:, kept] - middle) / scale, answered)
         weights[kept] = solution[1:] / scale
         negative = [column for column in kept if weights[column] < 0]
-        if not negative or len(kept) == 1:
+        if not negative:
+            break
+        if len(kept) == 1:
+            weights[:] = 0
             break
         kept.remove(min(negative, key=lambda column: weights[column]))
     bias = float(solution[0] - (weights[kept] * middle).sum())
@@ -107,7 +111,7 @@ def _logistic(columns: Matrix, answered: npt.NDArray[np.bool_]) -> Matrix:
     ridge = np.diag([0.0] + [_RIDGE] * columns.shape[1])
     solution = np.zeros(design.shape[1])
     for _ in range(_ROUNDS):
-        estimate = 1 / (1 + np.exp(-design @ solution))
+        estimate = _probability(design @ solution)
         gradient = design.T @ (shares * (answered - estimate)) - ridge @ solution
         curvature = (design * (shares * estimate * (1 - estimate))[:, None]).T @ design + ridge
         step = np.linalg.solve(curvature + 1e-9 * np.eye(len(solution)), gradient)
@@ -115,6 +119,11 @@ def _logistic(columns: Matrix, answered: npt.NDArray[np.bool_]) -> Matrix:
         if np.abs(step).max() < 1e-8:
             break
     return solution
+
+
+def _probability(odds: Matrix) -> Matrix:
+    """Return the logistic function; beyond 500 either way it is 0 or 1 as far as numbers tell."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))), np.float64)
 
 
 def _mean_of_highest(values: Values, count: int) -> float:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qa_search.errors import IndexDamagedError
 from qa_search.stores.vectors import Ids
@@ -41,13 +44,23 @@ class Owners:
             IndexDamagedError: if they are missing or are not what was written.
         """
         self._folder = folder
+        self._posts = self._map(POSTS_NAME, np.int32, count)
+        self._sides = self._map(SIDES_NAME, np.uint8, count)
+
+    def _map(self, name: str, kind: type[np.generic], count: int) -> npt.NDArray[Any]:
         try:
-            self._posts = np.load(folder / POSTS_NAME, mmap_mode="r", allow_pickle=False)
-            self._sides = np.load(folder / SIDES_NAME, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise self._damaged(str(error)) from error
-        if self._posts.shape != (count,) or self._sides.shape != (count,):
-            raise self._damaged(f"{self._posts.shape} entries, where the manifest says {count}")
+            mapped: npt.NDArray[Any] = np.lib.format.open_memmap(self._folder / name, mode="r")
+        except (
+            OSError,
+            ValueError,
+            EOFError,
+            SyntaxError,
+            TokenError,
+        ) as error:  # a broken header is read as Python's own syntax
+            raise self._damaged(str(error), name) from error
+        if mapped.dtype != kind or mapped.shape != (count,):
+            raise self._damaged(f"{mapped.shape} {mapped.dtype}, where the manifest says {count} entries", name)
+        return mapped
 
     def posts_of(self, passages: Ids) -> Ids:
         """Return the numbers of the posts that passages belong to: ascending, each once."""
@@ -76,11 +89,11 @@ class Owners:
         """
         sides = self._sides[passages]
         if len(sides) and sides.max() >= len(FIELDS):
-            raise self._damaged("a passage is of no side")
+            raise self._damaged("a passage is of no side", SIDES_NAME)
         return [FIELDS[side] for side in sides]
 
-    def _damaged(self, what: str) -> IndexDamagedError:
+    def _damaged(self, what: str, name: str = POSTS_NAME) -> IndexDamagedError:
         index = self._folder.parent.parent
         return IndexDamagedError(
-            f"{self._folder / POSTS_NAME}: {what}. Build the index again: qa-search build --index {index}"
+            f"{self._folder / name}: {what}. Build the index again: qa-search build --index {index}"
         )
