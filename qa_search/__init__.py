@@ -36,19 +36,24 @@ from qa_search.search import SearchIndex
 from qa_search.types import (
     AnswerPart,
     BuildReport,
+    Explanation,
     Highlight,
     Hit,
     IndexInfo,
     MissingPost,
+    OtherPost,
     Post,
     SearchResult,
     SetAside,
+    SignalShare,
     SourceCount,
 )
 
 if TYPE_CHECKING:
     from qa_search.build import Progress, build_index
     from qa_search.evaluation import Evaluation, evaluate
+    from qa_search.reranking import Reranker
+    from qa_search.tuning import TuneReport, tune
 
 __all__ = [
     "AnswerPart",
@@ -57,6 +62,7 @@ __all__ = [
     "DamagedArchiveError",
     "DatasetError",
     "Evaluation",
+    "Explanation",
     "Highlight",
     "Hit",
     "IndexDamagedError",
@@ -71,22 +77,35 @@ __all__ = [
     "ModelMismatchError",
     "ModelNotFoundError",
     "NoPostsError",
+    "OtherPost",
     "Post",
     "Progress",
     "QASearchError",
     "QueryError",
+    "Reranker",
     "SearchIndex",
     "SearchResult",
     "SetAside",
     "SetAsideError",
+    "SignalShare",
     "SourceCount",
     "SourceNotFoundError",
+    "TuneReport",
     "UnknownFormatError",
     "build_index",
     "evaluate",
+    "tune",
 ]
 
-_LAZY = {"Progress": "build", "build_index": "build", "Evaluation": "evaluation", "evaluate": "evaluation"}
+_LAZY = {
+    "Evaluation": "evaluation",
+    "Progress": "build",
+    "Reranker": "reranking",
+    "TuneReport": "tuning",
+    "build_index": "build",
+    "evaluate": "evaluation",
+    "tune": "tuning",
+}
 
 
 def __getattr__(name: str) -> Any:

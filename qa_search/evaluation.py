@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from qa_search.build import build_index
+from qa_search.build import Progress, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.search import SearchIndex
@@ -202,7 +202,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                            "qrels.tsv.") from error  # fmt: skip
 
 
-def dataset_index(dataset: Dataset, workdir: str | os.PathLike[str] | None = None) -> Path:
+def dataset_index(
+    dataset: Dataset,
+    workdir: str | os.PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Path:
     """Build the index of a set's own ``corpus.jsonl``, or bring the one of last time up to date; return its folder.
 
     It is kept outside the set's folder: in ``workdir``, else in the user's cache.
@@ -217,7 +221,7 @@ def dataset_index(dataset: Dataset, workdir: str | os.PathLike[str] | None = Non
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qa-search" / "eval"
         digest = hashlib.blake2b(str(dataset.folder.resolve()).encode(), digest_size=6).hexdigest()
         workdir = cache / f"{dataset.name}-{digest}"
-    build_index(corpus, workdir, keep_unanswered=True)
+    build_index(corpus, workdir, keep_unanswered=True, progress=progress)
     return Path(workdir)
 
 
@@ -228,6 +232,7 @@ def evaluate(
     rankings: Sequence[str] = ("default",),
     workdir: str | os.PathLike[str] | None = None,
     foreign: str | os.PathLike[str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Evaluation:
     """Measure retrieval quality on a judged set.
 
@@ -237,6 +242,7 @@ def evaluate(
         rankings: names of `RANKINGS`; the later ones are compared with the first.
         workdir: where that index is built.
         foreign: the folder of another judged set, whose complaints this archive does not answer.
+        progress: called now and then with how far the build of an index is.
 
     Raises:
         DatasetError: if the set cannot be read, or none of its judged posts is in the index.
@@ -252,7 +258,7 @@ def evaluate(
     elsewhere = list(load_dataset(foreign).queries.values()) if foreign is not None else []
     if isinstance(index, SearchIndex):
         return _evaluate(judged, queries, index, rankings, elsewhere)
-    with SearchIndex.open(index if index is not None else dataset_index(judged, workdir)) as opened:
+    with SearchIndex.open(index if index is not None else dataset_index(judged, workdir, progress)) as opened:
         return _evaluate(judged, queries, opened, rankings, elsewhere)
 
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-import time
-
 import click
 
-from qa_search.build import DEFAULT_SOURCE, Progress, build_index
+from qa_search.build import DEFAULT_SOURCE, build_index
 from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.cli.progress import ProgressLine
 from qa_search.encoders import Device, PrecisionChoice
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.types import BuildReport
-
-_SECONDS_BETWEEN_LINES = 5.0
-_SECONDS_BETWEEN_UPDATES = 0.2
-_BAR_WIDTH = 24
 
 
 @click.command()
@@ -97,7 +91,7 @@ def build(
         rebuild=rebuild,
         device=device,
         precision=precision,
-        progress=None if quiet else _ProgressLine(),
+        progress=None if quiet else ProgressLine(),
     )
     if as_json:
         print_json(report.to_dict())
@@ -116,55 +110,3 @@ def _summary(report: BuildReport) -> str:
     if report.set_aside:
         lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
     return "\n".join(lines)
-
-
-class _ProgressLine:
-    """Shows how far a build is on standard error: one line that is redrawn on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._redraw = sys.stderr.isatty()
-        self._next = time.monotonic() + (0 if self._redraw else _SECONDS_BETWEEN_LINES)
-        self._stage: str | None = None
-        self._started = time.monotonic()
-        self._drawn = False
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if progress.stage != self._stage:
-            self._stage, self._started = progress.stage, now
-        last = progress.done == progress.total
-        if now < self._next and not (last and self._drawn):
-            return
-        self._next = now + (_SECONDS_BETWEEN_UPDATES if self._redraw else _SECONDS_BETWEEN_LINES)
-        text = _describe(progress, now - self._started)
-        if self._redraw:
-            click.echo(f"\r\x1b[K{'' if last else text}", nl=False, err=True)
-        else:
-            click.echo(text, err=True)
-        self._drawn = True
-
-
-def _describe(progress: Progress, seconds: float) -> str:
-    """Say how far a stage is; with a bar, the rate and the time left where the total is known."""
-    if progress.stage == "model":
-        return "loading the model"
-    if progress.stage == "learning":
-        return "learning from the archive how sure its answers are"
-    if progress.total is None:
-        return f"reading: {progress.done:,} posts"
-    share = progress.done / progress.total if progress.total else 1.0
-    filled = int(share * _BAR_WIDTH)
-    text = f"embedding [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {share:4.0%}  {progress.done:,} of "
-    text += f"{progress.total:,} passages"
-    if progress.done and seconds > 0:
-        rate = progress.done / seconds
-        text += f", {rate:,.0f}/s, {_duration((progress.total - progress.done) / rate)} left"
-    return text
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -6,6 +6,7 @@ import click
 
 from qa_search import evaluation
 from qa_search.cli.options import default_index, json_option, print_json, quiet_option
+from qa_search.cli.progress import ProgressLine
 from qa_search.evaluation import MEASURES, Evaluation, write_run
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.search import SearchIndex
@@ -65,7 +66,15 @@ def evaluate(
     if dataset is None:
         _self_quality(index_path or default_index(), names, as_json)
         return
-    found = evaluation.evaluate(dataset, index_path, rankings=names, workdir=workdir, foreign=foreign)
+    progress = None if quiet else ProgressLine()
+    found = evaluation.evaluate(
+        dataset,
+        index_path,
+        rankings=names,
+        workdir=workdir,
+        foreign=foreign,
+        progress=None if quiet else ProgressLine(),
+    )
     if run_path:
         write_run(run_path, found.rankings[0])
     if plot_path:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tantivy
 
-from qa_search.errors import IndexDamagedError
+from qa_search.errors import IndexDamagedError, IndexFolderError
 from qa_search.stores.vectors import Ids, Scores
 
 LEXICAL_FOLDER = "lexical"
@@ -113,11 +113,18 @@ class LexicalStore:
 
         Raises:
             IndexDamagedError: if they are missing or are not what was written.
+            IndexFolderError: if no temporary folder can be made.
         """
         self._folder = folder / LEXICAL_FOLDER
         # tantivy takes a lock file in the folder that it reads, and offers no way around that: it gets a folder of
         # links, which it needs no longer once the files are mapped.
-        links = tempfile.mkdtemp(prefix="qa-search-")
+        try:
+            links = tempfile.mkdtemp(prefix="qa-search-")
+        except OSError as error:
+            raise IndexFolderError(
+                f"{self._folder}: opening it takes a temporary folder, and none can be made ({_reason(error)}). "
+                "Name one that can be written to in TMPDIR."
+            ) from error
         try:
             for path in self._folder.iterdir():
                 (Path(links) / path.name).symlink_to(path.absolute())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from qa_search.build import Progress
-from qa_search.cli.build import _describe, _duration
+from qa_search.cli.progress import _describe, _duration
 from tests.helpers import ROOT, run_on_terminal, write_pages
 
 

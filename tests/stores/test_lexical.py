@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_search.errors import IndexDamagedError
+from qa_search.errors import IndexDamagedError, IndexFolderError
 from qa_search.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter, query_weights, terms_of
 
 TEXTS = (
@@ -112,6 +112,16 @@ def test_nothing_is_left_behind(folder: Path, tmp_path: Path, monkeypatch: pytes
     store = LexicalStore(folder)
     assert not list(scratch.iterdir())
     assert len(store.search(query_weights("knee"), 5)[0]) == 2
+
+
+def test_a_full_or_missing_temporary_folder_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the way out; the index itself is not called damaged."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(IndexFolderError, match="TMPDIR") as raised:
+        LexicalStore(folder)
+    assert not isinstance(raised.value, IndexDamagedError)
 
 
 @pytest.mark.parametrize("name", ["meta.json", "*.idx", "*.term", "*.fast"])
