@@ -73,7 +73,7 @@ def evaluate(
         rankings=names,
         workdir=workdir,
         foreign=foreign,
-        progress=None if quiet else ProgressLine(),
+        progress=progress,
     )
     if run_path:
         write_run(run_path, found.rankings[0])
