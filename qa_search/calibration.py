@@ -19,7 +19,6 @@ from qa_search.complaints import Complaint, read_complaints
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries
 from qa_search.ranking.confidence import Confidence, closeness, fit
 from qa_search.ranking.fusion import Fusion, weighted
-from qa_search.ranking.grouping import directions
 from qa_search.ranking.highlight import covered_share
 from qa_search.ranking.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.retrieval import Ranked, Retriever
@@ -179,7 +178,7 @@ def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Ve
 
 def _taken_out(ranked: Ranked, row: int, hole: int) -> View:
     """See the candidates without a post and the ``hole`` posts that are closest to it."""
-    wholes = directions(ranked.candidates)
+    wholes = ranked.candidates.wholes
     kept = np.sort(np.argsort(-(wholes @ wholes[row]), kind="stable")[hole + 1 :])
     values = {name: column[kept] for name, column in ranked.signals.values.items()}
     return View(ranked.candidates.posts[kept].tolist(), values, None, {})

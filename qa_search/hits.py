@@ -11,7 +11,7 @@ from qa_search.complaints import Complaint
 from qa_search.embedders import Embedder
 from qa_search.ranking.confidence import Confidence, closeness, of_hit
 from qa_search.ranking.fusion import shares
-from qa_search.ranking.grouping import collapse, directions, same_question
+from qa_search.ranking.grouping import collapse, same_question
 from qa_search.ranking.highlight import covered_share, most_useful
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.sentences import split_sentences
@@ -38,7 +38,7 @@ class HitReader:
         self._ranked = ranked
         self._filters = filters
         self._idf = retriever.words.idf(complaint.terms)
-        self._wholes = directions(ranked.candidates)
+        self._wholes = ranked.candidates.wholes
         self._posts: dict[int, Post] = {}
         self._terms: dict[int, frozenset[str]] = {}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from qa_search.embedders.base import Vectors
-from qa_search.ranking.signals import Candidates, Values
+from qa_search.ranking.signals import Values
 
 # Posts this close in meaning are worth comparing word by word; of these, so large a share of terms in common makes one
 # a repetition of the other. On the sample archive repetitions share 50 to 69 % of their terms, others at most 31 %.
@@ -16,13 +16,6 @@ _REPEATED_TERMS = 0.45
 # This close in meaning, two posts ask the same question; the later one must itself fit the complaint nearly as well.
 _SAME_QUESTION = 0.78
 _SCORE_SHARE = 0.8
-
-
-def directions(candidates: Candidates) -> Vectors:
-    """Return the direction of each whole post, the mean of its passages: (n, dimension), unit length."""
-    sums = np.add.reduceat(candidates.vectors, candidates.starts, axis=0)
-    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def repeats(one: Iterable[str], other: Iterable[str]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ Rows = npt.NDArray[np.intp]
 PARTS_POWER = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidates:
     """The posts that may answer a complaint, with all their passages.
 
@@ -36,6 +37,13 @@ class Candidates:
     passages: npt.NDArray[np.int64]
     fields: Sequence[Field]
     vectors: Vectors
+
+    @cached_property
+    def wholes(self) -> Vectors:
+        """The direction of each whole post, the mean of its passages: (n, dimension), unit length."""
+        sums = np.add.reduceat(self.vectors, self.starts, axis=0)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
 
     def passages_of(self, row: int) -> slice:
         """Say where a post's passages stand, by the post's place among the candidates."""
@@ -67,9 +75,7 @@ def side_signals(candidates: Candidates, similarity: Values) -> dict[str, Values
 
 def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
     """Return the cosine of each whole post, whose vector points to the mean of its passages'."""
-    sums = np.add.reduceat(candidates.vectors, candidates.starts, axis=0)
-    lengths = np.linalg.norm(sums, axis=1)
-    return np.asarray((sums @ vector) / np.where(lengths > 0, lengths, 1), np.float32)
+    return np.asarray(candidates.wholes @ vector, np.float32)
 
 
 def parts_signal(candidates: Candidates, parts: Vectors) -> Values:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search.embedders import Vectors
-from qa_search.ranking.grouping import collapse, directions, repeats, same_question
+from qa_search.ranking.grouping import collapse, repeats, same_question
 from qa_search.ranking.signals import Candidates
 
 many = settings(max_examples=150, deadline=None)
@@ -186,7 +186,7 @@ def test_the_direction_of_a_post_is_the_mean_of_its_passages() -> None:
         ["question", "answer", "answer", "question", "answer"],
         vectors,
     )
-    found = directions(candidates)
+    found = candidates.wholes
     assert np.allclose(found, [*directions_at(45, 30), [0, 0]], atol=1e-6)
 
 
