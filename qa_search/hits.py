@@ -15,8 +15,8 @@ from qa_search.ranking.grouping import collapse, same_question
 from qa_search.ranking.highlight import covered_share, most_useful
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.sentences import split_sentences
+from qa_search.stores.filters import Filters
 from qa_search.stores.lexical import terms_of
-from qa_search.stores.posts import Filters
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Passage, Post, SignalShare
 
 if TYPE_CHECKING:

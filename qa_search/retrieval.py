@@ -20,9 +20,10 @@ from qa_search.ranking.signals import (
     side_signals,
     whole_signal,
 )
+from qa_search.stores.filters import Filters
 from qa_search.stores.lexical import LexicalStore
 from qa_search.stores.owners import Owners
-from qa_search.stores.posts import Filters, PostStore
+from qa_search.stores.posts import PostStore
 from qa_search.stores.vectors import Ids, Scores, VectorStore
 
 # Passages fetched for each vector of a complaint, and posts for its words, however few hits are wanted: so that the

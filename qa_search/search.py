@@ -16,13 +16,13 @@ from qa_search.dates import parse_bound
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
 from qa_search.embedders.encoder import OnnxEmbedder
 from qa_search.embedders.locate import hash_model
-from qa_search.errors import ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.hits import HitReader
 from qa_search.ranking.confidence import Confidence
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.retrieval import Ranked, Retriever
-from qa_search.stores.posts import Filters
+from qa_search.stores.filters import Filters
 from qa_search.text import clean_text
 from qa_search.types import IndexInfo, Post, SearchResult
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INDEX = "index"
 DEFAULT_TOP_K = 5
+_MANIFEST_KEYS = frozenset("built_by created model encoder splitter ranking confidence counts files".split())
 _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
@@ -46,6 +47,12 @@ class SearchIndex:
 
     def __init__(self, folder: IndexFolder, generation: Generation, model: str | os.PathLike[str] | Embedder | None):
         """Use `SearchIndex.open`."""
+        missing = _MANIFEST_KEYS - generation.manifest.keys()
+        if missing:
+            raise IndexDamagedError(
+                f"{generation.folder}: the manifest says nothing of {', '.join(sorted(missing))}. "
+                f"Build the index again: qa-search build --index {folder.path}"
+            )
         self._folder = folder
         self._generation = generation
         self._model = model

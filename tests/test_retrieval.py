@@ -17,8 +17,8 @@ from qa_search.generations import IndexFolder
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
 from qa_search.ranking.signals import Candidates, Values
 from qa_search.retrieval import Ranked, Retriever, measure
+from qa_search.stores.filters import Filters
 from qa_search.stores.owners import POSTS_NAME
-from qa_search.stores.posts import Filters
 from tests.helpers import WordsEmbedder, write_jsonl
 
 POSTS = 300

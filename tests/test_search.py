@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa_search import SearchIndex, build_index
-from qa_search.errors import ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
 from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 
 POSTS = [
@@ -158,6 +158,16 @@ def test_a_result_is_its_json(index: SearchIndex) -> None:
         "matched", "passage", "highlight", "question", "answer", "newer", "repeated_by",
     ]  # fmt: skip
     assert list(document["hits"][0]["highlight"]) == ["field", "start", "end", "text"]
+
+
+def test_a_manifest_that_lacks_something_is_damage(index: SearchIndex) -> None:
+    """Named, with the way out."""
+    manifest = index._generation.folder / "manifest.json"
+    document = json.loads(manifest.read_text(encoding="utf-8"))
+    del document["confidence"]
+    manifest.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(IndexDamagedError, match=r"says nothing of confidence.*Build the index again"):
+        SearchIndex.open(index.info().index)
 
 
 def test_embed_gives_unit_vectors(index: SearchIndex) -> None:

@@ -75,12 +75,17 @@ def evaluate(
         foreign=foreign,
         progress=progress,
     )
-    if run_path:
-        write_run(run_path, found.rankings[0])
-    if plot_path:
-        from qa_search.cli.plots import plot_rankings
+    try:
+        if run_path:
+            write_run(run_path, found.rankings[0])
+        if plot_path:
+            from qa_search.cli.plots import plot_rankings
 
-        plot_rankings(found, plot_path)
+            plot_rankings(found, plot_path)
+    except OSError as error:
+        raise click.UsageError(
+            f"{error.filename}: cannot be written ({error.strerror}). Name a file in a folder that is there."
+        ) from error
     if as_json:
         print_json(found.to_dict())
     else:

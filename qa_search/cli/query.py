@@ -36,6 +36,7 @@ EXIT_NOTHING_FOUND = 1
 @click.option(
     "--rerank", metavar="NAME|PATH", help="Reorder the best posts by this sentence-transformers CrossEncoder."
 )
+@click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
 @click.option("--full", is_flag=True, help="Show whole questions and answers.")
 @model_option("Where the model that made the index is now, if it moved.")
 @json_option("the result")
@@ -53,6 +54,7 @@ def query(
     min_confidence: float | None,
     explain: bool,
     rerank: str | None,
+    download: bool,
     full: bool,
     model: str | None,
     as_json: bool,
@@ -74,7 +76,7 @@ def query(
             tags=tags,
             min_confidence=min_confidence,
             explain=explain,
-            rerank=_reranker(rerank),
+            rerank=_reranker(rerank, download=download),
         )
     if as_json:
         print_json(result.to_dict())
@@ -86,12 +88,12 @@ def query(
         ctx.exit(EXIT_NOTHING_FOUND)
 
 
-def _reranker(model: str | None) -> Reranker | None:
+def _reranker(model: str | None, *, download: bool) -> Reranker | None:
     if model is None:
         return None
     from qa_search.reranking import Reranker
 
-    return Reranker(model)
+    return Reranker(model, download=download)
 
 
 def _standard_input() -> str:

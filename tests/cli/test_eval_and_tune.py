@@ -169,3 +169,12 @@ def test_tuned_weights_can_be_trusted_and_reset(index: Path) -> None:
         0, "In use now: best 1, whole 0.6, parts 0.6, lexical 0.25.\n",
     )  # fmt: skip
     assert run("tune", "--index", index, "--reset", "--quiet").output == ""
+
+
+@pytest.mark.parametrize("option", ["--run", "--plot"])
+def test_a_file_that_cannot_be_written_is_told(index: Path, judged: Path, tmp_path: Path, option: str) -> None:
+    """By its name, with the way out, and as wrong usage."""
+    result = run("eval", judged, "--index", index, option, tmp_path / "nowhere" / "file.png")
+    assert result.exit_code == 2
+    assert "nowhere/file.png: cannot be written" in result.stderr
+    assert "Name a file in a folder that is there" in result.stderr

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
-from qa_search.stores.posts import Filters, PostStore, PostWriter, content_hash, fold_tag
+from qa_search.stores.filters import Filters, fold_tag
+from qa_search.stores.posts import PostStore, PostWriter, content_hash
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
 
 
