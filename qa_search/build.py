@@ -27,7 +27,7 @@ from qa_search.encoders import (
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, NoPostsError, SetAsideError
+from qa_search.errors import ArchiveError, IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
@@ -240,8 +240,12 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, lexical: Mapping[str, Any]) -> None:
     """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
-        shutil.copytree(previous.folder / LEXICAL_FOLDER, partial / LEXICAL_FOLDER)
-        return
+        names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
+        try:
+            previous.generation.copy_files(names, partial)
+            return
+        except IndexDamagedError:
+            shutil.rmtree(partial / LEXICAL_FOLDER)  # written anew instead
     words = LexicalWriter(partial)
     for number, text in writer.texts():
         words.add(number, text)

@@ -20,7 +20,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +54,22 @@ class Generation:
     def name(self) -> str:
         """The generation's name."""
         return self.folder.name
+
+    def copy_files(self, names: Iterable[str], target: Path) -> None:
+        """Copy files of this generation into the folder of a new one.
+
+        Raises:
+            IndexDamagedError: if one is not what was written: damage must not be published anew under a good hash.
+        """
+        for name in names:
+            copied = target / name
+            copied.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.folder / name, copied)
+            if hash_file(copied) != self.manifest["files"][name]["sha256"]:
+                raise IndexDamagedError(
+                    f"{self.folder / name} is not what was written. "
+                    f"Build the index afresh: qa-search build --rebuild --index {self.folder.parent.parent}"
+                )
 
 
 class IndexFolder:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
 from qa_search.embedders.base import Vectors as Array
 from qa_search.encoders import Encoder
 from qa_search.errors import IndexFolderError
-from qa_search.generations import IndexFolder
+from qa_search.generations import Generation, IndexFolder
 from qa_search.stores.journal import VectorJournal
 from qa_search.stores.posts import PostStore
 from qa_search.stores.vectors import VectorStore
@@ -24,8 +24,9 @@ WORK = "work"
 class Previous:
     """The generation that answers now."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
-        self.folder = folder
+    def __init__(self, generation: Generation) -> None:
+        folder, manifest = generation.folder, generation.manifest
+        self.generation = generation
         self.splitter = manifest["splitter"]
         self.lexical = manifest["lexical"]
         self.vectors_id = manifest["vectors"]
@@ -38,8 +39,7 @@ class Previous:
     def open(cls, folder: IndexFolder) -> Self | None:
         """Open it; None if there is none that can be read: then everything is computed."""
         try:
-            generation = folder.current()
-            return cls(generation.folder, generation.manifest)
+            return cls(folder.current())
         except (IndexFolderError, KeyError):
             return None
 

@@ -176,7 +176,7 @@ class SearchIndex:
             QueryError: if a text is blank.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return self._embed(_checked_texts(texts))
+        return embed_whole_queries(self.embedder, _checked_texts(texts))
 
     def run(
         self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
@@ -297,9 +297,6 @@ class SearchIndex:
                 f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
                 "was made with (--model PATH), or build the index again with the other one."
             )
-
-    def _embed(self, queries: Sequence[str]) -> Vectors:
-        return embed_whole_queries(self.embedder, list(queries))
 
     def _threshold(self, min_confidence: float | None) -> float:
         if min_confidence is None:

@@ -8,7 +8,6 @@ its own making (docs/ranking.md), so that these weights are only reported unless
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,7 +128,7 @@ def tune(
         reset: go back to the default weights.
 
     Raises:
-        IndexFolderError: if there is no index, or another build is writing to it.
+        IndexFolderError: if there is no index, it is damaged, or another build is writing to it.
         DatasetError: if the judged set cannot be used.
         QueryError: if the archive is too small to learn from.
     """
@@ -226,10 +225,7 @@ def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, floa
     current = folder.current()
     partial = folder.start_generation()
     try:
-        for name in current.manifest["files"]:
-            target = partial / name
-            target.parent.mkdir(exist_ok=True)
-            shutil.copyfile(current.folder / name, target)
+        current.copy_files(current.manifest["files"], partial)
         manifest = {name: value for name, value in current.manifest.items() if name not in ("files", "format_version")}
         manifest["ranking"] = {"weights": dict(weights), "tuned": tuned}
         found = calibrate(index.retriever, index.embedder, weights)

@@ -434,3 +434,15 @@ def test_a_previous_index_that_cannot_be_read_is_replaced(tmp_path: Path) -> Non
     report = build(pages, tmp_path / "index")
     assert (report.posts, report.embedded) == (3, report.passages)
     assert len(titles(tmp_path / "index")) == 3
+
+
+def test_damaged_words_are_not_carried_into_the_next_generation(tmp_path: Path) -> None:
+    """A build of the same texts writes them anew, although their size is what the manifest says."""
+    pages, index = write_pages(tmp_path / "pages", 5), tmp_path / "index"
+    build(pages, index)
+    words = next(index.glob("generations/g000001/lexical/*.idx"))
+    original = words.read_bytes()
+    words.write_bytes(original[:8] + bytes(255 - byte for byte in original[8:16]) + original[16:])
+    build(pages, index)
+    assert next(index.glob("generations/g000002/lexical/*.idx")).read_bytes() == original
+    assert len(titles(index)) == 5

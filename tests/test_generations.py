@@ -114,3 +114,18 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     with pytest.raises(IndexWriteError, match="cannot be written"), IndexFolder(path).writing():
         pass
     assert path.read_text() == "precious"
+
+
+def test_damage_is_not_published_anew(tmp_path: Path) -> None:
+    """A file that was changed cannot be copied into another generation; one that was not is copied whole."""
+    folder = IndexFolder(tmp_path / "index")
+    generation = publish(folder, "one")
+    name = next(iter(generation.manifest["files"]))
+    target = tmp_path / "target"
+    target.mkdir()
+    generation.copy_files([name], target)
+    original = (generation.folder / name).read_bytes()
+    assert (target / name).read_bytes() == original
+    (generation.folder / name).write_bytes(bytes(255 - byte for byte in original))
+    with pytest.raises(IndexDamagedError, match="--rebuild"):
+        generation.copy_files([name], target)
