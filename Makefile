@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 COMPLAINT ?= back of my thigh has ached for months, PT did nothing
 
-.PHONY: demo test lint types check bench clean
+.PHONY: demo test torture lint types check bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/qa-search build data/archive/ --index index/
@@ -12,6 +12,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
+
+# Every promise of docs/reliability.md at full length: some two hours; writes benchmarks/results/reliability.json.
+torture: $(VENV)/installed-dev
+	$(BIN)/pytest tests/reliability --torture
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

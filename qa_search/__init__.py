@@ -18,6 +18,7 @@ from qa_search.errors import (
     DatasetError,
     IndexDamagedError,
     IndexFolderError,
+    IndexForkedError,
     IndexFormatError,
     IndexLockedError,
     IndexNotFoundError,
@@ -37,6 +38,7 @@ from qa_search.types import (
     AnswerPart,
     BuildReport,
     Explanation,
+    GenerationCheck,
     Highlight,
     Hit,
     IndexInfo,
@@ -47,6 +49,7 @@ from qa_search.types import (
     SetAside,
     SignalShare,
     SourceCount,
+    VerifyReport,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from qa_search.evaluation import Evaluation, evaluate
     from qa_search.reranking import Reranker
     from qa_search.tuning import TuneReport, tune
+    from qa_search.verification import verify_index
 
 __all__ = [
     "AnswerPart",
@@ -63,10 +67,12 @@ __all__ = [
     "DatasetError",
     "Evaluation",
     "Explanation",
+    "GenerationCheck",
     "Highlight",
     "Hit",
     "IndexDamagedError",
     "IndexFolderError",
+    "IndexForkedError",
     "IndexFormatError",
     "IndexInfo",
     "IndexLockedError",
@@ -92,9 +98,11 @@ __all__ = [
     "SourceNotFoundError",
     "TuneReport",
     "UnknownFormatError",
+    "VerifyReport",
     "build_index",
     "evaluate",
     "tune",
+    "verify_index",
 ]
 
 _LAZY = {
@@ -105,6 +113,7 @@ _LAZY = {
     "build_index": "build",
     "evaluate": "evaluation",
     "tune": "tuning",
+    "verify_index": "verification",
 }
 
 

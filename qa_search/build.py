@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_search.archives import ReadOptions, read_archives
+from qa_search.archives.base import Limits
 from qa_search.archives.records import ROLES
 from qa_search.calibration import calibrate
 from qa_search.embedders import Embedder, locate_model
@@ -69,6 +70,7 @@ def build_index(
     strict: bool = False,
     keep_going: bool = False,
     passage_tokens: int = DEFAULT_PASSAGE_TOKENS,
+    limits: Limits | None = None,
     rebuild: bool = False,
     device: Device = "auto",
     precision: PrecisionChoice = "auto",
@@ -91,6 +93,7 @@ def build_index(
         strict: stop at the first post that cannot be read, instead of setting it aside.
         keep_going: set aside files that are damaged, instead of stopping.
         passage_tokens: the most tokens of a passage, where the model reads as many.
+        limits: how large archives, files and posts may be; None for the defaults. What is larger is set aside.
         rebuild: compute everything afresh, instead of reusing what the index before (or a killed build) has.
         device: where passages are embedded: "auto", "cpu" or "cuda".
         precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
@@ -103,7 +106,7 @@ def build_index(
     """
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    options = ReadOptions(_checked_field_map(field_map or {}))
+    options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits())
     report = progress or (lambda _: None)
     folder = IndexFolder(index)
     # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
@@ -159,7 +162,12 @@ def build_index(
             if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
                 manifest["ranking"] = previous.ranking
             report(Progress("learning", 0, None))
-            manifest["confidence"] = _confidence(partial, manifest, encoder, previous, vectors.embedded)
+            # What was written is opened as a search will open it: a file that is short is found before it answers.
+            with closing(
+                Retriever(partial, {**manifest, "files": {path.name: {} for path in partial.iterdir()}})
+            ) as retriever:
+                retriever.require_counts(counts)
+                manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
             generation = folder.publish(partial, manifest)
         except BaseException:
             folder.abandon(partial)
@@ -265,7 +273,7 @@ def _write_vectors(
 
 
 def _confidence(
-    partial: Path, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
+    retriever: Retriever, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
 ) -> dict[str, Any]:
     """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
     if previous is not None and previous.vectors_id == encoder.vectors_id:
@@ -274,9 +282,7 @@ def _confidence(
         )
         if previous.confidence["learnt"] and changed <= _RELEARN_SHARE * previous.vectors.count:
             return {**previous.confidence, "changed": changed}
-    files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
-    with closing(Retriever(partial, {**manifest, "files": files})) as retriever:
-        found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
+    found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
     if found is None:
         return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
     confidence, sizes = found

@@ -2,7 +2,11 @@
 
 ::
 
-    index/encoders/int8-0123456789abcdef/     model.onnx, tokenizer.json, encoder.json
+    index/encoders/int8-0123456789abcdef-01234567/     model.onnx, tokenizer.json, encoder.json
+
+The first part of the name says what its vectors depend on, the second is the beginning of the SHA-256 of encoder.json,
+which holds those of the other files. So a name vouches for its content, and an encoder is never replaced by another one
+under the feet of an index that uses it.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from qa_search.embedders import Embedder, ModelId, Vectors
 from qa_search.embedders.encoder import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.embedders.locate import LocatedModel, hash_file, hash_model
 from qa_search.errors import IndexDamagedError, ModelError
+from qa_search.files import find_damage, flush, flush_tree, measure
 
 if TYPE_CHECKING:
     from qa_search.embedders.export import Precision
@@ -28,6 +33,7 @@ Device = Literal["auto", "cpu", "cuda"]
 PrecisionChoice = Literal["auto", "int8", "fp32", "bf16"]
 ENCODERS = "encoders"
 _PARTIAL = ".partial"
+_NAME_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -131,27 +137,26 @@ class EncoderChooser:
         """Return a kept encoder, why it was found unusable, or None if there is none that is whole."""
         if self._afresh:
             return None
-        folder = self._folder / self._name(precision)
-        if folder.name in self._opened:
-            return self._opened[folder.name]
-        try:
-            settings = json.loads((folder / SETTINGS_FILE).read_bytes())
-            if "unusable" in settings:
-                return str(settings["unusable"])
-            if any(hash_file(folder / name) != known["sha256"] for name, known in settings["files"].items()):
-                return None
-            embedder = OnnxEmbedder(folder)
-        except (OSError, ValueError, KeyError, TypeError, IndexDamagedError):
-            return None  # missing or half written: it is made again
-        found = self._opened[folder.name] = Encoder(embedder, folder.name, encoder_record(folder))
-        return found
+        name = self._name(precision)
+        if name in self._opened:
+            return self._opened[name]
+        for folder in sorted(self._folder.glob(f"{name}-*")):
+            try:
+                settings = _whole_settings(folder)
+                if "unusable" in settings:
+                    return str(settings["unusable"])
+                found = self._opened[name] = Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
+            except (OSError, ValueError, KeyError, TypeError, IndexDamagedError):
+                continue  # half written or damaged: it is made again
+            return found
+        return None
 
     def _export(self, precision: Precision, passages: list[str]) -> Encoder | str:
         """Export and check; return the encoder, or why it cannot be used."""
         from qa_search.embedders.export import AGREEMENT_LIMITS, export_encoder, measure_agreement
 
-        folder = self._folder / self._name(precision)
-        partial = folder.with_name(folder.name + _PARTIAL)
+        name = self._name(precision)
+        partial = self._folder / (name + _PARTIAL)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         original = self._load_original()
@@ -159,32 +164,30 @@ class EncoderChooser:
             export_encoder(original, partial, precision)
             agreement = measure_agreement(original, OnnxEmbedder(partial), passages)
         except (ModelError, IndexDamagedError) as error:
-            return self._keep_unusable(partial, folder, f"cannot be exported ({error})")
+            return self._keep_unusable(partial, name, f"cannot be exported ({error})")
         if not agreement.within(precision):
             mean, least = AGREEMENT_LIMITS[precision]
             return self._keep_unusable(
                 partial,
-                folder,
+                name,
                 f"agrees too little with the original: cosine {agreement.mean} on average, {agreement.min} at worst, "
                 f"where {mean} and {least} are needed",
             )
         settings = json.loads((partial / SETTINGS_FILE).read_bytes())
         settings["agreement"] = asdict(agreement)
         settings["files"] = {
-            path.name: {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-            for path in sorted(partial.iterdir())
-            if path.name != SETTINGS_FILE
+            path.name: measure(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }
         _write_settings(partial, settings)
-        _move_into_place(partial, folder)
-        return Encoder(OnnxEmbedder(folder), folder.name, encoder_record(folder))
+        folder = _move_into_place(partial, name)
+        return Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
 
-    def _keep_unusable(self, partial: Path, folder: Path, reason: str) -> str:
+    def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
         """Leave a note, so that the next build does not try again."""
         for path in partial.iterdir():
             path.unlink()
         _write_settings(partial, {"unusable": reason})
-        _move_into_place(partial, folder)
+        _move_into_place(partial, name)
         return reason
 
     def _accelerated(self, exported: Encoder, passages: list[str]) -> Encoder:
@@ -239,7 +242,7 @@ def encoder_record(folder: Path) -> dict[str, Any]:
         "folder": folder.name,
         "precision": settings["precision"],
         "agreement": settings["agreement"],
-        "files": settings["files"],
+        "files": {**settings["files"], SETTINGS_FILE: measure(folder / SETTINGS_FILE)},
     }
 
 
@@ -248,8 +251,7 @@ def clear_encoders(folder: Path, kept: set[str]) -> None:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        unusable = not (path / "model.onnx").exists() and not path.name.endswith(_PARTIAL)
-        if path.name not in kept and not unusable:
+        if path.name not in kept and not _is_note(path):
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -258,9 +260,41 @@ def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
     (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
 
 
-def _move_into_place(partial: Path, folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+def _move_into_place(partial: Path, name: str) -> Path:
+    """Give a finished folder its name, flushed to the disk before anything can refer to it."""
+    flush_tree(partial)
+    folder = partial.with_name(f"{name}-{hash_file(partial / SETTINGS_FILE)[:_NAME_DIGITS]}")
+    try:
+        _whole_settings(folder)
+    except (OSError, ValueError):
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+        flush(folder.parent)
+    else:
+        shutil.rmtree(partial)  # the same to the last byte is there, and may be in use
+    return folder
+
+
+def _whole_settings(folder: Path) -> dict[str, Any]:
+    """Return what an encoder's settings say.
+
+    Raises:
+        ValueError: if its files are not what was written.
+    """
+    data = (folder / SETTINGS_FILE).read_bytes()
+    settings: dict[str, Any] = json.loads(data)
+    damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]
+    if not folder.name.endswith(f"-{hashlib.sha256(data).hexdigest()[:_NAME_DIGITS]}") or any(damage):
+        raise ValueError(f"{folder} is not what was written")
+    return settings
+
+
+def _is_note(folder: Path) -> bool:
+    """Tell whether a folder only says that a model cannot be exported."""
+    try:
+        return "unusable" in _whole_settings(folder)
+    except (OSError, ValueError):
+        return False
 
 
 def _has_cuda(device: Device) -> bool:

@@ -18,6 +18,7 @@
         ├── IndexNotFoundError      there is no index in it
         ├── IndexDamagedError       files are missing or are not what the manifest says
         ├── IndexFormatError        it was written by a version of qa_search that this one cannot read
+        ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
         └── IndexWriteError         it cannot be written to (read-only, disk full, ...)
 
@@ -26,12 +27,15 @@ Each message says what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+from typing import Self
+
 __all__ = [
     "ArchiveError",
     "DamagedArchiveError",
     "DatasetError",
     "IndexDamagedError",
     "IndexFolderError",
+    "IndexForkedError",
     "IndexFormatError",
     "IndexLockedError",
     "IndexNotFoundError",
@@ -112,9 +116,21 @@ class IndexNotFoundError(IndexFolderError):
 class IndexDamagedError(IndexFolderError):
     """Files of the index are missing or are not what its manifest says."""
 
+    @classmethod
+    def told(cls, index: object, what: object) -> Self:
+        """Make the error with the ways out; ``what`` names the file and what is wrong with it."""
+        return cls(
+            f"{what}. Build the index again: qa-search build --index {index} (qa-search verify says what else is "
+            "damaged, and can go back to the index before)"
+        )
+
 
 class IndexFormatError(IndexFolderError):
     """The index was written in a format that this version cannot read."""
+
+
+class IndexForkedError(IndexFolderError):
+    """The index was opened by the process that this one was forked from."""
 
 
 class IndexLockedError(IndexFolderError):

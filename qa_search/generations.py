@@ -3,52 +3,74 @@
 ::
 
     index/
-        CURRENT                 the name of the generation that answers
-        build.lock              held while a build writes
+        CURRENT                 the generation that answers: its name, and the SHA-256 of its manifest
+        build.lock              held while a build writes; build.holder says by whom
+        encoders/               exported models, see encoders.py
         generations/
             g000001/            one generation: manifest.json and the files that it lists
             g000002.partial/    one being written; of no meaning to readers
 
 Order of a publication: the files are flushed to disk, then the manifest, then the folder gets its name, then
 the pointer is replaced. A build that dies before the last step leaves the old generation answering.
+
+The pointer vouches for the manifest, the manifest for every file: opening compares all of them with what was written.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from qa_search.embedders.locate import hash_file
+import apsw
+
 from qa_search.errors import (
     IndexDamagedError,
+    IndexForkedError,
     IndexFormatError,
     IndexLockedError,
     IndexNotFoundError,
     IndexWriteError,
 )
+from qa_search.files import BLOCKS_SUFFIX, Watch, find_damage, flush, flush_tree, measure
+from qa_search.manifest import is_file_list, is_plain_name
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+READABLE_VERSIONS = (3, 4)
+# Its files have SHA-256 only, and nothing vouches for its manifest.
+UNHASHED_VERSION = 3
 POINTER = "CURRENT"
 LOCK = "build.lock"
+HOLDER = "build.holder"
 GENERATIONS = "generations"
 MANIFEST = "manifest.json"
+MANIFEST_HASH = "manifest.sha256"
+# Larger files that have block sums are not read whole when they are opened.
+CHECKED_WHOLE_BYTES = 256 << 20
+_WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 _PARTIAL = ".partial"
+_ATTEMPTS = 10
+_SMALL_BYTES = 1 << 12
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One published generation: where it is, and its manifest."""
+    """One published generation: where it is, its manifest, and its files, checked and held open."""
 
     folder: Path
     manifest: Mapping[str, Any]
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -65,11 +87,28 @@ class Generation:
             copied = target / name
             copied.parent.mkdir(exist_ok=True)
             shutil.copyfile(self.folder / name, copied)
-            if hash_file(copied) != self.manifest["files"][name]["sha256"]:
-                raise IndexDamagedError(
-                    f"{self.folder / name} is not what was written. "
-                    f"Build the index afresh: qa-search build --rebuild --index {self.folder.parent.parent}"
+            damage = find_damage(copied, self.manifest["files"][name])
+            if damage:
+                raise IndexDamagedError.told(
+                    self.folder.parent.parent, damage.replace(str(copied), str(self.folder / name))
                 )
+
+    def require_unchanged(self) -> None:
+        """Make sure that the open files are still what they were when they were checked.
+
+        Raises:
+            IndexDamagedError: if somebody wrote to one.
+            IndexForkedError: if this process was forked from the one that opened them.
+        """
+        if self.watch.forked:
+            raise IndexForkedError(
+                f"{self.folder.parent.parent}: this process was forked from the one that opened the index, and the "
+                "libraries below cannot be used on both sides of a fork. Start processes by spawn (multiprocessing."
+                "get_context('spawn')), or fork before any index is opened, and open it in each process."
+            )
+        changed = self.watch.changed()
+        if changed is not None:
+            raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")
 
 
 class IndexFolder:
@@ -83,18 +122,68 @@ class IndexFolder:
 
         Raises:
             IndexNotFoundError: if there is none.
-            IndexDamagedError: if its files are not what the manifest lists.
+            IndexDamagedError: if its files are not what was written.
             IndexFormatError: if its format is not one that this version reads.
         """
-        for attempt in range(3):
-            name = self._pointed()
+        return self.open_current(lambda generation: generation)
+
+    def open_current(self, use: Callable[[Generation], T]) -> T:
+        """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
+
+        Raises:
+            IndexFolderError: as `current`, and whatever ``use`` raises.
+        """
+        for _ in range(_ATTEMPTS):
+            pointer = self.pointer()
             try:
-                return self._open(name)
-            except FileNotFoundError as error:
-                # A build may have replaced the pointer and cleared the generation away meanwhile.
-                if attempt == 2 or name == self._pointed():
-                    raise self._damaged(f"{error.filename} is missing") from error
-        raise AssertionError("unreachable")
+                return use(self._open(*pointer))
+            except IndexDamagedError:
+                # Two builds may have replaced the pointer and cleared the generation away meanwhile.
+                if pointer == self.pointer():
+                    raise
+        raise IndexDamagedError.told(self.path, f"{self.path / POINTER} changes faster than the index can be opened")
+
+    def pointer(self) -> tuple[str, str]:
+        """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
+
+        Raises:
+            IndexNotFoundError: if there is none.
+            IndexDamagedError: if the pointer cannot be read.
+        """
+        pointer = self._pointer_or_none()
+        if pointer is None:
+            raise IndexNotFoundError(
+                f"{self.path}: no index in this folder. Build one with: qa-search build SOURCE --index {self.path}"
+            )
+        name, _, sha256 = pointer.partition(" ")
+        if not is_plain_name(name) or name.startswith(".") or not _number(name):
+            raise IndexDamagedError.told(self.path, f"{self.path / POINTER} names no generation")
+        return name, sha256
+
+    def names(self) -> list[str]:
+        """Return the names of all whole generations, the latest first."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found = [path.name for path in (self.path / GENERATIONS).iterdir() if _number(path.name)]
+            return sorted(found, key=_number, reverse=True)
+        return []
+
+    def inspect(self, name: str) -> Generation:
+        """Open a generation whether it answers or not, as far as its own files vouch for it.
+
+        Raises:
+            IndexDamagedError: if its files are not what was written.
+            IndexFormatError: if its format is not one that this version reads.
+        """
+        return self._open(name, None)
+
+    def point_to(self, name: str) -> None:
+        """Let another whole generation answer.
+
+        Raises:
+            IndexDamagedError: if that one is damaged.
+        """
+        self.inspect(name)
+        self._point(name, _sha256(self.path / GENERATIONS / name / MANIFEST))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -113,68 +202,63 @@ class IndexFolder:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 raise IndexLockedError(
-                    f"{self.path}: another build is writing to this index. Wait for it, or build into another "
-                    "folder with --index. Searches go on meanwhile."
+                    f"{self.path}: another build is writing to this index{self._holder()}. Wait for it, or build into "
+                    "another folder with --index. Searches go on meanwhile."
                 ) from None
         try:
             with self._write_errors():
+                self._note_holder()
                 yield
         finally:
+            with suppress(OSError):
+                (self.path / HOLDER).unlink(missing_ok=True)
             lock.release()
 
     def encoder(self, record: Mapping[str, Any]) -> Path:
         """Return the folder of the exported encoder that a manifest names.
 
         Raises:
-            IndexDamagedError: if a file of it is missing or has another size.
+            IndexDamagedError: if a file of it is missing or is not what was written.
         """
         folder = self.path / "encoders" / str(record["folder"])
         for file, expected in record["files"].items():
-            path = folder / file
-            if not path.is_file() or path.stat().st_size != expected["bytes"]:
-                raise self._damaged(f"{path} is missing or has another size than the manifest says")
+            damage = find_damage(folder / file, expected)
+            if damage:
+                raise IndexDamagedError.told(self.path, damage)
         return folder
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation; leftovers of builds that died are removed."""
         generations = self.path / GENERATIONS
-        numbers = [0]
-        for folder in generations.iterdir():
-            if folder.name.endswith(_PARTIAL):
-                shutil.rmtree(folder)
-            elif folder.name[:1] == "g" and folder.name[1:].isdigit():
-                numbers.append(int(folder.name[1:]))
-        started = generations / f"g{max(numbers) + 1:06}{_PARTIAL}"
+        for folder in generations.glob(f"*{_PARTIAL}"):
+            shutil.rmtree(folder)
+        started = generations / f"g{max(map(_number, self.names()), default=0) + 1:06}{_PARTIAL}"
         started.mkdir()
         return started
 
     def publish(self, started: Path, manifest: Mapping[str, Any]) -> Generation:
         """Make a finished generation the one that answers.
 
-        ``manifest`` is completed with the format version and each file's size and SHA-256.
+        ``manifest`` is completed with the format version, the generation's name and each file's size and hashes. The
+        latest other generation that is whole is kept.
         """
-        files = {}
-        for path in sorted(started.rglob("*")):
-            _flush(path)
-            if path.is_file():
-                name = path.relative_to(started).as_posix()
-                files[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-        complete = {"format_version": FORMAT_VERSION, **manifest, "files": files}
-        with (started / MANIFEST).open("w", encoding="utf-8") as stream:
-            json.dump(complete, stream, ensure_ascii=False, indent=2)
-            stream.write("\n")
-        _flush(started / MANIFEST)
-        _flush(started)
+        flush_tree(started)
+        files = {
+            path.relative_to(started).as_posix(): measure(path) for path in sorted(started.rglob("*")) if path.is_file()
+        }
         published = started.with_name(started.name.removesuffix(_PARTIAL))
+        complete = {"format_version": FORMAT_VERSION, **manifest, "generation": published.name, "files": files}
+        text = json.dumps(complete, ensure_ascii=False, indent=2) + "\n"
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        for name, content in ((MANIFEST, text), (MANIFEST_HASH, f"{sha256}\n")):
+            (started / name).write_text(content, encoding="utf-8")
+            flush(started / name)
+        flush(started)
         started.rename(published)
-        _flush(published.parent)
-        previous = self._pointed_or_none()
-        replacement = self.path / f"{POINTER}.new"
-        replacement.write_text(f"{published.name}\n", encoding="utf-8")
-        _flush(replacement)
-        replacement.replace(self.path / POINTER)
-        _flush(self.path)
-        self._clear({published.name, previous})
+        flush(published.parent)
+        replaced = self._pointer_or_none()
+        self._point(published.name, sha256)
+        self._clear(published.name, replaced)
         return Generation(published, complete)
 
     def kept_manifests(self) -> list[Mapping[str, Any]]:
@@ -189,62 +273,115 @@ class IndexFolder:
         """Remove what a failed build wrote."""
         shutil.rmtree(started, ignore_errors=True)
 
-    def _open(self, name: str) -> Generation:
+    def _open(self, name: str, pointed: str | None) -> Generation:
+        """Open a generation and compare its files with its manifest, and that with its hashes."""
         folder = self.path / GENERATIONS / name
+        manifest = self.read_manifest(name, pointed)
+        watch = Watch()
+        files = manifest["files"]
+        for file, record in files.items():
+            read = record["bytes"] <= CHECKED_WHOLE_BYTES or f"{file}{BLOCKS_SUFFIX}" not in files
+            try:
+                damage = watch.add(folder / file, record, read=read)
+            except FileNotFoundError:
+                damage = f"{folder / file} is missing"
+            except OSError as error:
+                damage = f"{folder / file} cannot be read ({error.strerror})"
+            if damage:
+                raise IndexDamagedError.told(self.path, damage)
+        return Generation(folder, manifest, watch)
+
+    def read_manifest(self, name: str, pointed: str | None = None) -> Mapping[str, Any]:
+        """Read a manifest and compare it with the hash beside it, and with the pointer's unless that is None.
+
+        Raises:
+            IndexDamagedError: if it is not what was written, or lists no files.
+            IndexFormatError: if its format is not one that this version reads.
+        """
+        path = self.path / GENERATIONS / name / MANIFEST
         try:
-            manifest = json.loads((folder / MANIFEST).read_bytes())
+            data = path.read_bytes()
+            recorded = _read_if_there(path.with_name(MANIFEST_HASH))
+            hashes = {text for text in (recorded, pointed) if text}
+            if hashes - {hashlib.sha256(data).hexdigest()}:
+                raise IndexDamagedError.told(self.path, f"{path} is not what was written (its SHA-256 is another)")
+            manifest: dict[str, Any] = json.loads(data)
             version, files = manifest["format_version"], manifest["files"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged(f"{folder / MANIFEST} cannot be read ({error})") from error
-        if version != FORMAT_VERSION:
+        except FileNotFoundError as error:
+            raise IndexDamagedError.told(self.path, f"{path} is missing") from error
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise IndexDamagedError.told(self.path, f"{path} cannot be read ({error})") from error
+        if version not in READABLE_VERSIONS:
+            readable = " and ".join(map(str, READABLE_VERSIONS))
             raise IndexFormatError(
-                f"{folder}: index format {version}; this version of qa-search reads format {FORMAT_VERSION}. "
+                f"{path.parent}: index format {version}; this version of qa-search reads formats {readable}. "
                 f"Build the index again: qa-search build --index {self.path}"
             )
-        for file, expected in files.items():
-            size = (folder / file).stat().st_size
-            if size != expected["bytes"]:
-                raise self._damaged(f"{folder / file} has {size} bytes, the manifest says {expected['bytes']}")
-        return Generation(folder, manifest)
+        if version != UNHASHED_VERSION and (not recorded or pointed == ""):
+            missing = self.path / POINTER if recorded else path.with_name(MANIFEST_HASH)
+            raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
+        if not is_file_list(files) or manifest.get("generation", name) != name:
+            raise IndexDamagedError.told(self.path, f"{path} is not the manifest of a generation of this name")
+        return manifest
 
-    def _pointed(self) -> str:
-        name = self._pointed_or_none()
-        if name is None:
-            raise IndexNotFoundError(
-                f"{self.path}: no index in this folder. Build one with: qa-search build SOURCE --index {self.path}"
-            )
-        if not name or "/" in name or "\\" in name or name.startswith("."):
-            raise self._damaged(f"{self.path / POINTER} names no generation")
-        return name
-
-    def _pointed_or_none(self) -> str | None:
+    def _pointer_or_none(self) -> str | None:
         try:
-            return (self.path / POINTER).read_text(encoding="utf-8", errors="replace").strip()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+            return _read_if_there(self.path / POINTER)
+        except OSError as error:
+            raise IndexDamagedError.told(
+                self.path, f"{self.path / POINTER} cannot be read ({error.strerror})"
+            ) from error
 
-    def _clear(self, kept: set[str | None]) -> None:
-        """Remove generations that no longer answer; one that cannot be removed now is left to the next build."""
+    def _point(self, name: str, sha256: str) -> None:
+        replacement = self.path / f"{POINTER}.new"
+        replacement.write_text(f"{name} {sha256}\n", encoding="utf-8")
+        flush(replacement)
+        replacement.replace(self.path / POINTER)
+        flush(self.path)
+
+    def _clear(self, published: str, replaced: str | None) -> None:
+        """Remove old generations but the last good one; one that cannot be removed now is left to the next build."""
+        kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
         for folder in (self.path / GENERATIONS).iterdir():
             if folder.name not in kept:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _damaged(self, what: str) -> IndexDamagedError:
-        return IndexDamagedError(f"{what}. Build the index again: qa-search build --index {self.path}")
+    def _last_good(self, published: str, replaced: str) -> str | None:
+        """Find what to fall back to: the one that answered before, if it is whole, else the latest that is."""
+        others = [name for name in self.names() if name != published]
+        for name in sorted(others, key=lambda name: name != replaced):
+            with suppress(IndexDamagedError, IndexFormatError):
+                return self.inspect(name).name
+        return None
+
+    def _note_holder(self) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        with suppress(OSError):
+            (self.path / HOLDER).write_text(
+                f"process {os.getpid()} on {socket.gethostname()}, since {since}\n", encoding="utf-8"
+            )
+
+    def _holder(self) -> str:
+        """Say who holds the lock, if that can be known."""
+        try:
+            noted = (self.path / HOLDER).read_text(encoding="utf-8", errors="replace")[:200].strip()
+        except OSError:
+            return ""
+        return f" ({noted})" if noted.isprintable() and noted else ""
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
         """Turn the system's errors into one that names the folder and says that nothing was lost."""
         try:
             yield
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, *_WRITE_ERRORS) as error:
             raise IndexWriteError(
                 f"{self.path}: the index cannot be written ({_reason(error)}). "
                 "What was there before still answers. Make room or choose another folder with --index."
             ) from error
 
 
-def _reason(error: OSError | sqlite3.OperationalError) -> str:
+def _reason(error: OSError | apsw.Error) -> str:
     if isinstance(error, OSError):
         known = {errno.ENOSPC: "no space left on the disk", errno.EROFS: "the file system is read-only"}
         reason = known.get(error.errno or 0, error.strerror or str(error))
@@ -252,10 +389,20 @@ def _reason(error: OSError | sqlite3.OperationalError) -> str:
     return "no space left on the disk" if "full" in str(error) else str(error)
 
 
-def _flush(path: Path) -> None:
-    """Have the system write a file, or a folder's list of names, to the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY)
+def _read_if_there(path: Path) -> str | None:
+    """Return a small file's text without blanks around it, None if there is no such file."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        with path.open("rb") as stream:
+            return stream.read(_SMALL_BYTES).decode("utf-8", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _number(name: str) -> int:
+    """Return the number of a generation from its name, 0 if it is no such name."""
+    digits = name[1:]
+    return int(digits) if name[:1] == "g" and digits.isascii() and digits.isdigit() and len(digits) < 16 else 0

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.complaints import Complaint
+from qa_search.errors import IndexDamagedError
 from qa_search.ranking.fusion import Fusion, weighted
 from qa_search.ranking.signals import (
     Candidates,
@@ -67,10 +68,25 @@ class Retriever:
         Raises:
             IndexDamagedError: if one is missing or is not what was written.
         """
+        self._folder = folder
         self.posts = PostStore(folder)
         self.vectors = VectorStore.of_generation(folder, manifest)
         self.words = LexicalStore(folder)
-        self._owners = Owners(folder, self.vectors.count)
+        self.owners = Owners(folder, self.vectors.count)
+
+    def require_counts(self, counts: Mapping[str, int]) -> None:
+        """Make sure that every part holds as much as was stored; the vectors were counted at opening.
+
+        Raises:
+            IndexDamagedError: if one does not.
+        """
+        found = [("posts.sqlite", name, count) for name, count in self.posts.counts().items()]
+        for file, name, count in (*found, ("lexical", "posts", self.words.count)):
+            if count != counts[name]:
+                path = self._folder / file
+                raise IndexDamagedError.told(
+                    self._folder.parent.parent, f"{path}: {count} {name}, where the manifest says {counts[name]}"
+                )
 
     def close(self) -> None:
         """Close the files."""
@@ -81,7 +97,7 @@ class Retriever:
     ) -> Iterator[Ranked]:
         """Rank for each complaint in turn at least the k best posts, or all that pass the filters."""
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
-        allowed = None if allowed_posts is None else self._owners.passages_of(allowed_posts)[0]
+        allowed = None if allowed_posts is None else self.owners.passages_of(allowed_posts)[0]
         total = self.vectors.count if allowed is None else len(allowed)
         posts = self.words.count if allowed_posts is None else len(allowed_posts)
         depth = min(max(_DEPTH, _DEPTH_PER_HIT * k), total)
@@ -104,14 +120,14 @@ class Retriever:
         # The best of the whole archive, so that a filter leaves every post its score.
         best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
         nearby = numbers[: max(_DEPTH, wanted)]
-        near = np.union1d(self._owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
-        posts = np.union1d(self._owners.posts_of(np.unique(passages)), nearby)
+        near = np.union1d(self.owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
+        posts = np.union1d(self.owners.posts_of(np.unique(passages)), nearby)
         depth = passages.shape[-1]
         while len(posts) < wanted and depth < total:
             # A few posts hold all the closest passages.
             depth = min(depth * _DEEPER, total)
             passages = self.vectors.search(complaint.vector[None], depth, allowed)[1]
-            posts = np.union1d(self._owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
+            posts = np.union1d(self.owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = measure(complaint, candidates, numbers, scores, best_words)
@@ -127,8 +143,8 @@ class Retriever:
 
     def candidates(self, posts: Ids) -> Candidates:
         """Gather posts, in ascending order of their numbers, with all their passages."""
-        passages, starts = self._owners.passages_of(posts)
-        return Candidates(posts, starts, passages, self._owners.sides_of(passages), self.vectors.reconstruct(passages))
+        passages, starts = self.owners.passages_of(posts)
+        return Candidates(posts, starts, passages, self.owners.sides_of(passages), self.vectors.reconstruct(passages))
 
 
 def measure(complaint: Complaint, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:

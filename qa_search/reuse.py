@@ -10,10 +10,12 @@ from typing import Self
 
 import numpy as np
 
+from qa_search.embedders import checked_vectors
 from qa_search.embedders.base import Vectors as Array
 from qa_search.encoders import Encoder
 from qa_search.errors import IndexFolderError
 from qa_search.generations import Generation, IndexFolder
+from qa_search.manifest import find_flaw
 from qa_search.stores.journal import VectorJournal
 from qa_search.stores.posts import PostStore
 from qa_search.stores.vectors import VectorStore
@@ -39,8 +41,9 @@ class Previous:
     def open(cls, folder: IndexFolder) -> Self | None:
         """Open it; None if there is none that can be read: then everything is computed."""
         try:
-            return cls(folder.current())
-        except (IndexFolderError, KeyError):
+            generation = folder.current()
+            return None if find_flaw(generation.manifest) else cls(generation)
+        except IndexFolderError:
             return None
 
 
@@ -80,7 +83,8 @@ class Vectors:
         for key, vector in self._known(list(rows)).items():
             vectors[rows.pop(key)] = vector
         if rows:
-            made = self._embedder.embed_passages([block[numbers[0]][1] for numbers in rows.values()])
+            texts = [block[numbers[0]][1] for numbers in rows.values()]
+            made = checked_vectors(self._embedder.embed_passages(texts), len(texts), self._embedder)
             self.embedded += len(made)
             if self._journal is not None:
                 self._journal.add(list(rows), made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,58 +20,114 @@ from qa_search.embedders.locate import hash_model
 from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.hits import HitReader
+from qa_search.manifest import find_flaw
 from qa_search.ranking.confidence import Confidence
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.stores.filters import Filters
+from qa_search.stores.posts import PostStore
 from qa_search.text import clean_text
-from qa_search.types import IndexInfo, Post, SearchResult
+from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 
 if TYPE_CHECKING:
     from qa_search.reranking import Reranker
 
 DEFAULT_INDEX = "index"
 DEFAULT_TOP_K = 5
-_MANIFEST_KEYS = frozenset("built_by created model encoder splitter ranking confidence counts files".split())
+MAX_TOP_K = 10_000
+MAX_COMPLAINT_CHARACTERS = 100_000
 _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
+# The text of a filter: SQLite takes long over patterns of many stars.
+_MAX_FILTER_CHARACTERS = 1000
+_MAX_STARS = 16
+Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
+
+
+class _OpenGeneration:
+    """One generation, open for searching; its model is loaded when it is first needed."""
+
+    def __init__(self, folder: IndexFolder, generation: Generation, model: Model) -> None:
+        flaw = find_flaw(generation.manifest)
+        if flaw:
+            raise IndexDamagedError.told(
+                folder.path, f"{generation.folder}: the manifest says nothing usable of {flaw}"
+            )
+        self.folder = folder
+        self.generation = generation
+        self.manifest = generation.manifest
+        self.retriever = Retriever(generation.folder, generation.manifest)
+        self.confidence = Confidence.of_manifest(self.manifest["confidence"])
+        self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
+        self._model = model
+        self._embedder: Embedder | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def embedder(self) -> Embedder:
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = self._load_embedder()
+            return self._embedder
+
+    def share_embedder(self, other: _OpenGeneration) -> None:
+        """Use the model that another generation has loaded, if it is the same."""
+        if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
+            self._embedder = other._embedder
+
+    def _load_embedder(self) -> Embedder:
+        made_with, encoder = self.manifest["model"], self.manifest["encoder"]
+        if self._model is not None and not isinstance(self._model, str | os.PathLike):
+            self._require_model(self._model.model_id.name, self._model.model_id.sha256)
+            return self._model
+        if encoder["kind"] == "onnx":
+            if self._model is not None:
+                located = locate_model(self._model)
+                self._require_model(located.name, hash_model(located.folder))
+            return OnnxEmbedder(self.folder.encoder(encoder))
+        try:
+            embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
+        except ModelNotFoundError as error:
+            raise ModelNotFoundError(
+                f"{self.folder.path}: this index was made with the model {made_with['name']!r}, and {error}"
+            ) from error
+        self._require_model(embedder.model_id.name, embedder.model_id.sha256)
+        return embedder
+
+    def _require_model(self, name: str, sha256: str) -> None:
+        made_with = self.manifest["model"]
+        if sha256 != made_with["sha256"]:
+            raise ModelMismatchError(
+                f"{self.folder.path}: this index was made with the model {made_with['name']!r} "
+                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
+                "was made with (--model PATH), or build the index again with the other one."
+            )
 
 
 class SearchIndex:
     """One generation of an index, open for searching.
 
     Opening loads no model and changes nothing on disk; the model is loaded at the first search. The same
-    generation answers until it is closed, whatever a build does meanwhile. Safe to use from several threads.
+    generation answers until `refresh` or `close`, whatever a build does meanwhile. Safe to use from several threads,
+    but not on both sides of a fork.
     """
 
-    def __init__(self, folder: IndexFolder, generation: Generation, model: str | os.PathLike[str] | Embedder | None):
+    def __init__(self, folder: IndexFolder, model: Model) -> None:
         """Use `SearchIndex.open`."""
-        missing = _MANIFEST_KEYS - generation.manifest.keys()
-        if missing:
-            raise IndexDamagedError(
-                f"{generation.folder}: the manifest says nothing of {', '.join(sorted(missing))}. "
-                f"Build the index again: qa-search build --index {folder.path}"
-            )
         self._folder = folder
-        self._generation = generation
         self._model = model
-        self._embedder: Embedder | None = None
-        self._loading = threading.Lock()
-        self._retriever = Retriever(generation.folder, generation.manifest)
-        self._posts = self._retriever.posts
-        self._confidence = Confidence.of_manifest(generation.manifest["confidence"])
-        self._weights: Mapping[str, float] = generation.manifest["ranking"]["weights"]
+        self._refreshing = threading.Lock()
+        # A search takes the generation once, and keeps to it; `refresh` puts another in its place.
+        self._opened = self._open_current()
 
     @classmethod
-    def open(
-        cls,
-        path: str | os.PathLike[str] = DEFAULT_INDEX,
-        *,
-        model: str | os.PathLike[str] | Embedder | None = None,
-    ) -> Self:
+    def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
         """Open the index in a folder.
+
+        Every byte of its files is compared with what was written; of a database of more than 256 MB, every block when
+        it is read.
 
         Args:
             path: the index folder.
@@ -79,8 +136,27 @@ class SearchIndex:
         Raises:
             IndexFolderError: if there is no index, or it is damaged or of another format.
         """
-        folder = IndexFolder(path)
-        return cls(folder, folder.current(), model)
+        return cls(IndexFolder(path), model)
+
+    def refresh(self) -> bool:
+        """Move to the generation that a build has published since; return whether there was one.
+
+        Searches that are going on end where they began. What was open goes on answering if the new one cannot be
+        opened.
+
+        Raises:
+            IndexFolderError: if the new generation is damaged or of another format.
+        """
+        with self._refreshing:
+            if self._folder.pointer()[0] == self._opened.generation.name:
+                return False
+            opened = self._open_current()
+            opened.share_embedder(self._opened)
+            self._opened = opened
+            return True
+
+    def _open_current(self) -> _OpenGeneration:
+        return self._folder.open_current(lambda generation: _OpenGeneration(self._folder, generation, self._model))
 
     def search(
         self,
@@ -141,31 +217,44 @@ class SearchIndex:
 
         ``took_ms`` is each one's equal share of the time.
         """
-        started = time.perf_counter()
         queries = _checked_texts(texts)
-        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-            raise QueryError(f"k must be a whole number of at least 1, not {k!r}")
-        threshold = self._threshold(min_confidence)
+        _require_k(k)
         filters = make_filters(since, until, source, tags)
+        _require_probability(min_confidence)
+        return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
+
+    def _search(
+        self,
+        opened: _OpenGeneration,
+        queries: list[str],
+        k: int,
+        filters: Filters,
+        min_confidence: float | None = None,
+        *,
+        explain: bool = False,
+        rerank: Reranker | None = None,
+    ) -> list[SearchResult]:
+        started = time.perf_counter()
         if not queries:
             return []
-        complaints = read_complaints(self.embedder, queries)
+        threshold = opened.confidence.threshold if min_confidence is None else min_confidence
+        complaints = read_complaints(opened.embedder, queries)
         found = []
-        for complaint, ranked in zip(
-            complaints, self._retriever.rank(complaints, k, self._weights, filters), strict=True
-        ):
-            reader = HitReader(self._retriever, self.embedder, complaint, ranked, filters)
-            confidence = reader.confidence(self._confidence)
+        rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
+        for complaint, ranked in zip(complaints, rankings, strict=True):
+            reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
+            confidence = reader.confidence(opened.confidence)
             hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
             wanted = k
             while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
                 # Posts that repeat one another are one hit, and they fill the ranking.
                 wanted *= _MORE_POSTS
-                ranked = next(self._retriever.rank([complaint], wanted, self._weights, filters))
-                reader = HitReader(self._retriever, self.embedder, complaint, ranked, filters)
+                ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
+                reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
                 hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
             answered = bool(hits) and confidence >= threshold
             found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0))
+        opened.generation.require_unchanged()
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
         return [replace(result, took_ms=took_ms) for result in found]
 
@@ -176,7 +265,7 @@ class SearchIndex:
             QueryError: if a text is blank.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return embed_whole_queries(self.embedder, _checked_texts(texts))
+        return embed_whole_queries(self._ready().embedder, _checked_texts(texts))
 
     def run(
         self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
@@ -191,34 +280,64 @@ class SearchIndex:
             if name not in RANKINGS:
                 raise QueryError(f"no ranking {name!r}: choose from {', '.join(RANKINGS)}")
         queries = _checked_texts(texts)
+        _require_k(k)
+        opened = self._ready()
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            complaints = read_complaints(self.embedder, queries[start : start + _RUN_BLOCK])
-            for ranked in self._retriever.rank(complaints, k, self._weights):
+            complaints = read_complaints(opened.embedder, queries[start : start + _RUN_BLOCK])
+            for ranked in opened.retriever.rank(complaints, k, opened.weights):
                 for name in rankings:
-                    runs[name].append(self._run(ranked if name == "default" else ranked.by(RANKINGS[name]), k))
+                    by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
+                    runs[name].append(_run(by_name, k, opened.retriever.posts))
+        opened.generation.require_unchanged()
         return runs
-
-    def _run(self, ranked: Ranked, k: int) -> Run:
-        rows = ranked.order[:k]
-        posts = ranked.candidates.posts[rows].tolist()
-        names = self._posts.source_ids(posts)
-        return [(tuple(names[post]), score) for post, score in zip(posts, ranked.scores[rows].tolist(), strict=True)]
 
     def post(self, post_id: str) -> Post | None:
         """Return a whole post by any of its ids, None if there is none of that id."""
-        return self._posts.find(post_id)
+        return self._ready().retriever.posts.find(post_id)
 
     def post_ids(self, post_id: str) -> list[str]:
         """Return all ids under which the archives hold this post's text."""
-        return self._posts.ids_of(post_id)
+        return self._ready().retriever.posts.ids_of(post_id)
+
+    def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
+        """Return the posts that a page's Prev and Next lines link to; None where there is none."""
+        posts = self._ready().retriever.posts
+        post = posts.find(post_id)
+        return (None, None) if post is None else posts.neighbours(post)
+
+    def similar(
+        self,
+        post_id: str,
+        k: int = DEFAULT_TOP_K,
+        *,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        source: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> SearchResult:
+        """Find the posts closest to a post's question (or to its answer, if it has no question), itself left out.
+
+        Raises:
+            QueryError: if there is no such post, or as `search`.
+        """
+        _require_k(k)
+        opened = self._ready()
+        posts = opened.retriever.posts
+        post = posts.find(post_id)
+        if post is None:
+            raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
+        text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
+        filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
+        return self._search(opened, [clean_text(text[:MAX_COMPLAINT_CHARACTERS])], k, filters)[0]
 
     def info(self) -> IndexInfo:
         """Say what the index holds and how it was built."""
-        manifest = self._generation.manifest
+        opened = self._ready()
+        manifest, posts = opened.manifest, opened.retriever.posts
         return IndexInfo(
             index=str(self._folder.path),
-            generation=self._generation.name,
+            generation=opened.generation.name,
             created=manifest["created"],
             format_version=manifest["format_version"],
             built_by=manifest["built_by"],
@@ -229,14 +348,14 @@ class SearchIndex:
             confidence=manifest["confidence"],
             counts=manifest["counts"],
             bytes=sum(file["bytes"] for file in manifest["files"].values()),
-            sources=tuple(self._posts.source_counts()),
-            set_aside=tuple(self._posts.set_aside()),
-            missing_posts=tuple(self._posts.missing_posts()),
+            sources=tuple(posts.source_counts()),
+            set_aside=tuple(posts.set_aside()),
+            missing_posts=tuple(posts.missing_posts()),
         )
 
     def close(self) -> None:
         """Close the files. Searching afterwards is an error."""
-        self._posts.close()
+        self._opened.retriever.close()
 
     def __enter__(self) -> Self:
         return self
@@ -247,64 +366,34 @@ class SearchIndex:
         self.close()
 
     @property
+    def generation(self) -> Generation:
+        """The generation that answers now."""
+        return self._opened.generation
+
+    @property
     def retriever(self) -> Retriever:
         """What finds and ranks posts by vectors and words."""
-        return self._retriever
+        return self._opened.retriever
 
     @property
     def weights(self) -> Mapping[str, float]:
         """The weights of the signals in a score."""
-        return self._weights
+        return self._opened.weights
 
     @property
     def threshold(self) -> float:
         """The confidence below which a complaint counts as not answered."""
-        return self._confidence.threshold
+        return self._opened.confidence.threshold
 
     @property
     def embedder(self) -> Embedder:
         """The model that made the index, loaded when it is first needed."""
-        with self._loading:
-            if self._embedder is None:
-                self._embedder = self._load_embedder()
-            return self._embedder
+        return self._opened.embedder
 
-    def _load_embedder(self) -> Embedder:
-        manifest = self._generation.manifest
-        made_with, encoder = manifest["model"], manifest["encoder"]
-        if self._model is not None and not isinstance(self._model, str | os.PathLike):
-            self._require_model(self._model.model_id.name, self._model.model_id.sha256)
-            return self._model
-        if encoder["kind"] == "onnx":
-            if self._model is not None:
-                located = locate_model(self._model)
-                self._require_model(located.name, hash_model(located.folder))
-            return OnnxEmbedder(self._folder.encoder(encoder))
-        try:
-            embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
-        except ModelNotFoundError as error:
-            raise ModelNotFoundError(
-                f"{self._folder.path}: this index was made with the model {made_with['name']!r}, and {error}"
-            ) from error
-        self._require_model(embedder.model_id.name, embedder.model_id.sha256)
-        return embedder
-
-    def _require_model(self, name: str, sha256: str) -> None:
-        made_with = self._generation.manifest["model"]
-        if sha256 != made_with["sha256"]:
-            raise ModelMismatchError(
-                f"{self._folder.path}: this index was made with the model {made_with['name']!r} "
-                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
-                "was made with (--model PATH), or build the index again with the other one."
-            )
-
-    def _threshold(self, min_confidence: float | None) -> float:
-        if min_confidence is None:
-            return self._confidence.threshold
-        number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
-        if not number or not 0 <= min_confidence <= 1:
-            raise QueryError(f"min_confidence must be from 0 to 1, not {min_confidence!r}")
-        return min_confidence
+    def _ready(self) -> _OpenGeneration:
+        opened = self._opened
+        opened.generation.require_unchanged()
+        return opened
 
 
 def make_filters(
@@ -318,11 +407,17 @@ def make_filters(
     Raises:
         QueryError: if a date is none.
     """
+    tags = (tags,) if isinstance(tags, str) else tuple(tags)
+    for name, text in (("source", source), *(("tag", tag) for tag in tags)):
+        if text is not None and (not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS):
+            raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
+    if source is not None and source.count("*") > _MAX_STARS:
+        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
     return Filters(
         since=None if since is None else _bound(since, "since"),
         until=None if until is None else _after(until),
-        source=source,
-        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        source=None if source is None else clean_text(source),
+        tags=tuple(map(clean_text, tags)),
     )
 
 
@@ -349,6 +444,24 @@ def _after(value: str | date) -> str:
     return (day + timedelta(days=1)).isoformat()
 
 
+def _run(ranked: Ranked, k: int, stored: PostStore) -> Run:
+    rows = ranked.order[:k]
+    posts = ranked.candidates.posts[rows].tolist()
+    names = stored.source_ids(posts)
+    return [(tuple(names[post]), score) for post, score in zip(posts, ranked.scores[rows].tolist(), strict=True)]
+
+
+def _require_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
+        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}")
+
+
+def _require_probability(min_confidence: float | None) -> None:
+    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
+    if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
+        raise QueryError(f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}")
+
+
 def _checked_texts(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
@@ -356,6 +469,11 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
     for text in texts:
         if not isinstance(text, str):
             raise QueryError(f"expected a text, not {type(text).__name__}")
+        if len(text) > MAX_COMPLAINT_CHARACTERS:
+            raise QueryError(
+                f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
+                "most. Leave out what does not belong to the complaint."
+            )
         cleaned = clean_text(text)
         if not any(character.isprintable() and not character.isspace() for character in cleaned):
             raise QueryError("the text to search for is empty. Describe the complaint in a few words.")

@@ -17,13 +17,25 @@ _FALLBACK = "qa_search.windows-1252"
 _UTF16_ZERO_SHARE = 0.3
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _CONTROL_SHARE = 0.01
+_UTF8_CHARACTER = re.compile(
+    rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
+    rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+_LONGEST_UTF8_CHARACTER = 4
+# Controls, and the marks that turn the writing direction: what could make a terminal show something else.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _decode_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
     """Read the bytes that are not UTF-8 as Windows-1252; the five it leaves undefined become U+FFFD."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+    # The whole run up to the next UTF-8 character at once, as a call for each byte would take minutes per 100 MB;
+    # but not the last bytes: what follows may make a character of them.
+    data = error.object
+    known = _UTF8_CHARACTER.search(data, error.end)
+    end = known.start() if known else max(len(data) - _LONGEST_UTF8_CHARACTER + 1, error.end)
+    return data[error.start : end].decode("cp1252", "replace"), end
 
 
 def detect_encoding(head: bytes) -> str | None:
@@ -52,9 +64,12 @@ def open_text(stream: BinaryIO, encoding: str, newline: str | None = None) -> io
     Bytes that are not valid UTF-8 are read as Windows-1252, one run at a time: so a file may be either, and a
     file that was pasted together from both comes out right too.
     """
-    codecs.register_error(_FALLBACK, _decode_as_windows_1252)
-    errors = _FALLBACK if encoding.startswith("utf-8") else "replace"
-    return io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline=newline)
+    return io.TextIOWrapper(stream, encoding=encoding, errors=_errors(encoding), newline=newline)
+
+
+def decode_text(data: bytes, encoding: str) -> str:
+    """Decode all bytes of a text, as `open_text` does."""
+    return data.decode(encoding, _errors(encoding))
 
 
 def decode_head(head: bytes) -> str | None:
@@ -62,9 +77,12 @@ def decode_head(head: bytes) -> str | None:
     encoding = detect_encoding(head)
     if encoding is None:
         return None
+    return codecs.getincrementaldecoder(encoding)(_errors(encoding)).decode(head, final=False)
+
+
+def _errors(encoding: str) -> str:
     codecs.register_error(_FALLBACK, _decode_as_windows_1252)
-    errors = _FALLBACK if encoding.startswith("utf-8") else "replace"
-    return codecs.getincrementaldecoder(encoding)(errors).decode(head, final=False)
+    return _FALLBACK if encoding.startswith("utf-8") else "replace"
 
 
 def clean_text(text: str) -> str:
@@ -79,3 +97,8 @@ def clean_text(text: str) -> str:
         except UnicodeEncodeError:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.strip()
+
+
+def visible(text: str) -> str:
+    """Put U+FFFD for what a terminal would obey instead of show, and for what cannot be stored."""
+    return _INVISIBLE.sub("\ufffd", text)

@@ -243,6 +243,35 @@ class MissingPost(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class GenerationCheck(_Record):
+    """What reading all of one generation found. ``problems`` is empty if every byte is what was written."""
+
+    generation: str
+    answers: bool
+    files: int
+    bytes: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport(_Record):
+    """What `verify_index` found.
+
+    ``ok`` says whether what answers now is whole; ``generation`` is what answers now, None if nothing does.
+    ``pointer_problem`` says what is wrong with the pointer, if anything is; ``fell_back_to`` is the generation that
+    answers in place of a damaged one.
+    """
+
+    index: str
+    generation: str | None
+    ok: bool
+    pointer_problem: str | None
+    generations: tuple[GenerationCheck, ...]
+    fell_back_to: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
     """What an index holds and how it was built."""
 

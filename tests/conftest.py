@@ -11,6 +11,11 @@ from qa_search.embedders import Embedder, load_embedder
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--torture``: see tests/reliability."""
+    parser.addoption("--torture", action="store_true", help="try what tests/reliability promises at full length")
+
+
 @pytest.fixture
 def words() -> WordsEmbedder:
     """A fresh embedder that needs no model."""

@@ -8,16 +8,18 @@ import os
 import pty
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from qa_search.archives import read_archives
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
 from qa_search.embedders import ModelId, Vectors
+from qa_search.files import measure
 from qa_search.types import Post, SetAside
 
 ROOT = Path(__file__).parent.parent
@@ -98,6 +100,20 @@ def write_jsonl(path: Path, records: Sequence[object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     return path
+
+
+def seal(index: Path, change: Callable[[dict[str, Any]], object] = lambda manifest: None) -> None:
+    """Make every hash of an index fit what its files hold now, as somebody could who wants to harm its readers."""
+    pointer = index / "CURRENT"
+    folder = index / "generations" / pointer.read_text(encoding="utf-8").split()[0]
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["files"] = {name: measure(folder / name) for name in manifest["files"] if (folder / name).is_file()}
+    change(manifest)
+    text = json.dumps(manifest)
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "manifest.sha256").write_text(f"{sha256}\n", encoding="utf-8")
+    pointer.write_text(f"{folder.name} {sha256}\n", encoding="utf-8")
 
 
 def run_on_terminal(

@@ -320,7 +320,7 @@ def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
 def vectors_of(index: Path) -> dict[str, list[bytes]]:
     """Every passage's vector, by the id of its post."""
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
-        retriever = opened._retriever
+        retriever = opened.retriever
         found: dict[str, list[bytes]] = {}
         for post in range(retriever.words.count):
             vectors = retriever.candidates(np.array([post])).vectors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -32,10 +33,15 @@ def test_the_latest_generation_answers_and_the_one_before_is_kept(tmp_path: Path
     current = folder.current()
     assert (current.name, current.manifest["note"]) == ("g000003", "three")
     assert current.manifest["files"] == {
-        "data": {"bytes": 5, "sha256": "8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f"}
+        "data": {
+            "bytes": 5,
+            "sha256": "8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f",
+            "xxh3": "3770bf919c6f37ecbd8dc69679faa810",
+        }
     }
     assert sorted(path.name for path in (tmp_path / "index" / "generations").iterdir()) == ["g000002", "g000003"]
-    assert (tmp_path / "index" / "CURRENT").read_text() == "g000003\n"
+    manifest = (current.folder / "manifest.json").read_bytes()
+    assert (tmp_path / "index" / "CURRENT").read_text() == f"g000003 {hashlib.sha256(manifest).hexdigest()}\n"
 
 
 def test_a_build_that_fails_leaves_the_old_generation(tmp_path: Path) -> None:
@@ -100,8 +106,12 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     """An index of the future is not misread."""
     folder = IndexFolder(tmp_path)
     manifest = publish(folder, "one").folder / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format_version": 99}))
-    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads format 3"):
+    future = json.dumps(json.loads(manifest.read_text()) | {"format_version": 99})
+    manifest.write_text(future)
+    sha256 = hashlib.sha256(future.encode()).hexdigest()
+    (manifest.parent / "manifest.sha256").write_text(f"{sha256}\n")
+    (tmp_path / "CURRENT").write_text(f"g000001 {sha256}\n")
+    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads formats 3 and 4"):
         folder.current()
 
 
@@ -127,5 +137,5 @@ def test_damage_is_not_published_anew(tmp_path: Path) -> None:
     original = (generation.folder / name).read_bytes()
     assert (target / name).read_bytes() == original
     (generation.folder / name).write_bytes(bytes(255 - byte for byte in original))
-    with pytest.raises(IndexDamagedError, match="--rebuild"):
+    with pytest.raises(IndexDamagedError, match="is not what was written"):
         generation.copy_files([name], target)

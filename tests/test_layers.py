@@ -18,7 +18,7 @@ PACKAGE = Path(qa_search.__file__).parent
 LAYERS = (
     ("errors",),
     ("types",),
-    ("sentences", "text", "dates", "statistics"),
+    ("sentences", "text", "dates", "statistics", "files", "manifest", "threads"),
     ("archives", "passages"),
     ("embedders",),
     ("encoders", "stores", "ranking", "generations"),
@@ -26,6 +26,7 @@ LAYERS = (
     ("retrieval", "reuse"),
     ("calibration", "hits"),
     ("build", "search"),
+    ("verification",),
     ("evaluation",),
     ("tuning",),
     ("__init__",),

@@ -1,19 +1,100 @@
-"""What a reader gets and gives: the contract for archive formats."""
+"""What a reader gets and gives: the contract for archive formats, and the limits that all of them keep."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
-from qa_search.errors import DamagedArchiveError, UnknownFormatError
-from qa_search.text import decode_head, detect_encoding, open_text
+from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
+from qa_search.text import decode_head, decode_text, detect_encoding, open_text, visible
 from qa_search.types import Post, SetAside
 
 HEAD_BYTES = 1 << 16
+_LINE_PIECE = 1 << 16
+_MOST_REASON = 300
+_MOST_MESSAGE = 2000
+_UNITS = {
+    "": 1, "b": 1, "bytes": 1,
+    "k": 10**3, "kb": 10**3, "kib": 1 << 10,
+    "m": 10**6, "mb": 10**6, "mib": 1 << 20,
+    "g": 10**9, "gb": 10**9, "gib": 1 << 30,
+    "t": 10**12, "tb": 10**12, "tib": 1 << 40,
+}  # fmt: skip
+_SHOWN_UNITS = ("TiB", "TB", "GiB", "GB", "MiB", "MB", "KiB", "kB")
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes as people write it: ``16GB``, ``64 MiB``, ``1.5g`` or ``4096``.
+
+    KB, MB, GB and TB (or K, M, G, T) count in thousands, KiB, MiB, GiB and TiB in 1,024s.
+
+    Raises:
+        ValueError: if it is no such size.
+    """
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-z]*)\s*", text.replace(",", "").lower(), re.ASCII)
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"{text[:40]!r} is no size, such as 500MB or 16GiB")
+    whole, _, part = match[1].partition(".")
+    unit = _UNITS[match[2]]
+    return int(whole) * unit + int(part or 0) * unit // 10 ** len(part)
+
+
+def format_size(size: int) -> str:
+    """Write a size for people, in the largest unit that it is a whole number of; `parse_size` reads it back."""
+    for name in _SHOWN_UNITS:
+        unit = _UNITS[name.lower()]
+        if size and size % unit == 0:
+            return f"{size // unit:,} {name}"
+    return f"{size:,} bytes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How large an archive may be, and what is in it. What is larger is set aside, and the rest is read.
+
+    They are there for archives that are broken or made to do harm: no real one that we know comes near them.
+    """
+
+    post_characters: int = 1_000_000
+    """The most characters of a post, all of its texts together (``--max-post``)."""
+
+    record_bytes: int = 64 << 20
+    """The most bytes of one line, table row, JSON value, dump row or page file (``--max-record``)."""
+
+    unpacked_bytes: int = 16 << 30
+    """The most bytes that one .gz, .zip or .7z may unpack to, those nested in it included (``--max-unpacked``)."""
+
+    files: int = 1_000_000
+    """The most files in one .zip or .7z, those nested in it included (``--max-files``)."""
+
+    nesting: int = 4
+    """How many .gz, .zip and .7z may lie within one another."""
+
+    ratio: int = 1000
+    """How many times its own size a .gz, .zip or .7z may unpack to ..."""
+
+    ratio_from: int = 64 << 20
+    """... once it unpacks to more bytes than this."""
+
+    scratch_free: int = 64 << 20
+    """How many bytes are always left free on the disk to which archives are unpacked."""
+
+    notes: int = 10_000
+    """How many posts of one file are set aside one by one; from there on they are only counted."""
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            if getattr(self, limit.name) < (0 if limit.name == "scratch_free" else 1):
+                raise ValueError(f"{limit.name}={getattr(self, limit.name)}: a limit is at least 1")
+
+
+class OverLimitError(ArchiveError):
+    """A file, or something in it, is larger than one of the `Limits`: it is set aside, and the rest is read."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +131,49 @@ class ArchiveFile:
         Raises:
             DamagedArchiveError: if the bytes are not text.
         """
+        return open_text(self.open(), self._encoding(), newline)
+
+    def read(self, options: ReadOptions) -> bytes:
+        """Read the whole file, as one record.
+
+        Raises:
+            OverLimitError: if it is longer than a record may be.
+        """
+        limit = options.limits.record_bytes
+        with self.open() as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise self.record_over_limit(options)
+        return data
+
+    def read_text(self, options: ReadOptions) -> str:
+        """Read the whole file as text, as one record.
+
+        Raises:
+            OverLimitError: if it is longer than a record may be.
+            DamagedArchiveError: if the bytes are not text.
+        """
+        return decode_text(self.read(options), self._encoding())
+
+    def lines(self, options: ReadOptions, newline: str | None = None) -> Iterator[str | None]:
+        """Yield the file's lines with their ends, None for each that is longer than a record may be.
+
+        Raises:
+            DamagedArchiveError: if the bytes are not text.
+        """
+        limit = options.limits.record_bytes
+        with self.open_text(newline) as stream:
+            while line := stream.readline(_LINE_PIECE):
+                if len(line) == _LINE_PIECE and line[-1] not in "\r\n":
+                    yield _rest_of_line(line, stream, limit)
+                else:
+                    yield line if utf8_length(line) <= limit else None
+
+    def _encoding(self) -> str:
         encoding = detect_encoding(self.head)
         if encoding is None:
             raise self.damaged("binary data where text was expected")
-        return open_text(self.open(), encoding, newline)
+        return encoding
 
     @property
     def source(self) -> str:
@@ -68,24 +188,39 @@ class ArchiveFile:
 
     def damaged(self, reason: str, place: str = "") -> DamagedArchiveError:
         """Make the error for a file that cannot be read to its end."""
+        reason = _shown(reason)
         return DamagedArchiveError(
             f"{self._at(place)}: {reason}. Nothing was changed. Mend or remove the file, "
             "or build with --keep-going to index what can be read of it.",
-            place=place,
+            place=_shown(place),
             reason=reason,
         )
 
     def unknown(self, reason: str, way_out: str, place: str = "") -> UnknownFormatError:
         """Make the error for a file that is in no known format, or holds no posts in the one it has."""
-        message = f"{self._at(place)}: {reason}. {way_out}".rstrip()
-        return UnknownFormatError(message, place=place, reason=reason)
+        reason = _shown(reason)
+        message = f"{self._at(place)}: {reason}. {_shown(way_out, _MOST_MESSAGE)}".rstrip()
+        return UnknownFormatError(message, place=_shown(place), reason=reason)
+
+    def over_limit(self, reason: str, place: str = "") -> OverLimitError:
+        """Make the error for something that is larger than it may be; the reason names the limit and its option."""
+        reason = _shown(reason)
+        return OverLimitError(f"{self._at(place)}: {reason}", place=_shown(place), reason=reason)
+
+    def record_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
+        """Make the error for a record that is longer than one may be."""
+        return self.over_limit(f"longer than {format_size(options.limits.record_bytes)} (see --max-record)", place)
+
+    def post_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
+        """Make the error for a post that is longer than one may be."""
+        return self.over_limit(post_too_long(options), place)
 
     def _at(self, place: str) -> str:
-        return f"{self.location}, {place}" if place else self.location
+        return _shown(f"{self.location}, {place}" if place else self.location, _MOST_MESSAGE)
 
     def set_aside(self, place: str, reason: str) -> SetAside:
         """Make the note for a post in this file that could not be read."""
-        return SetAside(self.source, place, reason)
+        return SetAside(self.source, _shown(place), _shown(reason))
 
 
 @dataclass(frozen=True)
@@ -93,6 +228,7 @@ class ReadOptions:
     """How archives are read. ``field_map`` maps a role (question, answer, ...) to a field's name."""
 
     field_map: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
 
 class Reader(Protocol):
@@ -113,4 +249,37 @@ class Reader(Protocol):
         Raises:
             DamagedArchiveError: if the rest of the file cannot be read (use ``file.damaged``).
             UnknownFormatError: if none of its records looks like a post (use ``file.unknown``).
+            OverLimitError: if the rest of the file is larger than ``options.limits`` (use ``file.over_limit``).
         """
+
+
+def post_too_long(options: ReadOptions) -> str:
+    """Say that a post is longer than one may be."""
+    return f"a post of more than {options.limits.post_characters:,} characters (see --max-post)"
+
+
+def utf8_length(text: str) -> int:
+    """Count the bytes of a text."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | None:
+    """Read a long line to its end; None, and nothing held, from where it is too long."""
+    pieces: list[str] = []
+    size = 0
+    while piece:
+        size += utf8_length(piece)
+        if size <= limit:
+            pieces.append(piece)
+        else:
+            pieces.clear()
+        if piece[-1] in "\r\n":
+            break
+        piece = stream.readline(_LINE_PIECE)
+    return "".join(pieces) if size <= limit else None
+
+
+def _shown(text: str, most: int = _MOST_REASON) -> str:
+    """Make text that may come from an archive fit for a message: one short line that a terminal can take."""
+    text = visible(text)
+    return text if len(text) <= most else f"{text[:most]} …"

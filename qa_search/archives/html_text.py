@@ -22,6 +22,9 @@ _PARAGRAPHS = frozenset("blockquote h1 h2 h3 h4 h5 h6 hr ol p pre table ul dl".s
 _HIDDEN = frozenset("head iframe noscript object script style svg template title".split())
 _VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _BLANKS = re.compile(r"[ \t\n\r\f\v\u00a0]+")
+# As deep as browsers go. The parser's time grows with depth times length.
+MAX_DEPTH = 512
+_PIECE_BYTES = 1 << 16
 
 
 def looks_like_html(text: str) -> bool:
@@ -29,36 +32,44 @@ def looks_like_html(text: str) -> bool:
     return _TAGS.search(text) is not None
 
 
-def html_to_text(markup: str) -> str:
-    """Convert an HTML fragment or page to plain text.
+class TextTooLongError(ValueError):
+    """A text is longer than it may be."""
+
+
+def html_to_text(markup: str, most: int | None = None) -> str:
+    """Convert an HTML fragment or page to plain text, of at most so many characters.
 
     Paragraphs are parted by a blank line, list items start a line with "- " or their number, ``<pre>`` keeps
     its blanks, and a link is followed by its target in parentheses unless it already reads so.
 
     Raises:
-        ValueError: if the markup is nested so deep that the parser gives up.
+        TextTooLongError: if the text is longer.
+        ValueError: if the markup cannot be parsed, or is nested more than `MAX_DEPTH` deep.
     """
-    target = _TextTarget()
+    target = _TextTarget(most)
+    # Built anew for each text; `no_network` is the default, and a parser of HTML reads no entities or DTDs.
     parser: Any = etree.HTMLParser(target=cast(Any, target), encoding="utf-8", huge_tree=True)
     # Surrogates and NULs end libxml2's input; neither is text.
     data = markup.replace("\0", "\ufffd").encode("utf-8", "replace")
     try:
-        parser.feed(data)
+        # Piece by piece: when the target has had enough, the parser still goes on to the end of what it was fed.
+        for start in range(0, len(data), _PIECE_BYTES):
+            parser.feed(data[start : start + _PIECE_BYTES])
         parser.close()
     except etree.XMLSyntaxError as error:
         if not data.strip():
             return ""
         raise ValueError(f"HTML that cannot be parsed ({error})") from error
-    for entry in parser.error_log:
-        if "depth" in entry.message.lower():
-            raise ValueError("HTML nested too deep")
     return target.text()
 
 
 class _TextTarget:
-    """Gets the parser's events one by one, so no tree is built and no depth of nesting costs a stack."""
+    """Gets the parser's events one by one, so no tree is built."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._length = 0
+        self._depth = 0
         self._pieces: list[str] = []
         self._breaks = 0  # line ends owed before the next text
         self._space = False  # a blank owed before the next text on the same line
@@ -71,6 +82,9 @@ class _TextTarget:
         self._cell = False
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ValueError(f"HTML nested more than {MAX_DEPTH} deep")
         if tag in _HIDDEN:
             self._hidden += 1
         if self._hidden:
@@ -101,6 +115,7 @@ class _TextTarget:
             self._cell = False
 
     def end(self, tag: str) -> None:
+        self._depth -= 1
         if tag in _HIDDEN:
             self._hidden = max(0, self._hidden - 1)
             return
@@ -140,8 +155,8 @@ class _TextTarget:
 
     def text(self) -> str:
         """Return what has been written, without blanks at the ends of lines."""
-        text = "".join(self._pieces)
-        return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip()
+        lines = "".join(self._pieces).split("\n")
+        return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip(" \t") for line in lines)).strip()
 
     def _break_line(self, count: int) -> None:
         self._space = False
@@ -161,17 +176,17 @@ class _TextTarget:
     def _flush_breaks(self) -> None:
         if self._breaks:
             if self._pieces:
-                self._pieces.append("\n" * self._breaks)
+                self._append("\n" * self._breaks)
             self._breaks = 0
             self._line_empty = True
         if self._marker:
-            self._pieces.append(self._marker)
+            self._append(self._marker)
             self._marker = ""
 
     def _write(self, text: str) -> None:
         owed = self._space and not self._line_empty and not self._breaks
         self._flush_breaks()
-        self._pieces.append(f" {text}" if owed else text)
+        self._append(f" {text}" if owed else text)
         self._space = False
         self._line_empty = False
 
@@ -179,8 +194,14 @@ class _TextTarget:
         if not data:
             return
         self._flush_breaks()
-        self._pieces.append(data.replace("\r\n", "\n"))
+        self._append(data.replace("\r\n", "\n"))
         self._line_empty = False
+
+    def _append(self, text: str) -> None:
+        self._length += len(text)
+        if self._most is not None and self._length > self._most:
+            raise TextTooLongError(f"text of more than {self._most:,} characters")
+        self._pieces.append(text)
 
     def _end_link(self, href: str, start: int) -> None:
         if not href or href.startswith(("#", "javascript:", "data:")):

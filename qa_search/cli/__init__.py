@@ -23,6 +23,7 @@ _COMMANDS = {
     "info": "Say what the index holds.",
     "query": "Find the closest past answers.",
     "tune": "Learn the ranking's weights for this archive.",
+    "verify": "Check every byte of the index.",
 }
 
 

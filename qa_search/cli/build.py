@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import click
 
+from qa_search.archives.base import Limits, format_size, parse_size
 from qa_search.build import DEFAULT_SOURCE, build_index
 from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
 from qa_search.cli.progress import ProgressLine
 from qa_search.encoders import Device, PrecisionChoice
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.types import BuildReport
+
+
+class _Size(click.ParamType[int]):
+    """A number, with a unit if one is wanted."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            size = parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return size or self.fail("a limit is at least 1", param, ctx)
+
+
+def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an option that sets one of the `Limits`; what goes over it is set aside."""
+    default = getattr(Limits(), limit)
+    shown = format_size(default).removesuffix(" bytes") if limit.endswith("bytes") else f"{default:,}"
+    return click.option(name, limit, type=_Size(), default=default, show_default=shown, metavar="N", help=what)
 
 
 @click.command()
@@ -34,6 +58,10 @@ from qa_search.types import BuildReport
     show_default=True,
     help="The most tokens of a passage.",
 )
+@limit_option("--max-post", "post_characters", "The most characters of a post.")
+@limit_option("--max-record", "record_bytes", "The most bytes of a line, a row, a JSON value or a page.")
+@limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .zip or .7z may unpack to.")
+@limit_option("--max-files", "files", "The most files in a .zip or .7z.")
 @click.option("--rebuild", is_flag=True, help="Compute everything afresh, reuse nothing.")
 @click.option(
     "--device",
@@ -61,6 +89,10 @@ def build(
     strict: bool,
     keep_going: bool,
     passage_tokens: int,
+    post_characters: int,
+    record_bytes: int,
+    unpacked_bytes: int,
+    files: int,
     rebuild: bool,
     device: Device,
     precision: PrecisionChoice,
@@ -88,6 +120,9 @@ def build(
         strict=strict,
         keep_going=keep_going,
         passage_tokens=passage_tokens,
+        limits=Limits(
+            post_characters=post_characters, record_bytes=record_bytes, unpacked_bytes=unpacked_bytes, files=files
+        ),
         rebuild=rebuild,
         device=device,
         precision=precision,

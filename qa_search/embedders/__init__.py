@@ -8,6 +8,7 @@ import numpy as np
 
 from qa_search.embedders.base import Embedder, ModelId, Vectors
 from qa_search.embedders.locate import DEFAULT_MODEL, locate_model
+from qa_search.errors import ModelError
 from qa_search.passages import Splitter
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Embedder",
     "ModelId",
     "Vectors",
+    "checked_vectors",
     "embed_whole_queries",
     "load_embedder",
     "locate_model",
@@ -34,6 +36,22 @@ def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool
     return SentenceTransformerEmbedder(located)
 
 
+def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
+    """Return what an embedder gave, as float32, if it is one vector of numbers for each text.
+
+    Raises:
+        ModelError: if it is not.
+    """
+    found = np.asarray(vectors)
+    if found.shape != (count, embedder.dimension) or found.dtype.kind != "f" or not np.isfinite(found).all():
+        shape = f"{found.dtype} {found.shape}"
+        raise ModelError(
+            f"the model {embedder.model_id.name!r} gave {shape} for {count} texts, where finite numbers of shape "
+            f"({count}, {embedder.dimension}) were expected. Use another model, or build with --precision fp32."
+        )
+    return np.asarray(found, np.float32)
+
+
 def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
     """Embed questions of any length: (n, dimension), unit length.
 
@@ -50,7 +68,7 @@ def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
             spans = Splitter(embedder.count_tokens, limit).split(text) or spans
         parts += [text[start:end] for start, end in spans]
         owners += [number] * len(spans)
-    vectors = embedder.embed_queries(parts)
+    vectors = checked_vectors(embedder.embed_queries(parts), len(parts), embedder)
     if len(parts) == len(texts):
         return vectors
     sums = np.zeros((len(texts), embedder.dimension), np.float32)

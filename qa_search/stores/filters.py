@@ -7,19 +7,27 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a post must be like to be a hit. Dates compare as ISO 8601; ``until`` is exclusive here."""
+    """What a post must be like to be a hit. Dates compare as ISO 8601; ``until`` is exclusive here.
+
+    ``other_than`` is the number of a post that is left out.
+    """
 
     since: str | None = None
     until: str | None = None
     source: str | None = None
     tags: tuple[str, ...] = ()
+    other_than: int | None = None
 
     def __bool__(self) -> bool:
         return self != Filters()
 
-    def sql(self) -> tuple[str, list[str]]:
+    def sql(self) -> tuple[str, list[str | int]]:
         """Return the condition on ``entry e`` and its parameters."""
-        conditions, values = ["1"], []
+        conditions: list[str] = ["1"]
+        values: list[str | int] = []
+        if self.other_than is not None:
+            conditions.append("e.post <> ?")
+            values.append(self.other_than)
         if self.since is not None:
             conditions.append("e.date >= ?")
             values.append(self.since)

@@ -6,11 +6,13 @@ model and settings), so it does not matter what became of the archive meanwhile.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import apsw
 import numpy as np
+import xxhash
 
 from qa_search.embedders.base import Vectors
 
@@ -25,7 +27,7 @@ class VectorJournal:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._db = _open(path)
-        except sqlite3.DatabaseError:
+        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
             path.unlink()  # damaged: what it held is computed again
             self._db = _open(path)
 
@@ -35,28 +37,33 @@ class VectorJournal:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
-            query = f"SELECT key, vector FROM vector WHERE key IN ({marks})"  # noqa: S608 - marks only
-            for key, data in self._db.execute(query, list(chunk)):
-                vector = np.frombuffer(data, np.float32)
-                if len(vector) == self._dimension:
-                    found[key] = vector
+            query = f"SELECT key, vector, sum FROM computed WHERE key IN ({marks})"  # noqa: S608 - marks only
+            with suppress(apsw.CorruptError):  # what is damaged is computed again
+                for key, data, known in self._db.execute(query, list(chunk)):
+                    if known == _sum(key, data) and len(data) == self._dimension * 4:
+                        found[key] = np.frombuffer(data, np.float32)
         return found
 
     def add(self, keys: Sequence[bytes], vectors: Vectors) -> None:
         """Keep vectors (n, dimension)."""
-        rows = [(key, vector.tobytes()) for key, vector in zip(keys, vectors, strict=True)]
-        with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?)", rows)
+        rows = [(key, data := vector.tobytes(), _sum(key, data)) for key, vector in zip(keys, vectors, strict=True)]
+        with suppress(apsw.CorruptError), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO computed VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
         """Close the file and keep it."""
         self._db.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path)
+def _open(path: Path) -> apsw.Connection:
+    db = apsw.Connection(str(path))
     # A write-ahead log survives a kill; without waiting for the disk it may lose the latest blocks to a power cut.
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = OFF")
-    db.execute("CREATE TABLE IF NOT EXISTS vector (key BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID")
+    columns = "key BLOB PRIMARY KEY, vector BLOB NOT NULL, sum BLOB NOT NULL"
+    db.execute(f"CREATE TABLE IF NOT EXISTS computed ({columns}) WITHOUT ROWID")
     return db
+
+
+def _sum(key: bytes, data: bytes) -> bytes:
+    return xxhash.xxh3_64_digest(key + data)

@@ -126,17 +126,16 @@ class LexicalStore:
                 "Name one that can be written to in TMPDIR."
             ) from error
         try:
-            for path in self._folder.iterdir():
-                (Path(links) / path.name).symlink_to(path.absolute())
-            index = tantivy.Index.open(links)
-            index.config_reader(reload_policy="manual")
-            self._schema = index.schema
-            self._searcher = index.searcher()
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
+            with self._damage_named():
+                for path in self._folder.iterdir():
+                    (Path(links) / path.name).symlink_to(path.absolute())
+                index = tantivy.Index.open(links)
+                index.config_reader(reload_policy="manual")
+                self._schema = index.schema
+                self._searcher = index.searcher()
+                self.count: int = self._searcher.num_docs
         finally:
             shutil.rmtree(links, ignore_errors=True)
-        self.count: int = self._searcher.num_docs
 
     def search(self, weights: Mapping[str, float], k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
         """Find the posts of the highest BM25 score.
@@ -151,13 +150,14 @@ class LexicalStore:
         """
         if not weights or not self.count or k < 1:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(*item)) for item in weights.items()])
-        if allowed is not None:
-            members = tantivy.Query.term_set_query(self._schema, _NUMBER, allowed.tolist())
-            unscored = tantivy.Query.const_score_query(members, 0.0)
-            query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
-        found = self._searcher.search(query, min(k, self.count), count=False).hits
-        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
+        with self._damage_named():
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(*item)) for item in weights.items()])
+            if allowed is not None:
+                members = tantivy.Query.term_set_query(self._schema, _NUMBER, allowed.tolist())
+                unscored = tantivy.Query.const_score_query(members, 0.0)
+                query = tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
+            found = self._searcher.search(query, min(k, self.count), count=False).hits
+            numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
         scores = np.fromiter((score for score, _ in found), np.float32, len(found))
         order = np.lexsort((numbers, -scores))
         return numbers[order], scores[order]
@@ -166,7 +166,8 @@ class LexicalStore:
         """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
         rarity = {}
         for term in terms:
-            holders = self._searcher.doc_freq(_TEXT, term)
+            with self._damage_named():
+                holders = min(self._searcher.doc_freq(_TEXT, term), self.count)
             rarity[term] = math.log(1 + (self.count - holders + 0.5) / (holders + 0.5))
         return rarity
 
@@ -185,11 +186,17 @@ class LexicalStore:
     def _term(self, term: str, weight: float) -> Any:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)
 
-    def _damaged(self, error: Exception) -> IndexDamagedError:
-        index = self._folder.parent.parent.parent
-        return IndexDamagedError(
-            f"{self._folder}: {_reason(error)}. Build the index again: qa-search build --index {index}"
-        )
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """Turn what tantivy makes of damaged files into an error that names them."""
+        try:
+            yield
+        except BaseException as error:
+            # Where Rust panics, what comes out is no Exception, and its class cannot be imported.
+            if not isinstance(error, OSError | ValueError) and type(error).__name__ != "PanicException":
+                raise
+            index = self._folder.parent.parent.parent
+            raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
 
 
 @contextmanager
@@ -201,5 +208,5 @@ def _write_errors() -> Iterator[None]:
         raise OSError(f"the lexical index: {_reason(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]

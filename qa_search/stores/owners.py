@@ -62,6 +62,10 @@ class Owners:
             raise self._damaged(f"{mapped.shape} {mapped.dtype}, where the manifest says {count} entries", name)
         return mapped
 
+    def post_of_each(self, passages: Ids) -> Ids:
+        """Return the number of each passage's post: (n,)."""
+        return self._posts[passages].astype(np.int64)
+
     def posts_of(self, passages: Ids) -> Ids:
         """Return the numbers of the posts that passages belong to: ascending, each once."""
         return np.unique(self._posts[passages]).astype(np.int64)
@@ -94,6 +98,4 @@ class Owners:
 
     def _damaged(self, what: str, name: str = POSTS_NAME) -> IndexDamagedError:
         index = self._folder.parent.parent
-        return IndexDamagedError(
-            f"{self._folder / name}: {what}. Build the index again: qa-search build --index {index}"
-        )
+        return IndexDamagedError.told(index, f"{self._folder / name}: {what}")

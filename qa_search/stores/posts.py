@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from qa_search.errors import IndexDamagedError
+from qa_search.files import BLOCKS_SUFFIX, write_block_sums
+from qa_search.stores.database import ReadOnlyDatabase, create_database
 from qa_search.stores.filters import Filters, fold_tag
 from qa_search.stores.owners import write_owners
 from qa_search.stores.vectors import Ids
-from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
+from qa_search.types import FIELDS, AnswerPart, Field, MissingPost, OtherPost, Passage, Post, SetAside, SourceCount
 
 DATABASE_NAME = "posts.sqlite"
+BLOCKS_NAME = DATABASE_NAME + BLOCKS_SUFFIX
 
-_SCHEMA = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-PRAGMA locking_mode = EXCLUSIVE;
+_TABLES = """
 CREATE TABLE post (
     id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE,
     title TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL, answers TEXT NOT NULL
@@ -45,7 +44,7 @@ CREATE TABLE passage (
 );
 CREATE TABLE unanswered (source TEXT NOT NULL, source_id TEXT NOT NULL, title TEXT NOT NULL);
 CREATE TABLE set_aside (source TEXT NOT NULL, place TEXT NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE page_title (folded TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (folded, entry)) WITHOUT ROWID;
 CREATE TABLE page_link (folded TEXT NOT NULL, title TEXT NOT NULL, source_id TEXT NOT NULL);
 """
 _INDICES = """
@@ -55,9 +54,13 @@ CREATE INDEX entry_date ON entry (date);
 CREATE INDEX passage_of_post ON passage (post);
 CREATE INDEX passage_key ON passage (key);
 """
+# Indexes of format 3 do not say which entry has a title, and have no block sums.
+_OLD_TITLES = "CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID"
+_NO_ENTRY = -1
+_STATEMENTS = [statement for statement in (_TABLES + _INDICES).split(";") if statement.strip()]
 _TEXTS = (
-    "SELECT key, CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\" "
-    "FROM passage JOIN post ON post.id = passage.post"
+    "SELECT key, CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\", "
+    "passage.id, passage.post, field FROM passage JOIN post ON post.id = passage.post"
 )
 _ENTRY = (
     "e.source, e.source_id, p.title, p.question, p.answer, e.date, e.url, e.tags, e.author, e.score, p.answers, "
@@ -67,6 +70,16 @@ _ENTRY = (
 
 KeyedPassage = tuple[Passage, bytes]
 _CHUNK = 500
+
+
+class StoredPassage(NamedTuple):
+    """A passage with its number, its post's number, its side, its `passage_key` and its text."""
+
+    number: int
+    post: int
+    field: Field
+    key: bytes
+    text: str
 
 
 def fold_title(title: str) -> str:
@@ -80,9 +93,9 @@ class PostWriter:
     def __init__(self, folder: Path) -> None:
         self.path = folder / DATABASE_NAME
         # Used from one thread at a time; statements are in one transaction until `close`.
-        self._db = sqlite3.connect(self.path, isolation_level=None)
-        self._db.executescript(_SCHEMA)
+        self._db = create_database(self.path)
         self._db.execute("BEGIN")
+        self._db.execute(_TABLES)
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
         self._texts = hashlib.blake2b(digest_size=16)
 
@@ -92,7 +105,7 @@ class PostWriter:
         An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
         """
         post, post_id = self._with_free_id(post)
-        self._add_page(post)
+        self._add_page(post, self.entries)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
         if row is None:
@@ -124,7 +137,7 @@ class PostWriter:
 
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""
-        self._add_page(post)
+        self._add_page(post, _NO_ENTRY)
         self._db.execute("INSERT INTO unanswered VALUES (?, ?, ?)", (post.source, post.source_id, post.title))
         self.unanswered += 1
 
@@ -152,21 +165,22 @@ class PostWriter:
         """Return the texts of some passages from all over the archive."""
         step = max(self.passages // count, 1)
         rows = self._db.execute(f"{_TEXTS} WHERE passage.id % ? = 0 ORDER BY passage.id LIMIT ?", (step, count))
-        return [text[start:end] for _, text, start, end in rows]
+        return [text[start:end] for _, text, start, end, *_ in rows]
 
     def passage_texts(self, size: int) -> Iterator[list[tuple[bytes, str]]]:
         """Yield the keys and texts of all passages in order, some at a time."""
         cursor = self._db.execute(f"{_TEXTS} ORDER BY passage.id")
-        while rows := cursor.fetchmany(size):
-            yield [(key, text[start:end]) for key, text, start, end in rows]
+        while rows := list(islice(cursor, size)):
+            yield [(key, text[start:end]) for key, text, start, end, *_ in rows]
 
     def close(self) -> None:
         """Finish the files."""
         rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
         write_owners(self.path.parent, rows, self.passages)
         self._db.execute("COMMIT")
-        self._db.executescript(_INDICES)
+        self._db.execute(_INDICES)
         self._db.close()
+        write_block_sums(self.path)
 
     def abandon(self) -> None:
         """Close the file as it is, to be deleted."""
@@ -180,11 +194,11 @@ class PostWriter:
             candidate = replace(post, source_id=f"{post.source_id}~{number}")
         return candidate, post_id
 
-    def _add_page(self, post: Post) -> None:
+    def _add_page(self, post: Post, entry: int) -> None:
         """Note a page's title and the titles that it links to."""
         if post.prev_title is None and post.next_title is None:
             return
-        self._db.execute("INSERT OR IGNORE INTO page_title VALUES (?)", (fold_title(post.title),))
+        self._db.execute("INSERT OR IGNORE INTO page_title VALUES (?, ?)", (fold_title(post.title), entry))
         for title in (post.prev_title, post.next_title):
             if title:
                 self._db.execute("INSERT INTO page_link VALUES (?, ?, ?)", (fold_title(title), title, post.source_id))
@@ -200,19 +214,47 @@ class PostStore:
             IndexDamagedError: if it is missing or no database.
         """
         self._path = folder / DATABASE_NAME
-        self._lock = threading.Lock()
-        # immutable: no locks and no files beside it, since a published generation never changes
-        uri = f"{self._path.absolute().as_uri()}?mode=ro&immutable=1"
+        self._current = self._path.with_name(BLOCKS_NAME).exists()
+        statements = [
+            _OLD_TITLES if "page_title" in statement and not self._current else statement for statement in _STATEMENTS
+        ]
         try:
-            self._db = sqlite3.connect(uri, uri=True, check_same_thread=False)
-            self._db.execute("SELECT 1 FROM entry LIMIT 1")
-        except sqlite3.Error as error:
+            self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
+        except (OSError, ValueError) as error:
             raise self._damaged(error) from error
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
+
+    def counts(self) -> dict[str, int]:
+        """Count what a manifest counts."""
+        tables = ("post", "passage", "entry", "set_aside", "unanswered")
+        posts, passages, entries, set_aside, unanswered = (
+            int(self._all(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - the names above
+            for table in tables
+        )
+        return {
+            "posts": posts,
+            "duplicates": entries - posts,
+            "passages": passages,
+            "set_aside": set_aside,
+            "unanswered": unanswered,
+        }
+
+    def flaws(self) -> list[str]:
+        """Return what SQLite finds wrong when it reads all of the file."""
+        return [text for (text,) in self._all("PRAGMA integrity_check(10)") if text != "ok"]
+
+    def passage_blocks(self, size: int) -> Iterator[list[StoredPassage]]:
+        """Yield all passages in order of their numbers, some at a time."""
+        last = -1
+        while rows := self._all(f"{_TEXTS} WHERE passage.id > ? ORDER BY passage.id LIMIT ?", (last, size)):
+            yield [
+                StoredPassage(number, post, field, key, text[start:end])
+                for key, text, start, end, number, post, field in rows
+            ]
+            last = rows[-1][4]
 
     def allowed_posts(self, filters: Filters) -> Ids:
         """Return the numbers of the posts that pass, in ascending order."""
@@ -227,7 +269,12 @@ class PostStore:
             marks = ",".join("?" * len(chunk))
             query = f'SELECT id, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
             for number, field, start, end in self._all(query, chunk):
+                if field not in FIELDS or not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end):
+                    raise self._damaged(f"passage {number} is none")
                 found[number] = Passage(field, start, end)
+        for number in numbers:
+            if number not in found:
+                raise self._damaged(f"passage {number} is missing")
         return found
 
     def source_ids(self, posts: Sequence[int]) -> dict[int, list[str]]:
@@ -268,7 +315,7 @@ class PostStore:
         )
         if not rows:
             raise self._damaged(f"post {post} is missing")
-        return _post(rows[0])
+        return self._post(rows[0])
 
     def find(self, post_id: str) -> Post | None:
         """Return a post by any of its ids, None if there is none of that id."""
@@ -276,7 +323,12 @@ class PostStore:
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = ?",  # noqa: S608
             [post_id],
         )
-        return _post(rows[0]) if rows else None
+        return self._post(rows[0]) if rows else None
+
+    def number_of(self, post_id: str) -> int | None:
+        """Return the number of the post that has this id, None if there is none."""
+        rows = self._all("SELECT post FROM entry WHERE post_id = ?", [post_id])
+        return int(rows[0][0]) if rows else None
 
     def ids_of(self, post_id: str) -> list[str]:
         """Return all ids of the post that has this one, in the order in which they came."""
@@ -287,6 +339,24 @@ class PostStore:
         """Return all that its sources call the post that has this id, in the order in which they came."""
         query = "SELECT source_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
         return [row[0] for row in self._all(query, [post_id])]
+
+    def neighbours(self, post: Post) -> tuple[OtherPost | None, OtherPost | None]:
+        """Return the posts that a page's Prev and Next lines link to, None where there is none (or no such line)."""
+        return self._linked(post, post.prev_title, "next_title"), self._linked(post, post.next_title, "prev_title")
+
+    def _linked(self, post: Post, title: str | None, back: str) -> OtherPost | None:
+        """Return the page of this title among those of the post's source, best one that links back."""
+        if not title or not self._current:
+            return None
+        rows = self._all(
+            f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
+            "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
+            "ORDER BY e.id LIMIT 100",
+            (fold_title(title), post.source),
+        )
+        own = fold_title(post.title)
+        rows.sort(key=lambda row: fold_title(row[4] or "") != own)
+        return OtherPost(*rows[0][:4]) if rows else None
 
     def source_counts(self) -> list[SourceCount]:
         """Count what each source gave."""
@@ -313,16 +383,30 @@ class PostStore:
         )
         return [MissingPost(title, tuple(sorted(set(json.loads(ids))))) for title, ids in rows]
 
-    def _all(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._db.execute(query, tuple(values)).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise self._damaged(error) from error
+    def _post(self, row: Sequence[Any]) -> Post:
+        (
+            source, source_id, title, question, answer, date, url, tags, author, score, answers, prev_title, next_title,
+        ) = row  # fmt: skip
+        texts, others = (source, source_id, title, question, answer), (date, url, author, prev_title, next_title)
+        try:
+            if not all(isinstance(text, str) for text in (*texts, *(other for other in others if other is not None))):
+                raise TypeError("a text is none")
+            return Post(
+                source, source_id, title, question, answer, date, url, tuple(map(str, json.loads(tags))), author, score,
+                tuple(AnswerPart(**part) for part in json.loads(answers)), prev_title, next_title,
+            )  # fmt: skip
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(f"a post cannot be read ({error})") from error
+
+    def _all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.all(query, values)
+        except ValueError as error:
+            raise self._damaged(error) from error
 
     def _damaged(self, what: object) -> IndexDamagedError:
         folder = self._path.parent.parent.parent
-        return IndexDamagedError(f"{self._path}: {what}. Build the index again: qa-search build --index {folder}")
+        return IndexDamagedError.told(folder, f"{self._path}: {what}")
 
 
 def _to_json(values: Sequence[object]) -> str:
@@ -340,28 +424,6 @@ def content_hash(post: Post) -> bytes:
     for text in (post.title, post.question, post.answer):
         digest.update(" ".join(text.split()).encode() + b"\0")
     return digest.digest()
-
-
-def _post(row: Sequence[Any]) -> Post:
-    (
-        source,
-        source_id,
-        title,
-        question,
-        answer,
-        date,
-        url,
-        tags,
-        author,
-        score,
-        answers,
-        prev_title,
-        next_title,
-    ) = row
-    return Post(
-        source, source_id, title, question, answer, date, url, tuple(json.loads(tags)), author, score,
-        tuple(AnswerPart(**part) for part in json.loads(answers)), prev_title, next_title,
-    )  # fmt: skip
 
 
 def _chunks(values: Sequence[int], size: int = _CHUNK) -> Iterator[list[int]]:

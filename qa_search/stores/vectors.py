@@ -6,7 +6,10 @@ memory-mapped when it is opened.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +19,15 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError
+from qa_search.threads import configured_threads
 
 SHARD_VECTORS = 16_384
 # A FAISS file claims its own sizes; beyond twice the file's real size they are made up.
 _MIN_DESERIALIZATION_BYTES = 1 << 20
+# From 20 on, FAISS multiplies matrices instead of comparing one query after the other.
+_QUERIES_PER_THREAD = 20
+# FAISS's own memory for a search grows with their number.
+_QUERIES_AT_ONCE = 256
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
@@ -129,6 +137,16 @@ class VectorStore:
         Returns:
             scores and passage numbers, both (n, found), best first.
         """
+        parts = min(configured_threads(), max(len(queries) // _QUERIES_PER_THREAD, 1))
+        parts = max(parts, -(-len(queries) // _QUERIES_AT_ONCE))
+        if parts == 1:
+            return self._search(queries, k, allowed)
+        found = list(_pool().map(lambda part: self._search(part, k, allowed), np.array_split(queries, parts)))
+        return np.concatenate([scores for scores, _ in found]), np.concatenate([ids for _, ids in found])
+
+    def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
+        """Search on this thread alone."""
+        faiss.omp_set_num_threads(1)  # of this thread: else every thread that searches would start a team of its own
         found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards if shard.ntotal]
         if not found:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
@@ -156,6 +174,16 @@ class VectorStore:
                 yield shard.reconstruct_n(start, min(size, shard.ntotal - start))
 
 
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads that all stores share, so that callers do not multiply them."""
+    return ThreadPoolExecutor(configured_threads(), thread_name_prefix="qa-search-vectors")
+
+
+# Threads do not survive a fork: the child starts its own.
+os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
     parameters = None
     count = shard.ntotal
@@ -176,6 +204,4 @@ def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, all
 
 
 def _damaged(path: Path, what: str) -> IndexDamagedError:
-    return IndexDamagedError(
-        f"{path}: {what}. Build the index again: qa-search build --index {path.parent.parent.parent}"
-    )
+    return IndexDamagedError.told(path.parent.parent.parent, f"{path}: {what}")

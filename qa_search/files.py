@@ -1,0 +1,182 @@
+"""Files that can be trusted: flushed to the disk when written, measured, and checked when read.
+
+Two hashes are kept of each. SHA-256 is the one to compare with other programs, and what `verify` computes. XXH3 is ten
+times as fast, so that opening an index can read every byte of it: it tells damage, not forgery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xxhash
+
+# What is checked at once in a file that is read here and there.
+BLOCK_BYTES = 1 << 12
+BLOCKS_SUFFIX = ".blocks"
+_CHUNK = 1 << 18
+
+Record = Mapping[str, Any]
+
+
+def flush(path: Path) -> None:
+    """Have the system write a file, or a folder's list of names, to the disk itself."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def flush_tree(folder: Path) -> None:
+    """Flush a folder and all that is in it, what is deepest first."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        flush(path)
+    flush(folder)
+
+
+def measure(path: Path) -> dict[str, Any]:
+    """Return what a manifest says of a file: its size and both hashes."""
+    sha256, xxh3, size = hashlib.sha256(), xxhash.xxh3_128(), 0
+    with path.open("rb") as stream:
+        for chunk in _chunks(stream.fileno()):
+            sha256.update(chunk)
+            xxh3.update(chunk)
+            size += len(chunk)
+    return {"bytes": size, "sha256": sha256.hexdigest(), "xxh3": xxh3.hexdigest()}
+
+
+def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
+    """Compare every byte of a file with what was written: None if it is the same, else what is wrong.
+
+    ``thorough`` computes SHA-256 as well. Records of format 3 have nothing else.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    try:
+        return _damage(descriptor, path, record, thorough=thorough)
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror})"
+    finally:
+        os.close(descriptor)
+
+
+class Watch:
+    """Holds the files of an open index, to tell whether somebody changed one in place meanwhile.
+
+    What is mapped into memory can change under the reader's hands. Files that were replaced or removed are another
+    matter: the reader keeps those that it opened.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[_Held] = []
+        self._process = os.getpid()
+
+    def add(self, path: Path, record: Record, *, read: bool = True) -> str | None:
+        """Check a file and hold it; return what is wrong with it, or None.
+
+        ``read`` is false for a file that is checked block by block as it is read (see `BlockSums`): its size is enough.
+
+        Raises:
+            FileNotFoundError: if it is not there.
+        """
+        descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, descriptor)
+        status = os.fstat(descriptor)
+        self._held.append(_Held(path, descriptor, status.st_size, status.st_mtime_ns))
+        if not read:
+            return _other_size(path, status.st_size, record)
+        return _damage(descriptor, path, record)
+
+    def changed(self) -> Path | None:
+        """Return a file that was written to since it was added, if there is one."""
+        for held in self._held:
+            status = os.fstat(held.descriptor)
+            if (status.st_size, status.st_mtime_ns) != (held.size, held.mtime_ns):
+                return held.path
+        return None
+
+    @property
+    def forked(self) -> bool:
+        """Whether this is another process than the one that opened the files."""
+        return os.getpid() != self._process
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    path: Path
+    descriptor: int
+    size: int
+    mtime_ns: int
+
+
+def write_block_sums(path: Path) -> None:
+    """Write beside a finished file the hash of each of its blocks."""
+    with path.open("rb") as stream:
+        sums = [xxhash.xxh3_64_intdigest(chunk) for chunk in _chunks(stream.fileno(), BLOCK_BYTES)]
+    path.with_name(path.name + BLOCKS_SUFFIX).write_bytes(np.asarray(sums, "<u8").tobytes())
+
+
+class BlockSums:
+    """Reads a file here and there, and gives no byte that is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        self._sums = np.frombuffer(path.with_name(path.name + BLOCKS_SUFFIX).read_bytes(), "<u8")
+        self._descriptor = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def read(self, amount: int, offset: int) -> bytes:
+        """Read bytes; fewer where the file ends.
+
+        Raises:
+            ValueError: if they are not what was written.
+        """
+        first, last = offset // BLOCK_BYTES, (offset + amount - 1) // BLOCK_BYTES
+        start = first * BLOCK_BYTES
+        data = os.pread(self._descriptor, (last + 1 - first) * BLOCK_BYTES, start)
+        for at in range(0, len(data), BLOCK_BYTES):
+            number = first + at // BLOCK_BYTES
+            block = data[at : at + BLOCK_BYTES]
+            if number >= len(self._sums) or xxhash.xxh3_64_intdigest(block) != int(self._sums[number]):
+                raise ValueError(f"bytes {start + at} to {start + at + len(block)} are not what was written")
+        return data[offset - start : offset - start + amount]
+
+
+def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = False) -> str | None:
+    wrong_size = _other_size(path, os.fstat(descriptor).st_size, record)
+    if wrong_size:
+        return wrong_size
+    sha256 = hashlib.sha256() if thorough or "xxh3" not in record else None
+    xxh3 = xxhash.xxh3_128()
+    for chunk in _chunks(descriptor):
+        xxh3.update(chunk)
+        if sha256 is not None:
+            sha256.update(chunk)
+    if sha256 is not None and sha256.hexdigest() != record["sha256"]:
+        return f"{path} is not what was written (its SHA-256 is another)"
+    if record.get("xxh3", xxh3.hexdigest()) != xxh3.hexdigest():
+        return f"{path} is not what was written (its XXH3 is another)"
+    return None
+
+
+def _other_size(path: Path, size: int, record: Record) -> str | None:
+    return None if size == record["bytes"] else f"{path} has {size} bytes, where {record['bytes']} were written"
+
+
+def _chunks(descriptor: int, size: int = _CHUNK) -> Iterator[memoryview]:
+    """Yield a file from its start, each chunk valid until the next."""
+    buffer = memoryview(bytearray(size))
+    at = 0
+    while count := os.preadv(descriptor, [buffer], at):
+        yield buffer[:count]
+        at += count

@@ -1,0 +1,123 @@
+"""Check every byte and every count of an index, and go back to the generation before if the latest is damaged."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qa_search.errors import IndexDamagedError, IndexFolderError, IndexNotFoundError
+from qa_search.files import find_damage
+from qa_search.generations import GENERATIONS, IndexFolder
+from qa_search.manifest import find_flaw
+from qa_search.retrieval import Retriever
+from qa_search.stores.posts import passage_key
+from qa_search.types import GenerationCheck, VerifyReport
+
+_BLOCK = 4096
+# How far the length of a stored vector may be from 1.
+_UNIT_TOLERANCE = 1e-3
+_MOST_PROBLEMS = 20
+
+
+def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> VerifyReport:
+    """Read everything in an index folder and compare it with what was written.
+
+    Args:
+        index: the index folder.
+        fall_back: if the generation that answers is damaged, let the latest one that is whole answer instead.
+
+    Raises:
+        IndexNotFoundError: if there is no index in the folder.
+        IndexLockedError: if it should fall back while a build is writing.
+        IndexWriteError: if it should fall back and the folder cannot be written to.
+    """
+    started = time.perf_counter()
+    folder = IndexFolder(index)
+    pointer_problem, answering, sha256 = "", None, ""
+    try:
+        answering, sha256 = folder.pointer()
+    except IndexDamagedError as error:
+        pointer_problem = str(error)
+    except IndexNotFoundError as error:
+        if not folder.names():
+            raise
+        pointer_problem = str(error)
+    checks = [_check(folder, name, sha256 if name == answering else None) for name in folder.names()]
+    if answering is not None and not any(check.answers for check in checks):
+        pointer_problem = f"{folder.path}: the pointer names {answering}, and there is no such generation"
+    fine = any(check.answers and not check.problems for check in checks)
+    fell_back_to = None
+    if not fine and fall_back:
+        fell_back_to = next((check.generation for check in checks if not check.problems), None)
+        if fell_back_to is not None:
+            with folder.writing():
+                folder.point_to(fell_back_to)
+    return VerifyReport(
+        index=os.fspath(index),
+        generation=fell_back_to or answering,
+        ok=fine or fell_back_to is not None,
+        pointer_problem=pointer_problem or None,
+        generations=tuple(checks),
+        fell_back_to=fell_back_to,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+
+
+def _check(folder: IndexFolder, name: str, pointed: str | None) -> GenerationCheck:
+    """Check one generation; ``pointed`` is the hash that the pointer has for it, if it is the one that answers."""
+    try:
+        manifest = folder.read_manifest(name, pointed)
+    except IndexFolderError as error:
+        return GenerationCheck(name, pointed is not None, 0, 0, (str(error),))
+    home = folder.path / GENERATIONS / name
+    files = {home / file: record for file, record in manifest["files"].items()}
+    flaw = find_flaw(manifest)
+    if flaw is None and manifest["encoder"]["kind"] == "onnx":
+        exported = folder.path / "encoders" / manifest["encoder"]["folder"]
+        files |= {exported / file: record for file, record in manifest["encoder"]["files"].items()}
+    problems = [damage for path, record in files.items() if (damage := find_damage(path, record, thorough=True))]
+    if flaw:
+        problems.append(f"{home}: the manifest says nothing usable of {flaw}")
+    if not problems:
+        problems += _contradictions(home, manifest)
+    size = sum(record["bytes"] for record in files.values())
+    return GenerationCheck(name, pointed is not None, len(files), size, tuple(problems[:_MOST_PROBLEMS]))
+
+
+def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """Find what is wrong in files that are what was written: the parts do not belong together."""
+    try:
+        with closing(Retriever(place, manifest)) as retriever:
+            retriever.require_counts(manifest["counts"])
+            yield from _contradicting_passages(place, retriever)
+    except IndexDamagedError as error:
+        yield str(error)
+
+
+def _contradicting_passages(place: Path, retriever: Retriever) -> Iterator[str]:
+    yield from (f"{place / 'posts.sqlite'}: {flaw}" for flaw in retriever.posts.flaws())
+    at = 0
+    for rows in retriever.posts.passage_blocks(_BLOCK):
+        numbers = np.arange(at, at + len(rows))
+        where = f"the passages {at} to {at + len(rows) - 1}"
+        if [row.number for row in rows] != numbers.tolist():
+            yield f"{place / 'posts.sqlite'}: {where} are not numbered one by one"
+            return
+        posts, sides = retriever.owners.post_of_each(numbers).tolist(), retriever.owners.sides_of(numbers)
+        if list(zip(posts, sides, strict=True)) != [(row.post, row.field) for row in rows]:
+            yield f"{place}: {where} belong to other posts than posts.sqlite says"
+        if any(passage_key(row.text) != row.key for row in rows):
+            yield f"{place / 'posts.sqlite'}: a text among {where} is not the one that was embedded"
+        at += len(rows)
+    for vectors in retriever.vectors.blocks(_BLOCK):
+        lengths = np.linalg.norm(vectors, axis=1)
+        # A model may give nothing for a text that it knows no word of.
+        if not ((np.abs(lengths - 1) < _UNIT_TOLERANCE) | (lengths == 0)).all():
+            yield f"{place}: a vector is not of unit length"
+            return

@@ -1,0 +1,1 @@
+"""What the project promises about damage, interruption and hostile input, each promise tried many times."""
