@@ -243,3 +243,79 @@ def test_filtered_search_equals_brute_force(tmp_path: Path) -> None:
                 passing = [hit.source_id for hit in everything if (hit.date or "") >= since and tag in hit.tags]
                 found = index.search("w1 w2 w3 w4", k=5, since=since, tags=[tag])
                 assert ids(found) == passing[:5]
+
+
+def test_refresh_moves_to_what_a_build_published(index: SearchIndex, tmp_path: Path) -> None:
+    """Until then the old posts answer; a search that was going on is not disturbed."""
+    path = Path(index.info().index)
+    assert not index.refresh()
+    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder())
+    assert "knee" in ids(index.search("knee", k=10))
+    embedder = index.embedder
+    assert index.refresh()
+    assert not index.refresh()
+    assert ids(index.search("knee1", k=1)) == ["post-00001.txt"]
+    assert index.embedder is embedder
+
+
+def test_refresh_keeps_what_answers_if_the_new_generation_is_damaged(index: SearchIndex, tmp_path: Path) -> None:
+    """The damage is told, and the old posts go on answering."""
+    path = Path(index.info().index)
+    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder())
+    database = path / "generations" / "g000002" / "posts.sqlite"
+    database.write_bytes(database.read_bytes()[:-1] + b"x")
+    with pytest.raises(IndexDamagedError, match=r"posts\.sqlite is not what was written"):
+        index.refresh()
+    assert len(index.search("knee", k=10).hits) == 3
+
+
+def test_similar_finds_other_posts_than_the_post_itself(index: SearchIndex) -> None:
+    """Ranked by its question, within the filters; whether the others answer it is judged without itself."""
+    knee = index.search("knee stairs", k=3).hits
+    own = next(hit for hit in knee if hit.source_id == "knee")
+    assert ids(index.similar(own.post_id, k=5)) == ["loop", "heel"]
+    assert ids(index.similar(own.post_id, k=5, since="2018")) == ["heel"]
+    assert [hit.rank for hit in index.similar(own.post_id, k=5).hits] == [1, 2]
+    with pytest.raises(QueryError, match="'nonsense': there is no post of this id"):
+        index.similar("nonsense")
+
+
+def test_neighbours_are_the_pages_that_a_page_links_to(tmp_path: Path) -> None:
+    """By title within the same folder; of several with one title, the one that links back."""
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for name, title, links in (
+        ("a", "First", "- Prev:\n- Next:Update"),
+        ("b", "Update", "- Prev:First\n- Next:Gone"),
+        ("c", "update", "- Prev:Gone\n- Next:"),
+        ("d", "Alone", ""),
+    ):
+        text = f"{title}\n2015/1/2 3:04:05\nQuestion\nMy knee {name} hurts.\nAnswer\nRest it {name}.\n{links}\n"
+        (pages / f"{name}.txt").write_text(text, encoding="utf-8")
+    build_index(pages, tmp_path / "index", model=WordsEmbedder())
+    with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as opened:
+        by_name = {hit.source_id: hit.post_id for hit in opened.search("knee hurts", k=10).hits}
+        found = {
+            name: tuple(other and other.source_id for other in opened.neighbours(post_id))
+            for name, post_id in by_name.items()
+        }
+        assert opened.neighbours("nonsense") == (None, None)
+    assert found == {"a.txt": (None, "b.txt"), "b.txt": ("a.txt", None), "c.txt": (None, None), "d.txt": (None, None)}
+
+
+@pytest.mark.parametrize("threads", ["0", "-1", "many", "1.5", "9999999999"])
+def test_threads_that_are_no_number_are_told(index: SearchIndex, monkeypatch: pytest.MonkeyPatch, threads: str) -> None:
+    """With the variable's name."""
+    monkeypatch.setenv("QA_SEARCH_THREADS", threads)
+    with pytest.raises(QueryError, match="QA_SEARCH_THREADS must be a number from 1 to 1024"):
+        index.search("knee")
+
+
+def test_threads_do_not_change_what_is_found(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread or three, one by one or many at once."""
+    texts = [f"knee {number} stairs" for number in range(70)]
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("QA_SEARCH_THREADS", threads)
+        found.append([ids(result) for result in index.search_many(texts)])
+    assert found[0] == found[1] == [ids(index.search(text)) for text in texts]
