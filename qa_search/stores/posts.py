@@ -98,6 +98,7 @@ class PostWriter:
         self._db.execute(_TABLES)
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
         self._texts = hashlib.blake2b(digest_size=16)
+        self._linked_sources: set[str] = set()
 
     def add(self, post: Post, content: bytes) -> int | None:
         """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
@@ -105,7 +106,7 @@ class PostWriter:
         An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
         """
         post, post_id = self._with_free_id(post)
-        self._add_page(post, self.entries)
+        self._add_links(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
         if row is None:
@@ -137,7 +138,7 @@ class PostWriter:
 
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""
-        self._add_page(post, _NO_ENTRY)
+        self._add_links(post)
         self._db.execute("INSERT INTO unanswered VALUES (?, ?, ?)", (post.source, post.source_id, post.title))
         self.unanswered += 1
 
@@ -179,6 +180,9 @@ class PostWriter:
         write_owners(self.path.parent, rows, self.passages)
         self._db.execute("COMMIT")
         self._db.execute(_INDICES)
+        self._db.execute("BEGIN")
+        self._add_titles()
+        self._db.execute("COMMIT")
         self._db.close()
         write_block_sums(self.path)
 
@@ -194,14 +198,23 @@ class PostWriter:
             candidate = replace(post, source_id=f"{post.source_id}~{number}")
         return candidate, post_id
 
-    def _add_page(self, post: Post, entry: int) -> None:
-        """Note a page's title and the titles that it links to."""
-        if post.prev_title is None and post.next_title is None:
-            return
-        self._db.execute("INSERT OR IGNORE INTO page_title VALUES (?, ?)", (fold_title(post.title), entry))
+    def _add_links(self, post: Post) -> None:
+        """Note the titles that a page links to."""
         for title in (post.prev_title, post.next_title):
             if title:
                 self._db.execute("INSERT INTO page_link VALUES (?, ?, ?)", (fold_title(title), title, post.source_id))
+                self._linked_sources.add(post.source)
+
+    def _add_titles(self) -> None:
+        """Note the titles of all posts that a link may mean: those of the sources that have links."""
+        for source in sorted(self._linked_sources):
+            rows = self._db.execute(
+                "SELECT p.title, e.id FROM entry e JOIN post p ON p.id = e.post WHERE e.source = ? "
+                "UNION ALL SELECT title, ? FROM unanswered WHERE source = ?",
+                (source, _NO_ENTRY, source),
+            )
+            folded = ((fold_title(title), entry) for title, entry in rows)
+            self._db.executemany("INSERT OR IGNORE INTO page_title VALUES (?, ?)", folded)
 
 
 class PostStore:
