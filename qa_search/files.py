@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,35 @@ class Watch:
     def forked(self) -> bool:
         """Whether this is another process than the one that opened the files."""
         return os.getpid() != self._process
+
+
+class HeldFiles:
+    """Files of a folder, held open so that they can be read later, even if they are removed meanwhile."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        """Open them.
+
+        Raises:
+            OSError: if one is not there or cannot be read.
+        """
+        self.folder = folder
+        self._descriptors: dict[str, int] = {}
+        weakref.finalize(self, _close_all, self._descriptors)
+        for name in names:
+            self._descriptors[name] = os.open(folder / name, os.O_RDONLY)
+
+    def path(self, name: str) -> Path:
+        """Return a path under which this process can open a file, whatever became of its name."""
+        return Path(f"/dev/fd/{self._descriptors[name]}")
+
+    def damage(self, name: str, record: Record) -> str | None:
+        """Compare every byte of a file with what was written; see `find_damage`."""
+        return _damage(self._descriptors[name], self.folder / name, record)
+
+
+def _close_all(descriptors: Mapping[str, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from qa_search.errors import (
     IndexNotFoundError,
     IndexWriteError,
 )
-from qa_search.files import BLOCKS_SUFFIX, Watch, find_damage, flush, flush_tree, measure
+from qa_search.files import BLOCKS_SUFFIX, HeldFiles, Watch, find_damage, flush, flush_tree, measure
 from qa_search.manifest import is_file_list, is_plain_name
 
 FORMAT_VERSION = 4
@@ -197,7 +197,10 @@ class IndexFolder:
 
         lock = filelock.FileLock(self.path / LOCK)
         with self._write_errors():
-            (self.path / GENERATIONS).mkdir(parents=True, exist_ok=True)
+            if not (self.path / GENERATIONS).is_dir():
+                (self.path / GENERATIONS).mkdir(parents=True, exist_ok=True)
+                flush(self.path)
+                flush(self.path.parent)
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
@@ -214,18 +217,28 @@ class IndexFolder:
                 (self.path / HOLDER).unlink(missing_ok=True)
             lock.release()
 
-    def encoder(self, record: Mapping[str, Any]) -> Path:
-        """Return the folder of the exported encoder that a manifest names.
+    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+        """Open the files of the exported encoder that a manifest names, to be read when they are needed.
 
         Raises:
-            IndexDamagedError: if a file of it is missing or is not what was written.
+            IndexDamagedError: if one is missing or cannot be opened.
         """
         folder = self.path / "encoders" / str(record["folder"])
-        for file, expected in record["files"].items():
-            damage = find_damage(folder / file, expected)
+        try:
+            return HeldFiles(folder, record["files"])
+        except OSError as error:
+            raise IndexDamagedError.told(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
+
+    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+        """Compare every byte of an encoder with what was written.
+
+        Raises:
+            IndexDamagedError: if a file is not what was written.
+        """
+        for name, expected in record["files"].items():
+            damage = held.damage(name, expected)
             if damage:
                 raise IndexDamagedError.told(self.path, damage)
-        return folder
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation; leftovers of builds that died are removed."""
@@ -337,14 +350,16 @@ class IndexFolder:
         replacement.write_text(f"{name} {sha256}\n", encoding="utf-8")
         flush(replacement)
         replacement.replace(self.path / POINTER)
-        flush(self.path)
+        with suppress(OSError):  # it answers already; after a power cut the old pointer is as whole as this one
+            flush(self.path)
 
     def _clear(self, published: str, replaced: str | None) -> None:
         """Remove old generations but the last good one; one that cannot be removed now is left to the next build."""
         kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
-        for folder in (self.path / GENERATIONS).iterdir():
-            if folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            for folder in (self.path / GENERATIONS).iterdir():
+                if folder.name not in kept:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def _last_good(self, published: str, replaced: str) -> str | None:
         """Find what to fall back to: the one that answered before, if it is whole, else the latest that is."""

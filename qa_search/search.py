@@ -58,6 +58,11 @@ class _OpenGeneration:
         self.folder = folder
         self.generation = generation
         self.manifest = generation.manifest
+        # Opened now, so that builds cannot take it away before the first search loads it.
+        exported = self.manifest["encoder"]["kind"] == "onnx" and (
+            model is None or isinstance(model, str | os.PathLike)
+        )
+        self._encoder_files = folder.hold_encoder(self.manifest["encoder"]) if exported else None
         self.retriever = Retriever(generation.folder, generation.manifest)
         self.confidence = Confidence.of_manifest(self.manifest["confidence"])
         self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
@@ -82,11 +87,12 @@ class _OpenGeneration:
         if self._model is not None and not isinstance(self._model, str | os.PathLike):
             self._require_model(self._model.model_id.name, self._model.model_id.sha256)
             return self._model
-        if encoder["kind"] == "onnx":
+        if self._encoder_files is not None:
             if self._model is not None:
                 located = locate_model(self._model)
                 self._require_model(located.name, hash_model(located.folder))
-            return OnnxEmbedder(self.folder.encoder(encoder))
+            self.folder.require_encoder(self._encoder_files, encoder)
+            return OnnxEmbedder(self._encoder_files.folder, files=self._encoder_files)
         try:
             embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
         except ModelNotFoundError as error:

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from qa_search.embedders.base import ModelId, Vectors
 from qa_search.errors import IndexDamagedError
+from qa_search.files import HeldFiles
 from qa_search.threads import configured_threads
 
 MODEL_FILE = "model.onnx"
@@ -34,18 +35,24 @@ _TASK_TEXTS = 4
 class OnnxEmbedder:
     """Runs an exported encoder from its folder."""
 
-    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, *, files: HeldFiles | None = None, threads: int | None = None) -> None:
         """Load the encoder.
+
+        Args:
+            folder: where it is.
+            files: its files, if they were opened before, and the folder may be gone.
+            threads: how many texts to run at a time; None for as many as `configured_threads` says.
 
         Raises:
             IndexDamagedError: if its files are missing or are not what was written.
         """
+        path = folder.joinpath if files is None else files.path
         try:
-            self._settings: dict[str, Any] = json.loads((folder / SETTINGS_FILE).read_bytes())
+            self._settings: dict[str, Any] = json.loads(path(SETTINGS_FILE).read_bytes())
             self._id = ModelId(**self._settings["model"])
             with ThreadPoolExecutor(1) as pool:  # both take a while, and neither holds the other up
-                session = pool.submit(open_session, folder / MODEL_FILE)
-                self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+                session = pool.submit(open_session, path(MODEL_FILE))
+                self._tokenizer = Tokenizer.from_file(str(path(TOKENIZER_FILE)))
                 self._session = session.result()
         except Exception as error:
             # onnxruntime and tokenizers raise errors of their own, some of them bare Exceptions.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from tokenize import TokenError
@@ -30,8 +31,11 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
         posts[start:end] = [post for post, _ in block]
         sides[start:end] = [FIELDS.index(field) for _, field in block]
         start = end
-    np.save(folder / POSTS_NAME, posts)
-    np.save(folder / SIDES_NAME, sides)
+    for name, array in ((POSTS_NAME, posts), (SIDES_NAME, sides)):
+        # Not by numpy itself: it takes no notice when the last of its writes fails.
+        buffer = BytesIO()
+        np.save(buffer, array)
+        (folder / name).write_bytes(buffer.getbuffer())
 
 
 class Owners:
