@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +56,7 @@ CREATE INDEX passage_key ON passage (key);
 # Indexes of format 3 do not say which entry has a title, and have no block sums.
 _OLD_TITLES = "CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID"
 _NO_ENTRY = -1
+_TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
 _STATEMENTS = [statement for statement in (_TABLES + _INDICES).split(";") if statement.strip()]
 _TEXTS = (
     "SELECT key, CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\", "
@@ -99,13 +99,18 @@ class PostWriter:
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
         self._texts = hashlib.blake2b(digest_size=16)
         self._linked_sources: set[str] = set()
+        self._repeated: list[tuple[int, str, str]] = []
 
     def add(self, post: Post, content: bytes) -> int | None:
         """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
 
-        An id that is taken gets a number behind it: the second "17" of a source becomes "17~2".
+        An id that is taken gets a number behind it: the second "17" of a source becomes "17~2", when `close` knows that
+        no other post is called so.
         """
-        post, post_id = self._with_free_id(post)
+        post_id = post.post_id
+        if self._db.execute(_TAKEN, (post_id,)).fetchone():
+            self._repeated.append((self.entries, post.source, post.source_id))
+            post_id = f"~{self.entries}"
         self._add_links(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
         number = self.posts if row is None else int(row[0])
@@ -178,6 +183,7 @@ class PostWriter:
         """Finish the files."""
         rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
         write_owners(self.path.parent, rows, self.passages)
+        self._name_repeated()
         self._db.execute("COMMIT")
         self._db.execute(_INDICES)
         self._db.execute("BEGIN")
@@ -190,13 +196,16 @@ class PostWriter:
         """Close the file as it is, to be deleted."""
         self._db.close()
 
-    def _with_free_id(self, post: Post) -> tuple[Post, str]:
-        taken = "SELECT 1 FROM entry WHERE post_id = ?"
-        candidate, number = post, 1
-        while self._db.execute(taken, (post_id := candidate.post_id,)).fetchone():
-            number += 1
-            candidate = replace(post, source_id=f"{post.source_id}~{number}")
-        return candidate, post_id
+    def _name_repeated(self) -> None:
+        """Give the posts whose ids were taken ids of their own."""
+        for entry, source, source_id in self._repeated:
+            for number in count(2):
+                free = Post(source, f"{source_id}~{number}")
+                if not self._db.execute(_TAKEN, (free.post_id,)).fetchone():
+                    break
+            self._db.execute(
+                "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?", (free.post_id, free.source_id, entry)
+            )
 
     def _add_links(self, post: Post) -> None:
         """Note the titles that a page links to."""
@@ -432,10 +441,10 @@ def passage_key(text: str) -> bytes:
 
 
 def content_hash(post: Post) -> bytes:
-    """Hash what makes two posts the same text: title, question and answer, blanks aside."""
+    """Hash what makes two posts the same: title, question and answer, and who wrote which part of it."""
     digest = hashlib.blake2b(digest_size=16)
-    for text in (post.title, post.question, post.answer):
-        digest.update(" ".join(text.split()).encode() + b"\0")
+    for text in (post.title, post.question, post.answer, _to_json([part.to_dict() for part in post.answers])):
+        digest.update(text.encode() + b"\0")
     return digest.digest()
 
 

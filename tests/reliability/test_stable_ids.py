@@ -1,0 +1,361 @@
+"""An id means the same text for ever: through adds, changes, removals and rebuilds in any order.
+
+A plain dict is the model: which text each id has in the archive. After every build the index must say the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from qa_search import SearchIndex, build_index, tuning
+from qa_search.errors import NoPostsError
+from qa_search.generations import IndexFolder
+from qa_search.passages import Splitter
+from qa_search.ranking.fusion import DEFAULT_WEIGHTS
+from qa_search.stores.posts import passage_key
+from qa_search.types import FIELDS, Passage, Post
+from tests.helpers import WordsEmbedder, page, write_jsonl
+from tests.reliability.conftest import Campaign
+
+LIMIT = 12  # tokens of a passage: every answer is several passages
+RECORD_FILES = ("faq.jsonl", "more/faq.jsonl")
+RECORD_IDS = ("1", "01", "10", "1~2", "a b", "A", "a", "é", "e\u0301", "膝", "'", "1/2")
+PAGES = ("page-1.txt", "page-10.txt", "more/page-1.txt", "zürich.txt")
+TUNED = {"best": 1.0, "lexical": 0.5}
+
+
+class Key(NamedTuple):
+    """Where a post is: the file, and its id in it (for pages the file's name)."""
+
+    file: str
+    source_id: str
+
+    @property
+    def post_id(self) -> str:
+        """The id that stands for it."""
+        source = "/".join(filter(None, ("site/archive", self.file)))
+        return Post(source, self.source_id).post_id
+
+
+class Text(NamedTuple):
+    """What a post says."""
+
+    title: str
+    question: str
+    answer: str
+
+
+KEYS = [Key(file, source_id) for file in RECORD_FILES for source_id in RECORD_IDS] + [Key("", page) for page in PAGES]
+
+
+def write_text(number: int) -> Text:
+    """Write a text, each word of which is in no other but the commonest."""
+    return Text(
+        f"Title{number}",
+        f"My knee{number} hurts. It began in week{number} after stairs{number} and nothing{number} helps it{number}.",
+        f"Rest it{number} for a month{number}.\n1) Ice{number} the joint{number} every day{number} at noon{number}.\n"
+        f"2) Walk{number} slowly{number} up hill{number}, then down{number} again{number}.",
+    )
+
+
+def reflow(text: str, choice: int) -> str:
+    """Set the same words otherwise: blanks between them, and where lines end."""
+    words = text.split()
+    blank = ("  ", "\n", " \t", " ")[choice % 4]
+    cut = choice % len(words) + 1 if words else 0
+    return (blank.join(words[:cut]) + "\n\n" + " ".join(words[cut:])).strip()
+
+
+def write_archive(folder: Path, posts: dict[Key, Text]) -> Path:
+    """Write the posts of a model in their files, records in the order of the dict."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for file in RECORD_FILES:
+        records = [{"id": key.source_id, **text._asdict()} for key, text in posts.items() if key.file == file]
+        if records:
+            write_jsonl(folder / file, records)
+    for key, text in posts.items():
+        if not key.file:
+            path = folder / key.source_id
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(page(text.title, text.question, text.answer), encoding="utf-8")
+    return folder
+
+
+def differences(index: SearchIndex, posts: dict[Key, Text], embedder: WordsEmbedder) -> list[str]:
+    """Compare all that an index says with the model; return what is not the same."""
+    answered = {key: text for key, text in posts.items() if text.answer}
+    found = [*_different_posts(index, answered), *_different_hits(index, answered)]
+    return found + _different_passages(index, embedder)
+
+
+def _different_posts(index: SearchIndex, answered: dict[Key, Text]) -> list[str]:
+    found = []
+    for key in KEYS:
+        post = index.post(key.post_id)
+        stored = None if post is None else Text(post.title, post.question, post.answer)
+        if stored != answered.get(key):
+            found.append(f"{key} is {stored}, not {answered.get(key)}")
+        elif post is not None and (post.source_id, post.post_id) != (key.source_id, key.post_id):
+            found.append(f"{key} is called {post.source_id} of {post.source}")
+        same = {other.post_id for other, text in answered.items() if key in answered and text == answered[key]}
+        if set(index.post_ids(key.post_id)) != same:
+            found.append(f"{key} has the ids {index.post_ids(key.post_id)}, not {same}")
+    return found
+
+
+def _different_hits(index: SearchIndex, answered: dict[Key, Text]) -> list[str]:
+    """Ask for every post by its own words."""
+    found = []
+    ids = {key.post_id: text for key, text in answered.items()}
+    for key, text in answered.items():
+        hits = index.search(text.answer, 3).hits
+        wrong = [hit.post_id for hit in hits if ids.get(hit.post_id) != Text(hit.title, hit.question, hit.answer)]
+        if wrong:
+            found.append(f"hits for {key} say what their posts do not: {wrong}")
+        words = text.answer.split()
+        if hits[0].answer.split() != words:
+            found.append(f"{key} is not found by its own words: {hits[0].answer!r} is")
+        elif sum(other.answer.split() == words for other in answered.values()) == 1 and hits[0].post_id != key.post_id:
+            found.append(f"{key} is found as {hits[0].post_id}")
+    return found
+
+
+def _different_passages(index: SearchIndex, embedder: WordsEmbedder) -> list[str]:
+    """Compare every passage with a fresh cut of its post, and every stored vector with a fresh one of its passage."""
+    posts, vectors, owners = index.retriever.posts, index.retriever.vectors, index.retriever.owners
+    numbers = np.arange(vectors.count)
+    stored = [passage for block in posts.passage_blocks(100) for passage in block]
+    assert [passage.number for passage in stored] == numbers.tolist()
+    splitter = Splitter(embedder.count_tokens, LIMIT)
+    found = []
+    for number in dict.fromkeys(passage.post for passage in stored):
+        post = posts.entry(number)
+        cut = [(passage.field, passage_text(post, passage)) for passage in splitter.passages(post)]
+        own = owners.passages_of(np.asarray([number]))[0].tolist()
+        if [(stored[at].field, stored[at].text) for at in own] != cut:
+            found.append(f"{post.source_id} is cut into {[stored[at].text for at in own]}, not {cut}")
+    for passage, side in zip(stored, owners.sides_of(numbers), strict=True):
+        if (passage.field, passage.key) != (side, passage_key(passage.text)):
+            found.append(f"passage {passage.number} is filed under {side} with another key than its own")
+    fresh = embedder.embed_queries([passage.text for passage in stored])
+    wrong = np.flatnonzero(~np.isclose(vectors.reconstruct(numbers), fresh, atol=1e-6).all(axis=1))
+    return found + [f"the vector of passage {number} is not that of {stored[number].text!r}" for number in wrong]
+
+
+def passage_text(post: Post, passage: Passage) -> str:
+    """Return the text that a passage is."""
+    text: str = getattr(post, passage.field)[passage.start : passage.end]
+    return text
+
+
+class Archive(RuleBasedStateMachine):
+    """An archive that people work on, and its index."""
+
+    base: ClassVar[Path]
+    builds: ClassVar[int] = 0
+    edits: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(dir=self.base))
+        self.embedder = WordsEmbedder(limit=LIMIT)
+        self.posts: dict[Key, Text] = {}
+        self.published: dict[Key, Text] | None = None
+        self.weights = dict(DEFAULT_WEIGHTS)
+        self.written = 0
+        self.checked = True
+
+    def teardown(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.folder)
+
+    def new_text(self) -> Text:
+        """Write a text that was never there."""
+        self.written += 1
+        return write_text(self.written)
+
+    def some_key(self, choice: int) -> Key:
+        """Choose a post that is there."""
+        return list(self.posts)[choice % len(self.posts)]
+
+    @rule(key=st.sampled_from(KEYS))
+    def write(self, key: Key) -> None:
+        """Add a post, or give one another text altogether."""
+        self.posts[key] = self.new_text()
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99), field=st.sampled_from(FIELDS))
+    def change_a_field(self, choice: int, field: str) -> None:
+        """Give a post another title, question or answer; one that was unanswered is answered then."""
+        key = self.some_key(choice)
+        self.posts[key] = self.posts[key]._replace(**{field: getattr(self.new_text(), field)})
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99), field=st.sampled_from(("question", "answer")), how=st.integers(0, 40))
+    def reflow_a_field(self, choice: int, field: str, how: int) -> None:
+        """Change nothing but the blanks."""
+        key = self.some_key(choice)
+        text = self.posts[key]
+        self.posts[key] = text._replace(**{field: reflow(getattr(text, field), how)})
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99))
+    def withdraw_the_answer(self, choice: int) -> None:
+        """Leave a question without an answer."""
+        key = self.some_key(choice)
+        self.posts[key] = self.posts[key]._replace(answer="")
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99))
+    def remove(self, choice: int) -> None:
+        """Take a post out."""
+        del self.posts[self.some_key(choice)]
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99), key=st.sampled_from(KEYS))
+    def repeat(self, choice: int, key: Key) -> None:
+        """Give a post the very text of another."""
+        self.posts[key] = self.posts[self.some_key(choice)]
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99), key=st.sampled_from(KEYS))
+    def rename(self, choice: int, key: Key) -> None:
+        """Move a text to another id, in the place of what was there."""
+        self.posts[key] = self.posts.pop(self.some_key(choice))
+
+    @precondition(lambda self: len(self.posts) > 1)
+    @rule(one=st.integers(0, 99), other=st.integers(0, 99))
+    def exchange(self, one: int, other: int) -> None:
+        """Let two posts change their texts."""
+        first, second = self.some_key(one), self.some_key(other)
+        self.posts[first], self.posts[second] = self.posts[second], self.posts[first]
+
+    @precondition(lambda self: self.posts)
+    @rule(choice=st.integers(0, 99))
+    def move_to_the_end(self, choice: int) -> None:
+        """Put a record behind the others of its file."""
+        key = self.some_key(choice)
+        self.posts[key] = self.posts.pop(key)
+
+    @rule(rebuild=st.booleans())
+    def build(self, rebuild: bool) -> None:
+        """Build; an archive without a single answer is refused, and what was there answers on."""
+        Archive.builds += 1
+        archive = write_archive(self.folder / "site" / "archive", self.posts)
+        answered = any(text.answer for text in self.posts.values())
+        try:
+            build_index(archive, self.folder / "index", model=self.embedder, rebuild=rebuild)
+        except NoPostsError:
+            assert not answered, "posts with answers are refused"
+        else:
+            assert answered, "posts without answers are built"
+            self.published = dict(self.posts)
+            if rebuild:
+                self.weights = dict(DEFAULT_WEIGHTS)
+        self.checked = False
+
+    @precondition(lambda self: self.published is not None)
+    @rule()
+    def tune(self) -> None:
+        """Publish the same posts under other weights, which later builds carry on."""
+        folder = IndexFolder(self.folder / "index")
+        with SearchIndex.open(folder.path, model=self.embedder) as opened, folder.writing():
+            tuning._publish(folder, opened, TUNED, tuned=True)
+        self.weights = dict(TUNED)
+        self.checked = False
+
+    @precondition(lambda self: not self.checked and self.published is not None)
+    @invariant()
+    def the_index_says_what_the_archive_said(self) -> None:
+        """Everything that can be asked, after everything that publishes."""
+        assert self.published is not None
+        with SearchIndex.open(self.folder / "index", model=self.embedder) as index:
+            assert dict(index.weights) == self.weights, "the tuned ranking is lost"
+            found = differences(index, self.published, self.embedder)
+        assert not found, "\n".join(found)
+        self.checked = True
+
+
+def test_every_id_keeps_its_text_whatever_is_done(tmp_path: Path, campaign: Campaign) -> None:
+    """Any order of edits, builds, rebuilds and tuning: posts, hits, passages and vectors are the model's."""
+    Archive.base, Archive.builds = tmp_path, 0
+    examples = campaign.count(50, 2_500)
+    failures = []
+    try:
+        run_state_machine_as_test(
+            Archive,
+            settings=settings(
+                max_examples=examples,
+                stateful_step_count=campaign.count(30, 50),
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                database=None,
+                # The shortest way to a failure takes minutes to find.
+                phases=(Phase.generate, Phase.shrink) if campaign.full else (Phase.generate,),
+            ),
+        )
+    except AssertionError as error:
+        failures = ["\n".join([str(error), *getattr(error, "__notes__", [])])]
+    campaign.finish(10, "stable ids", Archive.builds, failures, archives=examples)
+
+
+def build(folder: Path, posts: dict[Key, Text], **options: Any) -> SearchIndex:
+    """Build the index of a model and open it."""
+    embedder = WordsEmbedder(limit=LIMIT)
+    build_index(write_archive(folder / "site" / "archive", posts), folder / "index", model=embedder, **options)
+    return SearchIndex.open(folder / "index", model=embedder)
+
+
+def test_a_post_whose_blanks_alone_changed_is_cut_anew(tmp_path: Path) -> None:
+    """Passages and marked sentences are spans of the text that is there now."""
+    key, text = KEYS[0], write_text(1)
+    build(tmp_path, {key: text}).close()
+    wider = text._replace(answer=text.answer.replace(" ", "   "), question="My  " + text.question[3:])
+    with build(tmp_path, {key: wider}) as index:
+        assert differences(index, {key: wider}, WordsEmbedder(limit=LIMIT)) == []
+        for hit in index.search("slowly1 up hill1").hits:
+            assert hit.highlight.text.split() == "2) Walk1 slowly1 up hill1, then down1 again1.".split()
+
+
+def test_two_posts_that_differ_in_blanks_alone_keep_their_own(tmp_path: Path) -> None:
+    """A list of steps is not the same text as its words in one line."""
+    text = write_text(1)
+    posts = {KEYS[0]: text, KEYS[1]: text._replace(answer=text.answer.replace("\n", " "))}
+    with build(tmp_path, posts) as index:
+        stored = [index.post(key.post_id) for key in posts]
+        assert [post and post.answer for post in stored] == [text.answer for text in posts.values()]
+
+
+def test_an_id_that_comes_twice_takes_no_other_posts_id(tmp_path: Path) -> None:
+    """The second post "1" of a file is told apart, and the post that is really called "1~2" keeps its name."""
+    texts = [write_text(number) for number in range(3)]
+    records = [{"id": name, **text._asdict()} for name, text in zip(("1", "1", "1~2"), texts, strict=True)]
+    source = write_jsonl(tmp_path / "site" / "archive" / "faq.jsonl", records)
+    embedder = WordsEmbedder(limit=LIMIT)
+    build_index(source, tmp_path / "index", model=embedder)
+    with SearchIndex.open(tmp_path / "index", model=embedder) as index:
+        by_name = {name: index.post(Key("faq.jsonl", name).post_id) for name in ("1", "1~2")}
+        assert {name: post and post.title for name, post in by_name.items()} == {"1": "Title0", "1~2": "Title2"}
+        assert {hit.title for hit in index.search("knee", 3).hits} == {"Title0", "Title1", "Title2"}
+
+
+def test_answers_of_two_posts_with_one_text_keep_their_authors(tmp_path: Path) -> None:
+    """Who wrote an answer, and when, belongs to the post and not to its text."""
+    records = [
+        {"id": author, "question": "My knee hurts.", "answers": [{"text": "Rest.", "author": author, "date": date}]}
+        for author, date in (("Ann", "2015-01-01"), ("Ben", "2020-01-01"))
+    ]
+    source = write_jsonl(tmp_path / "site" / "archive" / "faq.jsonl", records)
+    build_index(source, tmp_path / "index", model=WordsEmbedder(limit=LIMIT))
+    with SearchIndex.open(tmp_path / "index") as index:
+        posts = [index.post(Key("faq.jsonl", name).post_id) for name in ("Ann", "Ben")]
+        assert [post and post.answers[0].author for post in posts] == ["Ann", "Ben"]
