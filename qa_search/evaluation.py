@@ -15,7 +15,7 @@ import numpy as np
 from qa_search.build import Progress, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.ranking.fusion import RANKINGS
-from qa_search.search import SearchIndex
+from qa_search.search import SearchIndex, require_text
 from qa_search.statistics import Floats, auroc, bootstrap_interval, paired_p_value
 
 MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
@@ -28,6 +28,7 @@ _IR_MEASURES = {
     "judged@10": "Judged@10",
 }
 RUN_DEPTH = 100
+_MOST_GRADE = 1_000_000
 _COLLAPSED_DEPTH = 10
 Grades = Mapping[str, Mapping[str, int]]
 Run = dict[str, list[tuple[str, float]]]
@@ -167,11 +168,15 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
         try:
             item = json.loads(line)
             name, text = item.get("id", item.get("_id")), item["text"]
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise DatasetError(f'{where}: expected {{"id": ..., "text": ...}} ({error}).') from error
         query = str(name)
         if not isinstance(name, str | int) or not query or not isinstance(text, str) or query in queries:
             raise DatasetError(f"{where}: every complaint needs an id of its own and a text.")
+        try:
+            require_text(text)
+        except QueryError as error:
+            raise DatasetError(f"{where}: {error}") from error
         queries[query] = text
     qrels = next((path / name for name in ("qrels.tsv", "qrels/test.tsv") if (path / name).is_file()), None)
     if qrels is None:
@@ -181,6 +186,8 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
         cells = line.split("\t")
         try:
             query, post, grade = cells[0], cells[1], int(cells[2])
+            if abs(grade) > _MOST_GRADE:
+                raise ValueError(f"the grade {grade} is out of all proportion")
         except (IndexError, ValueError) as error:
             if number == 1 and len(cells) > 2 and cells[2].strip().isalpha():
                 continue  # the header
@@ -339,6 +346,6 @@ def write_run(path: str | os.PathLike[str], quality: RankingQuality) -> None:
         for query, found in quality.run.items():
             # Blanks part the columns of this form, so a name cannot have any.
             stream.writelines(
-                f"{query} Q0 {'_'.join(post.split())} {rank} {score!r} {quality.ranking}\n"
+                f"{'_'.join(query.split())} Q0 {'_'.join(post.split())} {rank} {score!r} {quality.ranking}\n"
                 for rank, (post, score) in enumerate(found, start=1)
             )

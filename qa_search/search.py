@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 import threading
 import time
@@ -27,7 +28,7 @@ from qa_search.retrieval import Ranked, Retriever
 from qa_search.stores.filters import Filters
 from qa_search.stores.posts import PostStore
 from qa_search.text import clean_text
-from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
+from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
 
 if TYPE_CHECKING:
     from qa_search.reranking import Reranker
@@ -40,6 +41,7 @@ _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one ano
 # The text of a filter: SQLite takes long over patterns of many stars.
 _MAX_FILTER_CHARACTERS = 1000
 _MAX_STARS = 16
+_YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
@@ -284,7 +286,7 @@ class SearchIndex:
         """
         for name in rankings:
             if name not in RANKINGS:
-                raise QueryError(f"no ranking {name!r}: choose from {', '.join(RANKINGS)}")
+                raise QueryError(f"no ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
         queries = _checked_texts(texts)
         _require_k(k)
         opened = self._ready()
@@ -300,16 +302,16 @@ class SearchIndex:
 
     def post(self, post_id: str) -> Post | None:
         """Return a whole post by any of its ids, None if there is none of that id."""
-        return self._ready().retriever.posts.find(post_id)
+        return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
 
     def post_ids(self, post_id: str) -> list[str]:
         """Return all ids under which the archives hold this post's text."""
-        return self._ready().retriever.posts.ids_of(post_id)
+        return self._ready().retriever.posts.ids_of(post_id) if is_post_id(post_id) else []
 
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
         """Return the posts that a page's Prev and Next lines link to; None where there is none."""
         posts = self._ready().retriever.posts
-        post = posts.find(post_id)
+        post = posts.find(post_id) if is_post_id(post_id) else None
         return (None, None) if post is None else posts.neighbours(post)
 
     def similar(
@@ -330,7 +332,7 @@ class SearchIndex:
         _require_k(k)
         opened = self._ready()
         posts = opened.retriever.posts
-        post = posts.find(post_id)
+        post = posts.find(post_id) if is_post_id(post_id) else None
         if post is None:
             raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
@@ -428,9 +430,11 @@ def make_filters(
 
 
 def _bound(value: str | date, name: str) -> str:
+    if not isinstance(value, str | date):
+        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
     bound = value.isoformat() if isinstance(value, date) else parse_bound(value)
     if bound is None:
-        raise QueryError(f"{name}: {value!r} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
+        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
     return bound
 
 
@@ -440,7 +444,9 @@ def _after(value: str | date) -> str:
     if len(bound) > len("2015-06-30"):
         return bound + "\uffff"  # a moment: itself included
     day = date.fromisoformat(bound)
-    parts = 3 if isinstance(value, date) else len(value.strip().replace("/", "-").split("-"))
+    parts = 3
+    if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
+        parts = 2 if coarse[1] else 1
     if day.year == date.max.year:
         return bound + "\uffff"
     if parts == 1:
@@ -471,17 +477,23 @@ def _require_probability(min_confidence: float | None) -> None:
 def _checked_texts(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
-    checked = []
-    for text in texts:
-        if not isinstance(text, str):
-            raise QueryError(f"expected a text, not {type(text).__name__}")
-        if len(text) > MAX_COMPLAINT_CHARACTERS:
-            raise QueryError(
-                f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
-                "most. Leave out what does not belong to the complaint."
-            )
-        cleaned = clean_text(text)
-        if not any(character.isprintable() and not character.isspace() for character in cleaned):
-            raise QueryError("the text to search for is empty. Describe the complaint in a few words.")
-        checked.append(cleaned)
-    return checked
+    return [require_text(text) for text in texts]
+
+
+def require_text(text: str) -> str:
+    """Return a complaint as it is searched for.
+
+    Raises:
+        QueryError: if it is no text, blank or too long.
+    """
+    if not isinstance(text, str):
+        raise QueryError(f"expected a text, not {type(text).__name__}")
+    if len(text) > MAX_COMPLAINT_CHARACTERS:
+        raise QueryError(
+            f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
+            "most. Leave out what does not belong to the complaint."
+        )
+    cleaned = clean_text(text)
+    if not any(character.isprintable() and not character.isspace() for character in cleaned):
+        raise QueryError("the text to search for is empty. Describe the complaint in a few words.")
+    return cleaned

@@ -22,7 +22,11 @@ _SELDOM_LAST = frozenset(
 # ... and these never before a number: "no. 7", but "Did it help? No. I stopped."
 _BEFORE_NUMBERS = frozenset("fig no nr vol p pp ch".split())
 _STEP = re.compile(r"[ \t]*(?:[-*•·–—‣◦]|\(?\d{1,3}[.):]|\(?[a-zA-Z][.)])[ \t]+(?=\S)")
-_STOP = re.compile(r"(?:[.!?…]+[\"'”’»)\]]*(?=\s)|[。！？]+[」』”]*)")
+# Neither gives back what it has taken nor begins within a row of marks: there can be a hundred thousand.
+_STOP = re.compile(r"(?:(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s)|[。！？]++[」』”]*+)")
+_NO_BLANK = re.compile(r"\S")
+# No abbreviation is longer.
+_LONGEST_LAST_WORD = 64
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘]+$")
 _WRAPPED_LINE_LENGTH = 45
 
@@ -82,26 +86,28 @@ def _split_block(text: str, start: int, end: int) -> list[Span]:
 
 def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool:
     mark = stop[0]
-    following = text[stop.end() : end].lstrip()
-    if not following:
+    found = _NO_BLANK.search(text, stop.end(), end)
+    if found is None:
         return True
+    following = found[0]
     if mark[0] == "…" or mark.startswith(".."):
-        return not following[0].islower()
+        return not following.islower()
     if mark[0] != ".":
         # "(really?) and then": a mark inside brackets or quotes whose sentence goes on
-        return not (len(mark.rstrip("\"'”’»)]")) < len(mark) and following[0].islower())
-    word = _LAST_WORD.search(text, begin, stop.start())
+        return not (len(mark.rstrip("\"'”’»)]")) < len(mark) and following.islower())
+    word = _LAST_WORD.search(text, max(begin, stop.start() - _LONGEST_LAST_WORD), stop.start())
     last = word[0].lower() if word else ""
-    if last in _NEVER_LAST or (last in _BEFORE_NUMBERS and following[0].isdigit()):
+    if last in _NEVER_LAST or (last in _BEFORE_NUMBERS and following.isdigit()):
         return False
     if last in _SELDOM_LAST:
-        return following[0].isupper() or (following[0].isdigit() and last == "etc")
+        return following.isupper() or (following.isdigit() and last == "etc")
     if len(last) == 1 and last.isalpha():
         # an initial ("J. Smith"), unless it is the word "I"
         return last == "i"
     if last.isdigit() and len(last) <= 2:
         # the number of a step within a line: "1. rest 2. ice", or alone at the beginning of a sentence
-        return not following[0].islower() and text[begin : stop.start()].strip() != last
+        first = _NO_BLANK.search(text, begin, stop.start())
+        return not following.islower() and word is not None and first is not None and first.start() != word.start()
     return True
 
 

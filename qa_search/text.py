@@ -22,6 +22,11 @@ _UTF8_CHARACTER = re.compile(
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
 )
 _LONGEST_UTF8_CHARACTER = 4
+_CHARSETS = re.compile(
+    r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
+    r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
+    re.IGNORECASE | re.ASCII,
+)
 # Controls, and the marks that turn the writing direction: what could make a terminal show something else.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -56,6 +61,20 @@ def detect_encoding(head: bytes) -> str | None:
     if len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
         return None
     return "utf-8"
+
+
+def declared_encoding(name: str) -> str | None:
+    """Name the codec of a charset that a web page or an XML file declares.
+
+    None for Unicode, as the bytes tell better, and for what is no charset: Python has codecs by such names too, some
+    of which take forever or raise errors.
+    """
+    if _CHARSETS.fullmatch(name) is None:
+        return None
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return None
 
 
 def open_text(stream: BinaryIO, encoding: str, newline: str | None = None) -> io.TextIOWrapper:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
+_MOST_ID = 64
 FIELDS: tuple[Field, ...] = ("title", "question", "answer")
 
 
@@ -45,6 +46,11 @@ class AnswerPart(_Record):
     accepted: bool = False
     author: str | None = None
     date: str | None = None
+
+
+def is_post_id(value: object) -> bool:
+    """Tell whether a value can be the id of a post at all."""
+    return isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= _MOST_ID
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,21 @@ sample to the contract test; from another package, name it in the entry-point gr
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import cache
 from importlib.metadata import entry_points
 
-from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
+from qa_search.archives.base import (
+    ArchiveFile,
+    Limits,
+    OverLimitError,
+    Reader,
+    ReadOptions,
+    parse_size,
+    post_too_long,
+)
 from qa_search.archives.containers import damage_named, list_files, unpacked
 from qa_search.archives.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.page import PageReader
@@ -22,7 +30,16 @@ from qa_search.archives.tables import TableReader
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
 
-__all__ = ["BUILT_IN_READERS", "ArchiveFile", "ReadOptions", "Reader", "read_archives", "readers"]
+__all__ = [
+    "BUILT_IN_READERS",
+    "ArchiveFile",
+    "Limits",
+    "ReadOptions",
+    "Reader",
+    "parse_size",
+    "read_archives",
+    "readers",
+]
 
 ENTRY_POINT_GROUP = "qa_search.readers"
 
@@ -65,8 +82,8 @@ def read_archives(
 ) -> Iterator[Post | SetAside]:
     """Yield every post of every source, and a note for each post or file that cannot be read.
 
-    A file in a folder that is in no known format is set aside. With ``keep_going``, so is one that is damaged
-    (after the posts before the damage).
+    A file in a folder that is in no known format is set aside, and what is over one of the ``options.limits``. With
+    ``keep_going``, so is a file that is damaged (after the posts before the damage).
 
     Raises:
         SourceNotFoundError: if a source is not there.
@@ -75,36 +92,79 @@ def read_archives(
     """
     options = options or ReadOptions()
     for file, named in list_files(sources):
-        try:
-            yield from _read_file(file, named, options)
-        except DamagedArchiveError as error:
-            if not keep_going:
-                raise
-            yield file.set_aside(error.place, error.reason)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise  # the scratch folder's disk, not this file
-            damage = file.damaged(f"cannot be read ({error.strerror or error})")
-            if not keep_going:
-                raise damage from error
-            yield file.set_aside("", damage.reason)
+        if isinstance(file, SetAside):
+            yield file
+        else:
+            yield from _capped(file, _read_file(file, named, options, keep_going=keep_going), options)
 
 
-def _read_file(file: ArchiveFile, named: bool, options: ReadOptions) -> Iterator[Post | SetAside]:
-    with unpacked(file) as inner_files:
-        for inner in inner_files:
-            # Only what was named itself, not what happens to lie beside it in a container, must be readable.
-            must_read = named and inner.source == file.source
-            with damage_named(inner):
-                reader = next((reader for reader in readers() if reader.recognises(inner, options)), None)
+def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
+    """Set no more of a file's posts aside one by one than the limit: all others but the last are only counted."""
+    problem = last = None
+    beyond = -options.limits.notes
+    try:
+        for item in items:
+            if isinstance(item, Post):
+                yield item
+                continue
+            beyond += 1
+            if beyond <= 0:
+                yield item
+            else:
+                last = item  # the last may say what ended the reading
+    except ArchiveError as error:
+        problem = error
+    if beyond > 1:
+        yield file.set_aside("", f"{beyond - 1:,} more of its posts cannot be read")
+    if last is not None:
+        yield last
+    if problem is not None:
+        raise problem
+
+
+def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, *, keep_going: bool) -> Iterator[Post | SetAside]:
+    try:
+        with closing(unpacked(file, options)) as inner_files:
+            for inner, problem in inner_files:
+                # Only what was named itself, not what happens to lie beside it in a container, must be readable.
+                must_read = named and inner.source == file.source
                 try:
-                    if reader is None:
-                        raise _unknown(inner)
-                    yield from reader.read(inner, options)
-                except UnknownFormatError as error:
-                    if must_read:
+                    if problem is not None:
+                        raise problem
+                    yield from _read(inner, options)
+                except (OverLimitError, UnknownFormatError, DamagedArchiveError) as error:
+                    if isinstance(error, UnknownFormatError) and must_read:
+                        raise
+                    if isinstance(error, DamagedArchiveError) and not keep_going:
                         raise
                     yield inner.set_aside(error.place, error.reason)
+    except OSError as error:
+        damage = file.damaged(f"cannot be read ({error.strerror or error})")
+        if not keep_going:
+            raise damage from error
+        yield file.set_aside("", damage.reason)
+
+
+def _read(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    """Read a file that is no container."""
+    with damage_named(file):
+        reader = next((reader for reader in readers() if reader.recognises(file, options)), None)
+        if reader is None:
+            raise _unknown(file)
+        for item in reader.read(file, options):
+            if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
+                yield file.set_aside(f"post {item.source_id}", post_too_long(options))
+            else:
+                yield item
+
+
+def _characters(post: Post) -> int:
+    """Count the characters of all of a post's texts."""
+    texts = (
+        post.source_id, post.title, post.question, post.answer, post.url, post.author, post.prev_title,
+        post.next_title, *post.tags,
+    )  # fmt: skip
+    return sum(len(text) for text in texts if text)
 
 
 def _unknown(file: ArchiveFile) -> UnknownFormatError:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from qa_search.dates import parse_date
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
 from qa_search.text import decode_head, decode_text, detect_encoding, open_text, visible
 from qa_search.types import Post, SetAside
 
 HEAD_BYTES = 1 << 16
 _LINE_PIECE = 1 << 16
+_MOST_DATE = 100
 _MOST_REASON = 300
 _MOST_MESSAGE = 2000
 _UNITS = {
@@ -41,7 +44,7 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text[:40]!r} is no size, such as 500MB or 16GiB")
     whole, _, part = match[1].partition(".")
     unit = _UNITS[match[2]]
-    return int(whole) * unit + int(part or 0) * unit // 10 ** len(part)
+    return int(whole) * unit + int(part or 0) * unit // int(10 ** len(part))
 
 
 def format_size(size: int) -> str:
@@ -258,6 +261,25 @@ def post_too_long(options: ReadOptions) -> str:
     return f"a post of more than {options.limits.post_characters:,} characters (see --max-post)"
 
 
+def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size: int = 0) -> None:
+    """Make sure that so many bytes can be written for a file, and the scratch disk is not full then.
+
+    Raises:
+        DamagedArchiveError: if that is not so.
+    """
+    free = options.limits.scratch_free
+    if shutil.disk_usage(folder).free < free + size:
+        raise file.damaged(
+            f"unpacking it would leave less than {format_size(free)} free in {folder.parent} (set TMPDIR to a folder "
+            "with more room)"
+        )
+
+
+def short_date(text: str) -> str | None:
+    """Read a date as `parse_date` does, but not in what is too long for one, and nothing but visible characters."""
+    return parse_date(visible(text)) if 0 < len(text) <= _MOST_DATE else None
+
+
 def utf8_length(text: str) -> int:
     """Count the bytes of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
@@ -281,5 +303,5 @@ def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | Non
 
 def _shown(text: str, most: int = _MOST_REASON) -> str:
     """Make text that may come from an archive fit for a message: one short line that a terminal can take."""
-    text = visible(text)
+    text = visible(text[: most + 1])
     return text if len(text) <= most else f"{text[:most]} …"

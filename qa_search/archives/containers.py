@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import gzip
+import errno
+import io
 import os
-import shutil
+import stat
 import tempfile
-import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from qa_search.archives.base import ArchiveFile
-from qa_search.errors import SourceNotFoundError
+from qa_search.archives.base import ArchiveFile, Limits, ReadOptions, format_size, require_scratch
+from qa_search.archives.gzips import GZIP_MAGIC, open_gzip
+from qa_search.archives.zips import ZIP_MAGICS, open_entry, zip_entries
+from qa_search.errors import ArchiveError, SourceNotFoundError, UnknownFormatError
+from qa_search.text import visible
+from qa_search.types import SetAside
 
-GZIP_MAGIC = b"\x1f\x8b"
-ZIP_MAGIC = b"PK\x03\x04"
-EMPTY_ZIP_MAGIC = b"PK\x05\x06"
 SEVENZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
-MAX_NESTING = 4
+_NO_FILE = "a pipe, a device or a socket, not a file"
+_LINK = "a link, and links in archives are not followed"
+_MOST_NAME = 1000
+_WRITTEN_AT_ONCE = 1 << 20
+_STORED, _DEFLATED = 0, 8
+_READ_AT_ONCE = 1 << 16
+# What Python unpacks all at once, whatever comes out: bzip2 packs up to 20,000 to one.
+_PACKED_AT_ONCE = 1 << 12
 
 # The other tables of a Stack Exchange dump, some of them far larger than Posts.xml.
 _UNWANTED_MEMBERS = frozenset(
@@ -30,14 +38,16 @@ _UNWANTED_MEMBERS = frozenset(
 )
 
 
-def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[ArchiveFile, bool]]:
+def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[ArchiveFile | SetAside, bool]]:
     """List the files of all sources, folders walked in order of name.
 
-    Yields each with whether it was named itself (True) or found in a folder (False). Hidden files are passed
-    over. A source inside another one is read once.
+    Yields each with whether it was named itself (True) or found in a folder (False), and a note for what cannot be
+    read. A link in a folder is followed to a file of that folder and nowhere else: somebody's archive must not make
+    us read what is ours. Hidden files are passed over. A source inside another one is read once.
 
     Raises:
         SourceNotFoundError: if a source is neither a file nor a folder.
+        UnknownFormatError: if a source is a pipe or the like.
     """
     paths = []
     for source in sources:
@@ -47,6 +57,8 @@ def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Arch
                 f"{path}: no such file or folder. Name an archive file or a folder of them "
                 f"(the current folder is {Path.cwd()})."
             )
+        if not (path.is_dir() or path.is_file()):
+            raise UnknownFormatError(f"{path}: {_NO_FILE}. Write what comes out of it to a file.", reason=_NO_FILE)
         paths.append(path.resolve())
     roots = [path if path.is_dir() else path.parent for path in paths]
     labels = _labels(roots)
@@ -55,56 +67,158 @@ def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Arch
         if path in paths[:number] or any(other.is_dir() and other in path.parents for other in others):
             continue
         if path.is_dir():
-            yield from ((_plain_file(labels[root], root, found), False) for found in _walk(path))
+            for found, problem in _walk(path):
+                file = _plain_file(labels[root], root, found)
+                yield (file.set_aside("", problem) if problem else file), False
         else:
             yield _plain_file(labels[root], root, path), True
 
 
-@contextmanager
-def unpacked(file: ArchiveFile, nesting: int = 0) -> Iterator[Iterator[ArchiveFile]]:
-    """Give the files in a container, or the file itself when it is none.
+def unpacked(
+    file: ArchiveFile, options: ReadOptions, budget: Budget | None = None, nesting: int = 0
+) -> Generator[tuple[ArchiveFile, ArchiveError | None]]:
+    """Yield the files in a container, or the file itself when it is none.
 
-    Raises:
-        DamagedArchiveError: if a container is damaged, locked by a password or nested too deep.
+    With each comes the error that keeps it from being read, if there is one: a member that is damaged, locked by a
+    password or over a limit does not take the others along. A file can be read until the next is asked for.
     """
-    magic = file.head[:6]
-    if not magic.startswith((GZIP_MAGIC, ZIP_MAGIC, EMPTY_ZIP_MAGIC, SEVENZIP_MAGIC)):
-        yield iter((file,))
-        return
-    if nesting >= MAX_NESTING:
-        raise file.damaged(f"archives within archives, more than {MAX_NESTING} deep")
-    with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch, damage_named(file):
-        if magic.startswith(GZIP_MAGIC):
-            inner = replace(file, opener=partial(_open_gzip, file))
-            with unpacked(inner, nesting + 1) as files:
-                yield files
-        elif magic.startswith(SEVENZIP_MAGIC):
-            yield _unpack_each(_sevenzip_members(file, Path(scratch)), nesting)
-        else:
-            yield _unpack_each(_zip_members(file, Path(scratch)), nesting)
+    try:
+        with _damage_named(file):
+            magic = file.head[:6]
+            unpack = (
+                _gzip_content
+                if magic.startswith(GZIP_MAGIC)
+                else _zip_members
+                if magic.startswith(ZIP_MAGICS)
+                else _sevenzip_members
+                if magic.startswith(SEVENZIP_MAGIC)
+                else None
+            )
+            if unpack is None:
+                yield file, None
+                return
+            if nesting >= options.limits.nesting:
+                raise file.over_limit(
+                    f"archives within archives, more than {options.limits.nesting} deep: unpack the outer ones first"
+                )
+            with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
+                yield from unpack(file, options, budget or Budget(file, options.limits), nesting, Path(scratch))
+    except ArchiveError as error:
+        yield file, error
+
+
+class Budget:
+    """What one container may still unpack to, with all that is nested in it."""
+
+    def __init__(self, file: ArchiveFile, limits: Limits) -> None:
+        with file.open() as stream:
+            packed = stream.seek(0, os.SEEK_END)
+        self._limits = limits
+        self._by_ratio = max(packed * limits.ratio, limits.ratio_from)
+        self._bytes_left = min(self._by_ratio, limits.unpacked_bytes)
+        self._files_left = limits.files
+
+    def take(self, file: ArchiveFile, size: int) -> None:
+        """Take so many bytes.
+
+        Raises:
+            OverLimitError: if they are not there; then nothing is taken.
+        """
+        if size > self._bytes_left:
+            raise file.over_limit(self._reason())
+        self._bytes_left -= size
+
+    def take_files(self, file: ArchiveFile, count: int = 1) -> None:
+        """Take so many files.
+
+        Raises:
+            OverLimitError: if they are not there.
+        """
+        if count > self._files_left:
+            raise file.over_limit(f"more than {self._limits.files:,} files in an archive (see --max-files)")
+        self._files_left -= count
+
+    def require_ratio(self, file: ArchiveFile, size: int) -> None:
+        """Make sure that what has to be unpacked, if only to pass over it, is not too much for its packed size.
+
+        Raises:
+            OverLimitError: if it is.
+        """
+        if size > self._by_ratio:
+            raise file.over_limit(self._bomb())
+
+    def _reason(self) -> str:
+        if self._by_ratio < self._limits.unpacked_bytes:
+            return self._bomb()
+        return f"the archive unpacks to more than {format_size(self._limits.unpacked_bytes)} (see --max-unpacked)"
+
+    def _bomb(self) -> str:
+        return (
+            f"the archive unpacks to more than {self._limits.ratio:,} times its size, as those do that are made to "
+            "fill disks: if it is none of them, unpack it first"
+        )
 
 
 @contextmanager
 def damage_named(file: ArchiveFile) -> Iterator[None]:
-    """Turn what the decompressors raise into an error that names the file."""
+    """Turn what comes up while unpacked bytes are read into an error that names the file."""
     try:
         yield
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+    except (EOFError, zlib.error) as error:
         raise file.damaged(f"the compressed file is damaged or cut short ({error})") from error
-    except (NotImplementedError, RuntimeError) as error:
-        # zipfile's words for a password and for a method that it does not know
-        if "password" in str(error) or "compression" in str(error):
-            raise file.damaged(f"the archive cannot be unpacked ({error})") from error
+
+
+@contextmanager
+def _damage_named(file: ArchiveFile) -> Iterator[None]:
+    """Turn what comes up while a container is unpacked into an error that names it.
+
+    Anything can: the unpackers were not written for files that are made to harm them.
+    """
+    try:
+        yield
+    except ArchiveError:
         raise
+    except MemoryError as error:
+        raise file.damaged("the archive cannot be unpacked (it takes more memory than there is)") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's
+        kind = "cannot be unpacked" if isinstance(error, NotImplementedError) else "is damaged or cut short"
+        raise file.damaged(f"the archive {kind} ({str(error) or type(error).__name__})") from error
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(parent, name)
-            if not name.startswith(".") and path.is_file():
-                yield path
+def _walk(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what is in a folder and those in it, each with the reason for not reading it, if there is one."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+        except OSError as error:
+            yield folder, f"a folder that cannot be read ({error.strerror})"
+            continue
+        for entry in found:
+            path = Path(entry.path)
+            if entry.is_symlink():
+                problem = _link_problem(path, root)
+                if problem is not None:
+                    yield path, problem
+            elif not entry.is_dir():
+                yield path, "" if entry.is_file() else _NO_FILE
+        waiting += [Path(entry.path) for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
+
+
+def _link_problem(path: Path, root: Path) -> str | None:
+    """Say why a link is not read: "" if it is, None for one to a folder that is walked anyway."""
+    target = Path(os.path.realpath(path))
+    if not target.exists():
+        return "a link that leads nowhere"
+    if not target.is_relative_to(root):
+        return "a link that leads out of the source folder: name its target as a source of its own to read it"
+    if target.is_dir():
+        return None
+    return "" if target.is_file() else _NO_FILE
 
 
 def _labels(roots: Sequence[Path]) -> dict[Path, str]:
@@ -118,48 +232,122 @@ def _labels(roots: Sequence[Path]) -> dict[Path, str]:
             other != root and other.parts[1:][-length:] == parts[-length:] for other in distinct
         ):
             length += 1
-        labels[root] = _storable("/".join(parts[-length:]))
+        labels[root] = visible("/".join(parts[-length:]))
     return labels
 
 
-def _storable(name: str) -> str:
-    """Replace bytes of a file name that are no text (the file system allows them, databases do not)."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _plain_file(label: str, root: Path, path: Path) -> ArchiveFile:
-    name = _storable(path.relative_to(root).as_posix())
-    return ArchiveFile(label, name, _storable(str(path)), partial(_open_plain, path))
+    # The file system allows bytes that are no text, and controls; what shows and stores names does not.
+    return ArchiveFile(
+        label, visible(path.relative_to(root).as_posix()), visible(str(path)), partial(_open_plain, path)
+    )
 
 
 def _open_plain(path: Path) -> BinaryIO:
-    return path.open("rb")
+    """Open a file, and nothing that could keep us waiting for ever."""
+    stream = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, _NO_FILE)
+    return stream
 
 
-class _GzipStream(gzip.GzipFile):
-    """A gzip file that closes the stream below it too."""
+def _open_gzip(file: ArchiveFile, budget: Budget, most: list[int]) -> BinaryIO:
+    def reached(position: int) -> None:
+        # Read again from the start, it counts once.
+        if position > most[0]:
+            budget.take(file, position - most[0])
+            most[0] = position
 
-    def __init__(self, packed: BinaryIO) -> None:
-        super().__init__(fileobj=packed, mode="rb")
-        self._packed = packed
-
-    def close(self) -> None:
-        super().close()
-        self._packed.close()
+    return open_gzip(file.open(), reached)
 
 
-def _open_gzip(file: ArchiveFile) -> BinaryIO:
-    return cast(BinaryIO, _GzipStream(file.open()))
+def _gzip_content(
+    file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
+) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
+    content = replace(file, opener=partial(_open_gzip, file, budget, [0]))
+    if content.head.startswith((*ZIP_MAGICS, SEVENZIP_MAGIC)):
+        # They are read from all over, and a gzip file only from the start.
+        target = scratch / "content"
+        with content.open() as stream:
+            _write(stream, _READ_AT_ONCE, target, file, options)
+        content = replace(file, opener=partial(_open_plain, target))
+    yield from unpacked(content, options, budget, nesting + 1)
 
 
-def _unpack_each(members: Iterator[ArchiveFile], nesting: int) -> Iterator[ArchiveFile]:
-    for member in members:
-        with unpacked(member, nesting + 1) as files:
-            yield from files
+def _zip_members(
+    file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
+) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
+    """Unpack one member after the other into a scratch file that the next one replaces."""
+    target = scratch / "member"
+    with file.open() as stream:
+        for entry in zip_entries(stream):
+            budget.take_files(file)
+            if entry.name.endswith("/") or _is_unwanted(entry.name):
+                continue
+            member = _member(file, entry.name, target)
+            try:
+                if entry.is_link:
+                    raise member.unknown(_LINK, "")
+                if entry.is_encrypted:
+                    raise member.damaged("locked by a password")
+                budget.take(member, entry.size)
+                with _damage_named(member), open_entry(stream, entry) as packed:
+                    at_once = _READ_AT_ONCE if entry.method in (_STORED, _DEFLATED) else _PACKED_AT_ONCE
+                    _write(packed, at_once, target, member, options)
+            except ArchiveError as error:
+                yield member, error
+            else:
+                yield from unpacked(member, options, budget, nesting + 1)
+
+
+def _sevenzip_members(
+    file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
+) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
+    """Unpack the wanted members at once: a solid archive can only be read from end to end."""
+    # Imported here: it takes a tenth of a second, and few archives need it.
+    from qa_search.archives.sevenzips import SevenZip
+
+    paths: dict[str, Path] = {}
+
+    def create(name: str) -> BinaryIO:
+        path = paths[name] = scratch / str(len(paths))
+        return _create(path, file, options)
+
+    with file.open() as stream:
+        archive = SevenZip(stream, options.limits.files)
+        budget.take_files(file, len(archive.members))
+        budget.require_ratio(file, sum(member.size for member in archive.members))
+        wanted: dict[str, bool] = {}  # False for a name under which something must not be unpacked
+        for entry in archive.members:
+            if _is_unwanted(entry.name) or not (entry.is_file or entry.is_link):
+                continue
+            member = _member(file, entry.name, scratch)
+            try:
+                if entry.is_link:
+                    raise member.unknown(_LINK, "")
+                if not entry.is_safe:
+                    raise member.unknown("a name that leads out of the archive or is none", "")
+                budget.take(member, entry.size)
+                wanted.setdefault(entry.name, True)
+            except ArchiveError as error:
+                wanted[entry.name] = False
+                yield member, error
+        names = [name for name, is_wanted in wanted.items() if is_wanted]
+        if names:
+            archive.extract(names, scratch, create)
+    for name, path in paths.items():
+        yield from unpacked(_member(file, name, path), options, budget, nesting + 1)
 
 
 def _member(file: ArchiveFile, name: str, path: Path) -> ArchiveFile:
+    name = clean_member_name(name)
     return ArchiveFile(file.source, name, f"{file.location}: {name}", partial(_open_plain, path))
+
+
+def clean_member_name(name: str) -> str:
+    """Keep a member's name as a name only: it is shown and hashed, never used as a path on this machine."""
+    return visible(name[:_MOST_NAME].replace("\\", "/").lstrip("/")) or "unnamed"
 
 
 def _is_unwanted(name: str) -> bool:
@@ -167,70 +355,25 @@ def _is_unwanted(name: str) -> bool:
     return last.startswith(".") or last in _UNWANTED_MEMBERS or name.startswith("__MACOSX/")
 
 
-def _zip_members(file: ArchiveFile, scratch: Path) -> Iterator[ArchiveFile]:
-    """Unpack one member after the other into a scratch file that the next one replaces."""
-    with file.open() as stream, zipfile.ZipFile(stream) as archive:
-        target = scratch / "member"
-        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            if entry.is_dir() or _is_unwanted(entry.filename):
-                continue
-            with damage_named(file), archive.open(entry) as packed, target.open("wb") as unpacked_member:
-                shutil.copyfileobj(packed, unpacked_member, 1 << 20)
-            yield _member(file, clean_member_name(entry.filename), target)
+def _write(
+    stream: BinaryIO | io.BufferedIOBase, at_once: int, path: Path, file: ArchiveFile, options: ReadOptions
+) -> None:
+    with _create(path, file, options) as target:
+        while data := stream.read(at_once):
+            target.write(data)
 
 
-def clean_member_name(name: str) -> str:
-    """Keep a member's name as a name only: it is shown and hashed, never used as a path on this machine."""
-    return _storable(name.replace("\\", "/").lstrip("/"))
+def _create(path: Path, file: ArchiveFile, options: ReadOptions) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedWriter(_ScratchFile(path, file, options), _WRITTEN_AT_ONCE))
 
 
-def _sevenzip_members(file: ArchiveFile, scratch: Path) -> Iterator[ArchiveFile]:
-    """Unpack the wanted members at once: a solid archive can only be read from end to end."""
-    # Imported here: it takes a tenth of a second, and few archives need it.
-    import py7zr
-    import py7zr.exceptions
-    import py7zr.io
+class _ScratchFile(io.FileIO):
+    """A file that leaves room on the disk."""
 
-    class ScratchFile(py7zr.io.Py7zIO):
-        def __init__(self, path: Path) -> None:
-            self._stream = path.open("wb")
-            self._size = 0
+    def __init__(self, path: Path, file: ArchiveFile, options: ReadOptions) -> None:
+        super().__init__(path, "wb")
+        self._check = partial(require_scratch, file, path.parent, options)
 
-        def write(self, s: bytes | bytearray) -> int:
-            self._size += len(s)
-            return self._stream.write(s)
-
-        def read(self, size: int | None = None) -> bytes:
-            return b""
-
-        def seek(self, offset: int, whence: int = 0) -> int:
-            return 0
-
-        def flush(self) -> None:
-            self._stream.flush()
-
-        def size(self) -> int:
-            return self._size
-
-        def close(self) -> None:
-            self._stream.close()
-
-    class ScratchFiles(py7zr.io.WriterFactory):
-        def __init__(self) -> None:
-            self.paths: dict[str, Path] = {}
-
-        def create(self, filename: str) -> py7zr.io.Py7zIO:
-            path = self.paths[filename] = scratch / str(len(self.paths))
-            return ScratchFile(path)
-
-    written = ScratchFiles()
-    try:
-        with file.open() as stream, py7zr.SevenZipFile(stream) as archive:
-            wanted = [entry.filename for entry in archive.list() if entry.is_file and not _is_unwanted(entry.filename)]
-            if wanted:
-                archive.extract(targets=wanted, factory=written)
-    except (py7zr.exceptions.ArchiveError, py7zr.exceptions.PasswordRequired, EOFError, ValueError) as error:
-        detail = str(error) or type(error).__name__
-        raise file.damaged(f"the 7z archive is damaged or cannot be unpacked ({detail})") from error
-    for name, path in sorted(written.paths.items()):
-        yield _member(file, clean_member_name(name), path)
+    def write(self, data: bytes) -> int:  # type: ignore[override] # all that BufferedWriter hands over is bytes
+        self._check(len(data))
+        return super().write(data)

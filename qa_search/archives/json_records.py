@@ -22,7 +22,7 @@ for _ in range(4):
 _BLANKS = r"[ \t\r\n]*+"
 _OUTSIDE = re.compile(rf'{_BLANKS}([{{}}\[\],:]|{_STRING_SO_FAR}|[^ \t\r\n{{}}\[\],:"]++)', re.DOTALL)
 _BETWEEN = re.compile(rf"{_BLANKS}({_WHOLE}|{_OUTSIDE.pattern.removeprefix(_BLANKS)[1:]}", re.DOTALL)
-_INSIDE = re.compile(rf'{_BLANKS}([{{}}\[\]]|(?:[^{{}}\[\]"]++|{_STRING_SO_FAR})++)', re.DOTALL)
+_INSIDE = re.compile(rf'{_BLANKS}((?:[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
 _CLOSED = re.compile(rf'(?:[^"]++|{_STRING})*+', re.DOTALL)
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
@@ -135,27 +135,27 @@ def _items(stream: TextIO, limit: int) -> Iterator[str | None]:
                 continue
             if match is None:
                 break
-        token, position = match[1], match.end()
+        part, position = match[1], match.end()
         if depth == 0 and (level or in_object):
             raise _BrokenJsonError("something follows its end")
         if level == 0:
-            in_object = in_object or token == "{"
-            if token == "[":
+            in_object = in_object or part == "{"
+            if part == "[":
                 level, found = depth + 1, not in_object
-            depth += _STEP.get(token, 0)
-            if depth < 0 or token == "]":
+            depth += _STEP.get(part, 0)
+            if depth < 0 or part == "]":
                 raise _BrokenJsonError("a closing bracket too many")
-        elif depth == level and token in (",", "]"):
+        elif depth == level and part in (",", "]"):
             found = found or item.start == "{"
             if found and item.start:
                 yield item.text
             item = _Item(limit)
-            if token == "]":
+            if part == "]":
                 depth -= 1
                 level = 0 if depth else level
         else:
-            item.add(token)
-            depth += _STEP.get(token, 0)
+            item.add(part)
+            depth += _STEP.get(part, 0)
             if depth < level:
                 raise _BrokenJsonError("a closing bracket too many")
     if depth:

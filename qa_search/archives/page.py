@@ -18,8 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
-from qa_search.dates import parse_date
+from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
 from qa_search.text import clean_text
 from qa_search.types import Post, SetAside
 
@@ -53,10 +52,11 @@ class PageReader:
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield the page's post."""
-        with file.open_text() as stream:
-            lines = clean_text(stream.read()).split("\n")
+        text = clean_text(file.read_text(options))
+        if len(text) > options.limits.post_characters:
+            raise file.post_over_limit(options)
         try:
-            yield parse_page(file, lines)
+            yield parse_page(file, text.split("\n"))
         except PageError as error:
             yield file.set_aside(error.place, str(error))
 
@@ -75,7 +75,7 @@ def parse_page(file: ArchiveFile, lines: Sequence[str]) -> Post:
     date = None
     if len(header) > 1:
         number, text = header[-1]
-        date = parse_date(text)
+        date = short_date(text)
         if date is None:
             raise PageError(f"line {number + 1}", f"{text[:60]!r} is no date (expected YYYY/M/D H:MM:SS)")
         header.pop()

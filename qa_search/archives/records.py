@@ -7,11 +7,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, islice
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
-from qa_search.archives.html_text import html_to_text, looks_like_html
-from qa_search.dates import parse_date
+from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
+from qa_search.archives.html_text import TextTooLongError, html_to_text, looks_like_html
 from qa_search.errors import UnknownFormatError
 from qa_search.text import clean_text
 from qa_search.types import AnswerPart, Post, SetAside
@@ -45,6 +44,11 @@ _TEXT_IN_ANSWER = ("text", "body", "answer", "content", "reply", "response", "me
 # A file is told to be of the wrong shape when this many records in a row at its start are no posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
+_NEITHER = "neither a question nor an answer in it"
+# Longer ones are not looked at: no known name is anywhere near as long.
+_MOST_NAME = 100
+_MOST_NAMES = 1000
+_LARGEST_INTEGER = 2**63 - 1
 
 
 @lru_cache(maxsize=1024)
@@ -55,9 +59,13 @@ def normal_name(name: str) -> str:
 
 def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
     """Tell whether a record with these fields could be a post: a question or an answer among them."""
-    known = {_ROLE_OF[normal][0] for name in names if (normal := normal_name(name)) in _ROLE_OF}
+    known = {known[0] for name in names if (known := _role_of(name)) is not None}
     mapped = {role for role, name in options.field_map.items() if name in names}
     return bool((known | mapped) & {"question", "body", "answer"})
+
+
+def _role_of(name: str) -> tuple[str, int] | None:
+    return _ROLE_OF.get(normal_name(name)) if len(name) <= _MOST_NAME else None
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def posts_of(
     for record in records:
         item = record if isinstance(record, SetAside) else post_of(file, record, options)
         if not isinstance(record, SetAside):
-            names.update(dict.fromkeys(record.fields))
+            names.update(dict.fromkeys(islice(record.fields, _MOST_NAMES)))
         trial.append(item)
         if isinstance(item, Post):
             yield from chain(trial, _rest(file, records, options))
@@ -100,12 +108,15 @@ def _rest(file: ArchiveFile, records: Iterator[Record | SetAside], options: Read
 def _no_posts(
     file: ArchiveFile, names: list[str], trial: list[Post | SetAside], options: ReadOptions
 ) -> UnknownFormatError:
-    shown = ", ".join(names[:_SHOWN_FIELDS]) or "none"
+    shown = ", ".join(name[:_MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
     unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
     if names and unmatched:
         return file.unknown(f"--map {' --map '.join(unmatched)} names no field of its records", f"They have: {shown}.")
     if not names and isinstance(trial[0], SetAside):
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
+    for note in trial:
+        if isinstance(note, SetAside) and note.reason != _NEITHER:
+            return file.unknown(note.reason, f"No record before it is a post either. They have: {shown}.", note.place)
     return file.unknown(
         f"its records have no question and no answer that can be recognised (fields: {shown})",
         "Name them with --map question=FIELD --map answer=FIELD.",
@@ -114,44 +125,73 @@ def _no_posts(
 
 def post_of(file: ArchiveFile, record: Record, options: ReadOptions) -> Post | SetAside:
     """Make a post of one record, or a note on why that cannot be done."""
-    values = _by_role(record.fields, options)
     try:
-        title = plain_text(_text(values.get("title")))
-        question = plain_text(_text(values.get("question")))
-        body = plain_text(_text(values.get("body")))
-        answer, parts = _answers(values.get("answer"))
+        return _post(file, _by_role(record.fields, options), options)
+    except RecursionError:
+        return file.set_aside(record.place, "lists and objects nested too deep")
     except ValueError as error:
         return file.set_aside(record.place, str(error))
+
+
+def _post(file: ArchiveFile, values: Mapping[str, object], options: ReadOptions) -> Post:
+    """Make a post of the values of one record.
+
+    Raises:
+        ValueError: if that cannot be done.
+    """
+    title = plain_text(_text(values.get("title")), options)
+    question = plain_text(_text(values.get("question")), options)
+    body = plain_text(_text(values.get("body")), options)
+    answer, parts = _answers(values.get("answer"), options)
     if question and body and not title:
         title, question = question, body
     elif body and body != question:
         question = f"{question}\n\n{body}" if question else body
     if not (question or answer or title):
-        return file.set_aside(record.place, "neither a question nor an answer in it")
-    url = clean_text(_text(values.get("url")))
-    date = _text(values.get("date"))
+        raise ValueError(_NEITHER)
+    url = _short(values.get("url"), options)
     return Post(
         source=file.source,
-        source_id=clean_text(_text(values.get("id"))) or _content_id(url, title, question, answer),
+        source_id=_short(values.get("id"), options) or _content_id(url, title, question, answer),
         title=" ".join(title.split()),
         question=question,
         answer=answer,
-        date=parse_date(date) if date else None,
+        date=short_date(_short(values.get("date"), options)),
         url=url or None,
-        tags=tuple(dict.fromkeys((*_tags(values.get("tags")), *_tags(values.get("category"))))),
-        author=clean_text(_text(values.get("author"))) or None,
+        tags=tuple(dict.fromkeys((*_tags(values.get("tags"), options), *_tags(values.get("category"), options)))),
+        author=_short(values.get("author"), options) or None,
         score=_integer(values.get("score")),
         answers=parts,
     )
 
 
-def plain_text(value: str) -> str:
+def plain_text(value: str, options: ReadOptions) -> str:
     """Return a field's text, converted if it is HTML.
 
     Raises:
-        ValueError: if it is HTML that cannot be parsed.
+        ValueError: if it is HTML that cannot be parsed, or longer than a post may be.
     """
-    return clean_text(html_to_text(value) if looks_like_html(value) else value)
+    most = options.limits.post_characters
+    try:
+        return clean_text(html_to_text(value, most) if looks_like_html(value) else _required(value, options))
+    except TextTooLongError:
+        raise ValueError(post_too_long(options)) from None
+
+
+def _required(text: str, options: ReadOptions) -> str:
+    """Return a text if it is no longer than a post may be."""
+    if len(text) > options.limits.post_characters:
+        raise ValueError(post_too_long(options))
+    return text
+
+
+def _short(value: object, options: ReadOptions) -> str:
+    """Read a field that a post can do without: nothing where it is no text."""
+    try:
+        text = _text(value)
+    except ValueError:
+        return ""
+    return clean_text(_required(text, options))
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -187,7 +227,7 @@ def _by_role(fields: Mapping[str, object], options: ReadOptions) -> dict[str, ob
     chosen: dict[str, tuple[int, object]] = {}
     taken = set(options.field_map.values())
     for name, value in fields.items():
-        role, rank = _ROLE_OF.get(normal_name(name), (None, 0))
+        role, rank = _role_of(name) or (None, 0)
         if role is None or name in taken or role in options.field_map or _is_blank(value):
             continue
         if role not in chosen or rank < chosen[role][0]:
@@ -242,42 +282,41 @@ def _text(value: object) -> str:
     raise ValueError(f"{type(value).__name__} where text was expected")
 
 
-def _answers(value: object) -> tuple[str, tuple[AnswerPart, ...]]:
+def _answers(value: object, options: ReadOptions) -> tuple[str, tuple[AnswerPart, ...]]:
     if not isinstance(value, list):
-        return plain_text(_text(value)), ()
+        return plain_text(_text(value), options), ()
     found = []
     for item in value:
         known = item if isinstance(item, Mapping) else {}
         date = known.get("date", known.get("created"))
+        author = known.get("author")
         part = AnswerPart(
             0,
             0,
-            id=None if known.get("id") is None else str(known["id"]),
+            id=None if known.get("id") is None else _short(known["id"], options),
             score=_integer(known.get("score", known.get("votes"))),
             accepted=bool(known.get("accepted", known.get("is_accepted", False))),
-            author=known["author"] if isinstance(known.get("author"), str) else None,
-            date=parse_date(date) if isinstance(date, str) else None,
+            author=_short(author, options) if isinstance(author, str) else None,
+            date=short_date(date) if isinstance(date, str) else None,
         )
-        found.append((plain_text(_text(item)), part))
+        found.append((plain_text(_text(item), options), part))
     return join_answers(found)
 
 
-def _tags(value: object) -> tuple[str, ...]:
+def _tags(value: object, options: ReadOptions) -> tuple[str, ...]:
     if isinstance(value, list):
-        return tuple(dict.fromkeys(tag for item in value if (tag := clean_text(_text(item)))))
-    return split_tags(_text(value)) if isinstance(value, str) else ()
+        return tuple(dict.fromkeys(tag for item in value if (tag := _short(item, options))))
+    return split_tags(_required(value, options)) if isinstance(value, str) else ()
 
 
 def _integer(value: object) -> int | None:
-    if isinstance(value, bool):
+    """Read a whole number, one that a database can hold."""
+    if isinstance(value, str):
+        short = len(value) <= _MOST_NAME and re.fullmatch(r"\s*[+-]?\d{1,12}\s*", value, re.ASCII)
+        return int(value) if short else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > _LARGEST_INTEGER:
         return None
-    if isinstance(value, int):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,12}\s*", value, re.ASCII):
-        return int(value)
-    return None
+    return int(value) if value == int(value) else None
 
 
 def _content_id(url: str, title: str, question: str, answer: str) -> str:

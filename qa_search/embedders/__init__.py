@@ -42,14 +42,21 @@ def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors
     Raises:
         ModelError: if it is not.
     """
-    found = np.asarray(vectors)
-    if found.shape != (count, embedder.dimension) or found.dtype.kind != "f" or not np.isfinite(found).all():
-        shape = f"{found.dtype} {found.shape}"
+    try:
+        found = np.asarray(vectors)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fit = np.asarray(found, np.float32)
+            # Finite numbers can be too large to be compared.
+            usable = found.dtype.kind == "f" and bool(np.isfinite(np.einsum("...i,...i", fit, fit)).all())
+    except (ValueError, TypeError):  # rows of different lengths, or no numbers at all
+        found, usable = np.empty(0, np.float32), False
+    if not usable or fit.shape != (count, embedder.dimension):
         raise ModelError(
-            f"the model {embedder.model_id.name!r} gave {shape} for {count} texts, where finite numbers of shape "
-            f"({count}, {embedder.dimension}) were expected. Use another model, or build with --precision fp32."
+            f"the model {embedder.model_id.name!r} gave {found.dtype} {found.shape} for {count} texts, where finite "
+            f"numbers of shape ({count}, {embedder.dimension}) were expected. Use another model, or build with "
+            "--precision fp32."
         )
-    return np.asarray(found, np.float32)
+    return fit
 
 
 def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
@@ -75,4 +82,9 @@ def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
     weights = np.asarray(embedder.count_tokens(parts), np.float32)
     np.add.at(sums, np.asarray(owners, np.intp), vectors * weights[:, None])
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-    return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
+    means = np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
+    # One that is whole keeps its vector to the last bit, whatever the texts beside it are.
+    of_text, first, parts_of = np.unique(owners, return_index=True, return_counts=True)
+    whole = parts_of == 1
+    means[of_text[whole]] = vectors[first[whole]]
+    return means

@@ -73,7 +73,7 @@ def test_gzip_zip_and_7z_are_opened(tmp_path: Path) -> None:
     packed.mkdir()
     (packed / "faq.jsonl.gz").write_bytes(gzip.compress(plain.read_bytes()))
     with zipfile.ZipFile(packed / "pages.zip", "w") as archive:
-        for path in pages.iterdir():
+        for path in sorted(pages.iterdir()):
             archive.write(path, f"deep/{path.name}")
         archive.writestr("__MACOSX/deep/._post-00000.txt", b"\0\5\26\7")
         archive.writestr("inner.jsonl.gz", gzip.compress(plain.read_bytes()))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_other_tables_of_a_dump_hold_no_posts(table: str) -> None:
     ("broken", "place"),
     [
         (DUMP.replace('<row Id="3"', '<row <Id="3"'), "line 8, column 8"),
-        (DUMP.replace("How ", "How \x01"), "line 4"),
+        (DUMP.replace("How ", "How &nothing;"), "line 3"),
         (DUMP[:-20], "line 12"),
     ],
 )
@@ -81,23 +82,24 @@ def test_broken_xml_is_damage_with_its_place(broken: str, place: str) -> None:
     )
     with pytest.raises(DamagedArchiveError, match=rf"/x/Posts.xml, {place}.*broken XML"):
         found.extend(items)
-    assert [type(item).__name__ for item in found].count("Post") >= (0 if "\x01" in broken else 1)
+    assert [type(item).__name__ for item in found].count("Post") >= (0 if "&nothing;" in broken else 1)
 
 
 def test_entities_are_refused() -> None:
     """A dump declares none; a billion laughs do."""
     laughs = '<?xml version="1.0"?><!DOCTYPE posts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><posts>&b;</posts>'
-    with pytest.raises(DamagedArchiveError, match="declares entities"):
+    with pytest.raises(DamagedArchiveError, match="declares a document type"):
         list(
             StackExchangeReader().read(ArchiveFile("f", "p", "/x/p", partial(BytesIO, laughs.encode())), ReadOptions())
         )
 
 
-class _Endless:
+class _Endless(io.RawIOBase):
     """A dump that is made while it is read."""
 
     def __init__(self, rows: int) -> None:
         self._pieces = self._make(rows)
+        self._rest = b""
 
     def _make(self, rows: int) -> Iterator[bytes]:
         yield b'<?xml version="1.0"?><posts>'
@@ -107,14 +109,14 @@ class _Endless:
             yield f'<row Id="{2 * number + 2}" PostTypeId="2" ParentId="{2 * number + 1}" Body="{body}" />'.encode()
         yield b"</posts>"
 
-    def read(self, size: int) -> bytes:
-        return b"".join(piece for _, piece in zip(range(200), self._pieces, strict=False))
+    def readable(self) -> bool:
+        return True
 
-    def __enter__(self) -> _Endless:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        pass
+    def read(self, size: int = -1) -> bytes:
+        while len(self._rest) < size and (piece := next(self._pieces, b"")):
+            self._rest += piece
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
 
 
 def _endless(rows: int) -> BinaryIO:

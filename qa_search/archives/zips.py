@@ -1,0 +1,137 @@
+""".zip -> its entries, one after the other.
+
+Python's own reader holds the whole directory in memory (600 MB for a million entries), and refuses a zip of which
+one name is no text. Its decompression is used here.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second is that of a zip without entries
+# See PKWARE's APPNOTE.TXT, 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
+_LOCAL = struct.Struct("<4s22xHH")
+_ENTRY = struct.Struct("<4sBBHHHHHLLLHHHHHLL")
+_END = struct.Struct("<4s8xLL2x")
+_END_64_LOCATOR = struct.Struct("<4sLQL")
+_END_64 = struct.Struct("<4s36xQQ")
+_LONGEST_COMMENT = 0xFFFF
+_IN_EXTRA = 0xFFFFFFFF
+_EXTRA_64 = 1
+_ENCRYPTED, _UTF8_NAME = 0x1, 0x800
+_UNIX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ZipEntry:
+    """What the directory says of an entry. No more than ``size`` bytes come out of it."""
+
+    name: str
+    size: int
+    packed: int
+    offset: int
+    method: int
+    checksum: int
+    is_encrypted: bool
+    is_link: bool
+
+
+def zip_entries(stream: BinaryIO) -> Iterator[ZipEntry]:
+    """Read the directory, entry by entry.
+
+    Raises:
+        zipfile.BadZipFile: if it is damaged.
+    """
+    start, end, shift = _directory(stream)
+    position = start
+    while position < end:
+        stream.seek(position)
+        fixed = stream.read(_ENTRY.size)
+        if len(fixed) < _ENTRY.size or not fixed.startswith(b"PK\x01\x02"):
+            raise zipfile.BadZipFile("its directory is damaged")
+        (_, _, system, _, flags, method, _, _, checksum, packed, unpacked, name_length, extra_length, comment_length,
+         _, _, attributes, offset) = _ENTRY.unpack(fixed)  # fmt: skip
+        name, extra = stream.read(name_length), stream.read(extra_length)
+        position += _ENTRY.size + name_length + extra_length + comment_length
+        unpacked, packed, offset = _sizes(extra, unpacked, packed, offset)
+        yield ZipEntry(
+            name.decode("utf-8" if flags & _UTF8_NAME else "cp437", "replace"),
+            unpacked,
+            packed,
+            min(offset + shift, start),
+            method,
+            checksum,
+            bool(flags & _ENCRYPTED),
+            system == _UNIX and stat.S_ISLNK(attributes >> 16),
+        )
+
+
+def open_entry(stream: BinaryIO, entry: ZipEntry) -> zipfile.ZipExtFile:
+    """Unpack an entry while it is read. The stream must not be moved meanwhile.
+
+    Raises:
+        zipfile.BadZipFile: if the entry is not where the directory says, and while reading, if it is damaged.
+        NotImplementedError: if it is compressed in a way that Python does not know.
+    """
+    stream.seek(entry.offset)
+    header = stream.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+        raise zipfile.BadZipFile("an entry is not where its directory says")
+    _, name_length, extra_length = _LOCAL.unpack(header)
+    stream.seek(entry.offset + _LOCAL.size + name_length + extra_length)
+    info = zipfile.ZipInfo("entry")
+    info.compress_type = entry.method
+    info.compress_size, info.file_size, info.CRC = entry.packed, entry.size, entry.checksum
+    return zipfile.ZipExtFile(stream, "r", info)
+
+
+def _directory(stream: BinaryIO) -> tuple[int, int, int]:
+    """Find the directory by the record at the end of the file: its start, its end, and how much precedes the zip.
+
+    Something does in one that unpacks itself.
+    """
+    end = stream.seek(0, os.SEEK_END)
+    tail_start = max(end - _LONGEST_COMMENT - _END.size, 0)
+    stream.seek(tail_start)
+    tail = stream.read(end - tail_start)
+    found = tail.rfind(b"PK\x05\x06")
+    if found < 0 or len(tail) - found < _END.size:
+        raise zipfile.BadZipFile("it has no directory")
+    _, size, offset = _END.unpack_from(tail, found)
+    end = tail_start + found
+    record_64 = end - _END_64_LOCATOR.size - _END_64.size
+    if record_64 >= 0:
+        stream.seek(record_64)
+        records = stream.read(_END_64.size + _END_64_LOCATOR.size)
+        if records[_END_64.size :].startswith(b"PK\x06\x07"):
+            magic, size, offset = _END_64.unpack_from(records)
+            end = record_64
+            if magic != b"PK\x06\x06":
+                raise zipfile.BadZipFile("its directory is damaged")
+    shift = end - size - offset
+    if shift < 0:
+        raise zipfile.BadZipFile("its directory is damaged or cut short")
+    return offset + shift, end, shift
+
+
+def _sizes(extra: bytes, unpacked: int, packed: int, offset: int) -> tuple[int, int, int]:
+    """Take the values that do not fit into 32 bits from the extra field."""
+    values = [unpacked, packed, offset]
+    if _IN_EXTRA not in values:
+        return unpacked, packed, offset
+    position = 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        if kind == _EXTRA_64:
+            large = [number for (number,) in struct.iter_unpack("<Q", extra[position + 4 :][: length & ~7])]
+            for index, value in enumerate(values):
+                if value == _IN_EXTRA and large:
+                    values[index] = large.pop(0)
+        position += 4 + length
+    return values[0], values[1], values[2]
