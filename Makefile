@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/pytest
 
-# Every promise of docs/reliability.md at full length: some two hours; writes benchmarks/results/reliability.json.
+# Every promise of docs/reliability.md at full length: hours; writes benchmarks/results/reliability.json.
 torture: $(VENV)/installed-dev
 	$(BIN)/pytest tests/reliability --torture
 

@@ -152,8 +152,12 @@ class IndexFolder:
         """
         pointer = self._pointer_or_none()
         if pointer is None:
+            lost = ""
+            if self.names():
+                lost = f" ({self.path / POINTER} is missing; to let a generation answer: qa-search verify --fall-back)"
             raise IndexNotFoundError(
-                f"{self.path}: no index in this folder. Build one with: qa-search build SOURCE --index {self.path}"
+                f"{self.path}: no index in this folder{lost}. "
+                f"Build one with: qa-search build SOURCE --index {self.path}"
             )
         name, _, sha256 = pointer.partition(" ")
         if not is_plain_name(name) or name.startswith(".") or not _number(name):

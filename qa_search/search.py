@@ -41,6 +41,7 @@ _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one ano
 # The text of a filter: SQLite takes long over patterns of many stars.
 _MAX_FILTER_CHARACTERS = 1000
 _MAX_STARS = 16
+_MAX_TAGS = 100
 _YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
@@ -284,8 +285,10 @@ class SearchIndex:
             QueryError: if a text is blank or there is no such ranking.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
+        if not isinstance(rankings, Iterable):
+            raise QueryError(f"expected names of rankings, not {type(rankings).__name__}")
         for name in rankings:
-            if name not in RANKINGS:
+            if not isinstance(name, str) or name not in RANKINGS:
                 raise QueryError(f"no ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
         queries = _checked_texts(texts)
         _require_k(k)
@@ -415,9 +418,14 @@ def make_filters(
     Raises:
         QueryError: if a date is none.
     """
+    if not isinstance(tags, Iterable):
+        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
-    for name, text in (("source", source), *(("tag", tag) for tag in tags)):
-        if text is not None and (not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS):
+    if len(tags) > _MAX_TAGS:
+        raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
+    given = [("tag", tag) for tag in tags] + ([] if source is None else [("source", source)])
+    for name, text in given:
+        if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
             raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
     if source is not None and source.count("*") > _MAX_STARS:
         raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
@@ -443,7 +451,10 @@ def _after(value: str | date) -> str:
     bound = _bound(value, "until")
     if len(bound) > len("2015-06-30"):
         return bound + "\uffff"  # a moment: itself included
-    day = date.fromisoformat(bound)
+    try:
+        day = date.fromisoformat(bound)
+    except ValueError as error:
+        raise QueryError(f"until: {reprlib.repr(value)} is no date ({error})") from error
     parts = 3
     if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
         parts = 2 if coarse[1] else 1
@@ -477,6 +488,8 @@ def _require_probability(min_confidence: float | None) -> None:
 def _checked_texts(texts: Iterable[str]) -> list[str]:
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
+    if not isinstance(texts, Iterable):
+        raise QueryError(f"expected a list of texts, not {type(texts).__name__}")
     return [require_text(text) for text in texts]
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,42 +39,67 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
     """
     started = time.perf_counter()
     folder = IndexFolder(index)
-    pointer_problem, answering, sha256 = "", None, ""
-    try:
-        answering, sha256 = folder.pointer()
-    except IndexDamagedError as error:
-        pointer_problem = str(error)
-    except IndexNotFoundError as error:
-        if not folder.names():
-            raise
-        pointer_problem = str(error)
-    checks = [_check(folder, name, sha256 if name == answering else None) for name in folder.names()]
-    if answering is not None and not any(check.answers for check in checks):
-        pointer_problem = f"{folder.path}: the pointer names {answering}, and there is no such generation"
-    fine = any(check.answers and not check.problems for check in checks)
     fell_back_to = None
-    if not fine and fall_back:
-        fell_back_to = next((check.generation for check in checks if not check.problems), None)
-        if fell_back_to is not None:
-            with folder.writing():
-                folder.point_to(fell_back_to)
+    while True:
+        pointer = _pointer(folder)
+        checks = [_check(folder, name, answers=name == pointer.name) for name in folder.names()]
+        fine = any(check.answers and not check.problems for check in checks)
+        whole = next((check.generation for check in checks if not check.problems), None)
+        if fine:
+            break
+        if _pointer(folder) != pointer:
+            continue  # builds have published others and cleared away what was read
+        if not fall_back or whole is None:
+            break
+        with folder.writing():
+            if _pointer(folder) == pointer:
+                folder.point_to(whole)
+                fell_back_to = whole
+                break
+    there = folder.names()
+    problem = pointer.problem
+    if pointer.name is not None and not any(check.answers for check in checks):
+        problem = f"{folder.path}: the pointer names {pointer.name}, and there is no such generation"
     return VerifyReport(
         index=os.fspath(index),
-        generation=fell_back_to or answering,
+        generation=fell_back_to or pointer.name,
         ok=fine or fell_back_to is not None,
-        pointer_problem=pointer_problem or None,
-        generations=tuple(checks),
+        pointer_problem=problem,
+        generations=tuple(check for check in checks if check.generation in there),
         fell_back_to=fell_back_to,
         seconds=round(time.perf_counter() - started, 2),
     )
 
 
-def _check(folder: IndexFolder, name: str, pointed: str | None) -> GenerationCheck:
-    """Check one generation; ``pointed`` is the hash that the pointer has for it, if it is the one that answers."""
+class _Pointer(NamedTuple):
+    """What the pointer says, or what is wrong with it."""
+
+    name: str | None
+    problem: str | None
+
+
+def _pointer(folder: IndexFolder) -> _Pointer:
     try:
-        manifest = folder.read_manifest(name, pointed)
+        name, sha256 = folder.pointer()
+        try:
+            folder.read_manifest(name)
+        except IndexFolderError:
+            return _Pointer(name, None)  # told when that generation is checked
+        folder.read_manifest(name, sha256)
+    except IndexDamagedError as error:
+        return _Pointer(None, str(error))
+    except IndexNotFoundError as error:
+        if not folder.names():
+            raise
+        return _Pointer(None, str(error))
+    return _Pointer(name, None)
+
+
+def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
+    try:
+        manifest = folder.read_manifest(name)
     except IndexFolderError as error:
-        return GenerationCheck(name, pointed is not None, 0, 0, (str(error),))
+        return GenerationCheck(name, answers, 0, 0, (str(error),))
     home = folder.path / GENERATIONS / name
     files = {home / file: record for file, record in manifest["files"].items()}
     flaw = find_flaw(manifest)
@@ -87,7 +112,7 @@ def _check(folder: IndexFolder, name: str, pointed: str | None) -> GenerationChe
     if not problems:
         problems += _contradictions(home, manifest)
     size = sum(record["bytes"] for record in files.values())
-    return GenerationCheck(name, pointed is not None, len(files), size, tuple(problems[:_MOST_PROBLEMS]))
+    return GenerationCheck(name, answers, len(files), size, tuple(problems[:_MOST_PROBLEMS]))
 
 
 def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
@@ -116,7 +141,8 @@ def _contradicting_passages(place: Path, retriever: Retriever) -> Iterator[str]:
             yield f"{place / 'posts.sqlite'}: a text among {where} is not the one that was embedded"
         at += len(rows)
     for vectors in retriever.vectors.blocks(_BLOCK):
-        lengths = np.linalg.norm(vectors, axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = np.linalg.norm(vectors, axis=1)
         # A model may give nothing for a text that it knows no word of.
         if not ((np.abs(lengths - 1) < _UNIT_TOLERANCE) | (lengths == 0)).all():
             yield f"{place}: a vector is not of unit length"

@@ -30,6 +30,7 @@ LAYERS = (
     ("evaluation",),
     ("tuning",),
     ("__init__",),
+    ("export", "client", "mcp_server", "web"),
     ("cli",),
     ("__main__",),
 )
@@ -114,7 +115,7 @@ def test_importing_is_light() -> None:
 def test_importing_changes_nothing() -> None:
     """No warning filters, no logging set-up, no environment variables."""
     program = (
-        "import os, warnings, logging, numpy, faiss, lxml, click, filelock, ijson; "
+        "import os, warnings, logging, numpy, faiss, lxml, click, filelock; "
         "before = (dict(os.environ), list(warnings.filters), list(logging.root.handlers)); "
         "import qa_search, qa_search.cli; "
         "assert before == (dict(os.environ), list(warnings.filters), list(logging.root.handlers))"

@@ -39,7 +39,7 @@ def parse_size(text: str) -> int:
     Raises:
         ValueError: if it is no such size.
     """
-    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([a-z]*)\s*", text.replace(",", "").lower(), re.ASCII)
+    match = re.fullmatch(r"\s*(\d{1,20}(?:\.\d{1,15})?)\s*([a-z]*)\s*", text.replace(",", "").lower(), re.ASCII)
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{text[:40]!r} is no size, such as 500MB or 16GiB")
     whole, _, part = match[1].partition(".")

@@ -27,10 +27,7 @@ _NO_FILE = "a pipe, a device or a socket, not a file"
 _LINK = "a link, and links in archives are not followed"
 _MOST_NAME = 1000
 _WRITTEN_AT_ONCE = 1 << 20
-_STORED, _DEFLATED = 0, 8
 _READ_AT_ONCE = 1 << 16
-# What Python unpacks all at once, whatever comes out: bzip2 packs up to 20,000 to one.
-_PACKED_AT_ONCE = 1 << 12
 
 # The other tables of a Stack Exchange dump, some of them far larger than Posts.xml.
 _UNWANTED_MEMBERS = frozenset(
@@ -270,7 +267,7 @@ def _gzip_content(
         # They are read from all over, and a gzip file only from the start.
         target = scratch / "content"
         with content.open() as stream:
-            _write(stream, _READ_AT_ONCE, target, file, options)
+            _write(stream, target, file, options)
         content = replace(file, opener=partial(_open_plain, target))
     yield from unpacked(content, options, budget, nesting + 1)
 
@@ -293,8 +290,7 @@ def _zip_members(
                     raise member.damaged("locked by a password")
                 budget.take(member, entry.size)
                 with _damage_named(member), open_entry(stream, entry) as packed:
-                    at_once = _READ_AT_ONCE if entry.method in (_STORED, _DEFLATED) else _PACKED_AT_ONCE
-                    _write(packed, at_once, target, member, options)
+                    _write(packed, target, member, options)
             except ArchiveError as error:
                 yield member, error
             else:
@@ -355,11 +351,9 @@ def _is_unwanted(name: str) -> bool:
     return last.startswith(".") or last in _UNWANTED_MEMBERS or name.startswith("__MACOSX/")
 
 
-def _write(
-    stream: BinaryIO | io.BufferedIOBase, at_once: int, path: Path, file: ArchiveFile, options: ReadOptions
-) -> None:
+def _write(stream: BinaryIO, path: Path, file: ArchiveFile, options: ReadOptions) -> None:
     with _create(path, file, options) as target:
-        while data := stream.read(at_once):
+        while data := stream.read(_READ_AT_ONCE):
             target.write(data)
 
 

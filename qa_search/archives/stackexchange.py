@@ -188,7 +188,7 @@ def _pieces(stream: TextIO, limit: int) -> Iterator[str | int]:
     """Cut the text before tags; for a tag that is longer than the limit, yield how many lines it has."""
     held: list[str] = []
     size = lines = 0
-    while chunk := stream.read(_CHUNK_CHARACTERS):
+    while chunk := stream.read(min(_CHUNK_CHARACTERS, limit)):
         first = chunk.find("<")
         head = chunk if first < 0 else chunk[:first]  # the end of a tag that began before, or its middle
         held.append(head)

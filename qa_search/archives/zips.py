@@ -1,18 +1,25 @@
 """.zip -> its entries, one after the other.
 
-Python's own reader holds the whole directory in memory (600 MB for a million entries), and refuses a zip of which
-one name is no text. Its decompression is used here.
+Python's own reader holds the whole directory in memory (600 MB for a million entries), refuses a zip of which one name
+is no text, and unpacks what it reads of bzip2 and LZMA at once, whatever comes out: of bzip2, a million to one.
 """
 
 from __future__ import annotations
 
+import bz2
+import io
+import lzma
 import os
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second is that of a zip without entries
 # See PKWARE's APPNOTE.TXT, 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
@@ -26,6 +33,10 @@ _IN_EXTRA = 0xFFFFFFFF
 _EXTRA_64 = 1
 _ENCRYPTED, _UTF8_NAME = 0x1, 0x800
 _UNIX = 3
+_STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
+# 5.8.8: two bytes of version, two of length, then what the decoder needs.
+_LZMA_PROPERTIES = struct.Struct("<4xBL")
+_CHUNK_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def zip_entries(stream: BinaryIO) -> Iterator[ZipEntry]:
         )
 
 
-def open_entry(stream: BinaryIO, entry: ZipEntry) -> zipfile.ZipExtFile:
+def open_entry(stream: BinaryIO, entry: ZipEntry) -> BinaryIO:
     """Unpack an entry while it is read. The stream must not be moved meanwhile.
 
     Raises:
@@ -85,10 +96,101 @@ def open_entry(stream: BinaryIO, entry: ZipEntry) -> zipfile.ZipExtFile:
         raise zipfile.BadZipFile("an entry is not where its directory says")
     _, name_length, extra_length = _LOCAL.unpack(header)
     stream.seek(entry.offset + _LOCAL.size + name_length + extra_length)
-    info = zipfile.ZipInfo("entry")
-    info.compress_type = entry.method
-    info.compress_size, info.file_size, info.CRC = entry.packed, entry.size, entry.checksum
-    return zipfile.ZipExtFile(stream, "r", info)
+    return io.BufferedReader(_EntryStream(stream, entry), _CHUNK_BYTES)
+
+
+class _Decoder(Protocol):
+    """What Python's decoders of bzip2 and LZMA have in common."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+class _Stored:
+    """No compression."""
+
+    eof = False
+    needs_input = True
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return data
+
+
+class _Deflate:
+    """Deflate, with the methods of the others."""
+
+    def __init__(self) -> None:
+        self._decoder = zlib.decompressobj(-zlib.MAX_WBITS)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        found = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
+        # It may still hold some of what it has unpacked.
+        self.needs_input = not self._decoder.unconsumed_tail and len(found) < max_length
+        return found
+
+
+class _EntryStream(io.RawIOBase):
+    """The bytes of an entry, never more of them than asked for."""
+
+    def __init__(self, stream: BinaryIO, entry: ZipEntry) -> None:
+        self._stream = stream
+        self._packed_left = entry.packed
+        self._left = entry.size
+        self._checksum = entry.checksum
+        self._found_checksum = 0
+        self._decoder = self._make_decoder(entry)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        most = min(len(view), self._left)
+        data = b""
+        while most and not data:
+            packed = b""
+            if self._decoder.needs_input:
+                packed = self._read_packed(most)
+            if self._decoder.eof or (self._decoder.needs_input and not packed):
+                raise zipfile.BadZipFile("an entry ends too early")
+            data = self._decoder.decompress(packed, most)
+        self._left -= len(data)
+        self._found_checksum = zlib.crc32(data, self._found_checksum)
+        if not self._left and self._found_checksum != self._checksum:
+            raise zipfile.BadZipFile("an entry's checksum does not fit")
+        view[: len(data)] = data
+        return len(data)
+
+    def _read_packed(self, most: int) -> bytes:
+        data = self._stream.read(min(most, self._packed_left))
+        self._packed_left -= len(data)
+        return data
+
+    def _make_decoder(self, entry: ZipEntry) -> _Decoder:
+        if entry.method == _STORED:
+            return _Stored()
+        if entry.method == _DEFLATED:
+            return _Deflate()
+        if entry.method == _BZIP2:
+            return bz2.BZ2Decompressor()
+        if entry.method == _LZMA:
+            properties = self._read_packed(_LZMA_PROPERTIES.size)
+            if len(properties) < _LZMA_PROPERTIES.size:
+                raise zipfile.BadZipFile("an entry ends too early")
+            bits, dictionary = _LZMA_PROPERTIES.unpack(properties)
+            # No dictionary is of use that is larger than what comes out.
+            sizes = {"dict_size": max(min(dictionary, entry.size), 1 << 12)}
+            lzma1 = {"id": lzma.FILTER_LZMA1, "lc": bits % 9, "lp": bits // 9 % 5, "pb": bits // 45, **sizes}
+            return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
+        raise NotImplementedError(f"compression method {entry.method} is not known")
 
 
 def _directory(stream: BinaryIO) -> tuple[int, int, int]:

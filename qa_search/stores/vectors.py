@@ -102,6 +102,7 @@ class VectorStore:
         Raises:
             IndexDamagedError: if a shard is missing or is not what was written.
         """
+        self._folder = folder
         self._dimension = dimension
         self._shards: list[tuple[int, faiss.Index]] = []
         self.count = 0
@@ -113,6 +114,8 @@ class VectorStore:
                 shard = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
             except (OSError, RuntimeError) as error:
                 raise _damaged(path, " ".join(str(error).split())[:200]) from error
+            if not isinstance(shard, faiss.IndexFlat):
+                raise _damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
             if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
                 raise _damaged(path, f"{shard.d} dimensions, where the manifest says {dimension}")
             self._shards.append((self.count, shard))
@@ -151,6 +154,7 @@ class VectorStore:
         if not found:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         scores = np.concatenate([scores for scores, _ in found], axis=1)
+        self._require_numbers(scores)
         ids = np.concatenate([ids for _, ids in found], axis=1)
         if len(found) > 1:
             # Ties go to the lower number, so that an answer does not depend on how shards are cut.
@@ -165,7 +169,12 @@ class VectorStore:
             rows = np.flatnonzero((numbers >= offset) & (numbers < offset + shard.ntotal))
             if len(rows):
                 vectors[rows] = shard.reconstruct_batch(numbers[rows] - offset)
+        self._require_numbers(vectors)
         return vectors
+
+    def _require_numbers(self, values: npt.NDArray[np.float32]) -> None:
+        if not np.isfinite(values).all():
+            raise _damaged(self._folder, "a vector holds values that are no numbers")
 
     def blocks(self, size: int = 4096) -> Iterator[Vectors]:
         """Yield all stored vectors in order, some at a time: (up to size, dimension) each."""

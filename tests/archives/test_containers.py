@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -113,6 +115,121 @@ def test_names_that_climb_out_of_a_container_write_nothing(tmp_path: Path) -> No
     (found,) = posts_in(container)
     assert found.title == "T"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["box", "evil.zip"]
+
+
+def test_links_are_followed_within_the_source_and_nowhere_else(tmp_path: Path) -> None:
+    """An archive of somebody else's cannot make us read what is ours, and no loop goes on for ever."""
+    folder = write_pages(tmp_path / "pages", 1)
+    (tmp_path / "secret.txt").write_text(page("Secret", "q", "a"))
+    (folder / "hidden").mkdir()
+    (folder / "in.txt").symlink_to("post-00000.txt")
+    (folder / "out.txt").symlink_to("../secret.txt")
+    (folder / "nowhere.txt").symlink_to("nothing.txt")
+    (folder / "itself.txt").symlink_to("itself.txt")
+    (folder / "hidden" / "loop").symlink_to("..")
+    (folder / "parent").symlink_to("..")
+    items = list(read_archives([folder]))
+    assert [item.source_id for item in items if isinstance(item, Post)] == ["in.txt", "post-00000.txt"]
+    notes = {item.source.rpartition("/")[2]: item.reason for item in items if isinstance(item, SetAside)}
+    assert sorted(notes) == ["itself.txt", "nowhere.txt", "out.txt", "parent"]
+    assert (
+        notes["out.txt"]
+        == notes["parent"]
+        != notes["nowhere.txt"]
+        == notes["itself.txt"]
+        == "a link that leads nowhere"
+    )
+    assert "leads out of the source folder: name its target" in notes["out.txt"]
+    assert posts_in(folder / "out.txt")[0].title == "Secret"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """It is set aside in a folder, and an error by itself."""
+    write_pages(tmp_path, 1)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    found = list(read_archives([tmp_path]))
+    assert [str(item).rpartition("/")[2] for item in found if isinstance(item, SetAside)] == [
+        "pipe.jsonl: a pipe, a device or a socket, not a file"
+    ]
+    with pytest.raises(UnknownFormatError, match=r"pipe\.jsonl: a pipe, .* Write what comes out of it to a file"):
+        list(read_archives([tmp_path / "pipe.jsonl"]))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_file_that_becomes_a_pipe_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """What is opened is looked at again."""
+    write_pages(tmp_path, 2)
+    items = read_archives([tmp_path], keep_going=True)
+    next(items)
+    (tmp_path / "post-00001.txt").unlink()
+    os.mkfifo(tmp_path / "post-00001.txt")
+    (note,) = items
+    assert isinstance(note, SetAside)
+    assert "a pipe, a device or a socket" in note.reason
+
+
+def test_folders_may_be_nested_deeper_than_python_recurses(tmp_path: Path) -> None:
+    """What the file system itself refuses to list is set aside."""
+    folder = tmp_path.joinpath(*["d"] * 400)
+    folder.mkdir(parents=True)
+    (folder / "deep.txt").write_text(page("T", "q", "a"))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    try:
+        assert len(posts_in(tmp_path)) == 1
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_a_damaged_member_does_not_take_the_others_along(tmp_path: Path) -> None:
+    """With keep_going, what lies behind it in the same zip is read."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", page("T", "q", "first"))
+        archive.writestr("b.jsonl.gz", gzip.compress(json.dumps(RECORDS[0]).encode())[:-9])
+        archive.writestr("c.zip", b"PK\3\4 and nothing else")
+        archive.writestr("d.txt", page("T", "q", "last"))
+    found = list(read_archives([tmp_path], keep_going=True))
+    assert [item.answer if isinstance(item, Post) else item.source.rpartition("/")[2] for item in found] == [
+        "first", "b.jsonl.gz", "c.zip", "last",
+    ]  # fmt: skip
+    with pytest.raises(DamagedArchiveError, match=r"a\.zip: b\.jsonl\.gz: .*damaged"):
+        list(read_archives([tmp_path]))
+
+
+def test_links_in_containers_are_set_aside(tmp_path: Path) -> None:
+    """What a link says is no post."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.txt").symlink_to("/etc/hosts")
+    entry = zipfile.ZipInfo("link.txt")
+    entry.create_system, entry.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(entry, "/etc/hosts")
+    with py7zr.SevenZipFile(tmp_path / "a.7z", "w") as seven:
+        seven.write(tmp_path / "in" / "link.txt", "link.txt")
+    for name in ("a.zip", "a.7z"):
+        (note,) = read_archives([tmp_path / name])
+        assert isinstance(note, SetAside)
+        assert note.reason == "a link, and links in archives are not followed"
+
+
+def test_a_zip_in_a_gzip_file_is_unpacked_once(tmp_path: Path) -> None:
+    """It is read from all over, so it is written out first."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.txt", page("T", "q", f"a{number}"))
+    packed = tmp_path / "packed" / "a.zip.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress((tmp_path / "a.zip").read_bytes()))
+    assert [post.answer for post in posts_in(packed)] == ["a0", "a1", "a2"]
+
+
+def test_control_characters_in_names_are_replaced(tmp_path: Path) -> None:
+    """A file name could else clear the screen, or pretend to be another line."""
+    (tmp_path / "a\x1b[2J\n\u202eb.txt").write_text(page("T", "q", "a"))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("c\x9b\nd.txt", page("T", "q", "a"))
+    assert [post.source_id for post in posts_in(tmp_path)] == ["a\ufffd[2J\ufffd\ufffdb.txt", "c\ufffd\ufffdd.txt"]
 
 
 def test_a_source_that_is_not_there(tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qa_search.archives.base import ReadOptions
+from qa_search.archives.base import Limits, ReadOptions
 from qa_search.archives.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.records import Record, join_answers, post_of, split_tags
 from qa_search.archives.tables import TableReader
 from qa_search.errors import DamagedArchiveError, UnknownFormatError
+from qa_search.text import clean_text, visible
 from qa_search.types import AnswerPart, Post, SetAside
 from tests.helpers import archive_file, read
 
@@ -157,6 +161,110 @@ def test_json_items_that_are_no_objects_are_set_aside() -> None:
     assert found[1] == SetAside("folder/file", "record 2", "5 is not an object with fields")
 
 
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.lists(st.tuples(st.text(), _JSON), min_size=1), st.sampled_from([None, 0, 3]), st.booleans(), st.booleans(),
+       st.sampled_from([1, 2, 7, 64]))  # fmt: skip
+def test_records_are_parted_as_json_says(
+    values: list[tuple[str, Any]], indent: int | None, wrapped: bool, ascii_only: bool, at_once: int
+) -> None:
+    """Whatever brackets, quotes and escapes their texts hold, and wherever what is read at once ends."""
+    rows = [{"id": str(number), "answer": f"a{text}", "other": value} for number, (text, value) in enumerate(values)]
+    document = {"none": [1, "[{"], "in": {"posts": rows}} if wrapped else rows
+    data = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qa_search.archives.json_records._CHUNK_CHARACTERS", at_once)
+        found = read(JsonReader(), data)
+    assert [(item.source_id, item.answer) for item in found if isinstance(item, Post)] == [
+        (row["id"], clean_text(row["answer"])) for row in rows
+    ]
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 1000])
+@pytest.mark.parametrize(
+    "long",
+    ['{"answer": "%s"}' % (r"\" \\ \u0041 ] { " * 20), "[[[%s]]]" % ("[1, {}]," * 30 + "1"), "7" * 300, '"%s"' % ("x" * 300),
+     '{"answer": 1%s}' % (" " * 300), '{"%s": "%s"}' % ("k" * 90, "v" * 90)],
+)  # fmt: skip
+def test_a_record_that_is_too_long_hides_none_behind_it(
+    long: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it is cut while it is passed over: in a string, behind a backslash, between brackets."""
+    monkeypatch.setattr("qa_search.archives.json_records._CHUNK_CHARACTERS", at_once)
+    text = f'[{{"answer": "first"}}, {long}, {{"answer": "last"}}]'
+    items = JsonReader().read(archive_file(text), ReadOptions(limits=Limits(record_bytes=150)))
+    assert [item.answer if isinstance(item, Post) else str(item) for item in items] == [
+        "first",
+        "folder/file, record 2: longer than 150 bytes (see --max-record)",
+        "last",
+    ]
+
+
+def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
+    """A time for each that does not grow with their number."""
+    file = archive_file(json.dumps({f"key{number}": [{"answer": f"a{number}"}] for number in range(20_000)}))
+    reads = []
+    counted = replace(file, opener=lambda: reads.append(1) or file.opener())  # type: ignore[func-returns-value]
+    assert sum(isinstance(item, Post) for item in JsonReader().read(counted, ReadOptions())) == 20_000
+    assert len(reads) <= 3
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ('{"answer": %s}' % ("1" * 5000), "a number of too many digits"),
+        ('{"answer": %s1%s}' % ("[" * 500, "]" * 500), "nested too deep"),
+        ('{"answer": %s1%s}' % ('{"a": ' * 5000, "}" * 5000), "nested too deep"),
+        ('{"answer": "a", }', "not JSON"),
+        ('{"x": [%s]}' % ("0," * 1_000_001 + "0" + ",0" * 1_000_000), "a JSON value of more than 2,000,000 values"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("form", ["%s\n{}\n{}", "[%s, {}, {}]"])
+def test_a_record_that_cannot_be_read_is_set_aside_alone(record: str, reason: str, form: str) -> None:
+    """In JSON as in JSON Lines, the records around it are read."""
+    text = form.replace("%s", record).replace("{}", '{"answer": "a"}')
+    reader = JsonReader() if form.startswith("[") else JsonLinesReader()
+    note, *posts = read(reader, text, "faq.json" if form.startswith("[") else "faq.jsonl")
+    assert isinstance(note, SetAside)
+    assert reason in note.reason
+    assert len(posts) == 2
+
+
+def test_an_odd_value_in_a_field_that_is_not_needed_costs_nothing_else() -> None:
+    """A link that is an object, an author that is a list, a score beyond what databases hold."""
+    made = post(
+        {"answer": "A", "id": {"x": 1}, "url": {"x": 1}, "author": True, "tags": [{"x": 1}, "t"], "date": [[]],
+         "score": 10**30, "title": None}
+    )  # fmt: skip
+    assert (made.answer, made.url, made.author, made.tags, made.date, made.score) == (
+        "A",
+        None,
+        None,
+        ("t",),
+        None,
+        None,
+    )
+    assert made.source_id.startswith("text-")
+
+
+@pytest.mark.parametrize("date", ["2015-01-01\ud80010:00", "2015-01-01\x1b10:00", "9" * 5000, "2015-13-45", "\0"])
+def test_a_date_is_clean_or_none(date: str) -> None:
+    """Python takes any character between day and time; a terminal or a database does not."""
+    made = post({"answer": "A", "date": date, "answers": [{"text": "A", "date": date}]})
+    for found in (made.date, *(part.date for part in made.answers)):
+        assert found is None or found == visible(found)
+
+
+def test_parts_of_an_answer_can_be_stored() -> None:
+    """Their ids and authors are cleaned as texts are."""
+    made = post({"answers": [{"text": "A", "id": "\ud800", "author": "\0", "score": 2**63}]})
+    assert [(part.id, part.author, part.score) for part in made.answers] == [("\ufffd", "\ufffd", None)]
+
+
 @pytest.mark.parametrize(
     "text", [json.dumps(RECORDS)[:-40], json.dumps(RECORDS) + "]", "[" + json.dumps(RECORDS[0]) + ", {]"]
 )
@@ -233,6 +341,41 @@ def test_a_quote_that_is_never_closed_is_damage() -> None:
     """It would swallow all rows behind it in silence."""
     with pytest.raises(DamagedArchiveError, match="line 3: a quote is opened and never closed"):
         read(TableReader(), 'question,answer\nQ1,A1\nQ2,"A2\nQ3,A3\n')
+
+
+@pytest.mark.parametrize("long", ["x" * 300, "x, y\n" * 60, ' ""quoted""\n' * 30, "," * 300, "\r\n" * 200])
+def test_a_row_that_is_too_long_hides_none_behind_it(long: str) -> None:
+    """What its quotes hold is passed over up to where they close."""
+    text = f'id,answer\n1,first\n2,"{long}"\n3,last\n'
+    items = TableReader().read(archive_file(text), ReadOptions(limits=Limits(record_bytes=150)))
+    found = [item.answer if isinstance(item, Post) else f"{item.place}: {item.reason}" for item in items]
+    assert found == ["first", "line 3: longer than 150 bytes (see --max-record)", "last"]
+
+
+def test_a_row_of_too_many_fields_is_set_aside() -> None:
+    """Before Python makes a list of them."""
+    note, last = read(TableReader(), f"id,answer\n{',' * 1_000_001}\n3,last\n")
+    assert isinstance(note, SetAside)
+    assert (note.place, note.reason) == ("line 2", "a row of more than 1,000,000 fields")
+    assert isinstance(last, Post)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [('question,"answer\nQ,A\n', "never closed"), ('"question"x,answer\nQ,A\n', "no table's header")],
+)
+def test_a_header_that_is_broken_is_damage(text: str, reason: str) -> None:
+    """Nothing below it can be understood."""
+    file = archive_file(text, "faq.csv")
+    with pytest.raises((DamagedArchiveError, UnknownFormatError), match=reason + "|no column"):
+        list(TableReader().read(file, ReadOptions()))
+
+
+def test_blank_lines_above_a_header_are_passed_over() -> None:
+    """They are no header of no columns."""
+    (made,) = read(TableReader(), "\n\nquestion,answer\nQ,A\n")
+    assert isinstance(made, Post)
+    assert made.answer == "A"
 
 
 def test_long_fields_are_read_whole() -> None:
