@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import time
+import unicodedata
+from contextlib import suppress
 from io import BytesIO
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.text import clean_text, decode_head, detect_encoding, open_text
+from qa_search.text import (
+    clean_text,
+    declared_encoding,
+    decode_head,
+    decode_text,
+    detect_encoding,
+    open_text,
+    visible,
+)
 
 
 def decode(data: bytes) -> str:
@@ -74,3 +85,54 @@ def test_cleaned_text_can_always_be_stored(text: str) -> None:
     cleaned = clean_text(text)
     cleaned.encode()
     assert clean_text(cleaned) == cleaned
+
+
+@given(st.lists(st.one_of(st.binary(max_size=6), st.text(max_size=3).map(str.encode)), max_size=20), st.integers(1, 7))
+def test_runs_of_bytes_are_decoded_as_one_by_one(pieces: list[bytes], at_once: int) -> None:
+    """A character where the bytes make one, Windows-1252 elsewhere, wherever what is read at once ends."""
+    data = b"".join(pieces)
+    expected, position = "", 0
+    while position < len(data):
+        for length in (1, 2, 3, 4):
+            with suppress(UnicodeDecodeError):
+                expected += data[position : position + length].decode()
+                break
+        else:
+            length = 1
+            expected += data[position : position + 1].decode("cp1252", "replace")
+        position += length
+    assert decode_text(data, "utf-8") == expected
+    with open_text(BytesIO(data), "utf-8", newline="") as stream:
+        stream._CHUNK_SIZE = at_once  # type: ignore[attr-defined]
+        assert "".join(iter(lambda: stream.read(1), "")) == expected
+
+
+def test_bytes_that_are_no_utf_8_are_read_fast() -> None:
+    """A call for each of them would take minutes for what a dump holds."""
+    started_at = time.process_time()
+    assert decode_text(b"\xe9" * 20_000_000, "utf-8") == "é" * 20_000_000
+    assert time.process_time() - started_at < 5
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("windows-1252", "cp1252"), ("ISO-8859-1", "iso8859-1"), ("Shift_JIS", "shift_jis"), ("utf-8", None),
+     ("utf-7", None), ("punycode", None), ("idna", None), ("cp99999", None), ("zip", None), ("", None)],
+)  # fmt: skip
+def test_declared_charsets_are_told_from_other_codecs(name: str, codec: str | None) -> None:
+    """Only those that web pages and dumps are written in."""
+    assert declared_encoding(name) == codec
+
+
+@given(st.text(alphabet=st.characters(categories=None)))
+def test_visible_text_is_one_line_that_can_be_stored(text: str) -> None:
+    """No controls, no marks that turn the direction, no half surrogate pairs; all else stays."""
+    shown = visible(text)
+    shown.encode()
+    assert len(shown) == len(text)
+    assert len(shown.splitlines()) <= 1
+    assert not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in shown)
+    assert not any(unicodedata.bidirectional(letter) in _TURNING for letter in shown)
+
+
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.html_text import html_to_text, looks_like_html
+from qa_search.archives.html_text import TextTooLongError, html_to_text, looks_like_html
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,35 @@ def test_deep_nesting_is_read_or_refused_never_lost(depth: int) -> None:
         assert html_to_text(markup) == "deep"
     except ValueError as error:
         assert "HTML" in str(error)
+
+
+@pytest.mark.parametrize(
+    "markup",
+    ["<b>" * 30_000 + "</i>" * 30_000, "<pre>" + " " * 500_000 + "x", "<" * 100_000, "<!--" * 50_000, "&" * 200_000,
+     "<p " + "a=1 " * 100_000 + ">", "<p " * 100_000, "<table><tr><td>" * 100_000],
+)  # fmt: skip
+def test_time_grows_with_the_length_alone(markup: str) -> None:
+    """A megabyte of what parsers and patterns try in many ways takes seconds, not hours."""
+    started_at = time.process_time()
+    with suppress(ValueError):
+        html_to_text(markup)
+    assert time.process_time() - started_at < 10
+
+
+def test_pieces_that_the_parser_is_fed_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags, characters and comments may be cut anywhere."""
+    markup = '<p>Één &amp; <b class="x">two</b><!-- no --><script>x</script> &#x1F600;<br/>👍<pre>a\r\n b</pre>' * 20
+    whole = html_to_text(markup)
+    for size in (1, 2, 3, 7, 100):
+        monkeypatch.setattr("qa_search.archives.html_text._PIECE_BYTES", size)
+        assert html_to_text(markup) == whole
+
+
+def test_text_beyond_a_number_of_characters_is_refused() -> None:
+    """As soon as it is reached, not at the end."""
+    assert html_to_text("<p>12345</p>", 5) == "12345"
+    with pytest.raises(TextTooLongError, match="more than 5 characters"):
+        html_to_text("<p>1234</p><p>5</p>", 5)
 
 
 @given(st.text())

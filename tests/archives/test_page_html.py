@@ -81,3 +81,42 @@ def test_another_web_page_is_set_aside() -> None:
     (note,) = read(HtmlPageReader(), "<html><body><h1>Welcome</h1></body></html>")
     assert isinstance(note, SetAside)
     assert "not an archive page" in note.reason
+
+
+PAGE = "<html><head>{}</head><h1>T</h1><p>2014/3/2</p><p>Question</p>q<p>Answer</p>{}</html>"
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!-- -->" * 8000,
+        "<!-- -->" * 8000 + "<html>",
+        PAGE.format("<title" * 50_000, "a"),
+        PAGE.format("<link rel=canonical " * 20_000, "a"),
+        PAGE.format("", f"<pre>a\nPrev: x{' ' * 100_000}y{' ' * 100_000}(</pre>"),
+        PAGE.format("", f"<pre>a\nPrev: x{' ' * 100_000}|{' ' * 100_000}Next{' ' * 100_000}z</pre>"),
+        PAGE.replace("2014/3/2", "<br>9999-99-99" * 5000).format("", "a"),
+    ],
+)
+def test_time_grows_with_the_length_alone(markup: str) -> None:
+    """Nothing is tried in all the ways in which it could be parted."""
+    file = archive_file(markup, "page.html")
+    started_at = time.process_time()
+    if HtmlPageReader().recognises(file, ReadOptions()):
+        list(HtmlPageReader().read(file, ReadOptions()))
+    assert time.process_time() - started_at < 10
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "zip", "utf-7", "undefined", "unicode_escape", "nothing"])
+def test_charsets_that_are_none_are_passed_over(charset: str) -> None:
+    """Python has codecs by these names, of which some take forever and some raise what nobody expects."""
+    (made,) = read(HtmlPageReader(), PAGE.format(f"<meta charset={charset}>", "é").encode("cp1252"))
+    assert isinstance(made, Post)
+    assert made.answer == "é"
+
+
+def test_a_declared_charset_is_read() -> None:
+    """The bytes alone could not tell it."""
+    (made,) = read(HtmlPageReader(), PAGE.format("<meta charset=koi8-r>", "колено").encode("koi8-r"))
+    assert isinstance(made, Post)
+    assert made.answer == "колено"

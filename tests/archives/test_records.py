@@ -187,9 +187,15 @@ def test_records_are_parted_as_json_says(
 @pytest.mark.parametrize("at_once", [1, 5, 1000])
 @pytest.mark.parametrize(
     "long",
-    ['{"answer": "%s"}' % (r"\" \\ \u0041 ] { " * 20), "[[[%s]]]" % ("[1, {}]," * 30 + "1"), "7" * 300, '"%s"' % ("x" * 300),
-     '{"answer": 1%s}' % (" " * 300), '{"%s": "%s"}' % ("k" * 90, "v" * 90)],
-)  # fmt: skip
+    [
+        '{"answer": "' + r"\" \\ \u0041 ] { " * 20 + '"}',
+        "[[[" + "[1, {}]," * 30 + "1]]]",
+        "7" * 300,
+        f'"{"x" * 300}"',
+        f'{{"answer": 1{" " * 300}}}',
+        f'{{"{"k" * 90}": "{"v" * 90}"}}',
+    ],
+)
 def test_a_record_that_is_too_long_hides_none_behind_it(
     long: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,11 +222,11 @@ def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ('{"answer": %s}' % ("1" * 5000), "a number of too many digits"),
-        ('{"answer": %s1%s}' % ("[" * 500, "]" * 500), "nested too deep"),
-        ('{"answer": %s1%s}' % ('{"a": ' * 5000, "}" * 5000), "nested too deep"),
+        (f'{{"answer": {"1" * 5000}}}', "a number of too many digits"),
+        (f'{{"answer": {"[" * 500}1{"]" * 500}}}', "nested too deep"),
+        (f'{{"answer": {"""{"a": """ * 5000}1{"}" * 5000}}}', "nested too deep"),
         ('{"answer": "a", }', "not JSON"),
-        ('{"x": [%s]}' % ("0," * 1_000_001 + "0" + ",0" * 1_000_000), "a JSON value of more than 2,000,000 values"),
+        (f'{{"x": [0{",0" * 2_000_001}]}}', "a JSON value of more than 2,000,000 values"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["%s\n{}\n{}", "[%s, {}, {}]"])
@@ -366,9 +372,8 @@ def test_a_row_of_too_many_fields_is_set_aside() -> None:
 )
 def test_a_header_that_is_broken_is_damage(text: str, reason: str) -> None:
     """Nothing below it can be understood."""
-    file = archive_file(text, "faq.csv")
-    with pytest.raises((DamagedArchiveError, UnknownFormatError), match=reason + "|no column"):
-        list(TableReader().read(file, ReadOptions()))
+    with pytest.raises(DamagedArchiveError, match=reason):
+        read(TableReader(), text, "faq.csv")
 
 
 def test_blank_lines_above_a_header_are_passed_over() -> None:

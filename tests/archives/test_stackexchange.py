@@ -11,11 +11,11 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.base import ArchiveFile, Limits, ReadOptions
 from qa_search.archives.stackexchange import StackExchangeReader
 from qa_search.errors import DamagedArchiveError
 from qa_search.types import Post, SetAside
-from tests.helpers import read
+from tests.helpers import archive_file, read
 
 DUMP = """\ufeff<?xml version="1.0" encoding="utf-8"?>
 <posts>
@@ -136,3 +136,69 @@ def test_memory_does_not_grow_with_the_dump() -> None:
         assert count == rows
     assert peaks[1] < 6_000_000
     assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_characters_that_xml_forbids_are_replaced() -> None:
+    """Real dumps have them: none of their other posts is lost."""
+    nasty = "a&#0;b&#x1f;c&#xD800;d&#xFFFE;e&#99999999;f\x01g &#65;&#x1F600;"
+    (made,) = read(StackExchangeReader(), f'<posts><row Id="1" PostTypeId="1" Body="{nasty}" /></posts>')
+    assert isinstance(made, Post)
+    assert made.question == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg A😀"
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "ISO-8859-1", "koi8-r", "utf-8", "utf-16", "nothing-at-all"])
+def test_the_declared_encoding_is_read(encoding: str) -> None:
+    """What is no encoding, or Unicode, is told by the bytes."""
+    text = "колено" if encoding == "koi8-r" else "é"
+    dump = f'<?xml version="1.0" encoding="{encoding}"?><posts><row Id="1" PostTypeId="1" Body="{text}" /></posts>'
+    (made,) = read(StackExchangeReader(), dump.encode("utf-8" if encoding == "nothing-at-all" else encoding))
+    assert isinstance(made, Post)
+    assert made.question == text
+
+
+def test_a_second_row_of_one_id_is_set_aside() -> None:
+    """It does not take the first one's place in silence."""
+    row = '<row Id="1" PostTypeId="1" Body="{}" />'
+    note, made = read(StackExchangeReader(), f"<posts>\n{row.format('first')}\n{row.format('second')}</posts>")
+    assert note == SetAside("folder/file", "line 3", "another row has its Id, 1")
+    assert isinstance(made, Post)
+    assert made.question == "first"
+
+
+@pytest.mark.parametrize("chunk", [10, 50, 10_000])
+def test_a_row_that_is_too_long_hides_none_behind_it(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the lines behind it are counted on."""
+    monkeypatch.setattr("qa_search.archives.stackexchange._CHUNK_CHARACTERS", chunk)
+    long = '<row Id="2" PostTypeId="1" Body="' + "x > y\n" * 100 + '" />'
+    dump = f'<posts>\n<row Id="1" PostTypeId="1" Body="q" />\n{long}\n<row PostTypeId="1" />\n</posts>'
+    file = archive_file(dump)
+    found = list(StackExchangeReader().read(file, ReadOptions(limits=Limits(record_bytes=200))))
+    assert [str(item) for item in found if isinstance(item, SetAside)] == [
+        "folder/file, line 3: longer than 200 bytes (see --max-record)",
+        "folder/file, line 104: a row without a usable Id",
+    ]
+    assert sum(isinstance(item, Post) for item in found) == 1
+
+
+def test_a_thread_that_is_too_long_is_set_aside() -> None:
+    """Before all its answers are in memory."""
+    answers = "".join(f'<row Id="{n}" PostTypeId="2" ParentId="1" Body="{"a" * 100}" />' for n in range(2, 30))
+    other = '<row Id="100" PostTypeId="1" Body="q" />'
+    file = archive_file(f'<posts><row Id="1" PostTypeId="1" Body="q" />{answers}{other}</posts>')
+    note, made = StackExchangeReader().read(file, ReadOptions(limits=Limits(record_bytes=1000)))
+    assert note == SetAside("folder/file", "Id 1", "a post of more than 1,000,000 characters (see --max-post)")
+    assert isinstance(made, Post)
+
+
+@pytest.mark.parametrize(
+    ("dump", "reason"),
+    [
+        ("<posts>" + "<row>" * 100, "nested deeper than any dump"),
+        ("<posts>" + "".join(f"<row a{n}='' />" for n in range(2000)) + "</posts>", "more different names"),
+        ("<!DOCTYPE posts SYSTEM 'file:///etc/passwd'><posts />", "a document type"),
+    ],
+)
+def test_what_no_dump_has_is_refused(dump: str, reason: str) -> None:
+    """The parser's memory would grow with it."""
+    with pytest.raises(DamagedArchiveError, match=reason):
+        read(StackExchangeReader(), dump)
