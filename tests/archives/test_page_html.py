@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from qa_search.archives import ReadOptions
 from qa_search.archives.page_html import HtmlPageReader
 from qa_search.types import Post, SetAside
-from tests.helpers import read
+from tests.helpers import archive_file, read
 
 SITE = """<!DOCTYPE html>
 <html><head><title>Ankle again | Ask us</title><meta charset="utf-8">
