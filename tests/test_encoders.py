@@ -154,7 +154,7 @@ def test_a_damaged_encoder_is_named_and_made_again_by_a_build(built: Path, tmp_p
         (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1000])
     else:
         (folder / "encoder.json").write_text("{")
-    with SearchIndex.open(index) as opened, pytest.raises(IndexDamagedError, match=str(index)):
+    with pytest.raises(IndexDamagedError, match=str(index)), SearchIndex.open(index) as opened:
         opened.search("sore heel")
     build_index(built / "pages", index)
     with SearchIndex.open(index) as opened:
