@@ -9,7 +9,7 @@ import click
 
 from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
 from qa_search.cli.page import render_result
-from qa_search.search import DEFAULT_TOP_K, SearchIndex
+from qa_search.search import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS, SearchIndex
 
 if TYPE_CHECKING:
     from qa_search.reranking import Reranker
@@ -97,4 +97,5 @@ def _reranker(model: str | None, *, download: bool) -> Reranker | None:
 
 
 def _standard_input() -> str:
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
+    # One character more than is taken, of up to four bytes each: what never ends is told as too long.
+    return sys.stdin.buffer.read(4 * (MAX_COMPLAINT_CHARACTERS + 1)).decode("utf-8", "replace")
