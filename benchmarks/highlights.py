@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 import numpy as np
@@ -17,7 +16,7 @@ from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.ranking.highlight import most_useful
 from qa_search.sentences import split_sentences
-from qa_search.stores.lexical import LexicalStore, terms_of
+from qa_search.stores.lexical import terms_of
 from qa_search.types import Post
 
 JUDGED = ROOT / "data" / "judged"
@@ -40,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         build_index(ROOT / "data" / "archive", folder)
         with SearchIndex.open(folder) as index:
-            words = LexicalStore(next(Path(folder).glob("generations/*")))
+            words = index.retriever.words
 
             def by_terms(query: str, _: Post, sentences: list[str]) -> int:
                 return most_useful(sentences, [terms_of(text) for text in sentences], words.idf(set(terms_of(query))))

@@ -37,7 +37,7 @@ def tantivy_engine(texts: list[str], folder: Path) -> Search:
     for number, text in enumerate(texts):
         writer.add(number, text)
     writer.close()
-    store = LexicalStore(folder)
+    store = LexicalStore(folder, len(texts))
     return lambda complaint: list(store.search(query_weights(complaint), FOUND)[0].tolist())
 
 

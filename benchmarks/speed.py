@@ -85,7 +85,7 @@ def embedding_rate(index: Path, count: int, repeats: int) -> dict[str, Any]:
 
     with SearchIndex.open(index) as opened:
         encoder = opened.embedder
-        texts = [row[0] for row in opened.retriever.posts._all("SELECT answer FROM post WHERE answer != ''")]
+        texts = [row[0] for row in opened.retriever.posts._all("SELECT answer FROM post WHERE answer != ''", "t")]
     texts = random.Random(0).sample(texts, min(count, len(texts)))  # noqa: S311 - reproducible on purpose
     model = SentenceTransformer(str(locate_model().folder), device="cpu")
     texts = [text for text in texts if encoder.count_tokens([text])[0] <= 254]

@@ -146,7 +146,7 @@ class EncoderChooser:
                 if "unusable" in settings:
                     return str(settings["unusable"])
                 found = self._opened[name] = Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
-            except (OSError, ValueError, KeyError, TypeError, IndexDamagedError):
+            except (OSError, ValueError, KeyError, IndexDamagedError):
                 continue  # half written or damaged: it is made again
             return found
         return None
@@ -282,8 +282,11 @@ def _whole_settings(folder: Path) -> dict[str, Any]:
         ValueError: if its files are not what was written.
     """
     data = (folder / SETTINGS_FILE).read_bytes()
-    settings: dict[str, Any] = json.loads(data)
-    damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]
+    try:
+        settings: dict[str, Any] = json.loads(data)
+        damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]
+    except (RecursionError, AttributeError, TypeError, KeyError) as error:
+        raise ValueError(f"{folder / SETTINGS_FILE} holds no settings") from error
     if not folder.name.endswith(f"-{hashlib.sha256(data).hexdigest()[:_NAME_DIGITS]}") or any(damage):
         raise ValueError(f"{folder} is not what was written")
     return settings

@@ -77,7 +77,7 @@ class HitReader:
                     score=round(float(scores[row]), 6),
                     confidence=round(of_hit(confidence, float(fused.max()), float(fused[row])), 4),
                     matched=best.field,
-                    passage=_text(post, best),
+                    passage=self._text(post, best),
                     highlight=self._highlight(post, useful),
                     question=post.question,
                     answer=post.answer,
@@ -94,7 +94,7 @@ class HitReader:
         """Put the first posts in the cross-encoder's order; it reads each one's best passage."""
         first = order[:depth]
         passages = self._passages(first)
-        read = rerank.scores(self._complaint.text, [_text(self._post(row), passages[row][0]) for row in first])
+        read = rerank.scores(self._complaint.text, [self._text(self._post(row), passages[row][0]) for row in first])
         by_row = dict(zip(first, read.tolist(), strict=True))
         return (
             sorted(first, key=lambda row: (-by_row[row], first.index(row))) + order[depth:],
@@ -115,7 +115,7 @@ class HitReader:
         return {row: (found[best], found[useful]) for row, (best, useful) in numbers.items()}
 
     def _highlight(self, post: Post, passage: Passage) -> Highlight:
-        text = _text(post, passage)
+        text = self._text(post, passage)
         spans = split_sentences(text) or [(0, len(text))]
         sentences = [text[start:end] for start, end in spans]
         start, end = spans[most_useful(sentences, [terms_of(sentence) for sentence in sentences], self._idf)]
@@ -143,7 +143,7 @@ class HitReader:
         at, part = np.unravel_index(int(np.argmax(met)), met.shape)
         number = int(candidates.passages[own][at])
         passage = self._retriever.posts.passages([number])[number]
-        text = _text(post, passage)
+        text = self._text(post, passage)
         spans = split_sentences(text) or [(0, len(text))]
         close = self._embedder.embed_passages([text[a:b] for a, b in spans]) @ self._complaint.parts[part]
         start, end = spans[int(np.argmax(close))]
@@ -168,15 +168,13 @@ class HitReader:
             self._posts[row] = self._retriever.posts.entry(number, self._filters)
         return self._posts[row]
 
+    def _text(self, post: Post, passage: Passage) -> str:
+        return self._retriever.posts.text_of(post, passage)
+
     def _terms_of(self, row: int) -> frozenset[str]:
         if row not in self._terms:
             self._terms[row] = frozenset(terms_of(self._post(row).text))
         return self._terms[row]
-
-
-def _text(post: Post, passage: Passage) -> str:
-    text: str = getattr(post, passage.field)[passage.start : passage.end]
-    return text
 
 
 def _other(post: Post) -> OtherPost:

@@ -71,7 +71,7 @@ class Retriever:
         self._folder = folder
         self.posts = PostStore(folder)
         self.vectors = VectorStore.of_generation(folder, manifest)
-        self.words = LexicalStore(folder)
+        self.words = LexicalStore(folder, manifest["counts"]["posts"])
         self.owners = Owners(folder, self.vectors.count)
 
     def require_counts(self, counts: Mapping[str, int]) -> None:

@@ -109,7 +109,7 @@ def test_fp32_can_be_chosen_and_is_the_original_to_the_last_digits(built: Path, 
 
 def _passages(index: Path) -> list[str]:
     with SearchIndex.open(index) as opened:
-        return [row[0] for row in opened.retriever.posts._all("SELECT DISTINCT key FROM passage")]
+        return [row[0] for row in opened.retriever.posts._all("SELECT DISTINCT key FROM passage", "b")]
 
 
 def test_an_export_that_disagrees_is_not_used(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

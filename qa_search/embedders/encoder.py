@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from qa_search.embedders.base import ModelId, Vectors
 from qa_search.errors import IndexDamagedError
@@ -30,6 +31,8 @@ SETTINGS_FILE = "encoder.json"
 RECIPE = 1
 # Texts handed to a thread at a time: enough to make switching cheap, few enough to keep all threads busy.
 _TASK_TEXTS = 4
+_MOST_DIMENSIONS = 65_536
+_LEAST_LIMIT = 8
 
 
 class OnnxEmbedder:
@@ -47,8 +50,10 @@ class OnnxEmbedder:
             IndexDamagedError: if its files are missing or are not what was written.
         """
         path = folder.joinpath if files is None else files.path
+        self._folder = folder
         try:
             self._settings: dict[str, Any] = json.loads(path(SETTINGS_FILE).read_bytes())
+            _require_settings(self._settings)
             self._id = ModelId(**self._settings["model"])
             with ThreadPoolExecutor(1) as pool:  # both take a while, and neither holds the other up
                 session = pool.submit(open_session, path(MODEL_FILE))
@@ -56,10 +61,7 @@ class OnnxEmbedder:
                 self._session = session.result()
         except Exception as error:
             # onnxruntime and tokenizers raise errors of their own, some of them bare Exceptions.
-            reason = " ".join(str(error).split())[:200]
-            raise IndexDamagedError(
-                f"{folder}: the encoder cannot be loaded ({reason}). Build with --rebuild."
-            ) from error
+            raise self._damaged("loaded", error) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._threads = threads or configured_threads()
@@ -89,7 +91,7 @@ class OnnxEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count each text's tokens, without special tokens and never cut."""
-        return [len(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        return [len(found) for found in self._tokens(list(texts), special=False)]
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages: (n, dimension)."""
@@ -101,7 +103,7 @@ class OnnxEmbedder:
 
     def _embed(self, texts: Sequence[str], prompt: str) -> Vectors:
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        found = self._tokenizer.encode_batch([prompt + text for text in texts])
+        found = self._tokens([prompt + text for text in texts])
         ids = [np.asarray([item.ids], np.int64) for item in found]
         # Longest first: the short ones fill the gaps at the end.
         order = sorted(range(len(ids)), key=lambda row: -ids[row].shape[1])
@@ -109,7 +111,7 @@ class OnnxEmbedder:
 
         def run(rows: list[int]) -> None:
             for row in rows:
-                vectors[row] = self._session.run(None, {"input_ids": ids[row]})[0][0]
+                vectors[row] = self._run(ids[row])
 
         if len(texts) == 1 or self._threads == 1:
             for task in tasks:
@@ -123,6 +125,53 @@ class OnnxEmbedder:
                 pass
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.where(lengths > 0, lengths, 1), np.float32)
+
+    def _tokens(self, texts: list[str], *, special: bool = True) -> list[Encoding]:
+        try:
+            return self._tokenizer.encode_batch(texts, add_special_tokens=special)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic of tokenizers is no Exception
+            raise self._damaged("run", error) from error
+
+    def _run(self, ids: npt.NDArray[np.int64]) -> Vectors:
+        """Embed one text, given as tokens: (dimension,)."""
+        try:
+            found = self._session.run(None, {"input_ids": ids})[0]
+            if found.shape != (1, self.dimension) or found.dtype != np.float32 or not np.isfinite(found).all():
+                raise ValueError(f"it gave {found.dtype} {found.shape}, not {self.dimension} finite numbers")
+        except Exception as error:  # onnxruntime raises errors of its own
+            raise self._damaged("run", error) from error
+        vector: Vectors = found[0]
+        return vector
+
+    def _damaged(self, what: str, error: BaseException) -> IndexDamagedError:
+        reason = " ".join(str(error).split())[:200]
+        return IndexDamagedError(f"{self._folder}: the encoder cannot be {what} ({reason}). Build with --rebuild.")
+
+
+def _require_settings(settings: object) -> None:
+    """Check what is relied on.
+
+    Raises:
+        ValueError: if something of it is missing or is not what it should be.
+    """
+    known: Any = settings if isinstance(settings, dict) else {}
+    model = known.get("model")
+    fit = {
+        "model": isinstance(model, dict) and all(isinstance(text, str) for text in model.values()),
+        "dimension": type(known.get("dimension")) is int and 0 < known["dimension"] <= _MOST_DIMENSIONS,
+        **{name: known.get(name, 0) is None or _is_limit(known.get(name)) for name in ("passage_limit", "query_limit")},
+        **{name: isinstance(known.get(name), str) for name in ("passage_prompt", "query_prompt")},
+    }
+    for name, is_fit in fit.items():
+        if not is_fit:
+            raise ValueError(f"{SETTINGS_FILE} says nothing usable of {name}")
+
+
+def _is_limit(value: object) -> bool:
+    # A limit that leaves no room for a word would make a text's parts without end.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST_LIMIT
 
 
 def open_session(path: Path, optimise_into: Path | None = None) -> onnxruntime.InferenceSession:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import apsw
@@ -20,6 +21,7 @@ _STEPS_PER_BYTE = 50
 _LEAST_STEPS = 50_000_000
 _STEPS_AT_ONCE = 1_000_000
 _LEAST_VALUE_BYTES = 1 << 20
+_KINDS: dict[str, set[type]] = {"i": {int}, "t": {str}, "b": {bytes}, "I": {int, NoneType}, "T": {str, NoneType}}
 _numbers = count()
 
 
@@ -58,12 +60,16 @@ class ReadOnlyDatabase:
             self._db.set_progress_handler(self._count_steps, _STEPS_AT_ONCE)
         except apsw.Error as error:
             raise ValueError(str(error)) from error
-        found = {" ".join(sql.split()) for (sql,) in self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+        schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
+        found = {" ".join(sql.split()) for (sql,) in schema}
         if found != {" ".join(statement.split()) for statement in statements}:
             raise ValueError("its tables are not those of an index")
 
-    def all(self, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+    def all(self, query: str, kinds: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query.
+
+        ``kinds`` has a letter for each column: i for a whole number, t for a text, b for bytes, I and T where there
+        may be nothing. SQLite itself takes any value in any column of a file that somebody made.
 
         Raises:
             ValueError: if the file is damaged.
@@ -71,10 +77,14 @@ class ReadOnlyDatabase:
         with self._lock:
             self._steps = 0
             try:
-                return list(self._db.execute(query, tuple(values)))
+                rows = list(self._db.execute(query, tuple(values)))
             except (apsw.Error, UnicodeDecodeError) as error:
                 damage = self._layer.damage if self._layer is not None else None
                 raise ValueError(damage or str(error)) from error
+        for found in {tuple(map(type, row)) for row in rows}:
+            if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
+                raise ValueError("a value is of another type than it was written with")
+        return rows
 
     def close(self) -> None:
         """Close the file."""

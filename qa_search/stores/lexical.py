@@ -5,6 +5,7 @@ Chosen over SQLite's FTS5 and bm25s by measurement; docs/ranking.md has the figu
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ LEXICAL_RULES = 1
 _ANALYZER = "qa_search"
 _TEXT, _NUMBER = "text", "number"
 _K1, _B = 1.2, 0.75  # tantivy's
+_META = "meta.json"
 _HEAP_BYTES = 30_000_000
 _MAX_TERM_BYTES = 100
 # English function words, apostrophes cut as the tokenizer cuts them ("don't" is "don" and "t").
@@ -108,14 +110,17 @@ class LexicalWriter:
 class LexicalStore:
     """Searches the words of one generation. Safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the files without ever writing beside them.
+    def __init__(self, folder: Path, count: int) -> None:
+        """Open the files, which hold ``count`` posts, without ever writing beside them.
 
         Raises:
             IndexDamagedError: if they are missing or are not what was written.
             IndexFolderError: if no temporary folder can be made.
         """
         self._folder = folder / LEXICAL_FOLDER
+        self.count = count
+        with self._damage_named():
+            _require_count(self._folder / _META, count)
         # tantivy takes a lock file in the folder that it reads, and offers no way around that: it gets a folder of
         # links, which it needs no longer once the files are mapped.
         try:
@@ -133,7 +138,8 @@ class LexicalStore:
                 index.config_reader(reload_policy="manual")
                 self._schema = index.schema
                 self._searcher = index.searcher()
-                self.count: int = self._searcher.num_docs
+                if self._searcher.num_docs != count:
+                    raise ValueError(f"{self._searcher.num_docs} posts, where the manifest says {count}")
         finally:
             shutil.rmtree(links, ignore_errors=True)
 
@@ -197,6 +203,25 @@ class LexicalStore:
                 raise
             index = self._folder.parent.parent.parent
             raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
+
+
+def _require_count(path: Path, count: int) -> None:
+    """Check what tantivy takes on trust: it allocates for, and walks through, as many documents as are claimed.
+
+    Raises:
+        ValueError: if the segments do not hold this many posts.
+        OSError: if the file cannot be read.
+    """
+    try:
+        segments = json.loads(path.read_bytes())["segments"]
+        sizes = {segment["segment_id"]: segment["max_doc"] for segment in segments}
+        deleted = [segment["deletes"] for segment in segments]
+        fit = len(sizes) == len(segments) and not any(deleted) and min(sizes.values(), default=0) >= 0
+        total = sum(sizes.values())
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path.name} describes no segments") from error
+    if not fit or total != count:
+        raise ValueError(f"segments of {total} posts, where the manifest says {count}")
 
 
 @contextmanager

@@ -19,6 +19,10 @@ from qa_search.types import FIELDS, Field
 POSTS_NAME = "passage-posts.npy"
 SIDES_NAME = "passage-sides.npy"
 _BLOCK = 65_536
+# numpy reads a header as Python's own syntax.
+_UNREADABLE = (
+    OSError, ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError,
+)  # fmt: skip
 
 
 def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int) -> None:
@@ -54,13 +58,7 @@ class Owners:
     def _map(self, name: str, kind: type[np.generic], count: int) -> npt.NDArray[Any]:
         try:
             mapped: npt.NDArray[Any] = np.lib.format.open_memmap(self._folder / name, mode="r")
-        except (
-            OSError,
-            ValueError,
-            EOFError,
-            SyntaxError,
-            TokenError,
-        ) as error:  # a broken header is read as Python's own syntax
+        except _UNREADABLE as error:
             raise self._damaged(str(error), name) from error
         if mapped.dtype != kind or mapped.shape != (count,):
             raise self._damaged(f"{mapped.shape} {mapped.dtype}, where the manifest says {count} entries", name)

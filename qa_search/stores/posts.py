@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +67,7 @@ _ENTRY = (
     "e.source, e.source_id, p.title, p.question, p.answer, e.date, e.url, e.tags, e.author, e.score, p.answers, "
     "e.prev_title, e.next_title"
 )
+_ENTRY_KINDS = "tttttTTtTItTT"
 
 
 KeyedPassage = tuple[Passage, bytes]
@@ -253,7 +255,7 @@ class PostStore:
         """Count what a manifest counts."""
         tables = ("post", "passage", "entry", "set_aside", "unanswered")
         posts, passages, entries, set_aside, unanswered = (
-            int(self._all(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - the names above
+            int(self._all(f"SELECT count(*) FROM {table}", "i")[0][0])  # noqa: S608 - the names above
             for table in tables
         )
         return {
@@ -266,12 +268,12 @@ class PostStore:
 
     def flaws(self) -> list[str]:
         """Return what SQLite finds wrong when it reads all of the file."""
-        return [text for (text,) in self._all("PRAGMA integrity_check(10)") if text != "ok"]
+        return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
 
     def passage_blocks(self, size: int) -> Iterator[list[StoredPassage]]:
         """Yield all passages in order of their numbers, some at a time."""
         last = -1
-        while rows := self._all(f"{_TEXTS} WHERE passage.id > ? ORDER BY passage.id LIMIT ?", (last, size)):
+        while rows := self._all(f"{_TEXTS} WHERE passage.id > ? ORDER BY passage.id LIMIT ?", "btiiiit", (last, size)):
             yield [
                 StoredPassage(number, post, field, key, text[start:end])
                 for key, text, start, end, number, post, field in rows
@@ -281,7 +283,8 @@ class PostStore:
     def allowed_posts(self, filters: Filters) -> Ids:
         """Return the numbers of the posts that pass, in ascending order."""
         condition, values = filters.sql()
-        rows = self._all(f"SELECT DISTINCT e.post FROM entry e WHERE {condition} ORDER BY e.post", values)  # noqa: S608 - fixed text
+        query = f"SELECT DISTINCT e.post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
+        rows = self._all(query, "i", values)
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
 
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
@@ -290,14 +293,19 @@ class PostStore:
         for chunk in _chunks(numbers):
             marks = ",".join("?" * len(chunk))
             query = f'SELECT id, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
-            for number, field, start, end in self._all(query, chunk):
-                if field not in FIELDS or not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end):
-                    raise self._damaged(f"passage {number} is none")
-                found[number] = Passage(field, start, end)
+            for number, field, start, end in self._all(query, "itii", chunk):
+                found[number] = self._passage(field, start, end)
         for number in numbers:
             if number not in found:
                 raise self._damaged(f"passage {number} is missing")
         return found
+
+    def text_of(self, post: Post, passage: Passage) -> str:
+        """Return the text of a passage of a post."""
+        text: str = getattr(post, passage.field)
+        if passage.end > len(text):
+            raise self._damaged(f"a passage of post {post.post_id} ends behind its text")
+        return text[passage.start : passage.end]
 
     def source_ids(self, posts: Sequence[int]) -> dict[int, list[str]]:
         """Return for each post number all that its sources call it, in the order in which they came."""
@@ -305,8 +313,11 @@ class PostStore:
         for chunk in _chunks(posts):
             marks = ",".join("?" * len(chunk))
             query = f"SELECT post, source_id FROM entry WHERE post IN ({marks}) ORDER BY id"  # noqa: S608
-            for post, source_id in self._all(query, chunk):
+            for post, source_id in self._all(query, "it", chunk):
                 found.setdefault(post, []).append(source_id)
+        for post in posts:
+            if post not in found:
+                raise self._damaged(f"post {post} has no id")
         return found
 
     def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
@@ -314,9 +325,10 @@ class PostStore:
         rows = self._all(
             'SELECT field, start, "end", key FROM passage WHERE post = (SELECT id FROM post WHERE content = ?) '
             "ORDER BY id",
+            "tiib",
             [content],
         )
-        return [(Passage(field, start, end), key) for field, start, end, key in rows]
+        return [(self._passage(field, start, end), key) for field, start, end, key in rows]
 
     def numbers_of_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Return for each of these keys that is there the number of a passage that has it."""
@@ -324,7 +336,7 @@ class PostStore:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
-            found.update(self._all(f"SELECT key, id FROM passage WHERE key IN ({marks})", chunk))  # noqa: S608
+            found.update(self._all(f"SELECT key, id FROM passage WHERE key IN ({marks})", "bi", chunk))  # noqa: S608
         return found
 
     def entry(self, post: int, filters: Filters | None = None) -> Post:
@@ -333,6 +345,7 @@ class PostStore:
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
             f"WHERE e.post = ? AND {condition} ORDER BY e.id LIMIT 1",
+            _ENTRY_KINDS,
             [post, *values],
         )
         if not rows:
@@ -343,24 +356,25 @@ class PostStore:
         """Return a post by any of its ids, None if there is none of that id."""
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = ?",  # noqa: S608
+            _ENTRY_KINDS,
             [post_id],
         )
         return self._post(rows[0]) if rows else None
 
     def number_of(self, post_id: str) -> int | None:
         """Return the number of the post that has this id, None if there is none."""
-        rows = self._all("SELECT post FROM entry WHERE post_id = ?", [post_id])
+        rows = self._all("SELECT post FROM entry WHERE post_id = ?", "i", [post_id])
         return int(rows[0][0]) if rows else None
 
     def ids_of(self, post_id: str) -> list[str]:
         """Return all ids of the post that has this one, in the order in which they came."""
         query = "SELECT post_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
-        return [row[0] for row in self._all(query, [post_id])]
+        return [row[0] for row in self._all(query, "t", [post_id])]
 
     def source_ids_of(self, post_id: str) -> list[str]:
         """Return all that its sources call the post that has this id, in the order in which they came."""
         query = "SELECT source_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
-        return [row[0] for row in self._all(query, [post_id])]
+        return [row[0] for row in self._all(query, "t", [post_id])]
 
     def neighbours(self, post: Post) -> tuple[OtherPost | None, OtherPost | None]:
         """Return the posts that a page's Prev and Next lines link to, None where there is none (or no such line)."""
@@ -374,6 +388,7 @@ class PostStore:
             f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
             "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
             "ORDER BY e.id LIMIT 100",
+            "tttTT",
             (fold_title(title), post.source),
         )
         own = fold_title(post.title)
@@ -389,46 +404,69 @@ class PostStore:
                 UNION ALL SELECT source, 0, 1, 0 FROM set_aside
                 UNION ALL SELECT source, 0, 0, 1 FROM unanswered
             ) GROUP BY source ORDER BY source
-            """
+            """,
+            "tiii",
         )
         return [SourceCount(*row) for row in rows]
 
     def set_aside(self) -> list[SetAside]:
         """Return the notes on what could not be read."""
-        return [SetAside(*row) for row in self._all("SELECT source, place, reason FROM set_aside ORDER BY rowid")]
+        query = "SELECT source, place, reason FROM set_aside ORDER BY rowid"
+        return [SetAside(*row) for row in self._all(query, "ttt")]
 
     def missing_posts(self) -> list[MissingPost]:
         """Return the titles that Prev and Next links mention and no page has."""
         rows = self._all(
             "SELECT min(title), json_group_array(source_id) FROM page_link "
-            "WHERE folded NOT IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)"
+            "WHERE folded NOT IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)",
+            "tt",
         )
-        return [MissingPost(title, tuple(sorted(set(json.loads(ids))))) for title, ids in rows]
+        return [MissingPost(title, tuple(sorted({str(found) for found in json.loads(ids)}))) for title, ids in rows]
+
+    def _passage(self, field: str, start: int, end: int) -> Passage:
+        if field not in FIELDS or not 0 <= start <= end:
+            raise self._damaged(f"a passage of {field!r} from {start} to {end} is none")
+        return Passage(field, start, end)
 
     def _post(self, row: Sequence[Any]) -> Post:
         (
             source, source_id, title, question, answer, date, url, tags, author, score, answers, prev_title, next_title,
         ) = row  # fmt: skip
-        texts, others = (source, source_id, title, question, answer), (date, url, author, prev_title, next_title)
         try:
-            if not all(isinstance(text, str) for text in (*texts, *(other for other in others if other is not None))):
-                raise TypeError("a text is none")
             return Post(
                 source, source_id, title, question, answer, date, url, tuple(map(str, json.loads(tags))), author, score,
-                tuple(AnswerPart(**part) for part in json.loads(answers)), prev_title, next_title,
+                tuple(map(_answer_part, json.loads(answers))), prev_title, next_title,
             )  # fmt: skip
         except (ValueError, TypeError, RecursionError) as error:
             raise self._damaged(f"a post cannot be read ({error})") from error
 
-    def _all(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
-            return self._db.all(query, values)
+            return self._db.all(query, kinds, values)
         except ValueError as error:
             raise self._damaged(error) from error
 
     def _damaged(self, what: object) -> IndexDamagedError:
         folder = self._path.parent.parent.parent
         return IndexDamagedError.told(folder, f"{self._path}: {what}")
+
+
+def _answer_part(values: dict[str, Any]) -> AnswerPart:
+    """Read what is stored of one of several answers.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    part = AnswerPart(**values)
+    optional = (part.id, part.author, part.date)
+    if not (
+        type(part.start) is type(part.end) is int
+        and type(part.score) in (int, NoneType)
+        and isinstance(part.accepted, bool)
+        and all(text is None or isinstance(text, str) for text in optional)
+    ):
+        raise TypeError("an answer is none")
+    return part
 
 
 def _to_json(values: Sequence[object]) -> str:

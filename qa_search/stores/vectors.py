@@ -24,6 +24,8 @@ from qa_search.threads import configured_threads
 SHARD_VECTORS = 16_384
 # A FAISS file claims its own sizes; beyond twice the file's real size they are made up.
 _MIN_DESERIALIZATION_BYTES = 1 << 20
+# The square of a stored vector's length is 1, but for rounding.
+_MOST_SQUARE = 1.01
 # From 20 on, FAISS multiplies matrices instead of comparing one query after the other.
 _QUERIES_PER_THREAD = 20
 # FAISS's own memory for a search grows with their number.
@@ -169,12 +171,12 @@ class VectorStore:
             rows = np.flatnonzero((numbers >= offset) & (numbers < offset + shard.ntotal))
             if len(rows):
                 vectors[rows] = shard.reconstruct_batch(numbers[rows] - offset)
-        self._require_numbers(vectors)
+        self._require_numbers(np.einsum("ij,ij->i", vectors, vectors), _MOST_SQUARE)
         return vectors
 
-    def _require_numbers(self, values: npt.NDArray[np.float32]) -> None:
-        if not np.isfinite(values).all():
-            raise _damaged(self._folder, "a vector holds values that are no numbers")
+    def _require_numbers(self, values: npt.NDArray[np.float32], most: float = np.inf) -> None:
+        if not (np.isfinite(values) & (values <= most)).all():
+            raise _damaged(self._folder, "a vector holds values that are no numbers, or is too long")
 
     def blocks(self, size: int = 4096) -> Iterator[Vectors]:
         """Yield all stored vectors in order, some at a time: (up to size, dimension) each."""

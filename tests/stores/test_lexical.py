@@ -49,7 +49,7 @@ def bm25(query: str) -> dict[int, float]:
 @pytest.mark.parametrize("query", ["sore hamstrings", "knees on the stairs, knee", "marathon cost stretching"])
 def test_scores_are_bm25(folder: Path, query: str) -> None:
     """Term by term, a repeated term counting by its logarithm."""
-    numbers, scores = LexicalStore(folder).search(query_weights(query), 10)
+    numbers, scores = LexicalStore(folder, len(TEXTS)).search(query_weights(query), 10)
     expected = bm25(query)
     assert dict(zip(numbers.tolist(), scores.tolist(), strict=True)) == pytest.approx(expected, rel=1e-3)
     assert numbers.tolist() == sorted(expected, key=lambda number: (-expected[number], number))
@@ -63,7 +63,7 @@ def test_terms_are_words_without_endings_accents_and_function_words() -> None:
 
 def test_only_allowed_posts_are_found(folder: Path) -> None:
     """And all of them that have a term."""
-    store = LexicalStore(folder)
+    store = LexicalStore(folder, len(TEXTS))
     numbers, scores = store.search(query_weights("knee hamstring"), 10, np.array([1, 3]))
     assert numbers.tolist() == [1]
     everywhere = dict(
@@ -75,14 +75,14 @@ def test_only_allowed_posts_are_found(folder: Path) -> None:
 
 def test_nothing_to_look_for_finds_nothing(folder: Path) -> None:
     """No terms, unknown terms, an archive without words."""
-    store = LexicalStore(folder)
+    store = LexicalStore(folder, len(TEXTS))
     assert len(store.search({}, 5)[0]) == len(store.search(query_weights("xyzzy"), 5)[0]) == 0
     assert len(store.search(query_weights("knee"), 0)[0]) == 0
 
 
 def test_rarer_terms_weigh_more(folder: Path) -> None:
     """Unknown ones most."""
-    idf = LexicalStore(folder).idf(["knee", "marathon", "xyzzy"])
+    idf = LexicalStore(folder, len(TEXTS)).idf(["knee", "marathon", "xyzzy"])
     assert 0 < idf["knee"] < idf["marathon"] < idf["xyzzy"]
 
 
@@ -92,7 +92,7 @@ def test_opening_writes_nothing(folder: Path) -> None:
     for path in before:
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)
-    store = LexicalStore(folder)
+    store = LexicalStore(folder, len(TEXTS))
     assert len(store.search(query_weights("knee"), 5)[0]) == 2
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     folder.chmod(0o755)
@@ -109,7 +109,7 @@ def test_nothing_is_left_behind(folder: Path, tmp_path: Path, monkeypatch: pytes
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    store = LexicalStore(folder)
+    store = LexicalStore(folder, len(TEXTS))
     assert not list(scratch.iterdir())
     assert len(store.search(query_weights("knee"), 5)[0]) == 2
 
@@ -120,7 +120,7 @@ def test_a_full_or_missing_temporary_folder_is_told(
     """With the way out; the index itself is not called damaged."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(IndexFolderError, match="TMPDIR") as raised:
-        LexicalStore(folder)
+        LexicalStore(folder, len(TEXTS))
     assert not isinstance(raised.value, IndexDamagedError)
 
 
@@ -129,4 +129,4 @@ def test_a_missing_file_is_named_damage(folder: Path, name: str) -> None:
     """With the way out."""
     next((folder / LEXICAL_FOLDER).glob(name)).unlink()
     with pytest.raises(IndexDamagedError, match="Build the index again"):
-        LexicalStore(folder)
+        LexicalStore(folder, len(TEXTS))

@@ -1,0 +1,1 @@
+"""Fuzzing, guided by coverage: see `tests.fuzz.readers`."""
