@@ -173,8 +173,7 @@ def build_index(
             folder.abandon(partial)
             raise
         vectors.discard_journal()
-        used = {manifest.get("encoder", {}).get("folder") for manifest in folder.kept_manifests()}
-        clear_encoders(folder.path / ENCODERS, {name for name in used if name})
+        clear_encoders(folder.path / ENCODERS, folder.used_encoders())
     return BuildReport(
         index=os.fspath(index),
         generation=generation.name,

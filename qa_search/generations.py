@@ -22,6 +22,7 @@ import errno
 import hashlib
 import json
 import os
+import reprlib
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -35,6 +36,7 @@ import apsw
 
 from qa_search.errors import (
     IndexDamagedError,
+    IndexFolderError,
     IndexForkedError,
     IndexFormatError,
     IndexLockedError,
@@ -278,13 +280,14 @@ class IndexFolder:
         self._clear(published.name, replaced)
         return Generation(published, complete)
 
-    def kept_manifests(self) -> list[Mapping[str, Any]]:
-        """Return the manifests of all generations that are there."""
-        found = []
-        for path in (self.path / GENERATIONS).glob(f"*/{MANIFEST}"):
-            with suppress(OSError, ValueError):
-                found.append(json.loads(path.read_bytes()))
-        return found
+    def used_encoders(self) -> set[str]:
+        """Return the names of the encoders of all generations that are there and can be read."""
+        used = set()
+        for name in self.names():
+            with suppress(IndexFolderError, AttributeError):
+                encoder = self.read_manifest(name).get("encoder", {}).get("folder")
+                used.update([encoder] if isinstance(encoder, str) else [])
+        return used
 
     def abandon(self, started: Path) -> None:
         """Remove what a failed build wrote."""
@@ -324,6 +327,7 @@ class IndexFolder:
                 raise IndexDamagedError.told(self.path, f"{path} is not what was written (its SHA-256 is another)")
             manifest: dict[str, Any] = json.loads(data)
             version, files = manifest["format_version"], manifest["files"]
+            json.dumps(manifest, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
         except FileNotFoundError as error:
             raise IndexDamagedError.told(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -331,7 +335,8 @@ class IndexFolder:
         if version not in READABLE_VERSIONS:
             readable = " and ".join(map(str, READABLE_VERSIONS))
             raise IndexFormatError(
-                f"{path.parent}: index format {version}; this version of qa-search reads formats {readable}. "
+                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
+                f"{readable}. "
                 f"Build the index again: qa-search build --index {self.path}"
             )
         if version != UNHASHED_VERSION and (not recorded or pointed == ""):

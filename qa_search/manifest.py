@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from qa_search.ranking.confidence import SIGNS
+from qa_search.ranking.signals import SIGNALS
 
 # A condition on a value and what to call it.
 Shape = Mapping[str, Any] | Callable[[object], bool]
@@ -29,10 +32,14 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
-def _numbers(value: object) -> bool:
-    """Several numbers, named or in order."""
-    found = value.values() if isinstance(value, Mapping) else value
-    return isinstance(found, Iterable) and not isinstance(found, str) and all(map(_number, found))
+def _signal_weights(value: object) -> bool:
+    if not isinstance(value, Mapping) or not all(map(_number, value.values())):
+        return False
+    return set(value) <= set(SIGNALS) and min(value.values(), default=0) >= 0 < sum(value.values())
+
+
+def _sign_weights(value: object) -> bool:
+    return isinstance(value, list) and len(value) == len(SIGNS) and all(map(_number, value))
 
 
 def _encoder(value: object) -> bool:
@@ -41,8 +48,9 @@ def _encoder(value: object) -> bool:
         return False
     if value["kind"] != "onnx":
         return True
-    agreement = value.get("agreement")
-    return is_plain_name(value.get("folder")) and is_file_list(value.get("files")) and isinstance(agreement, Mapping)
+    agreement: Shape = {"passages": _count, "mean": _number, "min": _number}
+    shape: Shape = {"folder": is_plain_name, "files": is_file_list, "precision": _text, "agreement": agreement}
+    return _flaw(value, shape, "") is None
 
 
 _SHAPE: Shape = {
@@ -53,10 +61,10 @@ _SHAPE: Shape = {
     "vectors": _text,
     "splitter": {"passage_tokens": _count, "rules": _count},
     "lexical": {"rules": _count, "texts": _text},
-    "ranking": {"weights": _numbers, "tuned": _flag},
+    "ranking": {"weights": _signal_weights, "tuned": _flag},
     "confidence": {
         "learnt": _flag,
-        "weights": _numbers,
+        "weights": _sign_weights,
         "bias": _number,
         "threshold": _number,
         "changed": _count,
@@ -67,7 +75,9 @@ _SHAPE: Shape = {
 
 def is_plain_name(value: object) -> bool:
     """Tell whether a value is the name of something in a folder, not a way out of it."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        return False
+    return value.isprintable() and not set(value) & set("/\\")
 
 
 def is_file_list(value: object) -> bool:

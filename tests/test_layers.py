@@ -18,10 +18,10 @@ PACKAGE = Path(qa_search.__file__).parent
 LAYERS = (
     ("errors",),
     ("types",),
-    ("sentences", "text", "dates", "statistics", "files", "manifest", "threads"),
+    ("sentences", "text", "dates", "statistics", "files", "threads"),
     ("archives", "passages"),
     ("embedders",),
-    ("encoders", "stores", "ranking", "generations"),
+    ("encoders", "stores", "ranking", "manifest", "generations"),
     ("complaints", "reranking"),
     ("retrieval", "reuse"),
     ("calibration", "hits"),

@@ -9,6 +9,7 @@ docs/speed.md).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,13 +17,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from tokenizers import Encoding, Tokenizer
 
 from qa_search.embedders.base import ModelId, Vectors
 from qa_search.errors import IndexDamagedError
 from qa_search.files import HeldFiles
 from qa_search.threads import configured_threads
+
+# Before it is loaded: from 1.29 on it reports every model that is opened to its maker, and keeps a file for that in the
+# user's folders.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"

@@ -42,8 +42,7 @@ class ReadOnlyDatabase:
         """
         size = path.stat().st_size
         self._lock = threading.Lock()
-        self._most_steps = max(_LEAST_STEPS, size * _STEPS_PER_BYTE)
-        self._steps = 0
+        self._steps = _Steps(max(_LEAST_STEPS, size * _STEPS_PER_BYTE))
         self._layer = _CheckedFiles(BlockSums(path)) if checked else None
         try:
             # immutable: no locks and no files beside it
@@ -57,7 +56,7 @@ class ReadOnlyDatabase:
             self._db.execute("PRAGMA cell_size_check = ON")
             # A value claims its own size.
             self._db.limit(apsw.SQLITE_LIMIT_LENGTH, max(size, _LEAST_VALUE_BYTES))
-            self._db.set_progress_handler(self._count_steps, _STEPS_AT_ONCE)
+            self._db.set_progress_handler(self._steps, _STEPS_AT_ONCE)
         except apsw.Error as error:
             raise ValueError(str(error)) from error
         schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
@@ -75,7 +74,7 @@ class ReadOnlyDatabase:
             ValueError: if the file is damaged.
         """
         with self._lock:
-            self._steps = 0
+            self._steps.done = 0
             try:
                 rows = list(self._db.execute(query, tuple(values)))
             except (apsw.Error, UnicodeDecodeError) as error:
@@ -91,9 +90,21 @@ class ReadOnlyDatabase:
         with self._lock:
             self._db.close()
 
-    def _count_steps(self) -> bool:
-        self._steps += _STEPS_AT_ONCE
-        return self._steps > self._most_steps
+
+class _Steps:
+    """Counts a statement's steps; ends it when there are too many.
+
+    Not the database itself, which the connection would hold on to: files would stay open until somebody looks for
+    garbage.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.done = 0
+        self._most = most
+
+    def __call__(self) -> bool:
+        self.done += _STEPS_AT_ONCE
+        return self.done > self._most
 
 
 def create_database(path: Path) -> apsw.Connection:

@@ -128,7 +128,8 @@ def use_by_all_doors(index: Path, source: Path, encoder: Path) -> bool:
     run("verify", "--index", str(index))
     run("verify", "--json", "--fall-back", "--index", str(index))
     # What is wrong behind hashes that fit may be found in the middle of a build that reuses it.
-    assert not attempt(partial(build_index, source, index, model=_embedder(encoder))).problem
+    problem = attempt(partial(build_index, source, index, model=_embedder(encoder))).problem
+    assert not problem, f"build: {problem}"
     build_index(source, index, model=_embedder(encoder), rebuild=True)
     assert use(index)
     return usable
