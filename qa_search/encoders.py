@@ -23,7 +23,7 @@ from qa_search.embedders import Embedder, ModelId, Vectors
 from qa_search.embedders.encoder import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.embedders.locate import LocatedModel, hash_file, hash_model
 from qa_search.errors import IndexDamagedError, ModelError
-from qa_search.files import find_damage, flush, flush_tree, measure
+from qa_search.files import find_damage, flush, flush_tree, measure, read_file
 
 if TYPE_CHECKING:
     from qa_search.embedders.export import Precision
@@ -281,7 +281,7 @@ def _whole_settings(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: if its files are not what was written.
     """
-    data = (folder / SETTINGS_FILE).read_bytes()
+    data = read_file(folder / SETTINGS_FILE)
     try:
         settings: dict[str, Any] = json.loads(data)
         damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]

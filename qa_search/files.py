@@ -6,8 +6,10 @@ times as fast, so that opening an index can read every byte of it: it tells dama
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,13 +54,32 @@ def measure(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256": sha256.hexdigest(), "xxh3": xxh3.hexdigest()}
 
 
+def open_file(path: Path) -> int:
+    """Open a file for reading and return its descriptor.
+
+    Raises:
+        OSError: if it is not there, cannot be read, or is no file. (Opening a pipe would wait for ever.)
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return descriptor
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds; raises as `open_file`."""
+    with os.fdopen(open_file(path), "rb") as stream:
+        return stream.read()
+
+
 def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
     """Compare every byte of a file with what was written: None if it is the same, else what is wrong.
 
     ``thorough`` computes SHA-256 as well. Records of format 3 have nothing else.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_file(path)
     except FileNotFoundError:
         return f"{path} is missing"
     except OSError as error:
@@ -88,9 +109,9 @@ class Watch:
         ``read`` is false for a file that is checked block by block as it is read (see `BlockSums`): its size is enough.
 
         Raises:
-            FileNotFoundError: if it is not there.
+            OSError: if it is not there or is no file.
         """
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = open_file(path)
         weakref.finalize(self, os.close, descriptor)
         status = os.fstat(descriptor)
         self._held.append(_Held(path, descriptor, status.st_size, status.st_mtime_ns))
@@ -125,7 +146,7 @@ class HeldFiles:
         self._descriptors: dict[str, int] = {}
         weakref.finalize(self, _close_all, self._descriptors)
         for name in names:
-            self._descriptors[name] = os.open(folder / name, os.O_RDONLY)
+            self._descriptors[name] = open_file(folder / name)
 
     def path(self, name: str) -> Path:
         """Return a path under which this process can open a file, whatever became of its name."""
@@ -160,8 +181,8 @@ class BlockSums:
     """Reads a file here and there, and gives no byte that is not what was written."""
 
     def __init__(self, path: Path) -> None:
-        self._sums = np.frombuffer(path.with_name(path.name + BLOCKS_SUFFIX).read_bytes(), "<u8")
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), "<u8")
+        self._descriptor = open_file(path)
         weakref.finalize(self, os.close, self._descriptor)
 
     def read(self, amount: int, offset: int) -> bytes:

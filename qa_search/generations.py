@@ -43,7 +43,17 @@ from qa_search.errors import (
     IndexNotFoundError,
     IndexWriteError,
 )
-from qa_search.files import BLOCKS_SUFFIX, HeldFiles, Watch, find_damage, flush, flush_tree, measure
+from qa_search.files import (
+    BLOCKS_SUFFIX,
+    HeldFiles,
+    Watch,
+    find_damage,
+    flush,
+    flush_tree,
+    measure,
+    open_file,
+    read_file,
+)
 from qa_search.manifest import is_file_list, is_plain_name
 
 FORMAT_VERSION = 4
@@ -320,7 +330,7 @@ class IndexFolder:
         """
         path = self.path / GENERATIONS / name / MANIFEST
         try:
-            data = path.read_bytes()
+            data = read_file(path)
             recorded = _read_if_there(path.with_name(MANIFEST_HASH))
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
@@ -416,14 +426,14 @@ def _reason(error: OSError | apsw.Error) -> str:
 def _read_if_there(path: Path) -> str | None:
     """Return a small file's text without blanks around it, None if there is no such file."""
     try:
-        with path.open("rb") as stream:
+        with os.fdopen(open_file(path), "rb") as stream:
             return stream.read(_SMALL_BYTES).decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(read_file(path)).hexdigest()
 
 
 def _number(name: str) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 import tantivy
 
 from qa_search.errors import IndexDamagedError, IndexFolderError
+from qa_search.files import read_file
 from qa_search.stores.vectors import Ids, Scores
 
 LEXICAL_FOLDER = "lexical"
@@ -213,7 +214,7 @@ def _require_count(path: Path, count: int) -> None:
         OSError: if the file cannot be read.
     """
     try:
-        segments = json.loads(path.read_bytes())["segments"]
+        segments = json.loads(read_file(path))["segments"]
         sizes = {segment["segment_id"]: segment["max_doc"] for segment in segments}
         deleted = [segment["deletes"] for segment in segments]
         fit = len(sizes) == len(segments) and not any(deleted) and min(sizes.values(), default=0) >= 0
