@@ -36,6 +36,14 @@ def sample_index(minilm: Embedder, tmp_path_factory: pytest.TempPathFactory) -> 
     return SearchIndex.open(folder, model=minilm)
 
 
+@pytest.fixture(scope="session")
+def built_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The index of the sample archive as the command builds it, its exported encoder within; to be copied."""
+    folder = tmp_path_factory.mktemp("built-sample")
+    build_index([SAMPLE_ARCHIVE], folder)
+    return folder
+
+
 @pytest.fixture
 def shared() -> Path:
     """The folder of real archives, which only the project's own machines have."""

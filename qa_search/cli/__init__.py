@@ -21,7 +21,10 @@ _COMMANDS = {
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
     "info": "Say what the index holds.",
+    "mcp": "Offer the search to assistants.",
     "query": "Find the closest past answers.",
+    "serve": "Serve the search over HTTP, with a page.",
+    "shell": "Ask, open posts, ask again.",
     "tune": "Learn the ranking's weights for this archive.",
     "verify": "Check every byte of the index.",
 }

@@ -30,7 +30,7 @@ def run(*arguments: str | Path, text: str | bytes | None = None, **environment: 
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def index(built_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of a few posts, built by the command itself."""
     folder = tmp_path_factory.mktemp("cli")
     pages = folder / "site" / "pages"
@@ -44,6 +44,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"id": "q2", "question": "nobody knows this"},
         {"id": "q3"},
     ])  # fmt: skip
+    shutil.copytree(built_sample / "encoders", folder / "index" / "encoders")
     result = run("build", folder / "site", "--index", folder / "index", "--quiet")
     assert (result.exit_code, result.output) == (0, "")
     return folder / "index"

@@ -48,10 +48,10 @@ class Archive:
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+def sample(built_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
     """The sample archive, indexed by the command as anybody does it."""
     archive = Archive(tmp_path_factory.mktemp("bounded"))
-    build_index(archive.folder, archive.index)
+    shutil.copytree(built_sample, archive.index)
     return archive
 
 

@@ -62,10 +62,11 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(built_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The sample archive under the packaged model, built and then built again with a post less."""
     folder = tmp_path_factory.mktemp("damaged")
     pages, index = shutil.copytree(SAMPLE_ARCHIVE, folder / "pages"), folder / "index"
+    shutil.copytree(built_sample / ENCODERS, index / ENCODERS)
     build_index(pages, index)
     before = look(index)
     next(pages.glob("*heel*.txt")).unlink()

@@ -1,0 +1,83 @@
+"""Write docs/images from the sample archive, through the service: ``python docs/screenshots.py [INDEX]``.
+
+Needs Chromium and playwright, and an index of data/archive (one is built where none is named).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+COMPLAINT = "stabbing under my heel, first steps in the morning are the worst"
+DESKTOP = ViewportSize(width=1000, height=900)
+PHONE = ViewportSize(width=390, height=800)
+COMMAND = (sys.executable, "-m", "qa_search")
+
+
+@contextmanager
+def serving(index: str) -> Iterator[str]:
+    """Serve an index on a free port; the service names its address itself."""
+    command = [*COMMAND, "serve", "--index", index, "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as service:  # noqa: S603 - ours
+        assert service.stderr is not None  # noqa: S101 - it is a pipe
+        told = service.stderr.readline()
+        try:
+            site = next(word for word in told.split() if word.startswith("http://"))
+            while not _is_ready(site) and service.poll() is None:
+                time.sleep(0.2)
+            yield site
+        finally:
+            service.terminate()
+
+
+def _is_ready(site: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{site}readyz") as answer:  # noqa: S310 - its address is http:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def take(browser: Browser, site: str, name: str, *, size: ViewportSize, dark: bool = False, post: bool = False) -> None:
+    """Search, open the first post if that is wanted, and keep what is on the screen."""
+    page: Page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
+    page.goto(f"{site}?{urlencode({'q': COMPLAINT})}")
+    if post:
+        page.locator("h3 a").first.click()
+        page.locator("article h1").wait_for()
+    page.screenshot(path=IMAGES / name)
+    page.close()
+
+
+def main() -> None:
+    """Take all pictures."""
+    IMAGES.mkdir(exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        index = sys.argv[1] if len(sys.argv) > 1 else folder
+        if index == folder:
+            subprocess.run([*COMMAND, "build", "data/archive/", "--index", index], cwd=ROOT, check=True)  # noqa: S603
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with serving(index) as site:
+            take(browser, site, "search-light.png", size=DESKTOP)
+            take(browser, site, "search-dark.png", size=DESKTOP, dark=True)
+            take(browser, site, "search-phone.png", size=PHONE)
+            take(browser, site, "post.png", size=DESKTOP, post=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the service counts, in the form that Prometheus reads."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_BATCHES = (1, 2, 4, 8, 16, 32)
+
+
+class Metrics:
+    """The counts of one service."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "qa_search_requests", "Requests by route and status.", ("route", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "qa_search_request_seconds", "Time to answer.", ("route",), buckets=_SECONDS, registry=self._registry
+        )
+        self._batches = Histogram(
+            "qa_search_batch_size", "Questions searched together.", buckets=_BATCHES, registry=self._registry
+        )
+        self._waiting = Gauge("qa_search_waiting", "Questions that wait.", registry=self._registry)
+        self._posts = Gauge("qa_search_posts", "Posts in the index.", registry=self._registry)
+        self._generation = Gauge("qa_search_generation", "Number of the generation.", registry=self._registry)
+
+    def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def batch(self, size: int) -> None:
+        """Count questions that were searched together."""
+        self._batches.observe(size)
+
+    def waiting(self, count: int) -> None:
+        """Say how many questions wait."""
+        self._waiting.set(count)
+
+    def index(self, generation: str, posts: int) -> None:
+        """Say what answers now."""
+        self._generation.set(int(generation[1:]))
+        self._posts.set(posts)
+
+    def page(self) -> bytes:
+        """Return all counts."""
+        return generate_latest(self._registry)
