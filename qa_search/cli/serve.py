@@ -14,8 +14,6 @@ from qa_search.search import SearchIndex
 
 _SHUTDOWN_SECONDS = 20
 _BACKLOG = 2048
-# A complaint of 100,000 characters, each of four bytes written as twelve.
-_LONGEST_ADDRESS = 100_000 * 12 + (1 << 16)
 
 
 @click.command()
@@ -57,6 +55,14 @@ _LONGEST_ADDRESS = 100_000 * 12 + (1 << 16)
     help="Questions that may wait; more are refused (503).",
 )
 @click.option(
+    "--max-batch",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Questions that are searched together, of those that wait.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
@@ -75,6 +81,7 @@ def serve(
     allowed_hosts: tuple[str, ...],
     rate: float,
     max_waiting: int,
+    max_batch: int,
     timeout: float,
     quiet: bool,
 ) -> None:
@@ -92,7 +99,7 @@ def serve(
     try:
         import uvicorn
 
-        from qa_search.web.app import Settings, create_app
+        from qa_search.web.app import LONGEST_ADDRESS, Settings, create_app
     except ModuleNotFoundError as error:
         raise QASearchError(f"serving needs more packages ({error.name}): pip install 'qa-search[serve]'") from error
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s")
@@ -103,7 +110,9 @@ def serve(
         hosts |= {host.lower(), "localhost", "127.0.0.1", "::1"}
     index = SearchIndex.open(index_path, model=model)
     listener = _listen(host, port)
-    settings = Settings(token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, timeout=timeout)
+    settings = Settings(
+        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
+    )
     if not quiet:
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Serving {index_path} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
@@ -113,7 +122,7 @@ def serve(
         access_log=False,
         server_header=False,
         timeout_keep_alive=10,
-        h11_max_incomplete_event_size=_LONGEST_ADDRESS,
+        h11_max_incomplete_event_size=LONGEST_ADDRESS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.search import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS, SearchIndex
@@ -25,6 +26,9 @@ from qa_search.web.pages import Form, PostView, error_page, post_page, search_pa
 from qa_search.web.service import BusyError, Question, SearchService, SlowError
 
 MAX_HITS = 100
+# Bytes that a server must take as a request's first line and headers: a complaint of four bytes a character, each
+# written as three.
+LONGEST_ADDRESS = MAX_COMPLAINT_CHARACTERS * 12 + (1 << 16)
 _STATIC = Path(__file__).parent / "static"
 _RETRY = {"retry-after": "1"}
 
@@ -59,7 +63,7 @@ class ErrorBody(BaseModel):
 class SearchRequest(BaseModel):
     """A complaint and what the search is limited to."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     query: str = Field(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint, in any words.")
     k: int = Field(DEFAULT_TOP_K, ge=1, le=MAX_HITS, description="How many posts at most.")
@@ -234,7 +238,12 @@ def _add_errors(app: FastAPI) -> None:
 
     async def refused(request: Request, error: Any) -> Response:
         kind = "NotFound" if error.status_code == 404 else "HTTPError"
-        return _told(request, error.status_code, kind, str(error.detail), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # a path may have several routes, and the first names its own methods only
+            routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
+            methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+            headers["allow"] = ", ".join(sorted(methods))
+        return _told(request, error.status_code, kind, str(error.detail), headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         status, headers = 503, _RETRY

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from qa_search import SearchIndex, build_index
-from qa_search.web.app import Settings, create_app
+from qa_search.web.app import LONGEST_ADDRESS, Settings, create_app
 from tests.helpers import WordsEmbedder, write_pages
 
 
@@ -29,7 +29,8 @@ def serving(index: Path, settings: Settings | None = None, embedder: WordsEmbedd
     opened = SearchIndex.open(index, model=embedder or WordsEmbedder())
     app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    config = uvicorn.Config(app, log_config=None, access_log=False, h11_max_incomplete_event_size=LONGEST_ADDRESS)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -1,0 +1,241 @@
+"""How the service bears many callers: throughput and latency by callers, memory, a rebuild in the middle, batching.
+
+    python -m benchmarks.serving
+
+The server is the command ``qa-search serve`` in a process of its own; the callers are another process on the same
+machine, so both share its cores. Each caller asks one complaint after another and waits for each answer. Texts are the
+real archives and complaints in ``../shared``; a complaint is never asked twice in a row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx2
+
+from benchmarks.environment import ROOT, save
+from qa_search import build_index
+
+DATASETS = ROOT.parent / "shared" / "datasets"
+ARCHIVES = ("doctor_forums", "beer_se")
+_SAMPLE_SECONDS = 2.0
+_EDITION = {"id": "edition", "question": "Which edition of the archive is this?", "answer": "Edition {}."}
+
+
+class Callers:
+    """Asks a service for a while from one process; every answer counts, and so does every failure."""
+
+    def __init__(self, url: str, complaints: list[str]) -> None:
+        self._url = url
+        self._complaints = complaints
+
+    def ask(self, callers: int, seconds: float) -> dict[str, Any]:
+        """Keep so many questions on the way for so long."""
+        return asyncio.run(self._ask(callers, seconds))
+
+    async def _ask(self, callers: int, seconds: float) -> dict[str, Any]:
+        taken: list[float] = []
+        failures: Counter[str] = Counter()
+        numbers = count()
+        end = time.perf_counter() + seconds
+
+        async def call(client: httpx2.AsyncClient) -> None:
+            while time.perf_counter() < end:
+                complaint = self._complaints[next(numbers) % len(self._complaints)]
+                started = time.perf_counter()
+                try:
+                    response = await client.post("/api/search", json={"query": complaint})
+                except httpx2.HTTPError as error:
+                    failures[type(error).__name__] += 1
+                    continue
+                taken.append(time.perf_counter() - started)
+                if response.status_code != 200 or not response.json()["hits"]:
+                    failures[str(response.status_code)] += 1
+
+        limits = httpx2.Limits(max_connections=callers)
+        started = time.perf_counter()
+        async with httpx2.AsyncClient(base_url=self._url, limits=limits, timeout=60) as client:
+            await asyncio.gather(*(call(client) for _ in range(callers)))
+        elapsed = time.perf_counter() - started
+        percentiles = statistics.quantiles(taken, n=100)
+        return {
+            "callers": callers,
+            "seconds": round(elapsed, 1),
+            "answers": len(taken),
+            "per_second": round(len(taken) / elapsed, 1),
+            "median_ms": round(percentiles[49] * 1000, 1),
+            "p95_ms": round(percentiles[94] * 1000, 1),
+            "p99_ms": round(percentiles[98] * 1000, 1),
+            "failures": dict(failures),
+        }
+
+
+class Memory:
+    """Samples the memory of a process until it is stopped."""
+
+    def __init__(self, process: int) -> None:
+        self._path = Path(f"/proc/{process}/status")
+        self.samples: list[int] = []
+
+    def take(self) -> None:
+        """Take a sample, in MB."""
+        found = re.search(r"^VmRSS:\s+(\d+)", self._path.read_text(encoding="ascii"), re.MULTILINE)
+        self.samples.append(int(found[1]) // 1024 if found else 0)
+
+
+@contextmanager
+def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """Run the service; give its address and its process."""
+    command = [
+        sys.executable,
+        "-m",
+        "qa_search",
+        "serve",
+        "--index",
+        str(index),
+        "--port",
+        "0",
+        "--rate",
+        "0",
+        *options,
+    ]
+    with tempfile.NamedTemporaryFile("w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, stderr=said)
+        try:
+            for _ in range(600):
+                time.sleep(0.1)
+                found = re.search(r"http://[^/]+", Path(said.name).read_text(encoding="utf-8"))
+                if found and _is_ready(found[0]):
+                    break
+            else:
+                raise RuntimeError(f"the service is not ready: {Path(said.name).read_text(encoding='utf-8')}")
+            yield found[0], process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx2.get(f"{url}/readyz").status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+@contextmanager
+def calling(url: str, complaints: list[str], callers: int, seconds: float) -> Iterator[subprocess.Popen[str]]:
+    """Let callers ask, in a process of their own."""
+    with tempfile.NamedTemporaryFile("w+", suffix=".json") as texts:
+        json.dump(complaints, texts)
+        texts.flush()
+        program = [sys.executable, "-m", "benchmarks.serving", "--call", url, str(callers), str(seconds), texts.name]
+        yield subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def under_load(url: str, process: int, complaints: list[str], callers: int, seconds: float) -> dict[str, Any]:
+    """Let callers ask, and watch the server's memory meanwhile."""
+    memory = Memory(process)
+    with calling(url, complaints, callers, seconds) as asking:
+        while asking.poll() is None:
+            memory.take()
+            time.sleep(_SAMPLE_SECONDS)
+        found: dict[str, Any] = json.loads(asking.communicate()[0])
+    quarter = max(len(memory.samples) // 4, 1)
+    first, last = memory.samples[:quarter], memory.samples[-quarter:]
+    return {**found, "memory_mb": {"first quarter": max(first), "last quarter": max(last), "most": max(memory.samples)}}
+
+
+def with_a_rebuild(
+    index: Path, archives: list[Path], folder: Path, complaints: list[str], seconds: float
+) -> dict[str, Any]:
+    """Build while eight callers ask, first what changed and then everything; the service must move to both."""
+    edition = folder / "edition.jsonl"
+    with serving(index) as (url, process):
+        before = httpx2.get(f"{url}/readyz").json()["generation"]
+        with calling(url, complaints, 8, seconds) as asking:
+            time.sleep(seconds / 6)
+            builds = []
+            for number, how in ((2, ()), (3, ("--rebuild",))):
+                edition.write_text(json.dumps({**_EDITION, "answer": f"Edition {number}."}), encoding="utf-8")
+                started = time.perf_counter()
+                command = [sys.executable, "-m", "qa_search", "build", *map(str, [*archives, edition]), "--quiet", *how]
+                subprocess.run([*command, "--index", str(index)], cwd=ROOT, check=True)
+                builds.append(round(time.perf_counter() - started, 1))
+            still_asking = asking.poll() is None
+            found: dict[str, Any] = json.loads(asking.communicate()[0])
+        after = httpx2.get(f"{url}/readyz").json()["generation"]
+        memory = Memory(process)
+        memory.take()
+    return {
+        **found,
+        "build_seconds": builds,
+        "asked_until_the_end": still_asking,
+        "generations": [before, after],
+        "memory_mb": memory.samples[0],
+    }
+
+
+def complaints_of(archive: str) -> list[str]:
+    """Return the judged complaints of an archive."""
+    lines = (DATASETS / archive / "queries.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+@click.command()
+@click.option("--seconds", default=60.0, show_default=True, help="How long each number of callers asks.")
+@click.option("--repeats", default=3, show_default=True, help="Rounds of the comparison of batching.")
+@click.option("--call", nargs=4, hidden=True, default=None, help="Be the callers: URL CALLERS SECONDS TEXTS.")
+def main(seconds: float, repeats: int, call: tuple[str, str, str, str] | None) -> None:
+    """Measure everything and write benchmarks/results/serving.json."""
+    if call is not None:
+        url, callers, duration, texts = call
+        complaints = json.loads(Path(texts).read_text(encoding="utf-8"))
+        click.echo(json.dumps(Callers(url, complaints).ask(int(callers), float(duration))))
+        return
+    complaints = [text for name in ARCHIVES for text in complaints_of(name)]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        edition = folder / "edition.jsonl"
+        edition.write_text(json.dumps({**_EDITION, "answer": "Edition 1."}), encoding="utf-8")
+        archives = [DATASETS / name / "corpus.jsonl" for name in ARCHIVES]
+        report = build_index([*archives, edition], folder / "index")
+        results: dict[str, Any] = {"posts": report.posts, "passages": report.passages, "complaints": len(complaints)}
+        with serving(folder / "index") as (url, process):
+            results["load"] = [under_load(url, process, complaints, callers, seconds) for callers in (1, 8, 64)]
+        together: list[dict[str, Any]] = []
+        alone: list[dict[str, Any]] = []
+        for _ in range(repeats):
+            for found, options in ((together, ()), (alone, ("--max-batch", "1"))):
+                with serving(folder / "index", *options) as (url, process):
+                    found.append(under_load(url, process, complaints, 64, seconds / repeats))
+        rates = [[run["per_second"] for run in runs] for runs in (together, alone)]
+        results["batching"] = {
+            "per_second": {"together": rates[0], "one by one": rates[1]},
+            "median_ms": {
+                "together": [run["median_ms"] for run in together],
+                "one by one": [run["median_ms"] for run in alone],
+            },
+            "gain": round(statistics.median(rates[0]) / statistics.median(rates[1]), 2),
+        }
+        shutil.copytree(folder / "index", folder / "rebuilt")
+        results["rebuild"] = with_a_rebuild(folder / "rebuilt", archives, folder, complaints, 4 * seconds)
+    click.echo(save("serving", results).read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
