@@ -289,7 +289,7 @@ def watch():
         peak = max(peak, int(re.search(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())[1]))
         time.sleep(0.002)
 
-watcher = threading.Thread(target=watch)
+watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
 report = build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=Flat())
 running = False

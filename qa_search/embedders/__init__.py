@@ -22,6 +22,9 @@ __all__ = [
     "locate_model",
 ]
 
+# How far a vector may be from unit length before it is scaled.
+_UNIT_TOLERANCE = 1e-4
+
 
 def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> Embedder:
     """Load a model: None for the packaged default, a folder, or the name of one that is on this machine.
@@ -37,7 +40,7 @@ def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool
 
 
 def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
-    """Return what an embedder gave, as float32, if it is one vector of numbers for each text.
+    """Return what an embedder gave, as float32 and of unit length, if it is one vector of numbers for each text.
 
     Raises:
         ModelError: if it is not.
@@ -56,7 +59,10 @@ def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors
             f"numbers of shape ({count}, {embedder.dimension}) were expected. Use another model, or build with "
             "--precision fp32."
         )
-    return fit
+    lengths = np.linalg.norm(fit, axis=1, keepdims=True)
+    off = (np.abs(lengths - 1) > _UNIT_TOLERANCE) & (lengths > 0)
+    # What is of unit length stays as it is, to the last bit.
+    return np.asarray(fit / np.where(off, lengths, 1), np.float32) if off.any() else fit
 
 
 def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
