@@ -10,8 +10,9 @@ demo: $(VENV)/installed
 	$(BIN)/qa-search build data/archive/ --index index/
 	$(BIN)/qa-search query --index index/ "$(COMPLAINT)"
 
+# A module at a time on each core.
 test: $(VENV)/installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 # Every promise of docs/reliability.md at full length: hours; writes benchmarks/results/reliability.json.
 torture: $(VENV)/installed-dev

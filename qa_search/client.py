@@ -62,7 +62,7 @@ class Client:
         """Name the service; nothing is sent yet.
 
         Args:
-            url: where the service is, such as "http://127.0.0.1:8000".
+            url: where the service is, such as "http://127.0.0.1:8080".
             token: what the service wants as its token, if it wants one.
             timeout: seconds until an answer is given up.
             retries: how often to ask again when the service is busy or the connection breaks.
@@ -407,7 +407,7 @@ class _Service:
         except ValueError:
             usable = False
         if not usable:
-            raise ServiceError(f"{reprlib.repr(url)} is no address of a service: write it like http://127.0.0.1:8000")
+            raise ServiceError(f"{reprlib.repr(url)} is no address of a service: write it like http://127.0.0.1:8080")
         # Messages name the service, but not a password in its address.
         self._name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
         headers = {"accept": "application/json", "content-type": "application/json"}
