@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.reliability import PAGE, page_with, table
 from qa_search.archives import BUILT_IN_READERS
 from qa_search.archives.records import ROLES, normal_name
 from qa_search.cli import cli
@@ -51,3 +52,15 @@ def test_links_between_the_docs_lead_somewhere() -> None:
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "data").glob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
             assert Path(path.parent, link).exists(), f"{path.name}: {link}"
+
+
+def test_the_counts_of_what_was_tried_are_those_that_were_measured() -> None:
+    """In docs/reliability.md: run ``python -m benchmarks.reliability`` when they are not."""
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == page_with(table(), page)
+
+
+def test_the_page_of_reliability_names_every_test_of_it() -> None:
+    """And no other."""
+    held = {path.name for path in (ROOT / "tests" / "reliability").glob("test_*.py")}
+    assert held | {"test_formats.py", "test_encoders.py"} == set(re.findall(r"test_\w+\.py", PAGE.read_text("utf-8")))

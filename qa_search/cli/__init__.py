@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -60,6 +61,10 @@ class _Group(click.Group):
         except QASearchError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(EXIT_UNUSABLE)
+        except BrokenPipeError:
+            # Who read the output has seen enough. click would exit with 1, which here says that nothing was found.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,8 +86,4 @@ def main() -> None:
     """Run the command, and end quietly when the reader of its output has gone."""
     # Importing makes many objects that stay: looking through them for garbage again and again only costs time.
     gc.set_threshold(100_000, 50, 50)
-    try:
-        cli()
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    cli()

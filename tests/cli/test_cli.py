@@ -288,6 +288,12 @@ def test_a_reader_that_goes_away_is_no_error(index: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "{\n", "")
+    arguments = [sys.executable, "-m", "qa_search", "query", "sore thigh", "--index", str(index)]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # before anything is written
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
 def test_every_command_and_option_explains_itself() -> None:
