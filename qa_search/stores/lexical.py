@@ -199,8 +199,9 @@ class LexicalStore:
         try:
             yield
         except BaseException as error:
-            # Where Rust panics, what comes out is no Exception, and its class cannot be imported.
-            if not isinstance(error, OSError | ValueError) and type(error).__name__ != "PanicException":
+            # Where Rust panics, what comes out is no Exception, and its class cannot be imported. A number that is not
+            # there is None.
+            if not isinstance(error, OSError | ValueError | TypeError) and type(error).__name__ != "PanicException":
                 raise
             index = self._folder.parent.parent.parent
             raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error

@@ -234,7 +234,7 @@ ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 @pytest.mark.parametrize("parent", ["idle", "busy"])
 def test_an_index_is_not_searched_on_both_sides_of_a_fork(sample: Archive, parent: str, campaign: Campaign) -> None:
     """The child is told so at once, whatever the parent was doing, and the parent goes on; neither hangs."""
-    forks = campaign.count(10, 200)
+    forks = campaign.count(10, 60)
     ended = run_python(FORK, sample.index, LONG, parent, "parents", str(forks), limit_mb=None, **ONE_BLAS_THREAD)[
         "ended"
     ]
@@ -245,7 +245,7 @@ def test_an_index_is_not_searched_on_both_sides_of_a_fork(sample: Archive, paren
 @pytest.mark.parametrize("parent", ["idle", "busy"])
 def test_a_forked_child_opens_an_index_of_its_own_or_is_told(sample: Archive, parent: str, campaign: Campaign) -> None:
     """It answers, or an error says why it cannot; neither it nor the parent hangs."""
-    forks = campaign.count(10, 200)
+    forks = campaign.count(10, 60)
     ended = run_python(FORK, sample.index, LONG, parent, "own", str(forks), limit_mb=None, **ONE_BLAS_THREAD)["ended"]
     bad = {number: status for number, status in enumerate(ended) if status not in (ANSWERED, REFUSED)}
     failures = [f"fork {number} ended with {status}" for number, status in bad.items()]
