@@ -12,8 +12,9 @@ from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--torture``: see tests/reliability."""
+    """Add ``--torture`` and ``--record``: see tests/reliability."""
     parser.addoption("--torture", action="store_true", help="try what tests/reliability promises at full length")
+    parser.addoption("--record", action="store_true", help="write down the counts of a short run too")
 
 
 @pytest.fixture

@@ -184,7 +184,7 @@ def _add_api(app: FastAPI, service: SearchService) -> None:
 
     @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
     async def info() -> Response:
-        return JSONResponse((await service.read(lambda index: index.info())).to_dict())
+        return JSONResponse((await service.info()).to_dict())
 
 
 def _add_pages(app: FastAPI, service: SearchService) -> None:
@@ -205,7 +205,7 @@ def _add_pages(app: FastAPI, service: SearchService) -> None:
                 problem, status = f"{str(error).capitalize()}.", 503
         if problem and status == 200:
             status = 400
-        info = await service.read(lambda index: index.info())
+        info = await service.info()
         sources = [count.source for count in info.sources]
         page = search_page(form, result, sources, total=info.counts["posts"], message=problem)
         return HTMLResponse(page, status)

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from qa_search.errors import IndexFolderError, QASearchError
+from qa_search.errors import QASearchError
 from qa_search.search import SearchIndex
-from qa_search.types import SearchResult
+from qa_search.types import IndexInfo, SearchResult
 from qa_search.web.metrics import Metrics
 
 log = logging.getLogger("qa_search")
@@ -90,6 +90,7 @@ class SearchService:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="qa-search-service")
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="qa-search-reading")
         self._tasks: list[asyncio.Task[None]] = []
+        self._info: IndexInfo | None = None
 
     async def start(self) -> None:
         """Load the model and begin to answer."""
@@ -142,6 +143,12 @@ class SearchService:
     async def read(self, use: Callable[[SearchIndex], T]) -> T:
         """Use the index for something short (a post, its neighbours) without waiting for searches."""
         return await self._on(self._reading, lambda: use(self.index))
+
+    async def info(self) -> IndexInfo:
+        """Say what the index holds; counted once for each generation."""
+        if self._info is None or self._info.generation != self.index.generation.name:
+            self._info = await self.read(lambda index: index.info())
+        return self._info
 
     async def _answer_all(self) -> None:
         while True:
@@ -207,7 +214,7 @@ class SearchService:
                     log.info("now answering from %s", self.index.generation.name)
                     self._count_index()
                 told = ""
-            except IndexFolderError as error:
+            except (QASearchError, OSError) as error:
                 if str(error) != told:
                     log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
                 told = str(error)

@@ -29,7 +29,7 @@ def test_every_reader_has_seeds() -> None:
 @pytest.mark.parametrize("name", READERS)
 def test_no_bytes_make_a_reader_fail(name: str, tmp_path: Path, campaign: Campaign) -> None:
     """Only posts, notes and errors that are documented come out; what makes something else come out is kept."""
-    seconds = campaign.count(short=2, full=120)
+    seconds = campaign.count(short=2, full=60)
     FOUND.mkdir(exist_ok=True)
     process = subprocess.run(
         [
