@@ -28,6 +28,7 @@ from qa_search.retrieval import Ranked, Retriever
 from qa_search.stores.filters import Filters
 from qa_search.stores.posts import PostStore
 from qa_search.text import clean_text
+from qa_search.threads import computing
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class SearchIndex:
         """
         return cls(IndexFolder(path), model)
 
+    @computing
     def refresh(self) -> bool:
         """Move to the generation that a build has published since; return whether there was one.
 
@@ -164,6 +166,7 @@ class SearchIndex:
             self._opened = opened
             return True
 
+    @computing
     def _open_current(self) -> _OpenGeneration:
         return self._folder.open_current(lambda generation: _OpenGeneration(self._folder, generation, self._model))
 
@@ -232,6 +235,7 @@ class SearchIndex:
         _require_probability(min_confidence)
         return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
 
+    @computing
     def _search(
         self,
         opened: _OpenGeneration,
@@ -267,6 +271,7 @@ class SearchIndex:
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
         return [replace(result, took_ms=took_ms) for result in found]
 
+    @computing
     def embed(self, texts: Iterable[str]) -> Vectors:
         """Embed texts as questions: float32 (n, dimension), unit length.
 
@@ -276,6 +281,7 @@ class SearchIndex:
         """
         return embed_whole_queries(self._ready().embedder, _checked_texts(texts))
 
+    @computing
     def run(
         self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
     ) -> dict[str, list[Run]]:
@@ -303,20 +309,24 @@ class SearchIndex:
         opened.generation.require_unchanged()
         return runs
 
+    @computing
     def post(self, post_id: str) -> Post | None:
         """Return a whole post by any of its ids, None if there is none of that id."""
         return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
 
+    @computing
     def post_ids(self, post_id: str) -> list[str]:
         """Return all ids under which the archives hold this post's text."""
         return self._ready().retriever.posts.ids_of(post_id) if is_post_id(post_id) else []
 
+    @computing
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
         """Return the posts that a page's Prev and Next lines link to; None where there is none."""
         posts = self._ready().retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         return (None, None) if post is None else posts.neighbours(post)
 
+    @computing
     def similar(
         self,
         post_id: str,
@@ -342,6 +352,7 @@ class SearchIndex:
         filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
         return self._search(opened, [clean_text(text[:MAX_COMPLAINT_CHARACTERS])], k, filters)[0]
 
+    @computing
     def info(self) -> IndexInfo:
         """Say what the index holds and how it was built."""
         opened = self._ready()

@@ -227,17 +227,13 @@ for thread in threads:
 print(json.dumps({"ended": ended}))
 """
 ANSWERED, REFUSED = 0, 3
-# With threads of its own, numpy's OpenBLAS can hang the parent when another thread forks in the middle of a product.
-ONE_BLAS_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("parent", ["idle", "busy"])
 def test_an_index_is_not_searched_on_both_sides_of_a_fork(sample: Archive, parent: str, campaign: Campaign) -> None:
     """The child is told so at once, whatever the parent was doing, and the parent goes on; neither hangs."""
     forks = campaign.count(10, 60)
-    ended = run_python(FORK, sample.index, LONG, parent, "parents", str(forks), limit_mb=None, **ONE_BLAS_THREAD)[
-        "ended"
-    ]
+    ended = run_python(FORK, sample.index, LONG, parent, "parents", str(forks))["ended"]
     failures = [f"fork {number} ended with {status}" for number, status in enumerate(ended) if status != REFUSED]
     campaign.finish(11, f"forks of a process that is {parent}, the parent's index", len(ended), failures)
 
@@ -246,7 +242,7 @@ def test_an_index_is_not_searched_on_both_sides_of_a_fork(sample: Archive, paren
 def test_a_forked_child_opens_an_index_of_its_own_or_is_told(sample: Archive, parent: str, campaign: Campaign) -> None:
     """It answers, or an error says why it cannot; neither it nor the parent hangs."""
     forks = campaign.count(10, 60)
-    ended = run_python(FORK, sample.index, LONG, parent, "own", str(forks), limit_mb=None, **ONE_BLAS_THREAD)["ended"]
+    ended = run_python(FORK, sample.index, LONG, parent, "own", str(forks))["ended"]
     bad = {number: status for number, status in enumerate(ended) if status not in (ANSWERED, REFUSED)}
     failures = [f"fork {number} ended with {status}" for number, status in bad.items()]
     refused = ended.count(REFUSED)
@@ -308,3 +304,34 @@ def test_a_long_day_costs_no_more_than_its_first_minutes(sample: Archive, campai
     campaign.finish(
         11, "a long day", told["searches"], failures, builds=told["builds"], grown=grown, last=told["samples"][-1]
     )
+
+
+def test_a_fork_waits_for_computations_of_other_threads_only() -> None:
+    """One that computes itself may fork, and both sides go on computing."""
+    program = """
+import json, os, threading, time
+from qa_search.threads import computing
+begun, times = threading.Event(), {}
+@computing
+def slow():
+    begun.set()
+    time.sleep(0.5)
+    times["computed"] = time.monotonic()
+@computing
+def forks_itself():
+    child = os.fork()
+    if not child:
+        os._exit(0 if computing(lambda: 7)() == 7 else 1)
+    return os.waitpid(child, 0)[1]
+thread = threading.Thread(target=slow)
+thread.start()
+begun.wait()
+child = os.fork()
+times["forked"] = time.monotonic()
+if not child:
+    os._exit(0 if computing(lambda: 7)() == 7 else 1)
+thread.join()
+waited = times["forked"] >= times["computed"]
+print(json.dumps({"waited": waited, "status": os.waitpid(child, 0)[1], "own": forks_itself()}))
+"""
+    assert run_python(program) == {"waited": True, "status": 0, "own": 0}
