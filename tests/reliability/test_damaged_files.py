@@ -233,21 +233,30 @@ def keep_gone(path: Path) -> None:
     pass
 
 
-@pytest.mark.parametrize(
-    "replace", [keep_gone, into_nothing, into_folder, into_dangling_link, into_circle, into_pipe, into_device]
-)
+REPLACEMENTS: dict[str, Callable[[Path], None]] = {
+    "files gone": keep_gone,
+    "files emptied": into_nothing,
+    "folders in the place of files": into_folder,
+    "links to nowhere in the place of files": into_dangling_link,
+    "links to themselves in the place of files": into_circle,
+    "pipes in the place of files": into_pipe,
+    "devices in the place of files": into_device,
+}
+
+
+@pytest.mark.parametrize("what", REPLACEMENTS)
 def test_files_that_are_missing_or_something_else_are_noticed(
-    campaign: Campaign, home: Home, trials: Trials, replace: Callable[[Path], None]
+    campaign: Campaign, home: Home, trials: Trials, what: str
 ) -> None:
     """Gone, empty, a folder, a link to nowhere or to itself, a pipe, a device that never ends."""
     names, failures = index_files(home.index), []
     for name in names:
         remove(home.copy / name)
-        replace(home.copy / name)
+        REPLACEMENTS[what](home.copy / name)
         fault = search(home, trials, name)
         failures += [f"{name}: {fault}"] if fault else []
         home.restore(name)
-    campaign.finish(5, f"files {replace.__name__.replace('_', ' ')}", len(names), failures)
+    campaign.finish(5, what, len(names), failures)
 
 
 def test_files_in_the_place_of_others_are_noticed(campaign: Campaign, home: Home, trials: Trials) -> None:
