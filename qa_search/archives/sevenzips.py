@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 
 import py7zr
 import py7zr.archiveinfo
+import py7zr.compressor
 import py7zr.exceptions
 import py7zr.io
 
@@ -54,6 +55,8 @@ class SevenZip:
         # py7zr's own limits, which hold for all of the process, let a header of some kilobytes fill gigabytes.
         py7zr.archiveinfo.MAX_NUMFILES = files
         py7zr.archiveinfo.MAX_HEADER_SIZE = files * _HEADER_BYTES_PER_FILE
+        # Damaged PPMd ends the whole process by a segmentation fault in pyppmd 1.3.1.
+        py7zr.compressor.algorithm_class_map[py7zr.FILTER_PPMD] = (py7zr.compressor.PpmdCompressor, _NoPpmd)
         self._archive = py7zr.SevenZipFile(cast(BinaryIO, _Trickle(stream, py7zr.archiveinfo.MAX_HEADER_SIZE)))
         self.members = [
             SevenZipMember(entry.filename, max(entry.uncompressed, 0), entry.is_file, entry.is_symlink)
@@ -95,6 +98,15 @@ class _Trickle(io.RawIOBase):
 
     def seekable(self) -> bool:
         return True
+
+
+class _NoPpmd:
+    """Refuses what is packed by PPMd, which few archives are."""
+
+    def __init__(self, properties: bytes, block_size: int) -> None:
+        raise NotImplementedError(
+            "PPMd is not read, as its decoder crashes on damaged archives: unpack it, or pack it by 7-Zip's own methods"
+        )
 
 
 class _Writers(py7zr.io.WriterFactory):

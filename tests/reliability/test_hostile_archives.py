@@ -282,10 +282,16 @@ def sevenzip_of_zeros(folder: Path, size: Size) -> None:
 
 @case(notes="binary data")
 def sevenzip_of_zeros_and_noise(folder: Path, size: Size) -> None:
-    for method in (py7zr.FILTER_ZSTD, py7zr.FILTER_DEFLATE, py7zr.FILTER_BZIP2, py7zr.FILTER_PPMD, py7zr.FILTER_BROTLI):
+    for method in (py7zr.FILTER_ZSTD, py7zr.FILTER_DEFLATE, py7zr.FILTER_BZIP2, py7zr.FILTER_BROTLI):
         with py7zr.SevenZipFile(folder / f"{method}.7z", "w", filters=[{"id": method}]) as archive:
             archive.writef(io.BytesIO(NOISE[: size.large // 500]), "noise.txt")
             archive.writef(io.BytesIO(bytes(size.large // 4)), "zeros.txt")
+
+
+@case(notes="PPMd is not read")
+def sevenzip_of_ppmd(folder: Path, size: Size) -> None:
+    with py7zr.SevenZipFile(folder / "ppmd.7z", "w", filters=[{"id": py7zr.FILTER_PPMD}]) as archive:
+        archive.writef(io.BytesIO(NOISE[:1000]), "noise.txt")
 
 
 @case(notes="name that leads out", posts=1)
