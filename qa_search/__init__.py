@@ -32,6 +32,7 @@ from qa_search.errors import (
     SetAsideError,
     SourceNotFoundError,
     UnknownFormatError,
+    VectorIndexError,
 )
 from qa_search.search import SearchIndex
 from qa_search.types import (
@@ -98,6 +99,7 @@ __all__ = [
     "SourceNotFoundError",
     "TuneReport",
     "UnknownFormatError",
+    "VectorIndexError",
     "VerifyReport",
     "build_index",
     "evaluate",

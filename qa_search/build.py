@@ -35,6 +35,14 @@ from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
 from qa_search.retrieval import Retriever
 from qa_search.reuse import Previous, Vectors
+from qa_search.stores.inverted import InvertedStore
+from qa_search.stores.inverted_writer import (
+    DEFAULT_MEMORY,
+    DEFAULT_RECALL,
+    InvertedWriter,
+    choose_kind,
+    tune,
+)
 from qa_search.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
@@ -50,8 +58,8 @@ _RELEARN_SHARE = 0.1
 class Progress:
     """How far a build is.
 
-    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding" or "learning" (how sure results
-    are).
+    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
+    (the vectors of a large archive) or "learning" (how sure results are).
     """
 
     stage: str
@@ -74,6 +82,8 @@ def build_index(
     rebuild: bool = False,
     device: Device = "auto",
     precision: PrecisionChoice = "auto",
+    memory: int = DEFAULT_MEMORY,
+    recall: float = DEFAULT_RECALL,
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
@@ -97,12 +107,16 @@ def build_index(
         rebuild: compute everything afresh, instead of reusing what the index before (or a killed build) has.
         device: where passages are embedded: "auto", "cpu" or "cuda".
         precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
+        memory: how many bytes searching the vectors may take; more passages than fit are compressed.
+        recall: how much of the 10 closest passages a search among compressed vectors must find, else nothing is
+            published.
         progress: called now and then with how far the build is.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ModelError: if the model cannot be used.
-        IndexFolderError: if the folder is locked by another build or cannot be written to.
+        IndexFolderError: if the folder is locked by another build or cannot be written to, or no vector index keeps
+            to ``memory`` and ``recall``.
     """
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -146,7 +160,14 @@ def build_index(
                 encoder = choose(writer.sample_texts)
                 several_blocks = writer.passages > _EMBED_BLOCK
                 with Vectors(folder.path, encoder, previous, journal=several_blocks, afresh=rebuild) as vectors:
-                    _write_vectors(writer, VectorWriter(partial, encoder.embedder.dimension), vectors, report)
+                    dimension = encoder.embedder.dimension
+                    kind = choose_kind(writer.passages, dimension, memory)
+                    if kind == "flat":
+                        vector_index: dict[str, Any] = {"kind": kind}
+                        _write_vectors(writer, VectorWriter(partial, dimension), vectors, report)
+                    else:
+                        rows = InvertedWriter(partial, dimension, kind, vectors.rows)
+                        vector_index = _write_rows(writer, rows, vectors, report)
                 writer.close()
             except BaseException:
                 writer.abandon()
@@ -158,7 +179,7 @@ def build_index(
                 "set_aside": writer.set_aside_count,
                 "unanswered": writer.unanswered,
             }
-            manifest = _manifest(encoder, settings, lexical, counts)
+            manifest = {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}
             if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
                 manifest["ranking"] = previous.ranking
             report(Progress("learning", 0, None))
@@ -167,6 +188,9 @@ def build_index(
                 Retriever(partial, {**manifest, "files": {path.name: {} for path in partial.iterdir()}})
             ) as retriever:
                 retriever.require_counts(counts)
+                if isinstance(retriever.vectors, InvertedStore) and "recall" not in vector_index:
+                    report(Progress("measuring", 0, None))
+                    manifest["vector_index"] = retriever.vectors.record = tune(retriever.vectors, recall)
                 manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
             generation = folder.publish(partial, manifest)
         except BaseException:
@@ -269,6 +293,20 @@ def _write_vectors(
         done += len(block)
         report(Progress("embedding", done, writer.passages))
     shards.close()
+
+
+def _write_rows(
+    writer: PostWriter, rows: InvertedWriter, vectors: Vectors, report: Callable[[Progress], None]
+) -> dict[str, Any]:
+    done = 0
+    for block in writer.passage_texts(_EMBED_BLOCK):
+        report(Progress("embedding", done, writer.passages))
+        known = vectors.rows_of(block)
+        rows.add(known, vectors.of([passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]))
+        done += len(block)
+    report(Progress("embedding", done, writer.passages))
+    report(Progress("arranging", 0, None))
+    return rows.close()
 
 
 def _confidence(

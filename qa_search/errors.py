@@ -20,6 +20,7 @@
         ├── IndexFormatError        it was written by a version of qa_search that this one cannot read
         ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
+        ├── VectorIndexError        no vector index keeps to the memory or the recall that was asked for
         └── IndexWriteError         it cannot be written to (read-only, disk full, ...)
 
 Each message says what is wrong, where, and what to do about it.
@@ -49,6 +50,7 @@ __all__ = [
     "SetAsideError",
     "SourceNotFoundError",
     "UnknownFormatError",
+    "VectorIndexError",
 ]
 
 
@@ -135,6 +137,10 @@ class IndexForkedError(IndexFolderError):
 
 class IndexLockedError(IndexFolderError):
     """Another build is writing to the index folder."""
+
+
+class VectorIndexError(IndexFolderError):
+    """No vector index keeps to what was asked for: its memory, or how much it must find."""
 
 
 class IndexWriteError(IndexFolderError):

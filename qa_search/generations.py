@@ -56,8 +56,8 @@ from qa_search.files import (
 )
 from qa_search.manifest import is_file_list, is_plain_name
 
-FORMAT_VERSION = 4
-READABLE_VERSIONS = (3, 4)
+FORMAT_VERSION = 5
+READABLE_VERSIONS = (3, 4, 5)
 # Its files have SHA-256 only, and nothing vouches for its manifest.
 UNHASHED_VERSION = 3
 POINTER = "CURRENT"
@@ -66,9 +66,11 @@ HOLDER = "build.holder"
 GENERATIONS = "generations"
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
-# Larger files that have block sums are not read whole when they are opened.
+# Files that have block sums are read whole when they are opened up to this much altogether.
 CHECKED_WHOLE_BYTES = 256 << 20
 _WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
+# The file system knows no links, or takes no more of them, or the file lies on another one.
+_NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 _PARTIAL = ".partial"
 _ATTEMPTS = 10
 _SMALL_BYTES = 1 << 12
@@ -101,9 +103,28 @@ class Generation:
             shutil.copyfile(self.folder / name, copied)
             damage = find_damage(copied, self.manifest["files"][name])
             if damage:
-                raise IndexDamagedError.told(
-                    self.folder.parent.parent, damage.replace(str(copied), str(self.folder / name))
-                )
+                raise self._damaged(damage, target, name)
+
+    def link_files(self, names: Iterable[str], target: Path) -> None:
+        """Put files of this generation into the folder of a new one without copying them, where the system can.
+
+        Raises:
+            IndexDamagedError: as `copy_files`.
+        """
+        for name in names:
+            try:
+                os.link(self.folder / name, target / name)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(self.folder / name, target / name)
+            damage = find_damage(target / name, self.manifest["files"][name])
+            if damage:
+                raise self._damaged(damage, target, name)
+
+    def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
+        told = damage.replace(str(target / name), str(self.folder / name))
+        return IndexDamagedError.told(self.folder.parent.parent, told)
 
     def require_unchanged(self) -> None:
         """Make sure that the open files are still what they were when they were checked.
@@ -309,8 +330,12 @@ class IndexFolder:
         manifest = self.read_manifest(name, pointed)
         watch = Watch()
         files = manifest["files"]
+        by_blocks = 0
         for file, record in files.items():
-            read = record["bytes"] <= CHECKED_WHOLE_BYTES or f"{file}{BLOCKS_SUFFIX}" not in files
+            read = f"{file}{BLOCKS_SUFFIX}" not in files
+            if not read:
+                by_blocks += record["bytes"]
+                read = by_blocks <= CHECKED_WHOLE_BYTES
             try:
                 damage = watch.add(folder / file, record, read=read)
             except FileNotFoundError:

@@ -53,6 +53,14 @@ def _encoder(value: object) -> bool:
     return _flaw(value, shape, "") is None
 
 
+def _vector_index(value: object) -> bool:
+    """Indexes of older formats do not say; theirs is flat."""
+    if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq"):
+        return False
+    counted = ("lists", "probes", "covered", "trained")
+    return value["kind"] == "flat" or all(_count(value.get(name)) and value[name] > 0 for name in counted)
+
+
 _SHAPE: Shape = {
     "built_by": _text,
     "created": _text,
@@ -94,6 +102,8 @@ def is_file_list(value: object) -> bool:
 
 def find_flaw(manifest: Mapping[str, Any]) -> str | None:
     """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
+    if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
+        return "vector_index"
     return _flaw(manifest, _SHAPE, "")
 
 

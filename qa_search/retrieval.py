@@ -22,10 +22,11 @@ from qa_search.ranking.signals import (
     whole_signal,
 )
 from qa_search.stores.filters import Filters
+from qa_search.stores.inverted import open_vectors
 from qa_search.stores.lexical import LexicalStore
 from qa_search.stores.owners import Owners
 from qa_search.stores.posts import PostStore
-from qa_search.stores.vectors import Ids, Scores, VectorStore
+from qa_search.stores.vectors import Ids, Scores
 
 # Passages fetched for each vector of a complaint, and posts for its words, however few hits are wanted: so that the
 # first five hits of ten are the five hits of five.
@@ -70,7 +71,7 @@ class Retriever:
         """
         self._folder = folder
         self.posts = PostStore(folder)
-        self.vectors = VectorStore.of_generation(folder, manifest)
+        self.vectors = open_vectors(folder, manifest)
         self.words = LexicalStore(folder, manifest["counts"]["posts"])
         self.owners = Owners(folder, self.vectors.count)
 

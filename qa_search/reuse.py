@@ -16,9 +16,10 @@ from qa_search.encoders import Encoder
 from qa_search.errors import IndexFolderError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.manifest import find_flaw
+from qa_search.stores.inverted import InvertedStore, open_vectors
 from qa_search.stores.journal import VectorJournal
 from qa_search.stores.posts import PostStore
-from qa_search.stores.vectors import VectorStore
+from qa_search.stores.vectors import Ids
 
 WORK = "work"
 
@@ -35,7 +36,7 @@ class Previous:
         self.confidence = manifest["confidence"]
         self.ranking = manifest["ranking"]
         self.posts = PostStore(folder)
-        self.vectors = VectorStore.of_generation(folder, manifest)
+        self.vectors = open_vectors(folder, manifest)
 
     @classmethod
     def open(cls, folder: IndexFolder) -> Self | None:
@@ -91,6 +92,23 @@ class Vectors:
             for numbers, vector in zip(rows.values(), made, strict=True):
                 vectors[numbers] = vector
         return vectors
+
+    @property
+    def rows(self) -> tuple[Generation, InvertedStore] | None:
+        """What a large index can be continued from; None if there is nothing."""
+        if self._previous is None or not isinstance(self._previous.vectors, InvertedStore):
+            return None
+        return self._previous.generation, self._previous.vectors
+
+    def rows_of(self, block: Sequence[tuple[bytes, str]]) -> Ids:
+        """Return the rows that passages have in the large index before, -1 for those that it does not have: (n,)."""
+        found = np.full(len(block), -1, np.int64)
+        if self._previous is not None and isinstance(self._previous.vectors, InvertedStore):
+            numbers = self._previous.posts.numbers_of_keys([key for key, _ in block])
+            rows = self._previous.vectors.rows_of(np.fromiter(numbers.values(), np.int64, len(numbers)))
+            row_of = dict(zip(numbers, rows.tolist(), strict=True))
+            found[:] = [row_of.get(key, -1) for key, _ in block]
+        return found
 
     def discard_journal(self) -> None:
         """Remove what killed builds left: what they computed is published now, or not wanted."""

@@ -369,6 +369,7 @@ class SearchIndex:
             ranking=manifest["ranking"],
             confidence=manifest["confidence"],
             counts=manifest["counts"],
+            vector_index=manifest.get("vector_index", {"kind": "flat"}),
             bytes=sum(file["bytes"] for file in manifest["files"].values()),
             sources=tuple(posts.source_counts()),
             set_aside=tuple(posts.set_aside()),

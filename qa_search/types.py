@@ -293,6 +293,7 @@ class IndexInfo(_Record):
     confidence: Mapping[str, Any]
     counts: Mapping[str, int]
     bytes: int
+    vector_index: Mapping[str, Any]
     sources: tuple[SourceCount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())

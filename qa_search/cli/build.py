@@ -13,6 +13,7 @@ from qa_search.cli.options import index_option, json_option, model_option, print
 from qa_search.cli.progress import ProgressLine
 from qa_search.encoders import Device, PrecisionChoice
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS
+from qa_search.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.types import BuildReport
 
 
@@ -77,6 +78,21 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     show_default=True,
     help="How: auto is int8 where that agrees with the model.",
 )
+@click.option(
+    "--memory",
+    type=_Size(),
+    default=DEFAULT_MEMORY,
+    show_default="1 GB",
+    metavar="SIZE",
+    help="How much memory searching the vectors may take, such as 500MB: more passages than fit are compressed.",
+)
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_RECALL,
+    show_default=True,
+    help="How much of the 10 closest passages must be found where vectors are compressed.",
+)
 @json_option("the report")
 @quiet_option()
 def build(
@@ -96,6 +112,8 @@ def build(
     rebuild: bool,
     device: Device,
     precision: PrecisionChoice,
+    memory: int,
+    recall: float,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -126,6 +144,8 @@ def build(
         rebuild=rebuild,
         device=device,
         precision=precision,
+        memory=memory,
+        recall=recall,
         progress=None if quiet else ProgressLine(),
     )
     if as_json:

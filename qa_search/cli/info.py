@@ -39,6 +39,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
         f"  embedded by {_describe_encoder(info)}",
         f"  passages of at most {info.splitter['passage_tokens']} tokens",
+        f"  {_describe_vectors(info)}",
         f"  ranked by {_describe_ranking(info)}",
         f"  {_describe_confidence(info)}",
         "",
@@ -62,6 +63,14 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
             lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
         lines += _more(len(info.missing_posts), shown)
     return lines
+
+
+def _describe_vectors(info: IndexInfo) -> str:
+    record = info.vector_index
+    if record["kind"] == "flat":
+        return "vectors compared one by one"
+    found = f"{record.get('recall', 0):.1%} of the {record.get('recall_at', 10)} closest are found"
+    return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them looked at: {found}"
 
 
 def _describe_encoder(info: IndexInfo) -> str:

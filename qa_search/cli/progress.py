@@ -47,6 +47,10 @@ def _describe(progress: Progress, seconds: float) -> str:
         return "loading the model"
     if progress.stage == "learning":
         return "learning from the archive how sure its answers are"
+    if progress.stage == "arranging":
+        return "putting the vectors into lists"
+    if progress.stage == "measuring":
+        return "measuring how much is found among compressed vectors"
     if progress.total is None:
         return f"reading: {progress.done:,} posts"
     share = progress.done / progress.total if progress.total else 1.0

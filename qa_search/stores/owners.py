@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qa_search.errors import IndexDamagedError
+from qa_search.stores.arrays import map_array, write_array
 from qa_search.stores.vectors import Ids
 from qa_search.types import FIELDS, Field
 
 POSTS_NAME = "passage-posts.npy"
 SIDES_NAME = "passage-sides.npy"
 _BLOCK = 65_536
-# numpy reads a header as Python's own syntax.
-_UNREADABLE = (
-    OSError, ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError,
-)  # fmt: skip
 
 
 def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int) -> None:
@@ -35,11 +30,8 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
         posts[start:end] = [post for post, _ in block]
         sides[start:end] = [FIELDS.index(field) for _, field in block]
         start = end
-    for name, array in ((POSTS_NAME, posts), (SIDES_NAME, sides)):
-        # Not by numpy itself: it takes no notice when the last of its writes fails.
-        buffer = BytesIO()
-        np.save(buffer, array)
-        (folder / name).write_bytes(buffer.getbuffer())
+    write_array(folder / POSTS_NAME, posts)
+    write_array(folder / SIDES_NAME, sides)
 
 
 class Owners:
@@ -57,12 +49,9 @@ class Owners:
 
     def _map(self, name: str, kind: type[np.generic], count: int) -> npt.NDArray[Any]:
         try:
-            mapped: npt.NDArray[Any] = np.lib.format.open_memmap(self._folder / name, mode="r")
-        except _UNREADABLE as error:
+            return map_array(self._folder / name, kind, count)
+        except ValueError as error:
             raise self._damaged(str(error), name) from error
-        if mapped.dtype != kind or mapped.shape != (count,):
-            raise self._damaged(f"{mapped.shape} {mapped.dtype}, where the manifest says {count} entries", name)
-        return mapped
 
     def post_of_each(self, passages: Ids) -> Ids:
         """Return the number of each passage's post: (n,)."""
@@ -78,8 +67,9 @@ class Owners:
         Raises:
             IndexDamagedError: if a post has none.
         """
-        first = np.searchsorted(self._posts, posts, "left")
-        last = np.searchsorted(self._posts, posts, "right")
+        wanted = posts.astype(self._posts.dtype)  # else numpy converts the whole array for each call
+        first = np.searchsorted(self._posts, wanted, "left")
+        last = np.searchsorted(self._posts, wanted, "right")
         sizes = last - first
         if len(posts) and not sizes.min():
             raise self._damaged("a post has no passages")

@@ -1,17 +1,18 @@
-"""Passage vectors in FAISS: exact search over shards of a fixed size, each one file.
+"""Passage vectors in FAISS: what every store of them does, and exact search over shards of a fixed size.
 
-Shards keep memory flat while an index is built (one shard is in memory, whatever the archive's size), and are
-memory-mapped when it is opened.
+Each shard is one file. They keep memory flat while an index is built (one shard is in memory, whatever the archive's
+size), and are memory-mapped when it is opened.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import faiss
 import numpy as np
@@ -73,66 +74,63 @@ class VectorWriter:
 
     def _write_shard(self) -> None:
         name = shard_name(len(self.files))
-        failure: list[OSError] = []
-        with (self._folder / name).open("wb") as stream:
-
-            def write(data: bytes) -> int:
-                try:
-                    return stream.write(data)
-                except OSError as error:
-                    failure.append(error)
-                    raise
-
-            # Not to a file name: on a full disk faiss can then return as if all were well.
-            writer = getattr(faiss, "PyCallbackIOWriter")(write)  # noqa: B009 - missing from its stubs
-            try:
-                faiss.write_index(self._shard, writer)
-            except RuntimeError:
-                if failure:
-                    raise failure[0] from None
-                raise
+        write_faiss(self._shard, self._folder / name)
         self.files.append(name)
         self._shard.reset()
 
 
-class VectorStore:
-    """Searches the vectors of one generation. Safe to use from several threads."""
+def write_faiss(index: faiss.Index, path: Path) -> None:
+    """Write a FAISS index.
 
-    def __init__(self, folder: Path, files: list[str], dimension: int, count: int) -> None:
-        """Map the shards.
+    Raises:
+        OSError: if it cannot be written.
+    """
+    failure: list[OSError] = []
+    with path.open("wb") as stream:
 
-        Raises:
-            IndexDamagedError: if a shard is missing or is not what was written.
-        """
+        def write(data: bytes) -> int:
+            try:
+                return stream.write(data)
+            except OSError as error:
+                failure.append(error)
+                raise
+
+        # Not to a file name: on a full disk faiss can then return as if all were well.
+        writer = getattr(faiss, "PyCallbackIOWriter")(write)  # noqa: B009 - missing from its stubs
+        try:
+            faiss.write_index(index, writer)
+        except RuntimeError:
+            if failure:
+                raise failure[0] from None
+            raise
+
+
+def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC) -> faiss.Index:
+    """Map a FAISS index into memory (or read it, with ``flags`` of 0); nothing is believed but its type.
+
+    Raises:
+        IndexDamagedError: if it is missing or is not what was written.
+    """
+    try:
+        size = path.stat().st_size
+        faiss.set_deserialization_vector_byte_limit(max(2 * size, _MIN_DESERIALIZATION_BYTES))
+        # Such tables are for distances; here are inner products.
+        return faiss.read_index(str(path), flags | faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
+    except (OSError, RuntimeError) as error:
+        raise damaged(path, " ".join(str(error).split())[:200]) from error
+
+
+class VectorStore(ABC):
+    """The vectors of one generation. Safe to use from several threads."""
+
+    count: int
+
+    def __init__(self, folder: Path, dimension: int) -> None:
         self._folder = folder
         self._dimension = dimension
-        self._shards: list[tuple[int, faiss.Index]] = []
-        self.count = 0
-        for name in files:
-            path = folder / name
-            try:
-                size = path.stat().st_size
-                faiss.set_deserialization_vector_byte_limit(max(2 * size, _MIN_DESERIALIZATION_BYTES))
-                shard = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-            except (OSError, RuntimeError) as error:
-                raise _damaged(path, " ".join(str(error).split())[:200]) from error
-            if not isinstance(shard, faiss.IndexFlat):
-                raise _damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
-            if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
-                raise _damaged(path, f"{shard.d} dimensions, where the manifest says {dimension}")
-            self._shards.append((self.count, shard))
-            self.count += shard.ntotal
-        if self.count != count:
-            raise _damaged(folder, f"{self.count} vectors, where the manifest says {count}")
-
-    @classmethod
-    def of_generation(cls, folder: Path, manifest: Mapping[str, Any]) -> Self:
-        """Open the vectors of a generation, as its manifest lists them."""
-        files = sorted(name for name in manifest["files"] if name.endswith(".faiss"))
-        return cls(folder, files, manifest["model"]["dimension"], manifest["counts"]["passages"])
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
-        """Find the passages of highest inner product, exactly.
+        """Find the passages of highest inner product.
 
         Args:
             queries: (n, dimension).
@@ -140,7 +138,7 @@ class VectorStore:
             allowed: the only passage numbers to consider, in ascending order; None for all.
 
         Returns:
-            scores and passage numbers, both (n, found), best first.
+            scores and passage numbers, both (n, found), best first. The scores are those of the stored vectors.
         """
         parts = min(configured_threads(), max(len(queries) // _QUERIES_PER_THREAD, 1))
         parts = max(parts, -(-len(queries) // _QUERIES_AT_ONCE))
@@ -149,8 +147,52 @@ class VectorStore:
         found = list(_pool().map(lambda part: self._search(part, k, allowed), np.array_split(queries, parts)))
         return np.concatenate([scores for scores, _ in found]), np.concatenate([ids for _, ids in found])
 
+    @abstractmethod
+    def reconstruct(self, numbers: Ids) -> Vectors:
+        """Return the stored vectors of some passages: (n, dimension)."""
+
+    @abstractmethod
+    def blocks(self, size: int = 4096) -> Iterator[Vectors]:
+        """Yield all stored vectors in order of the passages, some at a time: (up to size, dimension) each."""
+
+    @abstractmethod
     def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
         """Search on this thread alone."""
+
+    def _require_numbers(self, values: npt.NDArray[np.float32], most: float = np.inf) -> None:
+        if not (np.isfinite(values) & (values <= most)).all():
+            raise damaged(self._folder, "a vector holds values that are no numbers, or is too long")
+
+    def _require_lengths(self, vectors: Vectors) -> None:
+        """Make sure that vectors are of unit length at most."""
+        self._require_numbers(np.einsum("ij,ij->i", vectors, vectors), _MOST_SQUARE)
+
+
+class FlatStore(VectorStore):
+    """Compares each vector with the query: exact."""
+
+    def __init__(self, folder: Path, files: list[str], dimension: int, count: int) -> None:
+        """Map the shards.
+
+        Raises:
+            IndexDamagedError: if a shard is missing or is not what was written.
+        """
+        super().__init__(folder, dimension)
+        self._shards: list[tuple[int, faiss.Index]] = []
+        self.count = 0
+        for name in files:
+            path = folder / name
+            shard = read_faiss(path)
+            if not isinstance(shard, faiss.IndexFlat):
+                raise damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
+            if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
+                raise damaged(path, f"{shard.d} dimensions, where the manifest says {dimension}")
+            self._shards.append((self.count, shard))
+            self.count += shard.ntotal
+        if self.count != count:
+            raise damaged(folder, f"{self.count} vectors, where the manifest says {count}")
+
+    def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
         faiss.omp_set_num_threads(1)  # of this thread: else every thread that searches would start a team of its own
         found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards if shard.ntotal]
         if not found:
@@ -165,21 +207,17 @@ class VectorStore:
         return scores, ids
 
     def reconstruct(self, numbers: Ids) -> Vectors:
-        """Return the stored vectors of some passages: (n, dimension)."""
+        """See `VectorStore.reconstruct`."""
         vectors = np.empty((len(numbers), self._dimension), np.float32)
         for offset, shard in self._shards:
             rows = np.flatnonzero((numbers >= offset) & (numbers < offset + shard.ntotal))
             if len(rows):
                 vectors[rows] = shard.reconstruct_batch(numbers[rows] - offset)
-        self._require_numbers(np.einsum("ij,ij->i", vectors, vectors), _MOST_SQUARE)
+        self._require_lengths(vectors)
         return vectors
 
-    def _require_numbers(self, values: npt.NDArray[np.float32], most: float = np.inf) -> None:
-        if not (np.isfinite(values) & (values <= most)).all():
-            raise _damaged(self._folder, "a vector holds values that are no numbers, or is too long")
-
     def blocks(self, size: int = 4096) -> Iterator[Vectors]:
-        """Yield all stored vectors in order, some at a time: (up to size, dimension) each."""
+        """See `VectorStore.blocks`."""
         for _, shard in self._shards:
             for start in range(0, shard.ntotal, size):
                 yield shard.reconstruct_n(start, min(size, shard.ntotal - start))
@@ -214,5 +252,6 @@ def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, all
     return scores, ids + offset
 
 
-def _damaged(path: Path, what: str) -> IndexDamagedError:
+def damaged(path: Path, what: str) -> IndexDamagedError:
+    """Make the error that names a file of a generation."""
     return IndexDamagedError.told(path.parent.parent.parent, f"{path}: {what}")

@@ -9,7 +9,7 @@ import pytest
 
 from qa_search.embedders import Vectors
 from qa_search.errors import IndexDamagedError
-from qa_search.stores.vectors import VectorStore, VectorWriter
+from qa_search.stores.vectors import FlatStore, VectorWriter
 
 DIMENSION = 16
 
@@ -19,12 +19,12 @@ def unit(count: int, seed: int = 0) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def store(folder: Path, vectors: Vectors, shard_vectors: int = 10) -> VectorStore:
+def store(folder: Path, vectors: Vectors, shard_vectors: int = 10) -> FlatStore:
     writer = VectorWriter(folder, DIMENSION, shard_vectors)
     for start in range(0, len(vectors), 7):
         writer.add(vectors[start : start + 7])
     writer.close()
-    return VectorStore(folder, writer.files, DIMENSION, len(vectors))
+    return FlatStore(folder, writer.files, DIMENSION, len(vectors))
 
 
 def brute_force(vectors: Vectors, queries: Vectors, k: int, allowed: list[int]) -> list[list[int]]:
@@ -94,11 +94,11 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
         shard.write_bytes(shard.read_bytes()[:-100] if damage == "cut" else b"")
     files = [f"vectors-{number:05}.faiss" for number in range(3)]
     with pytest.raises(IndexDamagedError, match=r"vectors-00001\.faiss.*Build the index again"):
-        VectorStore(tmp_path, files, DIMENSION, 25)
+        FlatStore(tmp_path, files, DIMENSION, 25)
 
 
 def test_a_store_that_lacks_a_shard_is_told(tmp_path: Path) -> None:
     """The manifest's count must be met."""
     store(tmp_path, unit(25))
     with pytest.raises(IndexDamagedError, match="20 vectors, where the manifest says 25"):
-        VectorStore(tmp_path, ["vectors-00000.faiss", "vectors-00001.faiss"], DIMENSION, 25)
+        FlatStore(tmp_path, ["vectors-00000.faiss", "vectors-00001.faiss"], DIMENSION, 25)

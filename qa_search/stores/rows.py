@@ -1,0 +1,126 @@
+"""Vectors on disk by row, float32, read here and there: every block is compared with what was written.
+
+Not mapped into memory: of a large index only what the last searches read would else count as this process's memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.base import Vectors
+from qa_search.files import BlockSums, write_block_sums
+
+ROWS_PER_FILE = 65_536
+_KIND = np.dtype("<f4")
+# Reading a few rows that nobody asked for is cheaper than asking twice.
+_GAP = 4
+
+Rows = npt.NDArray[np.int64]
+
+
+def rows_name(number: int) -> str:
+    """The name of a file of rows."""
+    return f"rows-{number:05}.f32"
+
+
+class RowWriter:
+    """Appends vectors; a file is finished when it is full. Nothing is safe on disk before `close`."""
+
+    def __init__(self, folder: Path, dimension: int, first_file: int = 0, rows_per_file: int = ROWS_PER_FILE) -> None:
+        self._folder = folder
+        self._dimension = dimension
+        self._rows_per_file = rows_per_file
+        self._file = first_file
+        self._in_file = 0
+        self.count = 0
+
+    def add(self, vectors: Vectors) -> None:
+        """Append vectors (n, dimension).
+
+        Raises:
+            OSError: if they cannot be written.
+            ValueError: if a vector holds a value that is no number.
+        """
+        if not np.isfinite(vectors).all():
+            raise ValueError("the model gave a vector with values that are no numbers")
+        while len(vectors):
+            part = vectors[: self._rows_per_file - self._in_file]
+            with (self._folder / rows_name(self._file)).open("ab") as stream:
+                stream.write(np.ascontiguousarray(part, _KIND).data)
+            self._in_file += len(part)
+            self.count += len(part)
+            vectors = vectors[len(part) :]
+            if self._in_file == self._rows_per_file:
+                self._finish()
+
+    def close(self) -> None:
+        """Finish the last file."""
+        if self._in_file:
+            self._finish()
+
+    def _finish(self) -> None:
+        write_block_sums(self._folder / rows_name(self._file))
+        self._file += 1
+        self._in_file = 0
+
+
+class RowStore:
+    """Reads vectors by row. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, names: Sequence[str], dimension: int) -> None:
+        """Open the files.
+
+        Raises:
+            OSError: if one cannot be opened.
+            ValueError: if one does not hold whole rows.
+        """
+        self._dimension = dimension
+        self._width = dimension * _KIND.itemsize
+        sizes = []
+        for name in names:
+            size, rest = divmod((folder / name).stat().st_size, self._width)
+            if rest:
+                raise ValueError(f"{name} does not hold vectors of {dimension} dimensions")
+            sizes.append(size)
+        self._files = [BlockSums(folder / name) for name in names]
+        self._ends = np.cumsum([0, *sizes], dtype=np.int64)
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self._ends[-1])
+
+    def read(self, rows: Rows) -> Vectors:
+        """Return the vectors of rows, in any order: (n, dimension).
+
+        Raises:
+            ValueError: if they are not what was written, or there is no such row.
+        """
+        if len(rows) and not (rows.min() >= 0 and rows.max() < self.count):
+            raise ValueError("a row that there is not")
+        wanted, back = np.unique(rows, return_inverse=True)
+        vectors = np.empty((len(wanted), self._dimension), np.float32)
+        files = np.searchsorted(self._ends, wanted, "right")
+        cuts = np.flatnonzero((np.diff(wanted) > _GAP) | (np.diff(files) > 0)) + 1
+        for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(wanted)], strict=True):
+            if start < end:
+                run = wanted[start:end]
+                vectors[start:end] = self._run(int(run[0]), int(run[-1]) + 1)[run - run[0]]
+        return vectors[back]
+
+    def blocks(self, size: int, start: int = 0) -> Iterator[Vectors]:
+        """Yield all vectors from a row on, in order, up to so many at a time."""
+        for first, last in zip(self._ends[:-1].tolist(), self._ends[1:].tolist(), strict=True):
+            for at in range(max(first, start), last, size):
+                yield self._run(at, min(at + size, last))
+
+    def _run(self, start: int, end: int) -> Vectors:
+        """Read rows that follow one another in one file."""
+        file = int(np.searchsorted(self._ends, start, "right")) - 1
+        first = start - int(self._ends[file])
+        data = self._files[file].read((end - start) * self._width, first * self._width)
+        return np.frombuffer(data, _KIND).reshape(end - start, self._dimension)
