@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
+from qa_search.files import BlockSums
 from qa_search.stores.arrays import map_array, write_array
 from qa_search.stores.rows import RowStore, rows_name
 from qa_search.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
@@ -93,6 +94,10 @@ class InvertedStore(VectorStore):
         self._kind, self._covered = record["kind"], record["covered"]
         self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME))
         self._require_lists()
+        try:
+            self._checked = _CheckedLists(folder / LISTS_NAME, self._lists)
+        except (OSError, ValueError) as error:
+            raise damaged(folder / LISTS_NAME, str(error)) from error
         self._live = self._live_rows()
         self._fresh: Vectors | None = None
         self._loading = threading.Lock()
@@ -143,14 +148,16 @@ class InvertedStore(VectorStore):
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         usable, probes = self._live, self.record["probes"]
         if allowed is not None:
-            rows = np.unique(self.rows_of(allowed))
+            rows = self.rows_of(allowed)
             if len(rows) <= EXACT_FILTERED:
+                rows = np.unique(rows)
                 exact = [self._compare(query, rows, k) for query in queries]
                 return self._numbered(exact, k, allowed)
             usable = np.zeros(self.rows.count, bool)
             usable[rows] = True
             # Of what passes, more is looked at than without the filter.
-            probes = int(2 * probes / max(len(rows) / self.rows.count, _LEAST_SHARE))
+            share = np.count_nonzero(usable) / self.rows.count
+            probes = int(2 * probes / max(share, _LEAST_SHARE))
         return self._numbered([self.approximate(query, k, probes, usable) for query in queries], k, allowed)
 
     def copy_of_lists(self) -> faiss.IndexIVF:
@@ -191,8 +198,18 @@ class InvertedStore(VectorStore):
             selector: Any = faiss.IDSelectorBitmap  # its stubs describe the C++ constructor, not Python's
             settings["sel"] = selector(bitmap)
         parameters: Any = faiss.SearchParametersIVF
-        _, found = self._lists.search(query[None], wanted, params=parameters(**settings))
-        rows: Ids = found[0][found[0] >= 0]
+        point: Any = faiss.swig_ptr
+        query = np.ascontiguousarray(query)
+        similarity, numbers = self._lists.quantizer.search(query[None], probes)
+        self._checked.require(numbers[0])
+        scores, found = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
+        # The C++ function: Python's takes no parameters.
+        search: Any = getattr(self._lists, "search_preassigned_c")  # noqa: B009 - missing from its stubs
+        search(
+            1, point(query), wanted, point(numbers), point(similarity), point(scores), point(found), False,
+            parameters(**settings),
+        )  # fmt: skip
+        rows: Ids = found[found >= 0]
         if len(rows) and rows.max() >= self._covered:
             raise damaged(self._folder / LISTS_NAME, "a list holds a row that there is not")
         return np.unique(rows)
@@ -244,3 +261,48 @@ class InvertedStore(VectorStore):
             raise damaged(self._folder / rows_name(0), str(error)) from error
         self._require_lengths(vectors)
         return vectors
+
+
+class _CheckedLists:
+    """Compares each list with what was written when it is first looked at; the centres and sizes at once.
+
+    FAISS maps the file. It writes what describes the lists first, then of each list its codes and its numbers.
+    """
+
+    def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
+        """Check the beginning.
+
+        Raises:
+            OSError: if the file or its sums cannot be read.
+            ValueError: if it is not what was written.
+        """
+        self._path = path
+        self._sums = BlockSums(path)
+        entry = lists.code_size + np.dtype(np.int64).itemsize
+        held: Any = lists.invlists
+        sizes = np.fromiter((held.list_size(number) for number in range(lists.nlist)), np.int64, lists.nlist)
+        ends = np.cumsum(entry * sizes)
+        head = path.stat().st_size - int(ends[-1])
+        if head <= 0:
+            raise ValueError(f"it is shorter than its {lists.nlist} lists")
+        self._read(0, head)
+        self._ends = head + ends
+        self._starts = self._ends - entry * sizes
+        self._seen = np.zeros(lists.nlist, bool)
+
+    def require(self, numbers: Ids) -> None:
+        """Make sure that lists are what was written.
+
+        Raises:
+            IndexDamagedError: if one is not.
+        """
+        for number in numbers[~self._seen[numbers]].tolist():
+            try:
+                self._read(int(self._starts[number]), int(self._ends[number]))
+            except (OSError, ValueError) as error:
+                raise damaged(self._path, str(error)) from error
+            self._seen[number] = True
+
+    def _read(self, start: int, end: int) -> None:
+        if end > start and len(self._sums.read(end - start, start)) != end - start:
+            raise ValueError("it is shorter than it was")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
+from qa_search.files import BLOCKS_SUFFIX, write_block_sums
 from qa_search.generations import Generation
 from qa_search.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_row_numbers
 from qa_search.stores.rows import Rows, RowStore, RowWriter
@@ -172,7 +173,7 @@ class InvertedWriter:
             record = dict(previous.record)
             fresh = store.count - record["covered"]
             if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._generation:
-                self._generation.link_files([LISTS_NAME], self._folder)
+                self._generation.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
                 return record
             lists = previous.copy_of_lists()
             if moved:
@@ -184,6 +185,7 @@ class InvertedWriter:
         for block in store.blocks(_BLOCK, lists.ntotal):
             lists.add(block)
         write_faiss(lists, self._folder / LISTS_NAME)
+        write_block_sums(self._folder / LISTS_NAME)
         record.pop("recall", None)  # other lists than it was measured with
         return {**record, "covered": store.count, "probes": record.get("probes", 1)}
 

@@ -333,20 +333,21 @@ def test_a_changed_byte_of_any_file_is_found(built: Path, tmp_path: Path) -> Non
         path.write_bytes(data)
 
 
-def test_rows_too_many_to_be_read_at_opening_are_checked_as_they_are_read(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "unchanged"), [(rows_name(0), 0), (LISTS_NAME, 500), (LISTS_NAME, 30_000)])
+def test_what_is_too_large_to_be_read_at_opening_is_checked_as_it_is_read(
+    name: str, unchanged: int, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer comes from a changed one."""
     monkeypatch.setattr(generations_module, "CHECKED_WHOLE_BYTES", 0)
     index = tmp_path / "index"
     shutil.copytree(built, index)
-    path = generation(index) / rows_name(0)
-    data = bytearray(path.read_bytes())
-    data[:] = bytes(byte ^ 1 for byte in data)
-    path.write_bytes(data)
+    path = generation(index) / name
+    data = path.read_bytes()
+    assert len(data) > 2 * unchanged
+    path.write_bytes(data[:unchanged] + bytes(byte ^ 1 for byte in data[unchanged:]))
     with (
+        pytest.raises(IndexDamagedError, match=rf"{name}: .*not what was written"),
         SearchIndex.open(index, model=WordsEmbedder()) as opened,
-        pytest.raises(IndexDamagedError, match="not what was written"),
     ):
         opened.search("my knee7 hurts")
     assert not verify_index(index).ok

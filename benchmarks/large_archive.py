@@ -1,0 +1,264 @@
+"""A whole index of a large archive: a question from the shell, searches in one process, memory, and adding 1,000 posts.
+
+    python -m benchmarks.large_archive REAL_INDEX COMPLAINTS [--posts 250000]
+
+Posts are put together, seeded, from the sentences of the sample archive. Splitting and embedding so many would take an
+hour or more here: passages are cut at fixed places and their vectors are made from the real ones of REAL_INDEX (see
+benchmarks/scaling.py). Everything else is what a build does, with the same writers; then real builds, with the real
+model, add posts to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import click
+import numpy as np
+
+from benchmarks.environment import ROOT, save
+from benchmarks.scaling import made
+from qa_search import SearchIndex, build_index
+from qa_search.archives import read_archives
+from qa_search.generations import IndexFolder
+from qa_search.retrieval import Retriever
+from qa_search.sentences import split_sentences
+from qa_search.stores.inverted import InvertedStore
+from qa_search.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL, InvertedWriter, choose_kind, tune
+from qa_search.stores.lexical import LexicalWriter
+from qa_search.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
+from qa_search.stores.vectors import VectorWriter
+from qa_search.types import Passage, Post
+
+_SEED = 11
+_ADDED = 1000
+_REPEATS = 7
+
+
+def sentences() -> dict[str, list[str]]:
+    """Return the sentences of the sample archive by side."""
+    found: dict[str, list[str]] = {"title": [], "question": [], "answer": []}
+    for post in read_archives([ROOT / "data" / "archive"]):
+        if isinstance(post, Post):
+            found["title"].append(post.title)
+            for side in ("question", "answer"):
+                text = getattr(post, side)
+                found[side] += [text[start:end] for start, end in split_sentences(text)]
+    return found
+
+
+def records(count: int, first: int = 0) -> Iterator[dict[str, Any]]:
+    """Make posts by their numbers, always the same ones."""
+    known = sentences()
+    for number in range(first, first + count):
+        pick = random.Random(f"{_SEED}-{number}")  # noqa: S311 - an example, not a secret
+        yield {
+            "id": f"p{number}",
+            "title": f"{pick.choice(known['title'])} ({number})",
+            "question": " ".join(pick.sample(known["question"], pick.randint(4, 10))),
+            "answer": " ".join(pick.sample(known["answer"], pick.randint(4, 12))),
+            "date": f"{pick.randint(2005, 2020)}-{pick.randint(1, 12):02}-{pick.randint(1, 28):02}",
+            "tags": [pick.choice(("knee", "hip", "shoulder", "back", "foot"))],
+        }
+
+
+def write_archive(path: Path, posts: Iterator[dict[str, Any]]) -> None:
+    """Write posts as JSON Lines."""
+    with path.open("w", encoding="utf-8") as stream:
+        for record in posts:
+            stream.write(json.dumps(record) + "\n")
+
+
+def cut(post: Post) -> Iterator[KeyedPassage]:
+    """Cut a post into passages: its title, and its sentences by four."""
+    yield Passage("title", 0, len(post.title)), passage_key(post.title)
+    for side in ("question", "answer"):
+        text = getattr(post, side)
+        spans = split_sentences(text)
+        for at in range(0, len(spans), 4):
+            start, end = spans[at][0], spans[min(at + 3, len(spans) - 1)][1]
+            yield Passage(cast(Any, side), start, end), passage_key(text[start:end])
+
+
+def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], memory: int) -> dict[str, float]:
+    """Make the first generation; return the seconds that each part took."""
+    build_index(ROOT / "data" / "archive", index)
+    folder = IndexFolder(index)
+    manifest = {**folder.current().manifest}
+    taken: dict[str, float] = {}
+    with folder.writing():
+        partial = folder.start_generation()
+        started = time.perf_counter()
+        writer = PostWriter(partial)
+        for post in read_archives([archive]):
+            content = content_hash(cast(Post, post))
+            number = writer.add(cast(Post, post), content)
+            if number is not None:
+                writer.add_passages(number, cut(cast(Post, post)))
+        taken["posts"] = time.perf_counter() - started
+        started = time.perf_counter()
+        words = LexicalWriter(partial)
+        for number, text in writer.texts():
+            words.add(number, text)
+        words.close()
+        taken["words"] = time.perf_counter() - started
+        started = time.perf_counter()
+        dimension = real.shape[1]
+        kind = choose_kind(writer.passages, dimension, memory)
+        blocks = made(real, 0, writer.passages)
+        record: dict[str, Any] = {"kind": kind}
+        if kind == "flat":
+            shards = VectorWriter(partial, dimension)
+            for vectors in blocks:
+                shards.add(vectors)
+            shards.close()
+        else:
+            rows = InvertedWriter(partial, dimension, kind)
+            for vectors in blocks:
+                rows.add(np.full(len(vectors), -1), vectors)
+            record = rows.close()
+        taken["vectors"] = time.perf_counter() - started
+        counts = {
+            "posts": writer.posts, "passages": writer.passages, "duplicates": writer.entries - writer.posts,
+            "set_aside": 0, "unanswered": 0,
+        }  # fmt: skip
+        manifest |= {"lexical": {**manifest["lexical"], "texts": writer.texts_id}, "counts": counts}
+        manifest["vector_index"] = record
+        started = time.perf_counter()
+        writer.close()
+        taken["posts"] += time.perf_counter() - started
+        started = time.perf_counter()
+        retriever = Retriever(partial, {**manifest, "files": {path.name: {} for path in partial.iterdir()}})
+        if isinstance(retriever.vectors, InvertedStore):
+            manifest["vector_index"] = tune(retriever.vectors, DEFAULT_RECALL)
+        retriever.close()
+        taken["measuring"] = time.perf_counter() - started
+        started = time.perf_counter()
+        folder.publish(partial, manifest)
+        taken["publishing"] = time.perf_counter() - started
+    return taken
+
+
+def ask(index: Path, complaint: str) -> float:
+    """Ask by the command, in a new process; return the seconds."""
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "qa_search", "query", "--json", "--index", str(index), complaint]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    return time.perf_counter() - started
+
+
+def searches(index: Path, complaints: list[str]) -> dict[str, Any]:
+    """Search in this process, one complaint after the other, on one thread."""
+    taken: dict[str, list[float]] = {"all": [], "year": [], "source": []}
+    filters: dict[str, dict[str, Any]] = {
+        "all": {}, "year": {"since": "2012-01", "until": "2012-01"}, "source": {"tags": ["knee"]},
+    }  # fmt: skip
+    with SearchIndex.open(index) as opened:
+        opened.search(complaints[0])
+        for name, filtered in filters.items():
+            for complaint in complaints if name == "all" else complaints[:30]:
+                started = time.perf_counter()
+                opened.search(complaint, **filtered)
+                taken[name].append(1000 * (time.perf_counter() - started))
+    found: dict[str, Any] = {
+        f"{name}_{what}": round(value, 1)
+        for name, times in taken.items()
+        for what, value in (("median_ms", statistics.median(times)), ("p99_ms", statistics.quantiles(times, n=100)[-1]))
+    }
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
+    for name, label in (("VmRSS", "resident_mb"), ("RssAnon", "anonymous_mb"), ("VmHWM", "peak_mb")):
+        found[label] = int(status[name].split()[0]) // 1024
+    return found
+
+
+def in_another_process(*arguments: str, threads: str = "1") -> dict[str, Any]:
+    """Run a part of this in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.large_archive", *arguments]
+    environment = {**os.environ, "QA_SEARCH_THREADS": threads}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def texts_of(complaints: Path) -> list[str]:
+    """Read the complaints to ask."""
+    return [json.loads(line)["text"] for line in complaints.read_text(encoding="utf-8").splitlines()][:100]
+
+
+@click.group()
+def main() -> None:
+    """Measure a whole index of a large archive."""
+
+
+@main.command("search")
+@click.argument("index", type=click.Path(path_type=Path))
+@click.argument("complaints", type=click.Path(path_type=Path))
+def search_command(index: Path, complaints: Path) -> None:
+    """Print what searches take."""
+    click.echo(json.dumps(searches(index, texts_of(complaints))))
+
+
+@main.command("build")
+@click.argument("archives", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("index", type=click.Path(path_type=Path))
+@click.option("--memory", default=DEFAULT_MEMORY)
+def build_command(archives: tuple[Path, ...], index: Path, memory: int) -> None:
+    """Build, and print what it took."""
+    report = build_index(archives, index, memory=memory)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    click.echo(json.dumps({**report.to_dict(), "peak_mb": peak}))
+
+
+@main.command("run")
+@click.argument("real_index", type=click.Path(exists=True, path_type=Path))
+@click.argument("complaints", type=click.Path(exists=True, path_type=Path))
+@click.option("--posts", default=250_000, show_default=True)
+@click.option("--memory", default=DEFAULT_MEMORY, show_default=True)
+@click.option("--work", type=click.Path(path_type=Path), default=Path("large-work"), help="Where gigabytes may lie.")
+def run_command(real_index: Path, complaints: Path, posts: int, memory: int, work: Path) -> None:
+    """Make the index, search it, add posts to it."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    with SearchIndex.open(real_index) as opened:
+        real = np.concatenate(list(opened.retriever.vectors.blocks()))
+    archive, more, index = work / "archive.jsonl", work / "more.jsonl", work / "index"
+    write_archive(archive, records(posts))
+    results: dict[str, Any] = {"posts": posts, "seed_s": seed(index, archive, real, memory)}
+    with SearchIndex.open(index) as opened:
+        info = opened.info()
+    results |= {"counts": info.counts, "vector_index": info.vector_index, "disk_mb": info.bytes / 1e6}
+    small = work / "small"
+    build_index(ROOT / "data" / "archive", small)
+    texts = texts_of(complaints)
+    ask(index, texts[0])
+    rounds = [(ask(small, text), ask(index, text)) for text in texts[:_REPEATS]]
+    results["one_shot_s"] = {
+        "sample_archive": statistics.median(pair[0] for pair in rounds),
+        "large": statistics.median(pair[1] for pair in rounds),
+    }
+    results["searches"] = in_another_process("search", str(index), str(complaints))
+    click.echo(json.dumps(results))
+    save("large_archive", results)
+    same = in_another_process("build", str(archive), str(index), f"--memory={memory}", threads="2")
+    write_archive(more, records(_ADDED, posts))
+    added = in_another_process("build", str(archive), str(more), str(index), f"--memory={memory}", threads="2")
+    results |= {"rebuilt_unchanged": same, "added": added, "one_shot_after_s": ask(index, texts[1])}
+    results["searches_after"] = in_another_process("search", str(index), str(complaints))
+    for report in (same, added):
+        report.pop("index")
+    click.echo(json.dumps(results))
+    save("large_archive", results)
+
+
+if __name__ == "__main__":
+    main()
