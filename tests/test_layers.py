@@ -22,7 +22,7 @@ LAYERS = (
     ("archives", "passages"),
     ("embedders",),
     ("encoders", "stores", "ranking", "manifest", "generations"),
-    ("complaints", "reranking"),
+    ("complaints", "reranking", "cluster"),
     ("retrieval", "reuse"),
     ("calibration", "hits"),
     ("build", "search"),

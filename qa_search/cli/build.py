@@ -77,6 +77,7 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     show_default=True,
     help="How: auto is int8 where that agrees with the model.",
 )
+@click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
 @json_option("the report")
 @quiet_option()
 def build(
@@ -96,6 +97,7 @@ def build(
     rebuild: bool,
     device: Device,
     precision: PrecisionChoice,
+    ray: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -126,6 +128,7 @@ def build(
         rebuild=rebuild,
         device=device,
         precision=precision,
+        ray=ray,
         progress=None if quiet else ProgressLine(),
     )
     if as_json:
