@@ -14,6 +14,7 @@ vectors come back with a hash of their bytes. Ray may run a block twice, where a
 
 from __future__ import annotations
 
+import os
 import pickle
 import socket
 import subprocess
@@ -43,6 +44,7 @@ INSTALL = "pip install 'qa-search[ray]'"
 BLOCK_PASSAGES = 256
 # How much is handed over at a time: enough that the end of a window, where nodes wait for the last one, hardly counts.
 _WINDOW_BLOCKS_PER_CPU = 64
+_WINDOW_BLOCKS = 1024
 _CONNECT_SECONDS = 45.0
 _REACH_SECONDS = 5.0
 _PROBES = 4
@@ -79,9 +81,9 @@ class RayCluster:
         self._address = address
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         # -P: nothing in the folder that somebody happens to be in is imported.
-        program = [sys.executable, "-P", "-c", "from qa_search.cluster.driver import main; main()", address]
+        program = [sys.executable, "-P", "-c", "from qa_search.cluster.driver import main; main()"]
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, with an address that was checked
-            program,
+            [*program, str(os.getpid()), address],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -141,7 +143,7 @@ class RayCluster:
             window.rest += new
             while len(window.rest) >= BLOCK_PASSAGES:
                 self._send_block(encoder, window)
-            if len(window.keys) >= _WINDOW_BLOCKS_PER_CPU * self.cpus:
+            if len(window.keys) >= min(_WINDOW_BLOCKS_PER_CPU * self.cpus, _WINDOW_BLOCKS):
                 yield from self._finish(encoder, window)
                 window = _Window()
         yield from self._finish(encoder, window)

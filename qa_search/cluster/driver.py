@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 import threading
 import time
@@ -21,12 +22,13 @@ _RETRIES = 5
 
 
 def main() -> None:
-    """Connect to the address given as the argument, then do as told until the input ends."""
+    """Connect to the address that is given, after the process that gives it, then do as told until the input ends."""
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what Ray prints must not be taken for a message
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    parent, address = sys.argv[1:]
+    threading.Thread(target=_end_with, args=(int(parent),), daemon=True).start()
     try:
-        _connect(sys.argv[1], messages)
+        _connect(address, messages)
         _serve(sys.stdin.buffer, messages)
     except Exception as error:  # it is told where it can be turned into advice
         _send(messages, "error", _in_words(error))
@@ -104,6 +106,11 @@ def _send(messages: BinaryIO, kind: str, content: object) -> None:
 
 def _in_words(error: BaseException) -> str:
     """Say in one line what went wrong, without Ray's traceback of another machine."""
+    if "No module named 'qa_search" in str(error):
+        place = re.search(r"\bip=([^,)]+)", str(error))
+        return f"its node {place[1] if place else ''} has no qa-search: install there what this machine has".replace(
+            "  ", " "
+        )
     lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()]
     text = " ".join(lines if len(lines) <= 4 else [lines[0], "...", lines[-1]])
     return f"{type(error).__name__}: {' '.join(text.split())[:400]}".rstrip(".")
