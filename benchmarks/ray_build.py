@@ -3,7 +3,7 @@
     python -m benchmarks.ray_build
 
 The nodes are on this machine and have a core each, so this shows what Ray costs, not how it scales: a local build uses
-both cores too. The archive is the questions of a real one (in ``../shared``); its encoder is exported before. Every
+both cores too. The texts are those of a real archive (in ``../shared``); the encoder is exported before. Every
 round does all of it in turn; the embedding stage ends with the last vector and starts with the first block handed out,
 so it includes the start of the workers. How long a dead node goes unnoticed is Ray's default.
 """
@@ -90,9 +90,9 @@ def main(posts: int, repeats: int, job: tuple[str, str, str] | None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         source = folder / "corpus.jsonl"
-        # Questions alone: there is nothing to learn from them how sure an answer is, which would take longer.
+        # As questions alone: there is nothing to learn from them how sure an answer is, which would take longer.
         questions = [
-            {"question": json.loads(line)["question"]} for line in ARCHIVE.read_text(encoding="utf-8").splitlines()
+            {"question": json.loads(line)["answer"]} for line in ARCHIVE.read_text(encoding="utf-8").splitlines()
         ]
         source.write_text("".join(f"{json.dumps(item)}\n" for item in questions[:posts]), encoding="utf-8")
         first = build_index(source, folder / "first", keep_unanswered=True)
