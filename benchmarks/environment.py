@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-_PACKAGES = ("qa-search", "faiss-cpu", "numpy", "onnxruntime", "sentence-transformers", "tokenizers", "torch")
+_PACKAGES = ("qa-search", "faiss-cpu", "numpy", "onnxruntime", "ray", "sentence-transformers", "tokenizers", "torch")
 
 
 def environment() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa_search.errors import (
     ArchiveError,
+    ClusterError,
     DamagedArchiveError,
     DatasetError,
     IndexDamagedError,
@@ -64,6 +65,7 @@ __all__ = [
     "AnswerPart",
     "ArchiveError",
     "BuildReport",
+    "ClusterError",
     "DamagedArchiveError",
     "DatasetError",
     "Evaluation",

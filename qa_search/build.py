@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from qa_search.archives import ReadOptions, read_archives
 from qa_search.archives.base import Limits
 from qa_search.archives.records import ROLES
 from qa_search.calibration import calibrate
+from qa_search.cluster import RayCluster
 from qa_search.embedders import Embedder, locate_model
 from qa_search.encoders import (
     ENCODERS,
@@ -28,7 +29,7 @@ from qa_search.encoders import (
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, IndexDamagedError, NoPostsError, SetAsideError
+from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError, SetAsideError
 from qa_search.generations import IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
@@ -84,6 +85,7 @@ def build_index(
     precision: PrecisionChoice = "auto",
     memory: int = DEFAULT_MEMORY,
     recall: float = DEFAULT_RECALL,
+    ray: str | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
@@ -110,11 +112,13 @@ def build_index(
         memory: how many bytes searching the vectors may take; more passages than fit are compressed.
         recall: how much of the 10 closest passages a search among compressed vectors must find, else nothing is
             published.
+        ray: embed on the Ray cluster at this address: "auto" or "HOST:PORT"; see docs/ray.md.
         progress: called now and then with how far the build is.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ModelError: if the model cannot be used.
+        ClusterError: if the Ray cluster cannot be used, or is lost.
         IndexFolderError: if the folder is locked by another build or cannot be written to, or no vector index keeps
             to ``memory`` and ``recall``.
     """
@@ -130,8 +134,12 @@ def build_index(
     except StopIteration:
         where = _listed(paths) or "no source"
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
-    with folder.writing():
+    with folder.writing(), ExitStack() as stack:
         report(Progress("model", 0, None))
+        cluster = None
+        if ray is not None:
+            _require_shippable(model, device, precision)
+            cluster, device = stack.enter_context(RayCluster(ray)), "cpu"
         if model is None or isinstance(model, str | os.PathLike):
             chooser = EncoderChooser(
                 folder.path / ENCODERS,
@@ -158,16 +166,20 @@ def build_index(
                 lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
                 _write_words(writer, partial, previous, lexical)
                 encoder = choose(writer.sample_texts)
-                several_blocks = writer.passages > _EMBED_BLOCK
-                with Vectors(folder.path, encoder, previous, journal=several_blocks, afresh=rebuild) as vectors:
+                worth_keeping = cluster is not None or writer.passages > _EMBED_BLOCK
+                with Vectors(folder.path, encoder, previous, journal=worth_keeping, afresh=rebuild) as vectors:
                     dimension = encoder.embedder.dimension
                     kind = choose_kind(writer.passages, dimension, memory)
+                    reported = report
+                    if cluster is not None:
+                        _embed_on(cluster, writer, vectors, encoder, folder.path / ENCODERS, report)
+                        reported = _unreported  # all that is left is to write them
                     if kind == "flat":
                         vector_index: dict[str, Any] = {"kind": kind}
-                        _write_vectors(writer, VectorWriter(partial, dimension), vectors, report)
+                        _write_vectors(writer, VectorWriter(partial, dimension), vectors, reported)
                     else:
                         rows = InvertedWriter(partial, dimension, kind, vectors.rows)
-                        vector_index = _write_rows(writer, rows, vectors, report)
+                        vector_index = _write_rows(writer, rows, vectors, reported)
                 writer.close()
             except BaseException:
                 writer.abandon()
@@ -281,6 +293,47 @@ def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, l
     for number, text in writer.texts():
         words.add(number, text)
     words.close()
+
+
+def _require_shippable(
+    model: str | os.PathLike[str] | Embedder | None, device: Device, precision: PrecisionChoice
+) -> None:
+    """Check that passages will be embedded by an exported encoder: nothing else is sent to a cluster."""
+    if model is not None and not isinstance(model, str | os.PathLike):
+        raise ModelError("ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.")
+    if device == "cuda" or precision == "bf16":
+        raise ModelError("--ray: nodes embed by the exported encoder, on their CPUs. Leave out --device and bf16.")
+
+
+def _embed_on(
+    cluster: RayCluster,
+    writer: PostWriter,
+    vectors: Vectors,
+    encoder: Encoder,
+    encoders: Path,
+    report: Callable[[Progress], None],
+) -> None:
+    """Have a cluster embed what has no vector yet; each block of vectors is kept as it arrives."""
+    done = 0
+    report(Progress("embedding", done, writer.passages))
+
+    def unknown() -> Iterator[list[tuple[bytes, str]]]:
+        nonlocal done
+        for block in writer.passage_texts(_EMBED_BLOCK):
+            found = vectors.unknown(block)
+            done += len(block) - len(found)
+            yield found
+
+    for keys, made in cluster.embed(encoder, encoders, unknown()):
+        vectors.keep(keys, made)
+        done += len(keys)
+        report(Progress("embedding", done, writer.passages))
+    if done < writer.passages:  # some came twice on the way
+        report(Progress("embedding", writer.passages, writer.passages))
+
+
+def _unreported(_: Progress) -> None:
+    """Report nothing."""
 
 
 def _write_vectors(

@@ -10,6 +10,7 @@
     │   ├── DamagedArchiveError     it breaks off or contradicts itself in the middle
     │   ├── NoPostsError            it was read, and there is nothing to index
     │   └── SetAsideError           a post would be set aside, and ``strict`` forbids that
+    ├── ClusterError            a Ray cluster cannot be used
     ├── DatasetError            a judged set cannot be used
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
@@ -32,6 +33,7 @@ from typing import Self
 
 __all__ = [
     "ArchiveError",
+    "ClusterError",
     "DamagedArchiveError",
     "DatasetError",
     "IndexDamagedError",
@@ -89,6 +91,10 @@ class NoPostsError(ArchiveError):
 
 class SetAsideError(ArchiveError):
     """A post cannot be read, and ``strict`` says to stop then."""
+
+
+class ClusterError(QASearchError):
+    """A Ray cluster cannot be used, or was lost. What was embedded on it so far is kept."""
 
 
 class DatasetError(QASearchError):

@@ -86,9 +86,7 @@ class Vectors:
         if rows:
             texts = [block[numbers[0]][1] for numbers in rows.values()]
             made = checked_vectors(self._embedder.embed_passages(texts), len(texts), self._embedder)
-            self.embedded += len(made)
-            if self._journal is not None:
-                self._journal.add(list(rows), made)
+            self.keep(list(rows), made)
             for numbers, vector in zip(rows.values(), made, strict=True):
                 vectors[numbers] = vector
         return vectors
@@ -109,6 +107,18 @@ class Vectors:
             row_of = dict(zip(numbers, rows.tolist(), strict=True))
             found[:] = [row_of.get(key, -1) for key, _ in block]
         return found
+
+    def unknown(self, block: Sequence[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
+        """Return those passages of a block, each once, that only the model can give a vector."""
+        passages = dict(block)
+        known = self._known(list(passages))
+        return [(key, text) for key, text in passages.items() if key not in known]
+
+    def keep(self, keys: Sequence[bytes], made: Array) -> None:
+        """Count vectors that the model made, and keep them in case of a kill."""
+        self.embedded += len(made)
+        if self._journal is not None:
+            self._journal.add(keys, made)
 
     def discard_journal(self) -> None:
         """Remove what killed builds left: what they computed is published now, or not wanted."""

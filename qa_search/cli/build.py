@@ -93,6 +93,7 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     show_default=True,
     help="How much of the 10 closest passages must be found where vectors are compressed.",
 )
+@click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
 @json_option("the report")
 @quiet_option()
 def build(
@@ -114,6 +115,7 @@ def build(
     precision: PrecisionChoice,
     memory: int,
     recall: float,
+    ray: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -146,6 +148,7 @@ def build(
         precision=precision,
         memory=memory,
         recall=recall,
+        ray=ray,
         progress=None if quiet else ProgressLine(),
     )
     if as_json:

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +88,9 @@ def found_share(store: InvertedStore, vectors: Vectors, queries: Vectors, k: int
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InvertedStore]:
+def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> InvertedStore:
     """A store of 4,000 vectors."""
-    yield write(tmp_path_factory.mktemp("index") / "generations" / "g000001", clustered(4000), request.param)
+    return write(tmp_path_factory.mktemp("index") / "generations" / "g000001", clustered(4000), request.param)
 
 
 def test_what_is_found_is_close_to_exact_and_its_scores_are(large: InvertedStore) -> None:
