@@ -39,6 +39,7 @@ _PQ_VALUES = 4  # of a vector, for each byte of its code
 _PQ_CENTRES = 256
 _TRAINING_PER_LIST = 40
 _TRAINING_PER_PQ_CENTRE = 64
+_PQ_ROUNDS = 8
 # Rows outside of the lists are compared one by one; this many before they are put into lists.
 FRESH_ROWS = 16_384
 _FRESH_SHARE = 0.02
@@ -198,6 +199,7 @@ class InvertedWriter:
             lists = make(centres, self._dimension, count, faiss.ScalarQuantizer.QT_8bit, metric)
         else:
             lists = make(centres, self._dimension, count, _code_parts(self._dimension), 8, metric)
+            lists.pq.cp.niter = _PQ_ROUNDS
             lists.pq.cp.max_points_per_centroid = _TRAINING_PER_PQ_CENTRE
             lists.pq.cp.min_points_per_centroid = 1
         lists.cp.min_points_per_centroid = 1  # no complaint of a small archive
