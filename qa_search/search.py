@@ -26,7 +26,7 @@ from qa_search.ranking.confidence import Confidence
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.stores.filters import Filters
-from qa_search.stores.posts import PostStore
+from qa_search.stores.posts import PostQueries
 from qa_search.text import clean_text
 from qa_search.threads import computing
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
@@ -478,7 +478,7 @@ def _after(value: str | date) -> str:
     return (day + timedelta(days=1)).isoformat()
 
 
-def _run(ranked: Ranked, k: int, stored: PostStore) -> Run:
+def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:
     rows = ranked.order[:k]
     posts = ranked.candidates.posts[rows].tolist()
     names = stored.source_ids(posts)
