@@ -31,6 +31,8 @@ from qa_search.errors import (
     QueryError,
     SetAsideError,
     SourceNotFoundError,
+    StoreError,
+    StoreGoneError,
     UnknownFormatError,
 )
 from qa_search.search import SearchIndex
@@ -96,6 +98,8 @@ __all__ = [
     "SignalShare",
     "SourceCount",
     "SourceNotFoundError",
+    "StoreError",
+    "StoreGoneError",
     "TuneReport",
     "UnknownFormatError",
     "VerifyReport",

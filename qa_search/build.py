@@ -6,13 +6,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa_search.archives import ReadOptions, read_archives
 from qa_search.archives.base import Limits
@@ -28,17 +28,21 @@ from qa_search.encoders import (
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, IndexDamagedError, NoPostsError, SetAsideError
-from qa_search.generations import IndexFolder
+from qa_search.errors import ArchiveError, IndexDamagedError, NoPostsError, SetAsideError, StoreError
+from qa_search.generations import Generation, IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
 from qa_search.retrieval import Retriever
 from qa_search.reuse import Previous, Vectors
+from qa_search.stores.base import open_folder
 from qa_search.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import BuildReport, Post, SetAside
+
+if TYPE_CHECKING:
+    from qa_search.stores.postgres.load import PostgresWriter
 
 DEFAULT_SOURCE = "data/archive"
 _EMBED_BLOCK = 1024
@@ -50,8 +54,8 @@ _RELEARN_SHARE = 0.1
 class Progress:
     """How far a build is.
 
-    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding" or "learning" (how sure results
-    are).
+    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "learning" (how sure results
+    are) or "storing" (posts, in a database).
     """
 
     stage: str
@@ -75,6 +79,8 @@ def build_index(
     device: Device = "auto",
     precision: PrecisionChoice = "auto",
     progress: Callable[[Progress], None] | None = None,
+    store: str | None = None,
+    shards: Sequence[str] = (),
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
@@ -98,11 +104,13 @@ def build_index(
         device: where passages are embedded: "auto", "cpu" or "cuda".
         precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
         progress: called now and then with how far the build is.
+        store: a PostgreSQL database to load the index into as well, as postgresql://USER@HOST:PORT/DATABASE.
+        shards: the servers to spread it over, once; later builds know them.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ModelError: if the model cannot be used.
-        IndexFolderError: if the folder is locked by another build or cannot be written to.
+        IndexFolderError: if the folder or the database is locked by another build or cannot be written to.
     """
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -116,7 +124,8 @@ def build_index(
     except StopIteration:
         where = _listed(paths) or "no source"
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
-    with folder.writing():
+    database = _database(store, shards)
+    with folder.writing(), database.writing() if database is not None else nullcontext():
         report(Progress("model", 0, None))
         if model is None or isinstance(model, str | os.PathLike):
             chooser = EncoderChooser(
@@ -174,6 +183,8 @@ def build_index(
             raise
         vectors.discard_journal()
         clear_encoders(folder.path / ENCODERS, folder.used_encoders())
+        if database is not None:
+            _load(database, folder, generation, report)
     return BuildReport(
         index=os.fspath(index),
         generation=generation.name,
@@ -183,6 +194,33 @@ def build_index(
         model=encoder.embedder.model_id.name,
         **counts,
     )
+
+
+def _database(store: str | None, shards: Sequence[str]) -> PostgresWriter | None:
+    """Return what loads the index into a database, if one is wanted."""
+    if store is None:
+        if shards:
+            raise StoreError("shards belong to a database: name it as the store")
+        return None
+    try:
+        from qa_search.stores.postgres.load import PostgresWriter
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
+        ) from error
+    return PostgresWriter(store, shards)
+
+
+def _load(
+    database: PostgresWriter, folder: IndexFolder, generation: Generation, report: Callable[[Progress], None]
+) -> None:
+    """Load a generation that was published into a database, its exported encoder with it."""
+    posts, encoder = generation.manifest["counts"]["posts"], generation.manifest["encoder"]
+    held = folder.hold_encoder(encoder) if encoder["kind"] == "onnx" else None
+    stores = open_folder(generation.folder, generation.manifest)
+    report(Progress("storing", 0, posts))
+    with closing(stores.posts):
+        database.load(generation.manifest, stores, held, lambda done: report(Progress("storing", done, posts)))
 
 
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:

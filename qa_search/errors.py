@@ -20,7 +20,9 @@
         ├── IndexFormatError        it was written by a version of qa_search that this one cannot read
         ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
-        └── IndexWriteError         it cannot be written to (read-only, disk full, ...)
+        ├── IndexWriteError         it cannot be written to (read-only, disk full, ...)
+        └── StoreError              a database that holds an index cannot be used
+            └── StoreGoneError          later builds took away the generation that was open
 
 Each message says what is wrong, where, and what to do about it.
 """
@@ -48,6 +50,8 @@ __all__ = [
     "QueryError",
     "SetAsideError",
     "SourceNotFoundError",
+    "StoreError",
+    "StoreGoneError",
     "UnknownFormatError",
 ]
 
@@ -139,3 +143,11 @@ class IndexLockedError(IndexFolderError):
 
 class IndexWriteError(IndexFolderError):
     """The index folder cannot be written to; what answered before still answers."""
+
+
+class StoreError(IndexFolderError):
+    """A database that holds an index cannot be reached, or refuses what it is asked."""
+
+
+class StoreGoneError(StoreError):
+    """Later builds took away the generation that was open: refresh the index, or open it again."""

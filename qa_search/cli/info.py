@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qa_search.cli.options import index_option, json_option, print_json, quiet_option
+from qa_search.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.cli.page import printable
 from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo
@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 @click.command()
-@index_option()
+@place_option()
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
 @json_option("everything")
 @quiet_option()

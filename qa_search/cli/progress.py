@@ -47,6 +47,8 @@ def _describe(progress: Progress, seconds: float) -> str:
         return "loading the model"
     if progress.stage == "learning":
         return "learning from the archive how sure its answers are"
+    if progress.stage == "storing":
+        return f"storing in the database: {progress.done:,} of {progress.total:,} posts"
     if progress.total is None:
         return f"reading: {progress.done:,} posts"
     share = progress.done / progress.total if progress.total else 1.0

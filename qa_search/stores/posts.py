@@ -421,7 +421,7 @@ class PostQueries:
                 SELECT source, 1 AS posts, 0 AS aside, 0 AS waiting FROM entry
                 UNION ALL SELECT source, 0, 1, 0 FROM set_aside
                 UNION ALL SELECT source, 0, 0, 1 FROM unanswered
-            ) GROUP BY source ORDER BY source
+            ) AS given GROUP BY source ORDER BY source
             """,
             "tiii",
         )
