@@ -197,7 +197,9 @@ class PostgresIndex:
                 f"{' and '.join(map(str, READABLE_VERSIONS))}. Build the index again."
             )
         reading = _Reading(self.address, number, sharded=bool(shards))
-        return StoredGeneration(number, manifest, tokens, bool(shards), Connections(self.address, reading))
+        connections = Connections(self.address, reading)
+        connections.rows("SELECT 1")  # from now on no build takes the generation away
+        return StoredGeneration(number, manifest, tokens, bool(shards), connections)
 
     def _fetch_encoder(self, folder: Path, files: Mapping[str, Any]) -> None:
         """Fetch an encoder's files into the cache: whole or not at all, whoever else does the same."""

@@ -221,7 +221,10 @@ class PostgresWriter:
         connection.execute(
             sql.SQL("SET LOCAL search_path = {}, {}").format(sql.Identifier(schema), sql.Identifier(self._extension))
         )
-        # Foreign keys and their like are not there to be looked up: rows are copied as they are.
+        # What is said to be stored outlives the server.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+        )
 
     def _require_counts(self, connection: Connection, counts: Mapping[str, int], entries: int) -> None:
         """Count what is stored, through the tables that searches will ask."""
