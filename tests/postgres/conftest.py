@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache
 from itertools import count
@@ -21,7 +21,7 @@ _numbers = count()
 class QuickWords(WordsEmbedder):
     """The same directions for words, worked out once for each."""
 
-    def embed_queries(self, texts: list[str]) -> Vectors:  # type: ignore[override]
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
         sums = np.zeros((len(texts), self.dimension), np.float32)
         for row, text in enumerate(texts):
             sums[row] = np.sum([_direction(word) for word in text.lower().split() or [text]], 0)
@@ -30,7 +30,8 @@ class QuickWords(WordsEmbedder):
 
 @cache
 def _direction(word: str) -> Vectors:
-    return WordsEmbedder().embed_queries([word.strip(".,?!)") or word])[0]
+    (vector,) = WordsEmbedder().embed_queries([word.strip(".,?!)") or word])
+    return np.asarray(vector, np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,12 @@ apt-get install -y -qq --no-install-recommends "postgresql-server-dev-$version" 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # The address is the system's own, and so is the key; the lists are kept apart.
-address=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/debian* \
-  2>/dev/null | grep -v security | head -n 1)
+address=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/debian* 2>/dev/null || true; } |
+  sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' | grep -v security | head -n 1)
+if [ -z "$address" ]; then
+  echo "no Debian source of packages is known here: pgvector cannot be fetched" >&2
+  exit 1
+fi
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 mkdir -p "$work/lists"
 echo "deb-src [signed-by=$keys] $address trixie main" >"$work/sources.list"
