@@ -366,6 +366,26 @@ class PostQueries:
             raise self._damaged(f"post {post} is missing")
         return self._post(rows[0])
 
+    def entries(self, posts: Sequence[int], filters: Filters | None = None) -> dict[int, Post]:
+        """Return posts by their numbers, each as `entry` does, in one question for many."""
+        condition, values = self._condition(filters or Filters())
+        found: dict[int, Post] = {}
+        for chunk in _chunks(posts):
+            marks = ",".join("?" * len(chunk))
+            rows = self._all(
+                f"SELECT e.post, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
+                f"WHERE e.post IN ({marks}) AND {condition} ORDER BY e.id",
+                f"i{_ENTRY_KINDS}",
+                [*chunk, *values],
+            )
+            for post, *row in rows:
+                if post not in found:
+                    found[post] = self._post(row)
+        for post in posts:
+            if post not in found:
+                raise self._damaged(f"post {post} is missing")
+        return found
+
     def find(self, post_id: str) -> Post | None:
         """Return a post by any of its ids, None if there is none of that id."""
         rows = self._all(
