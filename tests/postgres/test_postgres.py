@@ -402,3 +402,29 @@ def test_a_replica_takes_reads_and_the_primarys_place(programs: Path, tmp_path: 
                 build(tmp_path, both + "?target_session_attrs=read-write", 4)
                 assert reader.refresh()
                 assert len(reader.search("knee", 10).hits) == 4
+
+
+def test_what_the_guide_tells_to_type_works(url: str, built_sample: Path, tmp_path: Path) -> None:
+    """docs/postgresql.md, one command after the other, in a database of the test's own."""
+    missing = [tool for tool in ("bash", "jq") if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"the guide also uses {', '.join(missing)}, not on this machine")
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    shutil.copytree(built_sample, tmp_path / "index")
+    page = (ROOT / "docs" / "postgresql.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    told = "postgresql://postgres@127.0.0.1:5432/archive"
+    assert told in commands
+    done = subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\n{commands.replace(told, url)}"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        },
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert url in done.stdout
