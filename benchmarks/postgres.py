@@ -89,7 +89,7 @@ class Asked:
 
     def figures(self) -> dict[str, float]:
         """Return medians and 99th percentiles, in milliseconds."""
-        found = {}
+        found: dict[str, float] = {}
         for name, times in self.times.items():
             percentiles = statistics.quantiles(times, n=100)
             found |= {f"{name}_median_ms": _ms(percentiles[49]), f"{name}_p99_ms": _ms(percentiles[98])}
