@@ -21,6 +21,7 @@ from qa_search.embedders import Vectors
 from qa_search.search import make_filters
 from qa_search.stores.filters import Filters
 from qa_search.stores.lexical import query_weights
+from qa_search.stores.postgres import readers
 from qa_search.stores.postgres.index import StoredGeneration
 from qa_search.stores.postgres.patterns import glob_to_regex
 from qa_search.stores.postgres.readers import PostgresVectors
@@ -160,6 +161,20 @@ def test_vectors_come_back_as_precise_as_they_are_stored(index: SearchIndex, fol
     vectors = all_vectors(folder)
     numbers = np.asarray([len(vectors) - 1, 0, 17, 17, 3])
     assert np.abs(index.retriever.vectors.reconstruct(numbers) - vectors[numbers]).max() < 5e-4
+
+
+@pytest.mark.parametrize("most", [0, 3])
+def test_filters_that_leave_many_posts_stay_a_condition(
+    folder: SearchIndex, places: dict[str, str], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """The same hits as where the posts are named."""
+    monkeypatch.setattr(readers, "_MOST_LISTED", most)
+    with SearchIndex.open(places["postgres"], model=QuickWords()) as opened:
+        for filters in ({"tags": ["even"]}, {"since": "2011"}, {"source": "*q1?"}, {"tags": ["none"]}):
+            expected, found = (one.search("my knee, word3", 20, **filters) for one in (folder, opened))
+            assert [hit.score for hit in found.hits] == pytest.approx(
+                [hit.score for hit in expected.hits], abs=PRECISION
+            )
 
 
 @pytest.mark.parametrize(

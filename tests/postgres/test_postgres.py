@@ -152,6 +152,22 @@ def test_generations_go_when_nobody_reads_them(url: str, tmp_path: Path) -> None
     assert schemas(url) == [schema_of(number) for number in (4, 5)]
 
 
+def test_a_build_that_changes_nothing_loads_nothing(url: str, tmp_path: Path) -> None:
+    """It switches to a generation that uses the same tables; so does one that changes only what is learnt."""
+    build(tmp_path, url, 3)
+    with open_index(url) as held:
+        for _ in range(3):
+            build_index(tmp_path / "pages", tmp_path / "index", model=QuickWords(), store=url)
+        assert schemas(url) == [schema_of(1)]
+        assert held.search("knee").hits
+        assert held.refresh()
+        assert (held.generation.name, held.info().bytes > 0) == ("g000004", True)
+        assert len(held.search("knee", 10).hits) == 3
+    for pages in (4, 5):
+        build(tmp_path, url, pages)
+    assert schemas(url) == [schema_of(number) for number in (5, 6)]
+
+
 def test_a_reader_whose_generation_was_taken_away_is_told(url: str, tmp_path: Path) -> None:
     """As on a replica, whose locks the primary does not know; refreshing helps."""
     build(tmp_path, url, 2)

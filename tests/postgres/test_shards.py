@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,12 +187,15 @@ def test_a_build_that_is_killed_between_the_shards_leaves_what_answered(urls: Ur
     program = f"""
 import os, signal
 from pathlib import Path
+from qa_search.stores.postgres import load
 from tests.postgres.test_postgres import build
 owner = load._Loading if hasattr(load._Loading, {step!r}) else load.PostgresWriter
 setattr(owner, {step!r}, lambda *values: os.kill(os.getpid(), signal.SIGKILL))
 build(Path({str(tmp_path)!r}), {urls[0]!r}, 4)
 """
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    time.sleep(0.2)  # until the servers have noticed
     assert [len(schemas(url)) for url in urls] == ([1, 2, 2] if step == "_publish" else [1, 1, 1])
     with open_index(urls[0]) as opened:
         assert len(opened.search("knee", 10).hits) == 2

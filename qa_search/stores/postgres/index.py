@@ -45,6 +45,7 @@ class StoredGeneration:
     """One generation in a database: its manifest, and the connections that keep builds from taking it away."""
 
     number: int
+    tables: int
     manifest: Mapping[str, Any]
     tokens: int
     sharded: bool
@@ -58,7 +59,7 @@ class StoredGeneration:
     @property
     def folder(self) -> Path:
         """What messages call the place of its tables."""
-        return Path(schema_of(self.number))
+        return Path(schema_of(self.tables))
 
     def require_unchanged(self) -> None:
         """Make sure that this process may use the connections; the database itself looks after its tables.
@@ -174,13 +175,13 @@ class PostgresIndex:
 
     def _open(self, number: int, pointed: str) -> StoredGeneration:
         rows = self._control.rows(
-            "SELECT s.format, g.sha256, g.manifest, g.tokens, cardinality(g.shards) "  # noqa: S608 - fixed text
+            "SELECT s.format, g.sha256, g.manifest, g.tokens, cardinality(g.shards), g.tables "  # noqa: S608 - fixed text
             f"FROM {HOME}.store s, {HOME}.generation g WHERE g.number = %s",
             [number],
         )
         if not rows:
             raise StoreGoneError(f"{self.path}: {generation_name(number)} was taken away by later builds.")
-        store_format, sha256, text, tokens, shards = rows[0]
+        store_format, sha256, text, tokens, shards, tables = rows[0]
         if store_format != STORE_FORMAT:
             raise IndexFormatError(
                 f"{self.path}: the database is laid out in format {store_format}, and this version of qa_search reads "
@@ -196,10 +197,10 @@ class PostgresIndex:
                 f"{self.path}: written in format {manifest.get('format_version')}, and this version of qa_search reads "
                 f"{' and '.join(map(str, READABLE_VERSIONS))}. Build the index again."
             )
-        reading = _Reading(self.address, number, sharded=bool(shards))
+        reading = _Reading(self.address, tables, sharded=bool(shards))
         connections = Connections(self.address, reading)
         connections.rows("SELECT 1")  # from now on no build takes the generation away
-        return StoredGeneration(number, manifest, tokens, bool(shards), connections)
+        return StoredGeneration(number, tables, manifest, tokens, bool(shards), connections)
 
     def _fetch_encoder(self, folder: Path, files: Mapping[str, Any]) -> None:
         """Fetch an encoder's files into the cache: whole or not at all, whoever else does the same."""
@@ -225,17 +226,17 @@ class PostgresIndex:
 
 
 class _Reading:
-    """Prepares the connections of one generation: they look into its schema, and keep builds from dropping it."""
+    """Prepares the connections of one generation: they look into its tables, and keep builds from dropping them."""
 
-    def __init__(self, address: Address, number: int, *, sharded: bool) -> None:
+    def __init__(self, address: Address, tables: int, *, sharded: bool) -> None:
         self._address = address
-        self._number = number
+        self._tables = tables
         self._sharded = sharded
 
     def __call__(self, connection: Connection) -> None:
         extension = require_server(connection, self._address)
         settings = {
-            "search_path": f"{schema_of(self._number)}, {extension}",
+            "search_path": f"{schema_of(self._tables)}, {extension}",
             "hnsw.ef_search": str(EF_SEARCH),
             "hnsw.iterative_scan": "strict_order",
             "hnsw.max_scan_tuples": str(_MOST_SCANNED),
@@ -245,13 +246,13 @@ class _Reading:
             settings |= {"enable_partitionwise_join": "on", "enable_partitionwise_aggregate": "on"}
         chosen = ", ".join("set_config(%s, %s, false)" for _ in settings)
         connection.execute(f"SELECT {chosen}", [part for pair in settings.items() for part in pair])
-        # Waits only while a build is dropping this very generation.
-        connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_CLASS, self._number])
-        query = f"SELECT 1 FROM {HOME}.generation WHERE number = %s"  # noqa: S608 - fixed text
-        if connection.execute(query, [self._number]).fetchone() is None:
+        # Waits only while a build is dropping these very tables.
+        connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_CLASS, self._tables])
+        query = f"SELECT 1 FROM {HOME}.generation WHERE tables = %s LIMIT 1"  # noqa: S608 - fixed text
+        if connection.execute(query, [self._tables]).fetchone() is None:
             raise StoreGoneError(
-                f"{self._address}: {generation_name(self._number)} was taken away by later builds. Open the index "
-                "again, or refresh it."
+                f"{self._address}: the tables of {generation_name(self._tables)} were taken away by later builds. "
+                "Open the index again, or refresh it."
             )
 
 

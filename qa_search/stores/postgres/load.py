@@ -20,7 +20,7 @@ from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
 from qa_search.files import HeldFiles
 from qa_search.stores.base import FolderStores
 from qa_search.stores.filters import fold_tag
-from qa_search.stores.lexical import terms_of
+from qa_search.stores.lexical import LEXICAL_FOLDER, terms_of
 from qa_search.stores.postgres.connections import Address, Connection, process_name, require_server
 from qa_search.stores.postgres.schema import (
     HOME,
@@ -120,7 +120,11 @@ class PostgresWriter:
             self._clear_leftovers(connection)
             # On one server all is one transaction; shards end theirs first, and nobody looks there before the switch.
             with connection.transaction():
-                self._load(connection, number, manifest, stores, encoder, report)
+                if encoder is not None:
+                    _store_encoder(connection, encoder, manifest["encoder"]["files"])
+                if not self._publish_unchanged(connection, number, manifest):
+                    tokens, size = self._load(connection, number, manifest, stores, report)
+                    self._publish(connection, number, number, manifest, tokens, size)
             self._clear(connection)
         except psycopg.Error as error:
             told = self.address.told(error)
@@ -170,9 +174,9 @@ class PostgresWriter:
         number: int,
         manifest: Mapping[str, Any],
         stores: FolderStores,
-        encoder: HeldFiles | None,
         report: Callable[[int], None],
-    ) -> None:
+    ) -> tuple[int, int]:
+        """Load all tables; return how many words posts have, and how many bytes all takes."""
         counts = manifest["counts"]
         tables = generation_tables(manifest["model"]["dimension"])
         own, remote = schema_of(number), shard_schema_of(self._store, number)
@@ -210,10 +214,7 @@ class PostgresWriter:
             for table in spread:
                 connection.execute(f"ANALYZE {table.name}")
         self._require_counts(connection, counts, loading.entries)
-        if encoder is not None:
-            _store_encoder(connection, encoder, manifest["encoder"]["files"])
-        size += _size(connection, local)
-        self._publish(connection, number, manifest, tokens, size)
+        return tokens, size + _size(connection, local)
 
     def _enter(self, connection: Connection, schema: str) -> None:
         """Make a schema, and look into it first."""
@@ -221,10 +222,7 @@ class PostgresWriter:
         connection.execute(
             sql.SQL("SET LOCAL search_path = {}, {}").format(sql.Identifier(schema), sql.Identifier(self._extension))
         )
-        # What is said to be stored outlives the server.
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
-        )
+        _keep_commits(connection)
 
     def _require_counts(self, connection: Connection, counts: Mapping[str, int], entries: int) -> None:
         """Count what is stored, through the tables that searches will ask."""
@@ -240,15 +238,29 @@ class PostgresWriter:
             if row != (count,):
                 raise StoreError(f"{self.address}: {row} rows in {table}, where {count} were written.")
 
+    def _publish_unchanged(self, connection: Connection, number: int, manifest: Mapping[str, Any]) -> bool:
+        """Use the tables of the generation that answers, if they hold the same; return whether they do."""
+        row = connection.execute(
+            f"SELECT tables, tokens, manifest FROM {HOME}.current JOIN {HOME}.generation USING (number) "  # noqa: S608
+            "WHERE content = %s AND shards = %s",
+            [_content_id(manifest), self._servers],
+        ).fetchone()
+        if row is None:
+            return False
+        tables, tokens, before = row
+        self._publish(connection, number, tables, manifest, tokens, json.loads(before)["files"]["tables"]["bytes"])
+        return True
+
     def _publish(
-        self, connection: Connection, number: int, manifest: Mapping[str, Any], tokens: int, size: int
+        self, connection: Connection, number: int, tables: int, manifest: Mapping[str, Any], tokens: int, size: int
     ) -> None:
         complete = {**manifest, "generation": generation_name(number), "files": {"tables": {"bytes": size}}}
         text = json.dumps(complete, ensure_ascii=False)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
+        _keep_commits(connection)
         connection.execute(
-            f"INSERT INTO {HOME}.generation VALUES (%s, %s, %s, %s, %s)",  # noqa: S608 - fixed text
-            [number, sha256, text, tokens, self._servers],
+            f"INSERT INTO {HOME}.generation VALUES (%s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - fixed text
+            [number, tables, _content_id(manifest), sha256, text, tokens, self._servers],
         )
         connection.execute(
             f"INSERT INTO {HOME}.current (number) VALUES (%s) "  # noqa: S608 - fixed text
@@ -258,8 +270,8 @@ class PostgresWriter:
 
     def _clear_leftovers(self, connection: Connection) -> None:
         """Drop what builds that died left: on one server nothing, on shards the tables of no generation."""
-        known = {number for (number,) in connection.execute(f"SELECT number FROM {HOME}.generation")}  # noqa: S608
-        wanted = {shard_schema_of(self._store, number) for number in known}
+        known = {tables for (tables,) in connection.execute(f"SELECT tables FROM {HOME}.generation")}  # noqa: S608
+        wanted = {shard_schema_of(self._store, tables) for tables in known}
         beginning = shard_schema_of(self._store, 0).removesuffix(generation_name(0))
         for shard in self._shards:
             rows = shard.execute(
@@ -272,22 +284,23 @@ class PostgresWriter:
     def _clear(self, connection: Connection) -> None:
         """Take away generations that are older than the one before, and that nobody reads."""
         rows = connection.execute(
-            f"SELECT number FROM {HOME}.generation ORDER BY number DESC OFFSET %s",  # noqa: S608 - fixed text
-            [_KEPT],
+            f"SELECT number, tables FROM {HOME}.generation ORDER BY number DESC"  # noqa: S608 - fixed text
         ).fetchall()
-        for (number,) in rows:
+        used = {tables for _, tables in rows[:_KEPT]}
+        for number, tables in rows[_KEPT:]:
             with connection.transaction():
-                lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, number])
-                if lock.fetchone() != (True,):
-                    continue  # somebody reads it: a later build takes it away
-                _drop(connection, schema_of(number))
+                if tables not in used:
+                    lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, tables])
+                    if lock.fetchone() != (True,):
+                        continue  # somebody reads it: a later build takes it away
+                    _drop(connection, schema_of(tables))
                 connection.execute(f"DELETE FROM {HOME}.generation WHERE number = %s", [number])  # noqa: S608
         self._clear_leftovers(connection)
         kept = connection.execute(f"SELECT manifest FROM {HOME}.generation").fetchall()  # noqa: S608 - fixed text
-        used = {
+        models = {
             record["sha256"] for (text,) in kept for record in json.loads(text)["encoder"].get("files", {}).values()
         }
-        connection.execute(f"DELETE FROM {HOME}.encoder_file WHERE sha256 <> ALL(%s)", [sorted(used)])  # noqa: S608
+        connection.execute(f"DELETE FROM {HOME}.encoder_file WHERE sha256 <> ALL(%s)", [sorted(models)])  # noqa: S608
 
 
 class _Loading:
@@ -385,6 +398,24 @@ def _each(blocks: Iterator[list[Row]]) -> Iterator[Row]:
 def _run(connection: Connection, statements: Iterable[str]) -> None:
     for statement in statements:
         connection.execute(statement)
+
+
+def _keep_commits(connection: Connection) -> None:
+    """Make sure that what is said to be stored outlives the server, whatever it does for others."""
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def _content_id(manifest: Mapping[str, Any]) -> str:
+    """Return a hash of what the tables hold: the files of posts and vectors (words follow from posts)."""
+    files = {
+        name: record["sha256"]
+        for name, record in manifest["files"].items()
+        if not name.startswith(f"{LEXICAL_FOLDER}/")
+    }
+    listed = json.dumps([sorted(files.items()), manifest["lexical"]["rules"]])
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def _distribute(connection: Connection, tables: Sequence[Table]) -> None:

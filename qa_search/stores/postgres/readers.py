@@ -20,6 +20,8 @@ from qa_search.stores.posts import PostQueries
 from qa_search.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
 
+# Posts that filters leave: up to so many are named one by one.
+_MOST_LISTED = 20_000
 # Up to so many passages all of them are compared: as quick as the index, and exact.
 EXACT_PASSAGES = 10_000
 # What HNSW looks through at least, and what it finds dependably; more is compared one by one.
@@ -80,13 +82,15 @@ class PostgresPosts(PostQueries):
     def allowed_posts(self, filters: Filters) -> Selection:  # type: ignore[override]  # a database keeps the condition
         """Return the posts that pass."""
         condition, values = _condition(filters)
-        if self._sharded:
-            # A condition on another table is no condition that a shard could be asked: the numbers are.
-            rows = self._connections.rows(f"SELECT DISTINCT e.post FROM entry e WHERE {condition}", values)  # noqa: S608
+        listed = f"SELECT DISTINCT e.post FROM entry e WHERE {condition}"  # noqa: S608 - fixed text
+        # A condition on another table is none that a shard could be asked: the numbers are. On one server they are as
+        # long as they are few, so that patterns are compared once, and not again for every vector of a complaint.
+        most = None if self._sharded else _MOST_LISTED + 1
+        rows = self._connections.rows(f"{listed} LIMIT %s", [*values, most])
+        if most is None or len(rows) < most:
             return Selection("post = ANY(%s)", [[row[0] for row in rows]], len(rows))
-        query = f"SELECT count(DISTINCT e.post) FROM entry e WHERE {condition}"  # noqa: S608 - fixed text
-        count = self._connections.rows(query, values)[0][0]
-        return Selection(f"post IN (SELECT e.post FROM entry e WHERE {condition})", values, count)  # noqa: S608
+        count = self._connections.rows(f"SELECT count(*) FROM ({listed}) AS chosen", values)[0][0]  # noqa: S608
+        return Selection(f"post IN ({listed})", values, count)
 
     def close(self) -> None:
         """Close the connections of this generation."""

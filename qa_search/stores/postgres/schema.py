@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 STORE_FORMAT = 1
 HOME = "qa_search"
-# Advisory locks: this class with 0 for the build that writes, with a generation's number for those who read it.
+# Advisory locks: this class with 0 for the build that writes, with the number of a generation's tables for readers.
 LOCK_CLASS = 0x71615F73
 WRITER = 0
 PASSAGE = "passage"
@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS {HOME}.store (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), format int NOT NULL, id text NOT NULL, shards text[] NOT NULL
 );
 CREATE TABLE IF NOT EXISTS {HOME}.generation (
-    number int PRIMARY KEY, sha256 text NOT NULL, manifest text NOT NULL, tokens bigint NOT NULL,
-    shards text[] NOT NULL
+    number int PRIMARY KEY, tables int NOT NULL, content text NOT NULL, sha256 text NOT NULL, manifest text NOT NULL,
+    tokens bigint NOT NULL, shards text[] NOT NULL
 );
 CREATE TABLE IF NOT EXISTS {HOME}.current (
     one boolean PRIMARY KEY DEFAULT true CHECK (one), number int NOT NULL REFERENCES {HOME}.generation
