@@ -374,9 +374,10 @@ class PostQueries:
             marks = ",".join("?" * len(chunk))
             rows = self._all(
                 f"SELECT e.post, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
-                f"WHERE e.post IN ({marks}) AND {condition} ORDER BY e.id",
+                # Said of both tables, for a planner that joins them on another server.
+                f"WHERE e.post IN ({marks}) AND p.id IN ({marks}) AND {condition} ORDER BY e.id",
                 f"i{_ENTRY_KINDS}",
-                [*chunk, *values],
+                [*chunk, *chunk, *values],
             )
             for post, *row in rows:
                 if post not in found:

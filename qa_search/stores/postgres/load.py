@@ -27,14 +27,15 @@ from qa_search.stores.postgres.schema import (
     HOME_TABLES,
     LOCK_CLASS,
     STORE_FORMAT,
+    VECTOR_BYTES_VIEW,
     WRITER,
     Table,
     create_statements,
     generation_name,
     generation_tables,
     length_steps,
-    nearest_of,
     schema_of,
+    seen_on_shards,
     shard_schema_of,
 )
 from qa_search.stores.postgres.shards import (
@@ -194,9 +195,9 @@ class PostgresWriter:
                 self._enter(shard, remote)
                 _run(shard, create_statements(spread, partitioned=False))
             if self._shards:
-                nearest = nearest_of(tables)
-                _run(connection, create_statements([nearest], partitioned=True))
-                hang_foreign_tables(connection, [*spread, nearest], self._servers, remote)
+                seen = seen_on_shards(tables)
+                _run(connection, create_statements(seen, partitioned=True))
+                hang_foreign_tables(connection, [*spread, *seen], self._servers, remote)
                 shard_of = shard_of_each(connection, counts["posts"], len(self._shards))
             loading = _Loading(
                 connection, self._shards or [connection], shard_of, {table.name: table for table in tables}
@@ -206,6 +207,7 @@ class PostgresWriter:
             loading.rest(stores)
             size = 0
             for target in self._shards or [connection]:
+                target.execute(VECTOR_BYTES_VIEW)
                 _make_indices(target, spread, counts["passages"], manifest["model"]["dimension"])
                 size += _size(target, spread)
         local = [table for table in tables if not table.key]

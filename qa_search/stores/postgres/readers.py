@@ -15,7 +15,7 @@ from qa_search.stores.filters import Filters, fold_tag
 from qa_search.stores.lexical import K1, B, bm25_of_text, rarity
 from qa_search.stores.postgres.connections import Connections
 from qa_search.stores.postgres.patterns import glob_to_regex
-from qa_search.stores.postgres.schema import NEAREST, PASSAGE
+from qa_search.stores.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES
 from qa_search.stores.posts import PostQueries
 from qa_search.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
@@ -185,7 +185,8 @@ class PostgresVectors:
     def reconstruct(self, numbers: Ids) -> Vectors:
         """Return the stored vectors of some passages, as precise as they are stored: (n, dimension)."""
         rows = self._connections.rows(
-            "SELECT id, halfvec_send(embedding) FROM passage WHERE id = ANY(%s) ORDER BY id", [numbers.tolist()]
+            f"SELECT id, bytes FROM {VECTOR_BYTES} WHERE id = ANY(%s) ORDER BY id",  # noqa: S608 - fixed text
+            [numbers.tolist()],
         )
         stored = np.asarray([number for number, _ in rows], np.int64)
         width = _HEADER_BYTES + 2 * self._dimension

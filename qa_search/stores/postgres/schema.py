@@ -13,6 +13,9 @@ WRITER = 0
 PASSAGE = "passage"
 # What is searched for vectors: the same table under a second name where it is on shards, which are asked otherwise.
 NEAREST = "nearest"
+# Vectors as they are stored: a view, as shards would write each number out.
+VECTOR_BYTES = "vector_bytes"
+VECTOR_BYTES_VIEW = f"CREATE VIEW {VECTOR_BYTES} AS SELECT id, post, halfvec_send(embedding) AS bytes FROM {PASSAGE}"  # noqa: S608
 # pgvector's index takes no longer halfvec.
 MOST_INDEXED_DIMENSIONS = 4000
 
@@ -129,10 +132,13 @@ def length_steps() -> list[int]:
     return small
 
 
-def nearest_of(tables: Sequence[Table]) -> Table:
-    """Return the table that is searched for vectors on shards: passages under a second name."""
+def seen_on_shards(tables: Sequence[Table]) -> list[Table]:
+    """Return the tables that a coordinator sees besides: passages under a second name, and their vectors as bytes."""
     (passage,) = (table for table in tables if table.name == PASSAGE)
-    return replace(passage, name=NEAREST)
+    return [
+        replace(passage, name=NEAREST),
+        Table(VECTOR_BYTES, _columns("id int4, post int4, bytes bytea"), "post"),
+    ]
 
 
 def create_statements(tables: Sequence[Table], *, partitioned: bool) -> list[str]:
