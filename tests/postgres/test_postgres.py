@@ -254,7 +254,6 @@ build(Path({str(tmp_path)!r}), {url!r}, 4)
     switched = step == "_clear"
     with open_index(url) as opened:
         assert len(opened.search("knee", 10).hits) == (4 if switched else 2)
-    time.sleep(0.2)  # until the server has noticed
     build(tmp_path, url, 5)
     with open_index(url) as opened:
         assert len(opened.search("knee", 10).hits) == 5

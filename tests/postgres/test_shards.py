@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.errors import StoreError
 from qa_search.search import make_filters
+from qa_search.stores.postgres import load
 from qa_search.stores.postgres.connections import Address
 from qa_search.stores.postgres.index import StoredGeneration
 from qa_search.stores.postgres.readers import PostgresVectors
@@ -158,12 +160,15 @@ def test_a_missing_shard_is_an_error_and_never_part_of_an_answer(
 
 
 def test_a_shard_that_lost_its_tables_is_told(cluster: list[Server], urls: Urls, tmp_path: Path) -> None:
-    """As after an old backup was restored there."""
+    """As after an old backup was restored there; the next build mends it, though no post has changed."""
     build(tmp_path, urls[0], 6, shards=urls[1:])
     (schema,) = schemas(urls[2])
     cluster[2].execute(f"DROP SCHEMA {schema} CASCADE", urls[2].rpartition("/")[2])
     with open_index(urls[0]) as opened, pytest.raises(StoreError, match="build it again"):
         opened.search("knee")
+    build(tmp_path, urls[0], 6)
+    with open_index(urls[0]) as opened:
+        assert len(opened.search("knee", 10).hits) == 6
 
 
 def test_later_builds_know_the_shards_and_clear_them(urls: Urls, tmp_path: Path) -> None:
@@ -219,3 +224,25 @@ def test_the_same_tables_are_given_to_citus(cluster: list[Server], urls: Urls, t
         calls = [call for (call,) in connection.execute("SELECT called FROM calls ORDER BY number")]
     assert calls[:4] == ["distributed post", "distributed entry", "distributed passage", "distributed posting"]
     assert "reference term" in calls
+
+
+def test_a_shard_that_is_lost_in_the_middle_of_a_build_is_named(
+    cluster: list[Server], urls: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own address; what answered before still answers when it is back."""
+    build(tmp_path, urls[0], 3, shards=urls[1:])
+    whole = load._Loading.rest
+
+    def stop(*values: Any) -> None:
+        cluster[2].kill()
+        whole(*values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(load._Loading, "rest", stop)
+        try:
+            with pytest.raises(StoreError, match=rf"{cluster[2].port}/.*before still answers"):
+                build(tmp_path, urls[0], 5)
+        finally:
+            cluster[2].start()
+    with open_index(urls[0]) as opened:
+        assert len(opened.search("knee", 10).hits) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -46,6 +47,8 @@ from qa_search.stores.postgres.shards import (
     shard_of_each,
 )
 
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = 0.1
 _PART_BYTES = 4 << 20
 _BLOCK = 4096
 _MAX_INDEX_MEMORY_MB = 1024
@@ -71,6 +74,7 @@ class PostgresWriter:
         self._store = ""
         self._extension = ""
         self._servers: list[str] = []
+        self._addresses: list[Address] = []
         self._shards: list[Connection] = []
 
     @contextmanager
@@ -94,8 +98,11 @@ class PostgresWriter:
             for server in self._servers:
                 shard = shard_address(connection, self.address, server)
                 opened = stack.enter_context(open_shard(shard, self._extension, process_name("qa-search build")))
+                self._addresses.append(shard)
                 self._shards.append(opened)
             yield
+            if not connection.closed:
+                connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, WRITER])
 
     def load(
         self,
@@ -119,23 +126,27 @@ class PostgresWriter:
         try:
             number = self._next_number(connection)
             self._clear_leftovers(connection)
+            same = self._same_tables(connection, manifest)
             # On one server all is one transaction; shards end theirs first, and nobody looks there before the switch.
             with connection.transaction():
                 if encoder is not None:
                     _store_encoder(connection, encoder, manifest["encoder"]["files"])
-                if not self._publish_unchanged(connection, number, manifest):
-                    tokens, size = self._load(connection, number, manifest, stores, report)
-                    self._publish(connection, number, number, manifest, tokens, size)
+                tables, tokens, size = same or (number, *self._load(connection, number, manifest, stores, report))
+                self._publish(connection, number, tables, manifest, tokens, size)
             self._clear(connection)
         except psycopg.Error as error:
-            told = self.address.told(error)
+            # What broke is told by its own address.
+            lost = [shard for shard, opened in zip(self._addresses, self._shards, strict=True) if opened.closed]
+            told = (lost or [self.address])[0].told(error)
             raise type(told)(f"{told} What answered before still answers.") from error
         return generation_name(number)
 
     def _lock(self, connection: Connection) -> None:
         query = "SELECT pg_try_advisory_lock(%s, %s)"
-        if connection.execute(query, [LOCK_CLASS, WRITER]).fetchone() == (True,):
-            return
+        for _ in range(_LOCK_ATTEMPTS):
+            if connection.execute(query, [LOCK_CLASS, WRITER]).fetchone() == (True,):
+                return
+            time.sleep(_LOCK_PAUSE)  # a build that has just been killed: the server notices in a moment
         holder = connection.execute(
             "SELECT a.application_name, date_trunc('second', a.backend_start)::text FROM pg_locks l "
             "JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s "
@@ -215,43 +226,59 @@ class PostgresWriter:
         if self._shards:
             for table in spread:
                 connection.execute(f"ANALYZE {table.name}")
-        self._require_counts(connection, counts, loading.entries)
+        self._require_counts(connection, counts)
         return tokens, size + _size(connection, local)
 
     def _enter(self, connection: Connection, schema: str) -> None:
         """Make a schema, and look into it first."""
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        self._look_into(connection, schema)
+        _keep_commits(connection)
+
+    def _look_into(self, connection: Connection, schema: str) -> None:
         connection.execute(
             sql.SQL("SET LOCAL search_path = {}, {}").format(sql.Identifier(schema), sql.Identifier(self._extension))
         )
-        _keep_commits(connection)
 
-    def _require_counts(self, connection: Connection, counts: Mapping[str, int], entries: int) -> None:
-        """Count what is stored, through the tables that searches will ask."""
+    def _require_counts(self, connection: Connection, counts: Mapping[str, int]) -> None:
+        """Count what is stored, through the tables that searches will ask.
+
+        Raises:
+            StoreError: if it is not what was written.
+        """
         expected = {
             "post": counts["posts"],
-            "entry": entries,
+            "entry": counts["posts"] + counts["duplicates"],
             "passage": counts["passages"],
             "set_aside": counts["set_aside"],
             "unanswered": counts["unanswered"],
         }
         for table, count in expected.items():
-            row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - the names above
-            if row != (count,):
-                raise StoreError(f"{self.address}: {row} rows in {table}, where {count} were written.")
+            ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - names above
+            if found != count:
+                raise StoreError(f"{self.address}: {found} rows in {table}, where {count} were written.")
+        query = "SELECT (SELECT count(*) FROM posting WHERE term = id) = holders FROM term WHERE id = 0"
+        if connection.execute(query).fetchone() == (False,):
+            raise StoreError(f"{self.address}: words are missing.")
 
-    def _publish_unchanged(self, connection: Connection, number: int, manifest: Mapping[str, Any]) -> bool:
-        """Use the tables of the generation that answers, if they hold the same; return whether they do."""
+    def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[int, int, int] | None:
+        """Return the tables, tokens and bytes of the generation that answers, if it holds what is to be loaded."""
         row = connection.execute(
             f"SELECT tables, tokens, manifest FROM {HOME}.current JOIN {HOME}.generation USING (number) "  # noqa: S608
             "WHERE content = %s AND shards = %s",
             [_content_id(manifest), self._servers],
         ).fetchone()
         if row is None:
-            return False
+            return None
         tables, tokens, before = row
-        self._publish(connection, number, tables, manifest, tokens, json.loads(before)["files"]["tables"]["bytes"])
-        return True
+        try:
+            # A transaction of its own: those that it begins on shards would not see what is loaded there later.
+            with connection.transaction():
+                self._look_into(connection, schema_of(tables))
+                self._require_counts(connection, manifest["counts"])
+        except (StoreError, psycopg.Error):
+            return None  # a shard may have lost its part
+        return tables, tokens, json.loads(before)["files"]["tables"]["bytes"]
 
     def _publish(
         self, connection: Connection, number: int, tables: int, manifest: Mapping[str, Any], tokens: int, size: int
@@ -319,7 +346,6 @@ class _Loading:
         self._targets = targets
         self._shard_of = shard_of
         self._tables = tables
-        self.entries = 0
 
     def posts(self, stores: FolderStores, report: Callable[[int], None]) -> int:
         """Copy posts and their words; return how many words there are."""
@@ -367,7 +393,6 @@ class _Loading:
                 yield (*row, sorted({fold_tag(str(tag)) for tag in json.loads(row[7])}))
 
         self._copy("entry", entries(), 2)
-        self.entries = len(owners)
         titles = _each(stores.posts.table("page_title", _BLOCK))
         self._copy("page_title", ((folded, entry, owners.get(entry)) for folded, entry in titles))
         for name in ("unanswered", "set_aside", "page_link"):
