@@ -27,7 +27,7 @@ import click
 import numpy as np
 
 from benchmarks.environment import ROOT, save
-from benchmarks.scaling import made
+from benchmarks.scaling import made, stored_vectors
 from qa_search import SearchIndex, build_index
 from qa_search.archives import read_archives
 from qa_search.generations import IndexFolder
@@ -230,7 +230,7 @@ def run_command(real_index: Path, complaints: Path, posts: int, memory: int, wor
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     with SearchIndex.open(real_index) as opened:
-        real = np.concatenate(list(opened.retriever.vectors.blocks()))
+        real = stored_vectors(opened)
     archive, more, index = work / "archive.jsonl", work / "more.jsonl", work / "index"
     write_archive(archive, records(posts))
     results: dict[str, Any] = {"posts": posts, "seed_s": seed(index, archive, real, memory)}

@@ -47,6 +47,12 @@ _SLOW = 0.1  # seconds; what takes longer is not asked as often
 Array = npt.NDArray[np.float32]
 
 
+def stored_vectors(opened: SearchIndex) -> Array:
+    """Return all vectors of an index in a folder."""
+    generation = opened.generation
+    return np.concatenate(list(open_vectors(Path(generation.folder), generation.manifest).blocks()))
+
+
 def made(real: Array, start: int, end: int) -> Iterator[Array]:
     """Yield made vectors by their numbers, a block at a time, always the same ones."""
     for block in range(start // _BLOCK, -(-end // _BLOCK)):
@@ -186,7 +192,7 @@ def main(index: Path, complaints: Path, sizes: str, memory: int, work: Path, nam
     with SearchIndex.open(index) as opened:
         texts = [json.loads(line)["text"] for line in complaints.read_text(encoding="utf-8").splitlines()][:200]
         queries = opened.embed(texts)
-        real = np.concatenate(list(opened.retriever.vectors.blocks()))
+        real = stored_vectors(opened)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     np.save(work / "queries.npy", queries)

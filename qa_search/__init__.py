@@ -32,6 +32,8 @@ from qa_search.errors import (
     QueryError,
     SetAsideError,
     SourceNotFoundError,
+    StoreError,
+    StoreGoneError,
     UnknownFormatError,
     VectorIndexError,
 )
@@ -99,6 +101,8 @@ __all__ = [
     "SignalShare",
     "SourceCount",
     "SourceNotFoundError",
+    "StoreError",
+    "StoreGoneError",
     "TuneReport",
     "UnknownFormatError",
     "VectorIndexError",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa_search.archives import ReadOptions, read_archives
 from qa_search.archives.base import Limits
@@ -29,13 +29,14 @@ from qa_search.encoders import (
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError, SetAsideError
-from qa_search.generations import IndexFolder
+from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError, SetAsideError, StoreError
+from qa_search.generations import Generation, IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
 from qa_search.retrieval import Retriever
 from qa_search.reuse import Previous, Vectors
+from qa_search.stores.base import open_folder
 from qa_search.stores.inverted import InvertedStore
 from qa_search.stores.inverted_writer import (
     DEFAULT_MEMORY,
@@ -49,6 +50,9 @@ from qa_search.stores.posts import KeyedPassage, PostStore, PostWriter, content_
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import BuildReport, Post, SetAside
 
+if TYPE_CHECKING:
+    from qa_search.stores.postgres.load import PostgresWriter
+
 DEFAULT_SOURCE = "data/archive"
 _EMBED_BLOCK = 1024
 # How much of an archive may change before confidence is learnt from it again.
@@ -60,7 +64,7 @@ class Progress:
     """How far a build is.
 
     ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
-    (the vectors of a large archive) or "learning" (how sure results are).
+    (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
     """
 
     stage: str
@@ -87,6 +91,8 @@ def build_index(
     recall: float = DEFAULT_RECALL,
     ray: str | None = None,
     progress: Callable[[Progress], None] | None = None,
+    store: str | None = None,
+    shards: Sequence[str] = (),
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
@@ -114,13 +120,15 @@ def build_index(
             published.
         ray: embed on the Ray cluster at this address: "auto" or "HOST:PORT"; see docs/ray.md.
         progress: called now and then with how far the build is.
+        store: a PostgreSQL database to load the index into as well, as postgresql://USER@HOST:PORT/DATABASE.
+        shards: the servers to spread it over, once; later builds know them.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ModelError: if the model cannot be used.
         ClusterError: if the Ray cluster cannot be used, or is lost.
-        IndexFolderError: if the folder is locked by another build or cannot be written to, or no vector index keeps
-            to ``memory`` and ``recall``.
+        IndexFolderError: if the folder or the database is locked by another build or cannot be written to, or no
+            vector index keeps to ``memory`` and ``recall``.
     """
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -134,7 +142,10 @@ def build_index(
     except StopIteration:
         where = _listed(paths) or "no source"
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
+    database = _database(store, shards)
     with folder.writing(), ExitStack() as stack:
+        if database is not None:
+            stack.enter_context(database.writing())
         report(Progress("model", 0, None))
         cluster = None
         if ray is not None:
@@ -210,6 +221,8 @@ def build_index(
             raise
         vectors.discard_journal()
         clear_encoders(folder.path / ENCODERS, folder.used_encoders())
+        if database is not None:
+            _load(database, folder, generation, report)
     return BuildReport(
         index=os.fspath(index),
         generation=generation.name,
@@ -219,6 +232,33 @@ def build_index(
         model=encoder.embedder.model_id.name,
         **counts,
     )
+
+
+def _database(store: str | None, shards: Sequence[str]) -> PostgresWriter | None:
+    """Return what loads the index into a database, if one is wanted."""
+    if store is None:
+        if shards:
+            raise StoreError("shards belong to a database: name it as the store")
+        return None
+    try:
+        from qa_search.stores.postgres.load import PostgresWriter
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
+        ) from error
+    return PostgresWriter(store, shards)
+
+
+def _load(
+    database: PostgresWriter, folder: IndexFolder, generation: Generation, report: Callable[[Progress], None]
+) -> None:
+    """Load a generation that was published into a database, its exported encoder with it."""
+    posts, encoder = generation.manifest["counts"]["posts"], generation.manifest["encoder"]
+    held = folder.hold_encoder(encoder) if encoder["kind"] == "onnx" else None
+    stores = open_folder(generation.folder, generation.manifest)
+    report(Progress("storing", 0, posts))
+    with closing(stores.posts):
+        database.load(generation.manifest, stores, held, lambda done: report(Progress("storing", done, posts)))
 
 
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:

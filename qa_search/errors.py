@@ -22,7 +22,9 @@
         ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
         ├── VectorIndexError        no vector index keeps to the memory or the recall that was asked for
-        └── IndexWriteError         it cannot be written to (read-only, disk full, ...)
+        ├── IndexWriteError         it cannot be written to (read-only, disk full, ...)
+        └── StoreError              a database that holds an index cannot be used
+            └── StoreGoneError          later builds took away the generation that was open
 
 Each message says what is wrong, where, and what to do about it.
 """
@@ -51,6 +53,8 @@ __all__ = [
     "QueryError",
     "SetAsideError",
     "SourceNotFoundError",
+    "StoreError",
+    "StoreGoneError",
     "UnknownFormatError",
     "VectorIndexError",
 ]
@@ -151,3 +155,11 @@ class VectorIndexError(IndexFolderError):
 
 class IndexWriteError(IndexFolderError):
     """The index folder cannot be written to; what answered before still answers."""
+
+
+class StoreError(IndexFolderError):
+    """A database that holds an index cannot be reached, or refuses what it is asked."""
+
+
+class StoreGoneError(StoreError):
+    """Later builds took away the generation that was open: refresh the index, or open it again."""

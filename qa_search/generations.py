@@ -30,7 +30,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import apsw
 
@@ -55,6 +55,7 @@ from qa_search.files import (
     read_file,
 )
 from qa_search.manifest import is_file_list, is_plain_name
+from qa_search.stores.base import Stores, open_folder
 
 FORMAT_VERSION = 5
 READABLE_VERSIONS = (3, 4, 5)
@@ -90,6 +91,14 @@ class Generation:
     def name(self) -> str:
         """The generation's name."""
         return self.folder.name
+
+    def open_stores(self) -> Stores:
+        """Open what a search needs.
+
+        Raises:
+            IndexDamagedError: if a file is missing or is not what was written.
+        """
+        return open_folder(self.folder, self.manifest)
 
     def copy_files(self, names: Iterable[str], target: Path) -> None:
         """Copy files of this generation into the folder of a new one.
@@ -144,6 +153,51 @@ class Generation:
             raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")
 
 
+class OpenGeneration(Protocol):
+    """A generation that is open for searching, in a folder or elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """The generation's name."""
+
+    @property
+    def folder(self) -> Path:
+        """What messages call its place."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What is said of it."""
+
+    def require_unchanged(self) -> None:
+        """Make sure that what is open is still what was opened, by this process."""
+
+    def open_stores(self) -> Stores:
+        """Open what a search needs."""
+
+
+class IndexPlace(Protocol):
+    """Where an index is: a folder or a database. It is the same to those who search."""
+
+    @property
+    def path(self) -> str | Path:
+        """What messages call it."""
+
+    def pointer(self) -> tuple[str, str]:
+        """Return the name of the generation that answers and its manifest's SHA-256, without opening it."""
+
+    def open_current(self, use: Callable[[OpenGeneration], T]) -> T:
+        """Open the generation that answers by ``use``."""
+
+    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+        """Open the files of the exported encoder that a manifest names."""
+
+    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+        """Compare every byte of an encoder with what was written."""
+
+    def close(self) -> None:
+        """Close what belongs to no generation."""
+
+
 class IndexFolder:
     """Reads and publishes the generations of one index folder."""
 
@@ -196,6 +250,9 @@ class IndexFolder:
         if not is_plain_name(name) or name.startswith(".") or not _number(name):
             raise IndexDamagedError.told(self.path, f"{self.path / POINTER} names no generation")
         return name, sha256
+
+    def close(self) -> None:
+        """Close nothing: a folder holds nothing open."""
 
     def names(self) -> list[str]:
         """Return the names of all whole generations, the latest first."""

@@ -56,6 +56,7 @@ class HitReader:
         scores = self._ranked.scores.tolist()
         if rerank is not None:
             order, scores = self._reranked(rerank, order, scores, max(k, _RERANKED))
+        self._read(order[:k])
         groups = collapse(order, self._wholes, self._terms_of, k)
         rows = [row for row, _ in groups]
         passages = self._passages(rows)
@@ -128,6 +129,7 @@ class HitReader:
         near = self._ranked.near
         same = same_question(row, self._wholes, self._ranked.scores)
         rows = {other for other in (*repeated, *same) if near[other]}
+        self._read(sorted(rows))
         later = [
             other
             for other in map(self._post, sorted(rows))
@@ -161,6 +163,13 @@ class HitReader:
             post=Highlight(passage.field, passage.start + start, passage.start + end, text[start:end]),
             terms=tuple(sorted(common, key=lambda term: (-self._idf[term], term))),
         )
+
+    def _read(self, rows: Sequence[int]) -> None:
+        """Read posts at once that are most likely needed."""
+        missing = [row for row in rows if row not in self._posts]
+        numbers: list[int] = self._ranked.candidates.posts[missing].tolist()
+        read = self._retriever.posts.entries(numbers, self._filters)
+        self._posts.update(zip(missing, map(read.__getitem__, numbers), strict=True))
 
     def _post(self, row: int) -> Post:
         if row not in self._posts:

@@ -54,11 +54,11 @@ def _encoder(value: object) -> bool:
 
 
 def _vector_index(value: object) -> bool:
-    """Indexes of older formats do not say; theirs is flat."""
-    if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq"):
+    """Indexes of older formats do not say; theirs is flat. That of a database is hnsw."""
+    if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq", "hnsw"):
         return False
     counted = ("lists", "probes", "covered", "trained")
-    return value["kind"] == "flat" or all(_count(value.get(name)) and value[name] > 0 for name in counted)
+    return value["kind"] in ("flat", "hnsw") or all(_count(value.get(name)) and value[name] > 0 for name in counted)
 
 
 _SHAPE: Shape = {

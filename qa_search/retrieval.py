@@ -21,11 +21,8 @@ from qa_search.ranking.signals import (
     side_signals,
     whole_signal,
 )
+from qa_search.stores.base import Stores, open_folder
 from qa_search.stores.filters import Filters
-from qa_search.stores.inverted import open_vectors
-from qa_search.stores.lexical import LexicalStore
-from qa_search.stores.owners import Owners
-from qa_search.stores.posts import PostStore
 from qa_search.stores.vectors import Ids, Scores
 
 # Passages fetched for each vector of a complaint, and posts for its words, however few hits are wanted: so that the
@@ -63,17 +60,18 @@ class Ranked:
 class Retriever:
     """Finds and ranks the posts of one generation; needs no model. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
-        """Open the files.
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], stores: Stores | None = None) -> None:
+        """Open the files, unless their content is in other ``stores``.
 
         Raises:
             IndexDamagedError: if one is missing or is not what was written.
         """
         self._folder = folder
-        self.posts = PostStore(folder)
-        self.vectors = open_vectors(folder, manifest)
-        self.words = LexicalStore(folder, manifest["counts"]["posts"])
-        self.owners = Owners(folder, self.vectors.count)
+        stores = open_folder(folder, manifest) if stores is None else stores
+        self.posts = stores.posts
+        self.vectors = stores.vectors
+        self.words = stores.words
+        self.owners = stores.owners
 
     def require_counts(self, counts: Mapping[str, int]) -> None:
         """Make sure that every part holds as much as was stored; the vectors were counted at opening.
@@ -98,7 +96,7 @@ class Retriever:
     ) -> Iterator[Ranked]:
         """Rank for each complaint in turn at least the k best posts, or all that pass the filters."""
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
-        allowed = None if allowed_posts is None else self.owners.passages_of(allowed_posts)[0]
+        allowed = None if allowed_posts is None else self.owners.allowed_passages(allowed_posts)
         total = self.vectors.count if allowed is None else len(allowed)
         posts = self.words.count if allowed_posts is None else len(allowed_posts)
         depth = min(max(_DEPTH, _DEPTH_PER_HIT * k), total)
@@ -113,8 +111,8 @@ class Retriever:
         passages: Ids,
         wanted: int,
         weights: Mapping[str, float],
-        allowed: Ids | None,
-        allowed_posts: Ids | None,
+        allowed: Any,
+        allowed_posts: Any,
     ) -> Ranked:
         total = self.vectors.count if allowed is None else len(allowed)
         numbers, scores = self.words.search(complaint.terms, max(_SCORED_POSTS, wanted), allowed_posts)

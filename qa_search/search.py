@@ -18,15 +18,15 @@ from qa_search.dates import parse_bound
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
 from qa_search.embedders.encoder import OnnxEmbedder
 from qa_search.embedders.locate import hash_model
-from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
-from qa_search.generations import Generation, IndexFolder
+from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError, StoreError
+from qa_search.generations import IndexFolder, IndexPlace, OpenGeneration
 from qa_search.hits import HitReader
 from qa_search.manifest import find_flaw
 from qa_search.ranking.confidence import Confidence
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.stores.filters import Filters
-from qa_search.stores.posts import PostStore
+from qa_search.stores.posts import PostQueries
 from qa_search.text import clean_text
 from qa_search.threads import computing
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from qa_search.reranking import Reranker
 
 DEFAULT_INDEX = "index"
+_DATABASES = ("postgresql://", "postgres://")
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 10_000
 MAX_COMPLAINT_CHARACTERS = 100_000
@@ -53,7 +54,7 @@ _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 class _OpenGeneration:
     """One generation, open for searching; its model is loaded when it is first needed."""
 
-    def __init__(self, folder: IndexFolder, generation: Generation, model: Model) -> None:
+    def __init__(self, folder: IndexPlace, generation: OpenGeneration, model: Model) -> None:
         flaw = find_flaw(generation.manifest)
         if flaw:
             raise IndexDamagedError.told(
@@ -67,7 +68,7 @@ class _OpenGeneration:
             model is None or isinstance(model, str | os.PathLike)
         )
         self._encoder_files = folder.hold_encoder(self.manifest["encoder"]) if exported else None
-        self.retriever = Retriever(generation.folder, generation.manifest)
+        self.retriever = Retriever(generation.folder, generation.manifest, generation.open_stores())
         self.confidence = Confidence.of_manifest(self.manifest["confidence"])
         self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
         self._model = model
@@ -124,7 +125,7 @@ class SearchIndex:
     but not on both sides of a fork.
     """
 
-    def __init__(self, folder: IndexFolder, model: Model) -> None:
+    def __init__(self, folder: IndexPlace, model: Model) -> None:
         """Use `SearchIndex.open`."""
         self._folder = folder
         self._model = model
@@ -134,19 +135,19 @@ class SearchIndex:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
-        """Open the index in a folder.
+        """Open the index in a folder, or in a PostgreSQL database.
 
-        Every byte of its files is compared with what was written; of a database of more than 256 MB, every block when
-        it is read.
+        Every byte of a folder's files is compared with what was written; of a file of posts of more than 256 MB, every
+        block when it is read.
 
         Args:
-            path: the index folder.
+            path: the index folder, or the database as postgresql://USER@HOST:PORT/DATABASE.
             model: where the model that made the index is now, if it moved; or the model itself.
 
         Raises:
             IndexFolderError: if there is no index, or it is damaged or of another format.
         """
-        return cls(IndexFolder(path), model)
+        return cls(_place(path), model)
 
     @computing
     def refresh(self) -> bool:
@@ -379,6 +380,7 @@ class SearchIndex:
     def close(self) -> None:
         """Close the files. Searching afterwards is an error."""
         self._opened.retriever.close()
+        self._folder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -389,7 +391,12 @@ class SearchIndex:
         self.close()
 
     @property
-    def generation(self) -> Generation:
+    def location(self) -> str:
+        """Where the index is, without a password."""
+        return str(self._folder.path)
+
+    @property
+    def generation(self) -> OpenGeneration:
         """The generation that answers now."""
         return self._opened.generation
 
@@ -417,6 +424,23 @@ class SearchIndex:
         opened = self._opened
         opened.generation.require_unchanged()
         return opened
+
+
+def is_database(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is the address of a database."""
+    return isinstance(path, str) and path.startswith(_DATABASES)
+
+
+def _place(path: str | os.PathLike[str]) -> IndexPlace:
+    if not isinstance(path, str) or not is_database(path):
+        return IndexFolder(path)
+    try:
+        from qa_search.stores.postgres.index import PostgresIndex
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
+        ) from error
+    return PostgresIndex(path)
 
 
 def make_filters(
@@ -479,7 +503,7 @@ def _after(value: str | date) -> str:
     return (day + timedelta(days=1)).isoformat()
 
 
-def _run(ranked: Ranked, k: int, stored: PostStore) -> Run:
+def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:
     rows = ranked.order[:k]
     posts = ranked.candidates.posts[rows].tolist()
     names = stored.source_ids(posts)

@@ -16,6 +16,7 @@ from qa_search.files import find_damage
 from qa_search.generations import GENERATIONS, IndexFolder
 from qa_search.manifest import find_flaw
 from qa_search.retrieval import Retriever
+from qa_search.stores.base import FolderStores, open_folder
 from qa_search.stores.posts import passage_key
 from qa_search.types import GenerationCheck, VerifyReport
 
@@ -118,29 +119,30 @@ def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
 def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Find what is wrong in files that are what was written: the parts do not belong together."""
     try:
-        with closing(Retriever(place, manifest)) as retriever:
+        stores = open_folder(place, manifest)
+        with closing(Retriever(place, manifest, stores)) as retriever:
             retriever.require_counts(manifest["counts"])
-            yield from _contradicting_passages(place, retriever)
+            yield from _contradicting_passages(place, stores)
     except IndexDamagedError as error:
         yield str(error)
 
 
-def _contradicting_passages(place: Path, retriever: Retriever) -> Iterator[str]:
-    yield from (f"{place / 'posts.sqlite'}: {flaw}" for flaw in retriever.posts.flaws())
+def _contradicting_passages(place: Path, stores: FolderStores) -> Iterator[str]:
+    yield from (f"{place / 'posts.sqlite'}: {flaw}" for flaw in stores.posts.flaws())
     at = 0
-    for rows in retriever.posts.passage_blocks(_BLOCK):
+    for rows in stores.posts.passage_blocks(_BLOCK):
         numbers = np.arange(at, at + len(rows))
         where = f"the passages {at} to {at + len(rows) - 1}"
         if [row.number for row in rows] != numbers.tolist():
             yield f"{place / 'posts.sqlite'}: {where} are not numbered one by one"
             return
-        posts, sides = retriever.owners.post_of_each(numbers).tolist(), retriever.owners.sides_of(numbers)
+        posts, sides = stores.owners.post_of_each(numbers).tolist(), stores.owners.sides_of(numbers)
         if list(zip(posts, sides, strict=True)) != [(row.post, row.field) for row in rows]:
             yield f"{place}: {where} belong to other posts than posts.sqlite says"
         if any(passage_key(row.text) != row.key for row in rows):
             yield f"{place / 'posts.sqlite'}: a text among {where} is not the one that was embedded"
         at += len(rows)
-    for vectors in retriever.vectors.blocks(_BLOCK):
+    for vectors in stores.vectors.blocks(_BLOCK):
         with np.errstate(over="ignore", invalid="ignore"):
             lengths = np.linalg.norm(vectors, axis=1)
         # A model may give nothing for a text that it knows no word of.

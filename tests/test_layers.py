@@ -102,12 +102,12 @@ def test_every_error_is_in_the_tree_that_the_docs_draw() -> None:
 
 
 def test_importing_is_light() -> None:
-    """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray until they are needed."""
+    """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray, no psycopg until they are needed."""
     program = (
         "import sys, qa_search, qa_search.cli, qa_search.build; "
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
         "{'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'py7zr', 'scipy', 'sklearn', "
-        "'ray', 'pyarrow', 'pandas'}))"
+        "'ray', 'pyarrow', 'pandas', 'psycopg', 'pgvector'}))"
     )
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"

@@ -9,7 +9,7 @@ import click
 
 from qa_search.archives.base import Limits, format_size, parse_size
 from qa_search.build import DEFAULT_SOURCE, build_index
-from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option, store_option
 from qa_search.cli.progress import ProgressLine
 from qa_search.encoders import Device, PrecisionChoice
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS
@@ -40,6 +40,14 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @index_option()
+@store_option("A PostgreSQL database to load the index into as well.")
+@click.option(
+    "--shard",
+    "shards",
+    multiple=True,
+    metavar="URL",
+    help="A server to spread the database's posts over; once for each. Later builds know them.",
+)
 @model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
 @click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
 @click.option(
@@ -99,6 +107,8 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 def build(
     sources: tuple[str, ...],
     index_path: str,
+    store: str | None,
+    shards: tuple[str, ...],
     model: str | None,
     download: bool,
     field_map: tuple[str, ...],
@@ -124,6 +134,8 @@ def build(
     SOURCE is a file or a folder (default: data/archive/): archive pages as text or HTML, JSON, JSON Lines, CSV,
     TSV, Stack Exchange dumps, each also in .gz, .zip or .7z. Formats are recognised from content.
     """
+    if shards and store is None:
+        raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
     mapping = {}
     for item in field_map:
         role, separator, name = item.partition("=")
@@ -150,6 +162,8 @@ def build(
         recall=recall,
         ray=ray,
         progress=None if quiet else ProgressLine(),
+        store=store,
+        shards=shards,
     )
     if as_json:
         print_json(report.to_dict())

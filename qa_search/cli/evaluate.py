@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from qa_search import evaluation
-from qa_search.cli.options import default_index, json_option, print_json, quiet_option
+from qa_search.cli.options import chosen_place, default_index, json_option, print_json, quiet_option, store_option
 from qa_search.cli.progress import ProgressLine
 from qa_search.evaluation import MEASURES, Evaluation, write_run
 from qa_search.ranking.fusion import RANKINGS
@@ -20,6 +20,7 @@ from qa_search.search import SearchIndex
     metavar="PATH",
     help="The index to measure. [default: one built from the set's own corpus.jsonl]",
 )
+@store_option("The PostgreSQL database to measure, in place of a folder.", variable=None)
 @click.option("--workdir", metavar="PATH", help="Where that index is built. [default: in the user's cache]")
 @click.option(
     "--ranking",
@@ -43,6 +44,7 @@ from qa_search.search import SearchIndex
 def evaluate(
     dataset: str | None,
     index_path: str | None,
+    store: str | None,
     workdir: str | None,
     ranking: str,
     compare: tuple[str, ...],
@@ -60,6 +62,7 @@ def evaluate(
 
     With --self no DATASET is needed: a post's own question is asked, and the post, by its answer alone, is to be found.
     """
+    index_path = chosen_place(index_path, store)
     names = list(dict.fromkeys((ranking, *compare)))
     if by_itself == (dataset is not None):
         raise click.UsageError("name a DATASET, or give --self to measure without judgements")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qa_search.cli.options import index_option, json_option, print_json, quiet_option
+from qa_search.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.cli.page import printable
 from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo
@@ -13,7 +13,7 @@ _SHOWN = 10
 
 
 @click.command()
-@index_option()
+@place_option()
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
 @json_option("everything")
 @quiet_option()
@@ -69,6 +69,8 @@ def _describe_vectors(info: IndexInfo) -> str:
     record = info.vector_index
     if record["kind"] == "flat":
         return "vectors compared one by one"
+    if record["kind"] == "hnsw":
+        return "vectors in a graph (HNSW) in the database"
     found = f"{record.get('recall', 0):.1%} of the {record.get('recall_at', 10)} closest are found"
     return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them looked at: {found}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qa_search.cli.options import index_option, model_option
+from qa_search.cli.options import model_option, place_option
 from qa_search.cli.serve import _is_loopback, _listen
 from qa_search.errors import QASearchError
 from qa_search.search import SearchIndex
@@ -34,7 +34,7 @@ class _Address(click.ParamType[tuple[str, int]]):
 
 
 @click.command()
-@index_option()
+@place_option()
 @model_option("Where the model that made the index is now, if it moved.")
 @click.option(
     "--http",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
@@ -25,6 +26,42 @@ def index_option() -> Decorator:
         metavar="PATH",
         help="The index folder.",
     )
+
+
+def place_option() -> Decorator:
+    """--index or --store: where the index is that is searched; the command gets it as ``index_path``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_place(*args: Any, index_path: str, store: str | None, **options: Any) -> Any:
+            return command(*args, index_path=chosen_place(index_path, store) or index_path, **options)
+
+        return index_option()(
+            store_option("The PostgreSQL database that holds the index, in place of a folder.")(with_place)
+        )
+
+    return decorate
+
+
+def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Decorator:
+    """--store: a database."""
+    named = f" [env: {variable}]" if variable else ""
+    return click.option(
+        "--store", envvar=variable, metavar="URL", help=f"{what} Such as postgresql://USER@HOST/DATABASE.{named}"
+    )
+
+
+def chosen_place(index_path: str | None, store: str | None) -> str | None:
+    """Return the database or the folder that is meant; what is typed counts more than the environment."""
+    context = click.get_current_context()
+    typed = [
+        name
+        for name in ("index_path", "store")
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if len(typed) == 2:
+        raise click.UsageError("--index and --store exclude each other.")
+    return index_path if typed == ["index_path"] else store or index_path
 
 
 def default_index() -> str:

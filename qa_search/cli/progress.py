@@ -51,6 +51,8 @@ def _describe(progress: Progress, seconds: float) -> str:
         return "putting the vectors into lists"
     if progress.stage == "measuring":
         return "measuring how much is found among compressed vectors"
+    if progress.stage == "storing":
+        return f"storing in the database: {progress.done:,} of {progress.total:,} posts"
     if progress.total is None:
         return f"reading: {progress.done:,} posts"
     share = progress.done / progress.total if progress.total else 1.0

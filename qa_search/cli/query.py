@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from qa_search import export
-from qa_search.cli.options import index_option, json_option, model_option, print_json, quiet_option
+from qa_search.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.cli.page import printable, render_result
 from qa_search.errors import QASearchError, QueryError
 from qa_search.search import DEFAULT_TOP_K, SearchIndex
@@ -43,7 +43,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
 
 @click.command()
 @click.argument("text", nargs=-1, metavar="[TEXT]...")
-@index_option()
+@place_option()
 @click.option(
     "--from",
     "from_file",

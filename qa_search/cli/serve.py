@@ -8,7 +8,7 @@ import socket
 
 import click
 
-from qa_search.cli.options import index_option, model_option, quiet_option
+from qa_search.cli.options import model_option, place_option, quiet_option
 from qa_search.errors import QASearchError
 from qa_search.search import SearchIndex
 
@@ -17,7 +17,7 @@ _BACKLOG = 2048
 
 
 @click.command()
-@index_option()
+@place_option()
 @model_option("Where the model that made the index is now, if it moved.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -115,7 +115,7 @@ def serve(
     )
     if not quiet:
         shown = f"[{host}]" if ":" in host else host
-        click.echo(f"Serving {index_path} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
+        click.echo(f"Serving {index.location} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
     config = uvicorn.Config(
         create_app(index, settings),
         log_config=None,

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from qa_search import export
-from qa_search.cli.options import index_option, model_option
+from qa_search.cli.options import model_option, place_option
 from qa_search.cli.page import printable, render_result, use_colour
 from qa_search.errors import QASearchError, QueryError
 from qa_search.search import DEFAULT_TOP_K, MAX_TOP_K, SearchIndex, make_filters
@@ -56,7 +56,7 @@ _INDENT = "   "
 
 
 @click.command()
-@index_option()
+@place_option()
 @click.option("-k", "--top-k", type=click.IntRange(1, MAX_TOP_K), default=DEFAULT_TOP_K, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
 @click.option("--no-history", is_flag=True, help="Do not keep what was asked.")

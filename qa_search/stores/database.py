@@ -54,6 +54,8 @@ class ReadOnlyDatabase:
             self._db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             self._db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
             self._db.execute("PRAGMA cell_size_check = ON")
+            # What SQLite sorts would else go to a file, through the layer that checks this one.
+            self._db.execute("PRAGMA temp_store = MEMORY")
             # A value claims its own size.
             self._db.limit(apsw.SQLITE_LIMIT_LENGTH, max(size, _LEAST_VALUE_BYTES))
             self._db.set_progress_handler(self._steps, _STEPS_AT_ONCE)

@@ -47,6 +47,8 @@ def open_vectors(folder: Path, manifest: Mapping[str, Any]) -> VectorStore:
     dimension, count = manifest["model"]["dimension"], manifest["counts"]["passages"]
     if record["kind"] == "flat":
         return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count)
+    if record["kind"] not in KINDS:
+        raise damaged(folder / LISTS_NAME, f"a folder holds no vector index of the kind {record['kind']}")
     return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record)
 
 

@@ -28,7 +28,7 @@ LEXICAL_FOLDER = "lexical"
 LEXICAL_RULES = 1
 _ANALYZER = "qa_search"
 _TEXT, _NUMBER = "text", "number"
-_K1, _B = 1.2, 0.75  # tantivy's
+K1, B = 1.2, 0.75  # tantivy's
 _META = "meta.json"
 _HEAP_BYTES = 30_000_000
 _MAX_TERM_BYTES = 100
@@ -66,6 +66,24 @@ def terms_of(text: str) -> list[str]:
 def query_weights(text: str) -> dict[str, float]:
     """Weigh the terms of a complaint: one that is repeated counts more, but less than twice as much for two."""
     return {term: 1 + math.log(count) for term, count in Counter(terms_of(text)).items()}
+
+
+def rarity(posts: int, holders: int) -> float:
+    """Return the inverse document frequency of a term that so many of all posts hold; it is above 0."""
+    holders = min(holders, posts)
+    return math.log(1 + (posts - holders + 0.5) / (holders + 0.5))
+
+
+def bm25_of_text(idf: Mapping[str, float], weights: Mapping[str, float], text: str, mean_length: float) -> float:
+    """Return the score that a text would have among posts whose texts have so many terms on average."""
+    terms = terms_of(text)
+    counts = Counter(terms)
+    norm = K1 * (1 - B + B * len(terms) / max(mean_length, 1e-9))
+    return sum(
+        weight * idf[term] * counts[term] * (K1 + 1) / (counts[term] + norm)
+        for term, weight in weights.items()
+        if counts[term]
+    )
 
 
 class LexicalWriter:
@@ -171,24 +189,15 @@ class LexicalStore:
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
-        rarity = {}
+        found = {}
         for term in terms:
             with self._damage_named():
-                holders = min(self._searcher.doc_freq(_TEXT, term), self.count)
-            rarity[term] = math.log(1 + (self.count - holders + 0.5) / (holders + 0.5))
-        return rarity
+                found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
+        return found
 
     def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
         """Return the score that a text would have among these posts, whose texts have so many terms on average."""
-        terms = terms_of(text)
-        counts = Counter(terms)
-        norm = _K1 * (1 - _B + _B * len(terms) / max(mean_length, 1e-9))
-        rarity = self.idf(weights)
-        return sum(
-            weight * rarity[term] * counts[term] * (_K1 + 1) / (counts[term] + norm)
-            for term, weight in weights.items()
-            if counts[term]
-        )
+        return bm25_of_text(self.idf(weights), weights, text, mean_length)
 
     def _term(self, term: str, weight: float) -> Any:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)

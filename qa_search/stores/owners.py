@@ -77,6 +77,10 @@ class Owners:
         passages = np.arange(sizes.sum(), dtype=np.int64) - np.repeat(starts - first, sizes)
         return passages, starts
 
+    def allowed_passages(self, posts: Ids) -> Ids:
+        """Return the passages of posts that are in ascending order."""
+        return self.passages_of(posts)[0]
+
     def sides_of(self, passages: Ids) -> list[Field]:
         """Return which side each passage is of.
 

@@ -68,6 +68,21 @@ _ENTRY = (
     "e.prev_title, e.next_title"
 )
 _ENTRY_KINDS = "tttttTTtTItTT"
+# The columns of each table, their kinds, and what orders its rows.
+_COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
+    "post": (["id", "content", "title", "question", "answer", "answers"], "ibtttt", ["id"]),
+    "entry": (
+        ["id", "post_id", "post", "source", "source_id", "date", "url", "tags", "author", "score", "prev_title",
+         "next_title"],
+        "itittTTtTITT",
+        ["id"],
+    ),
+    "passage": (["id", "post", "field", "start", '"end"', "key"], "iitiib", ["id"]),
+    "unanswered": (["rowid", "source", "source_id", "title"], "ittt", ["rowid"]),
+    "set_aside": (["rowid", "source", "place", "reason"], "ittt", ["rowid"]),
+    "page_title": (["folded", "entry"], "ti", ["folded", "entry"]),
+    "page_link": (["rowid", "folded", "title", "source_id"], "ittt", ["rowid"]),
+}  # fmt: skip
 
 
 KeyedPassage = tuple[Passage, bytes]
@@ -228,28 +243,31 @@ class PostWriter:
             self._db.executemany("INSERT OR IGNORE INTO page_title VALUES (?, ?)", folded)
 
 
-class PostStore:
-    """Reads one generation's posts. Opening parses nothing; safe to use from several threads."""
+class PostQueries:
+    """Reads the posts of one generation, from whichever database holds these tables."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open the file without ever writing to it.
+    # The aggregate that lists the ids of a group as JSON.
+    _ids_as_json = "json_group_array(source_id)"
+
+    def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; ``kinds`` as in `ReadOnlyDatabase.all`.
 
         Raises:
-            IndexDamagedError: if it is missing or no database.
+            IndexDamagedError: if they cannot be read.
         """
-        self._path = folder / DATABASE_NAME
-        self._current = self._path.with_name(BLOCKS_NAME).exists()
-        statements = [
-            _OLD_TITLES if "page_title" in statement and not self._current else statement for statement in _STATEMENTS
-        ]
-        try:
-            self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
+        raise NotImplementedError
+
+    def _damaged(self, what: object) -> IndexDamagedError:
+        """Make the error that says where and what is damaged."""
+        raise NotImplementedError
+
+    def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
+        """Return the condition on ``entry e`` and its parameters."""
+        return filters.sql()
 
     def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+        """Close what is open."""
+        raise NotImplementedError
 
     def counts(self) -> dict[str, int]:
         """Count what a manifest counts."""
@@ -266,10 +284,6 @@ class PostStore:
             "unanswered": unanswered,
         }
 
-    def flaws(self) -> list[str]:
-        """Return what SQLite finds wrong when it reads all of the file."""
-        return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
-
     def passage_blocks(self, size: int) -> Iterator[list[StoredPassage]]:
         """Yield all passages in order of their numbers, some at a time."""
         last = -1
@@ -282,7 +296,7 @@ class PostStore:
 
     def allowed_posts(self, filters: Filters) -> Ids:
         """Return the numbers of the posts that pass, in ascending order."""
-        condition, values = filters.sql()
+        condition, values = self._condition(filters)
         query = f"SELECT DISTINCT e.post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
         rows = self._all(query, "i", values)
         return np.fromiter((row[0] for row in rows), np.int64, len(rows))
@@ -341,7 +355,7 @@ class PostStore:
 
     def entry(self, post: int, filters: Filters | None = None) -> Post:
         """Return a post by its number, under the first of its ids that passes the filters."""
-        condition, values = (filters or Filters()).sql()
+        condition, values = self._condition(filters or Filters())
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
             f"WHERE e.post = ? AND {condition} ORDER BY e.id LIMIT 1",
@@ -351,6 +365,27 @@ class PostStore:
         if not rows:
             raise self._damaged(f"post {post} is missing")
         return self._post(rows[0])
+
+    def entries(self, posts: Sequence[int], filters: Filters | None = None) -> dict[int, Post]:
+        """Return posts by their numbers, each as `entry` does, in one question for many."""
+        condition, values = self._condition(filters or Filters())
+        found: dict[int, Post] = {}
+        for chunk in _chunks(posts):
+            marks = ",".join("?" * len(chunk))
+            rows = self._all(
+                f"SELECT e.post, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
+                # Said of both tables, for a planner that joins them on another server.
+                f"WHERE e.post IN ({marks}) AND p.id IN ({marks}) AND {condition} ORDER BY e.id",
+                f"i{_ENTRY_KINDS}",
+                [*chunk, *chunk, *values],
+            )
+            for post, *row in rows:
+                if post not in found:
+                    found[post] = self._post(row)
+        for post in posts:
+            if post not in found:
+                raise self._damaged(f"post {post} is missing")
+        return found
 
     def find(self, post_id: str) -> Post | None:
         """Return a post by any of its ids, None if there is none of that id."""
@@ -382,18 +417,22 @@ class PostStore:
 
     def _linked(self, post: Post, title: str | None, back: str) -> OtherPost | None:
         """Return the page of this title among those of the post's source, best one that links back."""
-        if not title or not self._current:
+        if not title:
             return None
-        rows = self._all(
+        rows = self._titled(fold_title(title), post.source, back)
+        own = fold_title(post.title)
+        rows.sort(key=lambda row: fold_title(row[4] or "") != own)
+        return OtherPost(*rows[0][:4]) if rows else None
+
+    def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
+        """Return what another post says of the pages of a folded title, and the title that each one links back to."""
+        return self._all(
             f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
             "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
             "ORDER BY e.id LIMIT 100",
             "tttTT",
-            (fold_title(title), post.source),
+            (title, source),
         )
-        own = fold_title(post.title)
-        rows.sort(key=lambda row: fold_title(row[4] or "") != own)
-        return OtherPost(*rows[0][:4]) if rows else None
 
     def source_counts(self) -> list[SourceCount]:
         """Count what each source gave."""
@@ -403,7 +442,7 @@ class PostStore:
                 SELECT source, 1 AS posts, 0 AS aside, 0 AS waiting FROM entry
                 UNION ALL SELECT source, 0, 1, 0 FROM set_aside
                 UNION ALL SELECT source, 0, 0, 1 FROM unanswered
-            ) GROUP BY source ORDER BY source
+            ) AS given GROUP BY source ORDER BY source
             """,
             "tiii",
         )
@@ -417,7 +456,7 @@ class PostStore:
     def missing_posts(self) -> list[MissingPost]:
         """Return the titles that Prev and Next links mention and no page has."""
         rows = self._all(
-            "SELECT min(title), json_group_array(source_id) FROM page_link "
+            f"SELECT min(title), {self._ids_as_json} FROM page_link "  # noqa: S608 - fixed text
             "WHERE folded NOT IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)",
             "tt",
         )
@@ -439,6 +478,50 @@ class PostStore:
             )  # fmt: skip
         except (ValueError, TypeError, RecursionError) as error:
             raise self._damaged(f"a post cannot be read ({error})") from error
+
+
+class PostStore(PostQueries):
+    """Reads one generation's posts. Opening parses nothing; safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the file without ever writing to it.
+
+        Raises:
+            IndexDamagedError: if it is missing or no database.
+        """
+        self._path = folder / DATABASE_NAME
+        self._current = self._path.with_name(BLOCKS_NAME).exists()
+        statements = [
+            _OLD_TITLES if "page_title" in statement and not self._current else statement for statement in _STATEMENTS
+        ]
+        try:
+            self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def flaws(self) -> list[str]:
+        """Return what SQLite finds wrong when it reads all of the file."""
+        return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
+
+    def table(self, name: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield all rows of a table as they are stored, its row numbers first, some at a time, in their order."""
+        columns, kinds, key = _COLUMNS[name]
+        last: tuple[Any, ...] = ()
+        while True:
+            condition = f"WHERE ({', '.join(key)}) > ({', '.join('?' * len(key))})" if last else ""
+            query = f"SELECT {', '.join(columns)} FROM {name} {condition} ORDER BY {', '.join(key)} LIMIT ?"  # noqa: S608
+            rows = self._all(query, kinds, [*last, size])
+            if not rows:
+                return
+            yield rows
+            last = tuple(rows[-1][columns.index(column)] for column in key)
+
+    def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
+        return super()._titled(title, source, back) if self._current else []
 
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
