@@ -43,6 +43,7 @@ from qa_search.types import Passage, Post
 _SEED = 11
 _ADDED = 1000
 _REPEATS = 7
+_COMPLAINT = "back of my thigh has ached for months, PT did nothing"
 
 
 def sentences() -> dict[str, list[str]]:
@@ -241,11 +242,12 @@ def run_command(real_index: Path, complaints: Path, posts: int, memory: int, wor
     build_index(ROOT / "data" / "archive", small)
     texts = texts_of(complaints)
     ask(index, texts[0])
-    rounds = [(ask(small, text), ask(index, text)) for text in texts[:_REPEATS]]
-    results["one_shot_s"] = {
-        "sample_archive": statistics.median(pair[0] for pair in rounds),
-        "large": statistics.median(pair[1] for pair in rounds),
-    }
+    for name, asked in (("one_shot_s", [_COMPLAINT] * _REPEATS), ("one_shot_long_s", texts[:_REPEATS])):
+        rounds = [(ask(small, text), ask(index, text)) for text in asked]
+        results[name] = {
+            "sample_archive": statistics.median(pair[0] for pair in rounds),
+            "large": statistics.median(pair[1] for pair in rounds),
+        }
     results["searches"] = in_another_process("search", str(index), str(complaints))
     click.echo(json.dumps(results))
     save("large_archive", results)

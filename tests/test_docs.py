@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks import scaling_plot
 from benchmarks.reliability import PAGE, page_with, table
 from qa_search.archives import BUILT_IN_READERS
 from qa_search.archives.records import ROLES, normal_name
@@ -58,6 +59,11 @@ def test_the_counts_of_what_was_tried_are_those_that_were_measured() -> None:
     """In docs/reliability.md: run ``python -m benchmarks.reliability`` when they are not."""
     page = PAGE.read_text(encoding="utf-8")
     assert page == page_with(table(), page)
+
+
+def test_the_table_of_large_archives_is_what_was_measured() -> None:
+    """In docs/scaling.md: run ``python -m benchmarks.scaling_plot`` when it is not."""
+    assert scaling_plot.table() in (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_reliability_names_every_test_of_it() -> None:

@@ -7,6 +7,7 @@ one, until they are put into lists, too. So adding posts costs what the new ones
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any, cast
 import faiss
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from qa_search.embedders.base import Vectors
-from qa_search.files import BlockSums
+from qa_search.files import BLOCKS_SUFFIX, open_file, read_file
 from qa_search.stores.arrays import map_array, write_array
 from qa_search.stores.rows import RowStore, rows_name
 from qa_search.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
@@ -34,6 +36,7 @@ EXACT_FILTERED = 16_384
 # Codes are not quite the vectors: so many times as many candidates as are wanted are ranked by the vectors themselves.
 _CANDIDATES = {"ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
 _ROWS_AT_ONCE = 8192
+_SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
 
 
@@ -265,11 +268,47 @@ class InvertedStore(VectorStore):
         return vectors
 
 
-class _CheckedLists:
-    """Compares each list with what was written when it is first looked at; the centres and sizes at once.
+def write_list_sums(path: Path, lists: faiss.IndexIVF) -> None:
+    """Write beside finished lists the hash of what describes them, and of each list.
 
-    FAISS maps the file. It writes what describes the lists first, then of each list its codes and its numbers.
+    Raises:
+        OSError: if it cannot be written.
     """
+    held = _ListBytes(path, lists)
+    sums = [held.head(), *(held.of(number) for number in range(lists.nlist))]
+    path.with_name(path.name + BLOCKS_SUFFIX).write_bytes(np.asarray(sums, _SUM_KIND).tobytes())
+
+
+class _ListBytes:
+    """Hashes what describes mapped lists, which FAISS writes first, and each list: its codes and its numbers."""
+
+    def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
+        self._path = path
+        self._lists = cast(Any, lists.invlists)
+        self._code_size = lists.code_size
+        self._sizes = [self._lists.list_size(number) for number in range(lists.nlist)]
+
+    def head(self) -> int:
+        """Hash the beginning of the file."""
+        size = self._path.stat().st_size - sum(self._sizes) * (self._code_size + np.dtype(np.int64).itemsize)
+        if size <= 0:
+            raise ValueError("it is shorter than its lists")
+        with os.fdopen(open_file(self._path), "rb") as stream:
+            return xxhash.xxh3_64_intdigest(stream.read(size))
+
+    def of(self, number: int) -> int:
+        """Hash a list, where FAISS will read it."""
+        hashed = xxhash.xxh3_64()
+        size = self._sizes[number]
+        if size:
+            view: Any = faiss.rev_swig_ptr
+            hashed.update(view(self._lists.get_codes(number), size * self._code_size))
+            hashed.update(view(self._lists.get_ids(number), size))
+        return hashed.intdigest()
+
+
+class _CheckedLists:
+    """Compares each list with what was written when it is first looked at; what describes them at once."""
 
     def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
         """Check the beginning.
@@ -279,17 +318,10 @@ class _CheckedLists:
             ValueError: if it is not what was written.
         """
         self._path = path
-        self._sums = BlockSums(path)
-        entry = lists.code_size + np.dtype(np.int64).itemsize
-        held: Any = lists.invlists
-        sizes = np.fromiter((held.list_size(number) for number in range(lists.nlist)), np.int64, lists.nlist)
-        ends = np.cumsum(entry * sizes)
-        head = path.stat().st_size - int(ends[-1])
-        if head <= 0:
-            raise ValueError(f"it is shorter than its {lists.nlist} lists")
-        self._read(0, head)
-        self._ends = head + ends
-        self._starts = self._ends - entry * sizes
+        self._bytes = _ListBytes(path, lists)
+        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), _SUM_KIND)
+        if len(self._sums) != lists.nlist + 1 or self._bytes.head() != int(self._sums[0]):
+            raise ValueError("its beginning is not what was written")
         self._seen = np.zeros(lists.nlist, bool)
 
     def require(self, numbers: Ids) -> None:
@@ -299,12 +331,6 @@ class _CheckedLists:
             IndexDamagedError: if one is not.
         """
         for number in numbers[~self._seen[numbers]].tolist():
-            try:
-                self._read(int(self._starts[number]), int(self._ends[number]))
-            except (OSError, ValueError) as error:
-                raise damaged(self._path, str(error)) from error
+            if self._bytes.of(number) != int(self._sums[number + 1]):
+                raise damaged(self._path, f"list {number} is not what was written")
             self._seen[number] = True
-
-    def _read(self, start: int, end: int) -> None:
-        if end > start and len(self._sums.read(end - start, start)) != end - start:
-            raise ValueError("it is shorter than it was")

@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
-from qa_search.files import BLOCKS_SUFFIX, write_block_sums
+from qa_search.files import BLOCKS_SUFFIX
 from qa_search.generations import Generation
-from qa_search.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_row_numbers
+from qa_search.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
 from qa_search.stores.rows import Rows, RowStore, RowWriter
 from qa_search.stores.vectors import Ids, write_faiss
 from qa_search.threads import configured_threads
@@ -186,7 +186,7 @@ class InvertedWriter:
         for block in store.blocks(_BLOCK, lists.ntotal):
             lists.add(block)
         write_faiss(lists, self._folder / LISTS_NAME)
-        write_block_sums(self._folder / LISTS_NAME)
+        write_list_sums(self._folder / LISTS_NAME, lists)
         record.pop("recall", None)  # other lists than it was measured with
         return {**record, "covered": store.count, "probes": record.get("probes", 1)}
 

@@ -6,6 +6,7 @@ Not mapped into memory: of a large index only what the last searches read would 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,18 +110,19 @@ class RowStore:
         for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(wanted)], strict=True):
             if start < end:
                 run = wanted[start:end]
-                vectors[start:end] = self._run(int(run[0]), int(run[-1]) + 1)[run - run[0]]
+                first = int(run[0])
+                read = self._run(int(files[start]) - 1, first, int(run[-1]) + 1)
+                vectors[start:end] = read if len(read) == len(run) else read[run - first]
         return vectors[back]
 
     def blocks(self, size: int, start: int = 0) -> Iterator[Vectors]:
         """Yield all vectors from a row on, in order, up to so many at a time."""
-        for first, last in zip(self._ends[:-1].tolist(), self._ends[1:].tolist(), strict=True):
+        for file, (first, last) in enumerate(pairwise(self._ends.tolist())):
             for at in range(max(first, start), last, size):
-                yield self._run(at, min(at + size, last))
+                yield self._run(file, at, min(at + size, last))
 
-    def _run(self, start: int, end: int) -> Vectors:
+    def _run(self, file: int, start: int, end: int) -> Vectors:
         """Read rows that follow one another in one file."""
-        file = int(np.searchsorted(self._ends, start, "right")) - 1
         first = start - int(self._ends[file])
         data = self._files[file].read((end - start) * self._width, first * self._width)
         return np.frombuffer(data, _KIND).reshape(end - start, self._dimension)
