@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import statistics
 import subprocess
@@ -176,10 +175,14 @@ def searches(index: Path, complaints: list[str]) -> dict[str, Any]:
         for name, times in taken.items()
         for what, value in (("median_ms", statistics.median(times)), ("p99_ms", statistics.quantiles(times, n=100)[-1]))
     }
+    return found | memory_now()
+
+
+def memory_now() -> dict[str, int]:
+    """Return what this process holds and has held. Not by getrusage, which counts the parent's memory, too."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines())
-    for name, label in (("VmRSS", "resident_mb"), ("RssAnon", "anonymous_mb"), ("VmHWM", "peak_mb")):
-        found[label] = int(status[name].split()[0]) // 1024
-    return found
+    labels = {"VmRSS": "resident_mb", "RssAnon": "anonymous_mb", "VmHWM": "peak_mb"}
+    return {label: int(status[name].split()[0]) // 1024 for name, label in labels.items()}
 
 
 def in_another_process(*arguments: str, threads: str = "1") -> dict[str, Any]:
@@ -216,8 +219,7 @@ def search_command(index: Path, complaints: Path) -> None:
 def build_command(archives: tuple[Path, ...], index: Path, memory: int) -> None:
     """Build, and print what it took."""
     report = build_index(archives, index, memory=memory)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    click.echo(json.dumps({**report.to_dict(), "peak_mb": peak}))
+    click.echo(json.dumps({**report.to_dict(), **memory_now()}))
 
 
 @main.command("run")
