@@ -29,8 +29,9 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from qa_search import SearchIndex, build_index
+from qa_search.cli import cli
 from qa_search.cli.prompt import _Choices, _FileHistory, converse
-from qa_search.cli.shell import _MAX_LINE_BYTES, COMMANDS, Shell, shell
+from qa_search.cli.shell import _MAX_LINE_BYTES, COMMANDS, Shell
 from tests.cli.words import use_words
 from tests.helpers import ROOT, WordsEmbedder, page, seal, write_jsonl, write_pages
 
@@ -332,7 +333,7 @@ def test_no_line_ends_the_shell(index: SearchIndex, capsys: pytest.CaptureFixtur
 def piped(index_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str | bytes], Result]:
     """The command, with lines from standard input."""
     use_words(monkeypatch)
-    return lambda text: CliRunner().invoke(shell, ["--index", str(index_path)], input=text)
+    return lambda text: CliRunner().invoke(cli, ["shell", "--index", str(index_path)], input=text)
 
 
 def test_lines_are_read_from_a_pipe(piped: Callable[[str | bytes], Result]) -> None:
@@ -362,7 +363,7 @@ def test_a_pipe_may_hold_anything(piped: Callable[[str | bytes], Result]) -> Non
 def test_a_model_that_is_not_there_is_told_with_the_first_question(index_path: Path, tmp_path: Path) -> None:
     """Loading it in the background does not end the shell, and what needs no model still works."""
     lines = "knee1\n:info\n"
-    result = CliRunner().invoke(shell, ["--index", str(index_path), "--model", str(tmp_path)], input=lines)
+    result = CliRunner().invoke(cli, ["shell", "--index", str(index_path), "--model", str(tmp_path)], input=lines)
     assert result.exit_code == 0
     (message,) = result.stderr.splitlines()
     assert "model" in message
