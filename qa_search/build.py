@@ -29,9 +29,10 @@ from qa_search.encoders import (
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError, SetAsideError, StoreError
+from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError, SetAsideError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES, Splitter
+from qa_search.places import open_writer
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
 from qa_search.retrieval import Retriever
@@ -142,7 +143,7 @@ def build_index(
     except StopIteration:
         where = _listed(paths) or "no source"
         raise NoPostsError(f"{where}: no files to read. Name archive files, or folders of them.") from None
-    database = _database(store, shards)
+    database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
         if database is not None:
             stack.enter_context(database.writing())
@@ -232,21 +233,6 @@ def build_index(
         model=encoder.embedder.model_id.name,
         **counts,
     )
-
-
-def _database(store: str | None, shards: Sequence[str]) -> PostgresWriter | None:
-    """Return what loads the index into a database, if one is wanted."""
-    if store is None:
-        if shards:
-            raise StoreError("shards belong to a database: name it as the store")
-        return None
-    try:
-        from qa_search.stores.postgres.load import PostgresWriter
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
-        ) from error
-    return PostgresWriter(store, shards)
 
 
 def _load(

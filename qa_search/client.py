@@ -22,7 +22,7 @@ import httpx2
 
 from qa_search import errors
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
+from qa_search.questions import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
 from qa_search.text import clean_text
 from qa_search.types import OtherPost, Post, SearchResult
 

@@ -30,7 +30,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 
@@ -151,51 +151,6 @@ class Generation:
         changed = self.watch.changed()
         if changed is not None:
             raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")
-
-
-class OpenGeneration(Protocol):
-    """A generation that is open for searching, in a folder or elsewhere."""
-
-    @property
-    def name(self) -> str:
-        """The generation's name."""
-
-    @property
-    def folder(self) -> Path:
-        """What messages call its place."""
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """What is said of it."""
-
-    def require_unchanged(self) -> None:
-        """Make sure that what is open is still what was opened, by this process."""
-
-    def open_stores(self) -> Stores:
-        """Open what a search needs."""
-
-
-class IndexPlace(Protocol):
-    """Where an index is: a folder or a database. It is the same to those who search."""
-
-    @property
-    def path(self) -> str | Path:
-        """What messages call it."""
-
-    def pointer(self) -> tuple[str, str]:
-        """Return the name of the generation that answers and its manifest's SHA-256, without opening it."""
-
-    def open_current(self, use: Callable[[OpenGeneration], T]) -> T:
-        """Open the generation that answers by ``use``."""
-
-    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
-        """Open the files of the exported encoder that a manifest names."""
-
-    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
-        """Compare every byte of an encoder with what was written."""
-
-    def close(self) -> None:
-        """Close what belongs to no generation."""
 
 
 class IndexFolder:

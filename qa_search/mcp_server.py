@@ -17,7 +17,8 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from qa_search.errors import IndexFolderError, QASearchError
-from qa_search.search import DEFAULT_TOP_K, SearchIndex
+from qa_search.questions import DEFAULT_TOP_K
+from qa_search.search import SearchIndex
 from qa_search.text import visible
 from qa_search.types import FIELDS, AnswerPart, Hit, OtherPost, Post, SearchResult, to_jsonable
 

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import os
-import re
 import reprlib
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qa_search.complaints import read_complaints
-from qa_search.dates import parse_bound
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
 from qa_search.embedders.encoder import OnnxEmbedder
 from qa_search.embedders.locate import hash_model
-from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError, StoreError
-from qa_search.generations import IndexFolder, IndexPlace, OpenGeneration
+from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
 from qa_search.hits import HitReader
 from qa_search.manifest import find_flaw
+from qa_search.places import IndexPlace, OpenGeneration, open_place
+from qa_search.questions import (
+    DEFAULT_TOP_K,
+    MAX_COMPLAINT_CHARACTERS,
+    checked_texts,
+    make_filters,
+    require_k,
+    require_probability,
+)
 from qa_search.ranking.confidence import Confidence
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.retrieval import Ranked, Retriever
@@ -35,16 +41,7 @@ if TYPE_CHECKING:
     from qa_search.reranking import Reranker
 
 DEFAULT_INDEX = "index"
-_DATABASES = ("postgresql://", "postgres://")
-DEFAULT_TOP_K = 5
-MAX_TOP_K = 10_000
-MAX_COMPLAINT_CHARACTERS = 100_000
 _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
-# The text of a filter: SQLite takes long over patterns of many stars.
-_MAX_FILTER_CHARACTERS = 1000
-_MAX_STARS = 16
-_MAX_TAGS = 100
-_YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
@@ -147,7 +144,7 @@ class SearchIndex:
         Raises:
             IndexFolderError: if there is no index, or it is damaged or of another format.
         """
-        return cls(_place(path), model)
+        return cls(open_place(path), model)
 
     @computing
     def refresh(self) -> bool:
@@ -230,10 +227,10 @@ class SearchIndex:
 
         ``took_ms`` is each one's equal share of the time.
         """
-        queries = _checked_texts(texts)
-        _require_k(k)
+        queries = checked_texts(texts)
+        require_k(k)
         filters = make_filters(since, until, source, tags)
-        _require_probability(min_confidence)
+        require_probability(min_confidence)
         return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
 
     @computing
@@ -280,7 +277,7 @@ class SearchIndex:
             QueryError: if a text is blank.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return embed_whole_queries(self._ready().embedder, _checked_texts(texts))
+        return embed_whole_queries(self._ready().embedder, checked_texts(texts))
 
     @computing
     def run(
@@ -297,8 +294,8 @@ class SearchIndex:
         for name in rankings:
             if not isinstance(name, str) or name not in RANKINGS:
                 raise QueryError(f"no ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
-        queries = _checked_texts(texts)
-        _require_k(k)
+        queries = checked_texts(texts)
+        require_k(k)
         opened = self._ready()
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
@@ -343,7 +340,7 @@ class SearchIndex:
         Raises:
             QueryError: if there is no such post, or as `search`.
         """
-        _require_k(k)
+        require_k(k)
         opened = self._ready()
         posts = opened.retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
@@ -426,123 +423,8 @@ class SearchIndex:
         return opened
 
 
-def is_database(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path is the address of a database."""
-    return isinstance(path, str) and path.startswith(_DATABASES)
-
-
-def _place(path: str | os.PathLike[str]) -> IndexPlace:
-    if not isinstance(path, str) or not is_database(path):
-        return IndexFolder(path)
-    try:
-        from qa_search.stores.postgres.index import PostgresIndex
-    except ModuleNotFoundError as error:
-        raise StoreError(
-            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
-        ) from error
-    return PostgresIndex(path)
-
-
-def make_filters(
-    since: str | date | None = None,
-    until: str | date | None = None,
-    source: str | None = None,
-    tags: Sequence[str] = (),
-) -> Filters:
-    """Check what a search is limited to.
-
-    Raises:
-        QueryError: if a date is none.
-    """
-    if not isinstance(tags, Iterable):
-        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
-    tags = (tags,) if isinstance(tags, str) else tuple(tags)
-    if len(tags) > _MAX_TAGS:
-        raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
-    given = [("tag", tag) for tag in tags] + ([] if source is None else [("source", source)])
-    for name, text in given:
-        if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
-            raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
-    if source is not None and source.count("*") > _MAX_STARS:
-        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
-    return Filters(
-        since=None if since is None else _bound(since, "since"),
-        until=None if until is None else _after(until),
-        source=None if source is None else clean_text(source),
-        tags=tuple(map(clean_text, tags)),
-    )
-
-
-def _bound(value: str | date, name: str) -> str:
-    if not isinstance(value, str | date):
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
-    bound = value.isoformat() if isinstance(value, date) else parse_bound(value)
-    if bound is None:
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
-    return bound
-
-
-def _after(value: str | date) -> str:
-    """Return the first moment after a day, month or year."""
-    bound = _bound(value, "until")
-    if len(bound) > len("2015-06-30"):
-        return bound + "\uffff"  # a moment: itself included
-    try:
-        day = date.fromisoformat(bound)
-    except ValueError as error:
-        raise QueryError(f"until: {reprlib.repr(value)} is no date ({error})") from error
-    parts = 3
-    if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
-        parts = 2 if coarse[1] else 1
-    if day.year == date.max.year:
-        return bound + "\uffff"
-    if parts == 1:
-        return day.replace(year=day.year + 1).isoformat()
-    if parts == 2:
-        return (day.replace(day=28) + timedelta(days=4)).replace(day=1).isoformat()
-    return (day + timedelta(days=1)).isoformat()
-
-
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:
     rows = ranked.order[:k]
     posts = ranked.candidates.posts[rows].tolist()
     names = stored.source_ids(posts)
     return [(tuple(names[post]), score) for post, score in zip(posts, ranked.scores[rows].tolist(), strict=True)]
-
-
-def _require_k(k: int) -> None:
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
-        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}")
-
-
-def _require_probability(min_confidence: float | None) -> None:
-    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
-    if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
-        raise QueryError(f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}")
-
-
-def _checked_texts(texts: Iterable[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise QueryError("expected a list of texts, not a single text: use search() for that")
-    if not isinstance(texts, Iterable):
-        raise QueryError(f"expected a list of texts, not {type(texts).__name__}")
-    return [require_text(text) for text in texts]
-
-
-def require_text(text: str) -> str:
-    """Return a complaint as it is searched for.
-
-    Raises:
-        QueryError: if it is no text, blank or too long.
-    """
-    if not isinstance(text, str):
-        raise QueryError(f"expected a text, not {type(text).__name__}")
-    if len(text) > MAX_COMPLAINT_CHARACTERS:
-        raise QueryError(
-            f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
-            "most. Leave out what does not belong to the complaint."
-        )
-    cleaned = clean_text(text)
-    if not any(character.isprintable() and not character.isspace() for character in cleaned):
-        raise QueryError("the text to search for is empty. Describe the complaint in a few words.")
-    return cleaned

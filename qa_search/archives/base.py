@@ -96,6 +96,10 @@ class Limits:
                 raise ValueError(f"{limit.name}={getattr(self, limit.name)}: a limit is at least 1")
 
 
+class UnknownCompressionError(Exception):
+    """A member is packed in a way that is not read."""
+
+
 class OverLimitError(ArchiveError):
     """A file, or something in it, is larger than one of the `Limits`: it is set aside, and the rest is read."""
 

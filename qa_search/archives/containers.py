@@ -15,7 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from qa_search.archives.base import ArchiveFile, Limits, ReadOptions, format_size, require_scratch
+from qa_search.archives.base import (
+    ArchiveFile,
+    Limits,
+    ReadOptions,
+    UnknownCompressionError,
+    format_size,
+    require_scratch,
+)
 from qa_search.archives.gzips import GZIP_MAGIC, open_gzip
 from qa_search.archives.zips import ZIP_MAGICS, open_entry, zip_entries
 from qa_search.errors import ArchiveError, SourceNotFoundError, UnknownFormatError
@@ -180,7 +187,7 @@ def _damage_named(file: ArchiveFile) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's
-        kind = "cannot be unpacked" if isinstance(error, NotImplementedError) else "is damaged or cut short"
+        kind = "cannot be unpacked" if isinstance(error, UnknownCompressionError) else "is damaged or cut short"
         raise file.damaged(f"the archive {kind} ({str(error) or type(error).__name__})") from error
 
 

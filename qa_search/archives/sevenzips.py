@@ -17,6 +17,8 @@ import py7zr.compressor
 import py7zr.exceptions
 import py7zr.io
 
+from qa_search.archives.base import UnknownCompressionError
+
 _HEADER_START = struct.Struct("<12xQ")
 _SIGNATURE_BYTES = 32
 _HEADER_BYTES_PER_FILE = 256
@@ -104,7 +106,7 @@ class _NoPpmd:
     """Refuses what is packed by PPMd, which few archives are."""
 
     def __init__(self, properties: bytes, block_size: int) -> None:
-        raise NotImplementedError(
+        raise UnknownCompressionError(
             "PPMd is not read, as its decoder crashes on damaged archives: unpack it, or pack it by 7-Zip's own methods"
         )
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from qa_search.archives.base import UnknownCompressionError
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
@@ -88,7 +90,7 @@ def open_entry(stream: BinaryIO, entry: ZipEntry) -> BinaryIO:
 
     Raises:
         zipfile.BadZipFile: if the entry is not where the directory says, and while reading, if it is damaged.
-        NotImplementedError: if it is compressed in a way that Python does not know.
+        UnknownCompressionError: if it is compressed in a way that Python does not know.
     """
     stream.seek(entry.offset)
     header = stream.read(_LOCAL.size)
@@ -190,7 +192,7 @@ class _EntryStream(io.RawIOBase):
             sizes = {"dict_size": max(min(dictionary, entry.size), 1 << 12)}
             lzma1 = {"id": lzma.FILTER_LZMA1, "lc": bits % 9, "lp": bits // 9 % 5, "pb": bits // 45, **sizes}
             return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
-        raise NotImplementedError(f"compression method {entry.method} is not known")
+        raise UnknownCompressionError(f"compression method {entry.method} is not known")
 
 
 def _directory(stream: BinaryIO) -> tuple[int, int, int]:

@@ -18,7 +18,8 @@ from qa_search import export
 from qa_search.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.cli.page import printable, render_result
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search import DEFAULT_TOP_K, SearchIndex
+from qa_search.questions import DEFAULT_TOP_K
+from qa_search.search import SearchIndex
 from qa_search.types import SearchResult
 
 if TYPE_CHECKING:

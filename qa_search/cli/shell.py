@@ -21,7 +21,8 @@ from qa_search import export
 from qa_search.cli.options import model_option, place_option
 from qa_search.cli.page import printable, render_result, use_colour
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search import DEFAULT_TOP_K, MAX_TOP_K, SearchIndex, make_filters
+from qa_search.questions import DEFAULT_TOP_K, MAX_TOP_K, make_filters
+from qa_search.search import SearchIndex
 from qa_search.text import clean_text
 from qa_search.types import Hit, OtherPost, Post, SearchResult
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
@@ -243,31 +244,31 @@ class PostWriter:
             self._db.executemany("INSERT OR IGNORE INTO page_title VALUES (?, ?)", folded)
 
 
-class PostQueries:
+class PostQueries(ABC):
     """Reads the posts of one generation, from whichever database holds these tables."""
 
     # The aggregate that lists the ids of a group as JSON.
     _ids_as_json = "json_group_array(source_id)"
 
+    @abstractmethod
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query; ``kinds`` as in `ReadOnlyDatabase.all`.
 
         Raises:
             IndexDamagedError: if they cannot be read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _damaged(self, what: object) -> IndexDamagedError:
         """Make the error that says where and what is damaged."""
-        raise NotImplementedError
 
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         """Return the condition on ``entry e`` and its parameters."""
         return filters.sql()
 
+    @abstractmethod
     def close(self) -> None:
         """Close what is open."""
-        raise NotImplementedError
 
     def counts(self) -> dict[str, int]:
         """Count what a manifest counts."""

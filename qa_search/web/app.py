@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
-from qa_search.search import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS, SearchIndex
+from qa_search.questions import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
+from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 from qa_search.web.guards import App, Guards, Receive, Scope, Send, error_response
 from qa_search.web.pages import Form, PostView, error_page, post_page, search_page

@@ -18,7 +18,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.embedders import Vectors
-from qa_search.search import make_filters
+from qa_search.questions import make_filters
 from qa_search.stores.filters import Filters
 from qa_search.stores.lexical import query_weights
 from qa_search.stores.postgres import readers

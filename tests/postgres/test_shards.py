@@ -17,7 +17,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.errors import StoreError
-from qa_search.search import make_filters
+from qa_search.questions import make_filters
 from qa_search.stores.postgres import load
 from qa_search.stores.postgres.connections import Address
 from qa_search.stores.postgres.index import StoredGeneration

@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from qa_search import SearchIndex, build_index
 from qa_search.cli import cli
 from qa_search.errors import ModelError, QASearchError, QueryError
-from qa_search.search import MAX_COMPLAINT_CHARACTERS, MAX_TOP_K, make_filters
+from qa_search.questions import MAX_COMPLAINT_CHARACTERS, MAX_TOP_K, make_filters
 from qa_search.stores.vectors import VectorWriter
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
