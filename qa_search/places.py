@@ -78,6 +78,11 @@ def open_place(path: str | os.PathLike[str]) -> IndexPlace:
         StoreError: if it is the address of a database that cannot be used.
     """
     if not is_database(path):
+        scheme, address, _rest = os.fspath(path).partition("://")
+        if address:  # not repeated: it may hold a password
+            raise StoreError(
+                f"{scheme}:// is no place of an index: open a folder, or a database by postgresql://USER@HOST/DATABASE"
+            )
         return IndexFolder(path)
     place: IndexPlace = _postgres("index").PostgresIndex(path)
     return place

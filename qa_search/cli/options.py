@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from qa_search.places import is_database
 from qa_search.search import DEFAULT_INDEX
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -47,8 +48,22 @@ def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Deco
     """--store: a database."""
     named = f" [env: {variable}]" if variable else ""
     return click.option(
-        "--store", envvar=variable, metavar="URL", help=f"{what} Such as postgresql://USER@HOST/DATABASE.{named}"
+        "--store",
+        envvar=variable,
+        metavar="URL",
+        callback=_require_database,
+        help=f"{what} Such as postgresql://USER@HOST/DATABASE.{named}",
     )
+
+
+def _require_database(context: click.Context, option: click.Parameter, store: str | None) -> str | None:
+    if store is None or is_database(store):
+        return store
+    source = context.get_parameter_source("store")
+    typed = source is click.core.ParameterSource.COMMANDLINE
+    # Not repeated: it may hold a password.
+    message = "not the address of a PostgreSQL database, such as postgresql://USER@HOST/DATABASE."
+    raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
 
 
 def chosen_place(index_path: str | None, store: str | None) -> str | None:

@@ -82,7 +82,7 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
             return kind
     least = -(-index_bytes("ivf-pq", passages, dimension) // _MB)
     raise VectorIndexError(
-        f"--memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:,.0f} MB are "
+        f"--memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
         f"allowed. Build with --memory {least}MB or more. What was there before still answers."
     )
 

@@ -223,6 +223,23 @@ def test_what_cannot_be_used_is_status_3_with_one_message(make: Any, message: st
     assert not (tmp_path / "index" / "CURRENT").exists()
 
 
+@pytest.mark.parametrize("address", ["mysql://me:hush@example.org/x", "hush", "host=db password=hush", ""])
+def test_an_address_of_no_database_is_refused_unread(address: str, index: Path, tmp_path: Path) -> None:
+    """By every command that takes one, typed or from the environment, and not repeated: passwords are in them."""
+    for command in (["query", "knee"], ["build", tmp_path], ["info"], ["serve"], ["eval"]):
+        result = run(*command, "--store", address)
+        assert (result.exit_code, "'--store'" in result.output) == (2, True), result.output
+        assert "hush" not in result.output
+    result = run("query", "knee", QA_SEARCH_STORE=address or "x")
+    assert (result.exit_code, "QA_SEARCH_STORE" in result.output) == (2, True), result.output
+    assert "hush" not in result.output
+    result = query(index, "knee", QA_SEARCH_INDEX="mysql://me:hush@example.org/x")
+    assert result.exit_code == 0
+    result = run("info", QA_SEARCH_INDEX="mysql://me:hush@example.org/x")
+    assert (result.exit_code, "mysql:// is no place" in result.stderr) == (3, True), result.output
+    assert "hush" not in result.output
+
+
 def test_an_index_made_with_another_model_is_refused(index: Path, tmp_path: Path) -> None:
     """Naming both; a copy of the right model elsewhere is accepted."""
     from qa_search.embedders import locate_model

@@ -198,6 +198,8 @@ def test_the_kind_follows_the_size_and_the_memory() -> None:
     assert choose_kind(100, 384, 1) == "flat"
     with pytest.raises(VectorIndexError, match=r"--memory: 5,000,000 passages take at least (\d+) MB") as told:
         choose_kind(5_000_000, 384, 100_000_000)
+    with pytest.raises(VectorIndexError, match=r"where 0\.01 MB are allowed"):
+        choose_kind(60_000, 384, 10_000)
     least = int(str(told.value).split("at least ")[1].split()[0])
     assert choose_kind(5_000_000, 384, least * 1_000_000) == "ivf-pq"
     assert index_bytes("ivf-pq", 5_000_000, 384) <= least * 1_000_000
