@@ -1,6 +1,8 @@
-"""A whole index of a large archive: a question from the shell, searches in one process, memory, and adding 1,000 posts.
+"""Whole indexes of large archives: a question from the shell, searches in one process, memory, and adding 1,000 posts.
 
-    python -m benchmarks.large_archive REAL_INDEX COMPLAINTS [--posts 250000]
+    python -m benchmarks.large_archive run REAL_INDEX COMPLAINTS [--posts 1900,19000,190000]
+
+Each size is tried with the kind of vector index that a build chooses, and with exact search beside it.
 
 Posts are put together, seeded, from the sentences of the sample archive. Splitting and embedding so many would take an
 hour or more here: passages are cut at fixed places and their vectors are made from the real ones of REAL_INDEX (see
@@ -33,7 +35,14 @@ from qa_search.generations import IndexFolder
 from qa_search.retrieval import Retriever
 from qa_search.sentences import split_sentences
 from qa_search.stores.inverted import InvertedStore
-from qa_search.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL, InvertedWriter, choose_kind, tune
+from qa_search.stores.inverted_writer import (
+    DEFAULT_MEMORY,
+    DEFAULT_RECALL,
+    InvertedWriter,
+    Kind,
+    choose_kind,
+    tune,
+)
 from qa_search.stores.lexical import LexicalWriter
 from qa_search.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
 from qa_search.stores.vectors import VectorWriter
@@ -90,8 +99,8 @@ def cut(post: Post) -> Iterator[KeyedPassage]:
             yield Passage(cast(Any, side), start, end), passage_key(text[start:end])
 
 
-def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], memory: int) -> dict[str, float]:
-    """Make the first generation; return the seconds that each part took."""
+def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | None, memory: int) -> dict[str, float]:
+    """Make the first generation, of the kind that a build chooses if none is named; return each part's seconds."""
     build_index(ROOT / "data" / "archive", index)
     folder = IndexFolder(index)
     manifest = {**folder.current().manifest}
@@ -114,7 +123,7 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], memory: int) ->
         taken["words"] = time.perf_counter() - started
         started = time.perf_counter()
         dimension = real.shape[1]
-        kind = choose_kind(writer.passages, dimension, memory)
+        kind = kind or choose_kind(writer.passages, dimension, memory)
         blocks = made(real, 0, writer.passages)
         record: dict[str, Any] = {"kind": kind}
         if kind == "flat":
@@ -149,12 +158,40 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], memory: int) ->
     return taken
 
 
-def ask(index: Path, complaint: str) -> float:
-    """Ask by the command, in a new process; return the seconds."""
+def ask(index: Path, complaint: str, *, cold: bool = False) -> float:
+    """Ask by the command, in a new process, its index out of the system's cache if ``cold``; return the seconds."""
+    if cold:
+        forget(index)
     started = time.perf_counter()
     command = [sys.executable, "-m", "qa_search", "query", "--json", "--index", str(index), complaint]
-    subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
-    return time.perf_counter() - started
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    taken = time.perf_counter() - started
+    if done.returncode not in (0, 1):
+        raise click.ClickException(done.stderr.decode())
+    return taken
+
+
+def forget(index: Path) -> None:
+    """Have the system forget what it holds of an index's files: the next process reads them from the disk."""
+    for path in index.rglob("*"):
+        if path.is_file():
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+                os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            finally:
+                os.close(descriptor)
+
+
+def questions(index: Path, small: Path, texts: list[str]) -> dict[str, dict[str, float]]:
+    """Ask an index and, in turn, that of the sample archive; return the seconds, medians."""
+    ask(index, texts[0])
+    found = {}
+    for name, asked in (("short", [_COMPLAINT] * _REPEATS), ("long", texts[:_REPEATS])):
+        rounds = [(ask(small, text), ask(index, text), ask(index, text, cold=True)) for text in asked]
+        medians = [statistics.median(times) for times in zip(*rounds, strict=True)]
+        found[name] = dict(zip(("sample_archive", "warm", "cold"), medians, strict=True))
+    return found
 
 
 def searches(index: Path, complaints: list[str]) -> dict[str, Any]:
@@ -225,43 +262,45 @@ def build_command(archives: tuple[Path, ...], index: Path, memory: int) -> None:
 @main.command("run")
 @click.argument("real_index", type=click.Path(exists=True, path_type=Path))
 @click.argument("complaints", type=click.Path(exists=True, path_type=Path))
-@click.option("--posts", default=250_000, show_default=True)
+@click.option("--posts", default="1900,19000,190000", show_default=True)
 @click.option("--memory", default=DEFAULT_MEMORY, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path("large-work"), help="Where gigabytes may lie.")
-def run_command(real_index: Path, complaints: Path, posts: int, memory: int, work: Path) -> None:
-    """Make the index, search it, add posts to it."""
+def run_command(real_index: Path, complaints: Path, posts: str, memory: int, work: Path) -> None:
+    """Make each index, search it, add posts to it."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     with SearchIndex.open(real_index) as opened:
         real = stored_vectors(opened)
-    archive, more, index = work / "archive.jsonl", work / "more.jsonl", work / "index"
-    write_archive(archive, records(posts))
-    results: dict[str, Any] = {"posts": posts, "seed_s": seed(index, archive, real, memory)}
-    with SearchIndex.open(index) as opened:
-        info = opened.info()
-    results |= {"counts": info.counts, "vector_index": info.vector_index, "disk_mb": info.bytes / 1e6}
     small = work / "small"
     build_index(ROOT / "data" / "archive", small)
-    texts = texts_of(complaints)
-    ask(index, texts[0])
-    for name, asked in (("one_shot_s", [_COMPLAINT] * _REPEATS), ("one_shot_long_s", texts[:_REPEATS])):
-        rounds = [(ask(small, text), ask(index, text)) for text in asked]
-        results[name] = {
-            "sample_archive": statistics.median(pair[0] for pair in rounds),
-            "large": statistics.median(pair[1] for pair in rounds),
-        }
-    results["searches"] = in_another_process("search", str(index), str(complaints))
-    click.echo(json.dumps(results))
-    save("large_archive", results)
-    same = in_another_process("build", str(archive), str(index), f"--memory={memory}", threads="2")
-    write_archive(more, records(_ADDED, posts))
-    added = in_another_process("build", str(archive), str(more), str(index), f"--memory={memory}", threads="2")
-    results |= {"rebuilt_unchanged": same, "added": added, "one_shot_after_s": ask(index, texts[1])}
-    results["searches_after"] = in_another_process("search", str(index), str(complaints))
-    for report in (same, added):
-        report.pop("index")
-    click.echo(json.dumps(results))
-    save("large_archive", results)
+    rows: list[dict[str, Any]] = []
+    for size in map(int, posts.split(",")):
+        archive, more = work / "archive.jsonl", work / "more.jsonl"
+        write_archive(archive, records(size))
+        write_archive(more, records(_ADDED, size))
+        for kind in (None, "flat"):
+            if kind and rows[-1]["vector_index"]["kind"] == kind:
+                continue
+            index = work / "index"
+            row: dict[str, Any] = {"posts": size, "chosen": kind is None}
+            row["seed_s"] = seed(index, archive, real, kind, memory)
+            with SearchIndex.open(index) as opened:
+                info = opened.info()
+            row |= {"counts": info.counts, "vector_index": info.vector_index, "disk_mb": info.bytes / 1e6}
+            row["one_shot_s"] = questions(index, small, texts_of(complaints))
+            row["searches"] = in_another_process("search", str(index), str(complaints))
+            if kind is None:
+                for name, archives in (("unchanged", [archive]), ("added", [archive, more])):
+                    report = in_another_process(
+                        "build", *map(str, archives), str(index), f"--memory={memory}", threads="2"
+                    )
+                    report.pop("index")
+                    row[name] = report
+                row["one_shot_after_s"] = questions(index, small, texts_of(complaints))
+            rows.append(row)
+            click.echo(json.dumps(row))
+            save("large_archive", {"rows": rows})
+            shutil.rmtree(index)
 
 
 if __name__ == "__main__":

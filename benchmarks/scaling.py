@@ -1,11 +1,13 @@
 """How vector search grows with the archive, side by side with exact search.
 
-    python -m benchmarks.scaling INDEX COMPLAINTS [--sizes 10000,100000,1000000]
+    python -m benchmarks.scaling INDEX COMPLAINTS [--sizes real,10000,100000,1000000]
 
 INDEX is an index of real passages. Real vectors are few; more are made from them by a rule that is stated here and
 seeded: a real vector, plus half the difference of two other real ones, cut to unit length. Differences of real vectors
 spread as real vectors do, and half of one leaves a made vector about as close to its origin (cosine .85) as real
 neighbours are to one another; how close made ones lie to their neighbours is measured too, beside the real.
+
+The size ``real`` stands for the real vectors themselves; only what is added to them is made.
 
 COMPLAINTS is a file of JSON Lines with a ``text`` each. They are embedded by the index's own encoder, and nothing was
 ever tuned on them: how many lists are looked at is set by the archive's own vectors, as in a build.
@@ -23,6 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -64,6 +67,25 @@ def made(real: Array, start: int, end: int) -> Iterator[Array]:
         yield vectors[max(start - first, 0) : end - first]
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """The vectors that are measured: ``plain`` real ones as they are, then made ones."""
+
+    real: Array
+    plain: int = 0
+
+    @property
+    def dimension(self) -> int:
+        """Values in a vector."""
+        return int(self.real.shape[1])
+
+    def blocks(self, start: int, end: int) -> Iterator[Array]:
+        """Yield vectors by their numbers, a block at a time."""
+        for first in range(start, min(end, self.plain), _BLOCK):
+            yield self.real[first : min(first + _BLOCK, end, self.plain)]
+        yield from made(self.real, max(start, self.plain), end)
+
+
 def nearness(real: Array, count: int) -> dict[str, float]:
     """Say how close vectors lie to their closest and tenth neighbour, in the median: made ones and real ones."""
     generator = np.random.default_rng(_SEED)
@@ -75,20 +97,20 @@ def nearness(real: Array, count: int) -> dict[str, float]:
     return found
 
 
-def build(real: Array, folder: Path, count: int, kind: Kind, recall: float) -> dict[str, Any]:
+def build(source: Vectors, folder: Path, count: int, kind: Kind, recall: float) -> dict[str, Any]:
     """Write so many vectors as a build does; return the manifest."""
-    dimension = real.shape[1]
+    dimension = source.dimension
     folder.mkdir(parents=True)
     started = time.perf_counter()
     record: dict[str, Any] = {"kind": kind}
     if kind == "flat":
         shards = VectorWriter(folder, dimension)
-        for vectors in made(real, 0, count):
+        for vectors in source.blocks(0, count):
             shards.add(vectors)
         shards.close()
     else:
         rows = InvertedWriter(folder, dimension, kind)
-        for vectors in made(real, 0, count):
+        for vectors in source.blocks(0, count):
             rows.add(np.full(len(vectors), -1), vectors)
         record = rows.close()
     manifest = manifest_of(folder, dimension, count, record)
@@ -106,25 +128,25 @@ def manifest_of(folder: Path, dimension: int, count: int, record: dict[str, Any]
     return {"files": files, "model": {"dimension": dimension}, "counts": {"passages": count}, "vector_index": record}
 
 
-def add(real: Array, folder: Path, manifest: dict[str, Any], count: int) -> float:
+def add(source: Vectors, folder: Path, manifest: dict[str, Any], count: int) -> float:
     """Write the same vectors and some more into another folder, as the build that follows does; return the seconds."""
     more = folder.with_name("more")
     more.mkdir()
-    dimension = real.shape[1]
+    dimension = source.dimension
     started = time.perf_counter()
     previous = open_vectors(folder, manifest)
     if isinstance(previous, InvertedStore):
         rows = InvertedWriter(more, dimension, previous.record["kind"], (Generation(folder, manifest), previous))
         for start in range(0, count, _BLOCK):
             rows.add(previous.rows_of(np.arange(start, min(start + _BLOCK, count))), np.empty((0, dimension), "f4"))
-        for vectors in made(real, count, count + _ADDED):
+        for vectors in source.blocks(count, count + _ADDED):
             rows.add(np.full(len(vectors), -1), vectors)
         rows.close()
     else:
         shards = VectorWriter(more, dimension)
         for vectors in previous.blocks():
             shards.add(vectors)
-        for vectors in made(real, count, count + _ADDED):
+        for vectors in source.blocks(count, count + _ADDED):
             shards.add(vectors)
         shards.close()
     seconds = time.perf_counter() - started
@@ -154,11 +176,11 @@ def search(folder: Path, manifest: dict[str, Any], queries: Array) -> dict[str, 
     return found
 
 
-def exact_bounds(real: Array, count: int, queries: Array) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Return the ten highest scores of each query among all made vectors, and whose they are."""
+def exact_bounds(source: Vectors, count: int, queries: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Return the ten highest scores of each query among so many vectors, and whose they are."""
     scores, numbers = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     at = 0
-    for vectors in made(real, 0, count):
+    for vectors in source.blocks(0, count):
         scores = np.concatenate([scores, queries @ vectors.T], axis=1)
         numbers = np.concatenate(
             [numbers, np.broadcast_to(np.arange(at, at + len(vectors)), (len(queries), len(vectors)))], 1
@@ -182,7 +204,7 @@ def in_another_process(folder: Path, work: Path) -> dict[str, Any]:
 @click.command()
 @click.argument("index", type=click.Path(exists=True, path_type=Path))
 @click.argument("complaints", type=click.Path(exists=True, path_type=Path))
-@click.option("--sizes", default="10000,100000,1000000", show_default=True)
+@click.option("--sizes", default="real,10000,100000,1000000", show_default=True)
 @click.option("--memory", default=1_000_000_000, show_default=True)
 @click.option("--work", type=click.Path(path_type=Path), default=Path("scaling-work"), help="Where gigabytes may lie.")
 @click.option("--name", default="scaling", show_default=True, help="Of the file of results.")
@@ -203,16 +225,20 @@ def main(index: Path, complaints: Path, sizes: str, memory: int, work: Path, nam
     }
     click.echo(json.dumps(results))
     rows = []
-    for size in map(int, sizes.split(",")):
-        bounds, _ = exact_bounds(real, size, queries)
-        chosen = choose_kind(size, real.shape[1], memory)
+    for wanted in sizes.split(","):
+        plain = wanted == "real"
+        source = Vectors(real, len(real) if plain else 0)
+        size = len(real) if plain else int(wanted)
+        bounds, _ = exact_bounds(source, size, queries)
+        chosen = choose_kind(size, source.dimension, memory)
         kinds: list[Kind] = ["flat"] if size <= flat_up_to else []
-        kinds += [kind for kind in ("ivf-sq8", "ivf-pq") if kind == chosen or (size <= 1_000_000 and size >= 100_000)]
+        every = plain or 100_000 <= size <= 1_000_000
+        kinds += [kind for kind in ("ivf-sq8", "ivf-pq") if every or kind == chosen]
         for kind in kinds:
             folder = work / f"{kind}-{size}"
-            manifest = build(real, folder, size, kind, DEFAULT_RECALL)
+            manifest = build(source, folder, size, kind, DEFAULT_RECALL)
             (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-            adding = add(real, folder, manifest, size)
+            adding = add(source, folder, manifest, size)
             found = in_another_process(folder, work)
             numbers = found.pop("numbers")
             hits = 0
@@ -223,8 +249,8 @@ def main(index: Path, complaints: Path, sizes: str, memory: int, work: Path, nam
             record = manifest["vector_index"]
             size_mb = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
             row = {
-                "passages": size, "kind": kind, "chosen": kind == chosen, "build_s": manifest["seconds"],
-                "measuring_s": manifest["measuring"], "disk_mb": size_mb,
+                "passages": size, "vectors": "real" if plain else "made", "kind": kind, "chosen": kind == chosen,
+                "build_s": manifest["seconds"], "measuring_s": manifest["measuring"], "disk_mb": size_mb,
                 "lists": record.get("lists"), "probes": record.get("probes"), "recall_own": record.get("recall"),
                 "recall_complaints": hits / (10 * len(queries)),
                 "add_s": adding, "add_share": adding / manifest["seconds"],

@@ -57,11 +57,12 @@ from qa_search.types import (
 )
 
 if TYPE_CHECKING:
-    from qa_search.build import Progress, build_index
+    from qa_search.build import build_index
     from qa_search.evaluation import Evaluation, evaluate
     from qa_search.reranking import Reranker
     from qa_search.tuning import TuneReport, tune
     from qa_search.verification import verify_index
+    from qa_search.writing import Progress
 
 __all__ = [
     "AnswerPart",
@@ -115,7 +116,7 @@ __all__ = [
 
 _LAZY = {
     "Evaluation": "evaluation",
-    "Progress": "build",
+    "Progress": "writing",
     "Reranker": "reranking",
     "TuneReport": "tuning",
     "build_index": "build",

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from qa_search.build import Progress, build_index
+from qa_search.build import build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.questions import require_text
 from qa_search.ranking.fusion import RANKINGS
 from qa_search.search import SearchIndex
 from qa_search.statistics import Floats, auroc, bootstrap_interval, paired_p_value
+from qa_search.writing import Progress
 
 MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
 # The same measures as ir-measures calls them.

@@ -25,6 +25,7 @@ LAYERS = (
     ("complaints", "questions", "reranking", "cluster"),
     ("retrieval", "reuse", "places"),
     ("calibration", "hits"),
+    ("writing",),
     ("build", "search"),
     ("verification",),
     ("evaluation",),

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from qa_search.build import Progress
+from qa_search.writing import Progress
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_UPDATES = 0.2

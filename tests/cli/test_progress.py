@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.build import Progress
 from qa_search.cli.progress import _describe, _duration
+from qa_search.writing import Progress
 from tests.helpers import ROOT, run_on_terminal, write_pages
 
 

@@ -359,15 +359,32 @@ def test_what_is_too_large_to_be_read_at_opening_is_checked_as_it_is_read(
     assert not verify_index(index).ok
 
 
-def test_a_build_does_not_publish_rows_that_were_changed(built: Path, archive: Path, tmp_path: Path) -> None:
-    """Not even those that it would only link to."""
-    index = tmp_path / "index"
+@pytest.mark.parametrize("name", [rows_name(0), "posts.sqlite"])
+@pytest.mark.parametrize("at_opening", [True, False], ids=["found at opening", "met halfway"])
+def test_a_build_uses_nothing_of_a_damaged_generation(
+    at_opening: bool, name: str, built: Path, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it meets the damage, even in what it would only link to: all is computed, and answers are right."""
+    if not at_opening:
+        monkeypatch.setattr(generations_module, "CHECKED_WHOLE_BYTES", 0)
+    index, pages = tmp_path / "index", tmp_path / "pages"
     shutil.copytree(built, index)
-    path = generation(index) / rows_name(0)
-    path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
-    report = build_index(archive, index, model=WordsEmbedder(), memory=MEMORY)
-    assert report.reused == 0
+    shutil.copytree(archive, pages)
+    write_archive(pages, range(400, 403))
+    path = generation(index) / name
+    data = np.fromfile(path, np.uint8)
+    data[len(data) // 2 :] ^= 1
+    data.tofile(path)
+    seen: list[str] = []
+    report = build_index(
+        pages, index, model=WordsEmbedder(), memory=MEMORY, progress=lambda progress: seen.append(progress.stage)
+    )
+    assert (report.posts, report.reused) == (403, 0)
+    assert (seen.count("model"), "learning" in seen) == (1, True)
     assert verify_index(index).ok
+    assert titles(index, "knee401 hurts")[0] == "Complaint 401"
+    assert generation(index).name == "g000002"
+    assert {path.name for path in (index / "generations").iterdir()} <= {"g000001", "g000002"}
 
 
 _HOSTILE = """
