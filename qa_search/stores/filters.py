@@ -38,7 +38,7 @@ class Filters:
             conditions.append("(e.source GLOB ? OR e.source || '/' || e.source_id GLOB ?)")
             values += [self.source, self.source]
         for tag in self.tags:
-            conditions.append("EXISTS (SELECT 1 FROM tag t WHERE t.tag = ? AND t.entry = e.id)")
+            conditions.append("e.id IN (SELECT t.entry FROM tag t WHERE t.tag = ?)")
             values.append(fold_tag(tag))
         return " AND ".join(conditions), values
 

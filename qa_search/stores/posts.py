@@ -298,9 +298,13 @@ class PostQueries(ABC):
     def allowed_posts(self, filters: Filters) -> Ids:
         """Return the numbers of the posts that pass, in ascending order."""
         condition, values = self._condition(filters)
-        query = f"SELECT DISTINCT e.post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
-        rows = self._all(query, "i", values)
-        return np.fromiter((row[0] for row in rows), np.int64, len(rows))
+        passing = f"SELECT DISTINCT e.post AS post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
+        # One text: half the time of so many rows.
+        (row,) = self._all(f"SELECT json_group_array(post) FROM ({passing})", "t", values)  # noqa: S608
+        found = np.array(json.loads(row[0]) or np.empty(0, np.int64))
+        if found.dtype != np.int64:
+            raise self._damaged("a page belongs to no post")
+        return found
 
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Return the passage of each number."""

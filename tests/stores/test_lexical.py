@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qa_search.errors import IndexDamagedError, IndexFolderError
+from qa_search.stores import lexical
 from qa_search.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter, query_weights, terms_of
 
 TEXTS = (
@@ -71,6 +72,29 @@ def test_only_allowed_posts_are_found(folder: Path) -> None:
     )
     assert scores[0] == pytest.approx(everywhere[1])
     assert len(store.search(query_weights("knee"), 10, np.empty(0, np.int64))[0]) == 0
+
+
+@pytest.mark.parametrize("share", [0.03, 0.3, 0.9, 1.0])
+def test_a_filter_is_exact_however_it_is_searched(
+    share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best that pass, whether they are picked out of the best of all or looked for by their numbers."""
+    chance = np.random.default_rng(3)
+    writer = LexicalWriter(tmp_path)
+    for number in range(2000):
+        writer.add(number, " ".join(f"w{word}" for word in chance.zipf(1.4, chance.integers(3, 40)) % 300))
+    writer.close()
+    store = LexicalStore(tmp_path, 2000)
+    allowed = np.flatnonzero(chance.random(2000) <= share)
+    unlucky = np.setdiff1d(allowed, store.search(query_weights("w7 w9 w30"), 300)[0])  # none of the best passes
+    for query, passing in [(f"w{first} w{first + 5} w2", allowed) for first in range(2, 60)] + [("w7 w9 w30", unlucky)]:
+        found = {}
+        for most in (0, 10_000):
+            monkeypatch.setattr(lexical, "_MOST_LOOKED_AT", most)
+            found[most] = store.search(query_weights(query), 40, passing)
+        assert np.array_equal(found[0][0], found[10_000][0])
+        assert found[0][1] == pytest.approx(found[10_000][1])
+        assert np.isin(found[0][0], passing).all()
 
 
 def test_nothing_to_look_for_finds_nothing(folder: Path) -> None:
