@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import xxhash
 
 from qa_search.embedders.base import Vectors
-from qa_search.files import BLOCKS_SUFFIX, open_file, read_file
+from qa_search.files import BLOCKS_SUFFIX, open_file, prefetch, read_file
 from qa_search.stores.arrays import map_array, write_array
 from qa_search.stores.rows import RowStore, rows_name
 from qa_search.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
@@ -287,14 +288,24 @@ class _ListBytes:
         self._lists = cast(Any, lists.invlists)
         self._code_size = lists.code_size
         self._sizes = [self._lists.list_size(number) for number in range(lists.nlist)]
+        self._row_bytes = lists.code_size + np.dtype(np.int64).itemsize
+        self._head_size = path.stat().st_size - sum(self._sizes) * self._row_bytes
+        self._offsets = [*accumulate((size * self._row_bytes for size in self._sizes), initial=self._head_size)]
 
     def head(self) -> int:
         """Hash the beginning of the file."""
-        size = self._path.stat().st_size - sum(self._sizes) * (self._code_size + np.dtype(np.int64).itemsize)
-        if size <= 0:
+        if self._head_size <= 0:
             raise ValueError("it is shorter than its lists")
         with os.fdopen(open_file(self._path), "rb") as stream:
-            return xxhash.xxh3_64_intdigest(stream.read(size))
+            return xxhash.xxh3_64_intdigest(stream.read(self._head_size))
+
+    def prefetch(self, numbers: Sequence[int]) -> None:
+        """Have the system begin to read lists: touched in the map, they would come a page after the other."""
+        descriptor = open_file(self._path)
+        try:
+            prefetch(descriptor, ((self._offsets[number], self._sizes[number] * self._row_bytes) for number in numbers))
+        finally:
+            os.close(descriptor)
 
     def of(self, number: int) -> int:
         """Hash a list, where FAISS will read it."""
@@ -330,7 +341,10 @@ class _CheckedLists:
         Raises:
             IndexDamagedError: if one is not.
         """
-        for number in numbers[~self._seen[numbers]].tolist():
+        unseen = numbers[~self._seen[numbers]].tolist()
+        if unseen:
+            self._bytes.prefetch(unseen)
+        for number in unseen:
             if self._bytes.of(number) != int(self._sums[number + 1]):
                 raise damaged(self._path, f"list {number} is not what was written")
             self._seen[number] = True

@@ -101,18 +101,21 @@ class RowStore:
         Raises:
             ValueError: if they are not what was written, or there is no such row.
         """
-        if len(rows) and not (rows.min() >= 0 and rows.max() < self.count):
+        if not len(rows):
+            return np.empty((0, self._dimension), np.float32)
+        if not (rows.min() >= 0 and rows.max() < self.count):
             raise ValueError("a row that there is not")
         wanted, back = np.unique(rows, return_inverse=True)
         vectors = np.empty((len(wanted), self._dimension), np.float32)
         files = np.searchsorted(self._ends, wanted, "right")
         cuts = np.flatnonzero((np.diff(wanted) > _GAP) | (np.diff(files) > 0)) + 1
-        for start, end in zip([0, *cuts.tolist()], [*cuts.tolist(), len(wanted)], strict=True):
-            if start < end:
-                run = wanted[start:end]
-                first = int(run[0])
-                read = self._run(int(files[start]) - 1, first, int(run[-1]) + 1)
-                vectors[start:end] = read if len(read) == len(run) else read[run - first]
+        starts, ends = np.append(0, cuts), np.append(cuts, len(wanted))
+        self._prefetch(files[starts] - 1, wanted[starts], wanted[ends - 1] + 1)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            run = wanted[start:end]
+            first = int(run[0])
+            read = self._run(int(files[start]) - 1, first, int(run[-1]) + 1)
+            vectors[start:end] = read if len(read) == len(run) else read[run - first]
         return vectors[back]
 
     def blocks(self, size: int, start: int = 0) -> Iterator[Vectors]:
@@ -120,6 +123,13 @@ class RowStore:
         for file, (first, last) in enumerate(pairwise(self._ends.tolist())):
             for at in range(max(first, start), last, size):
                 yield self._run(file, at, min(at + size, last))
+
+    def _prefetch(self, files: Rows, starts: Rows, ends: Rows) -> None:
+        """Have the system begin to read runs of rows, each in one file."""
+        offsets, sizes = (starts - self._ends[files]) * self._width, (ends - starts) * self._width
+        for file in np.unique(files).tolist():
+            here = files == file
+            self._files[file].prefetch(zip(offsets[here].tolist(), sizes[here].tolist(), strict=True))
 
     def _run(self, file: int, start: int, end: int) -> Vectors:
         """Read rows that follow one another in one file."""

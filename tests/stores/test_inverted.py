@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 
@@ -106,6 +108,46 @@ def test_more_lists_are_looked_at_where_they_hold_too_little(large: InvertedStor
     assert numbers.shape == (2, 4000)
     assert sorted(numbers[0].tolist()) == list(range(4000))
     assert scores[0, 0] >= scores[0, -1]
+
+
+def test_what_a_search_reads_is_asked_for_in_advance(
+    large: InvertedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the lists, exactly their bytes, each once; of the rows, those that are read."""
+    folder = tmp_path / "index" / "generations" / "g000001"
+    shutil.copytree(large._folder, folder)
+    fresh = opened(folder, large.count, large.record)
+    asked: dict[str, list[tuple[int, int]]] = {}
+
+    def note(descriptor: int, offset: int, size: int, advice: int) -> None:
+        assert advice == os.POSIX_FADV_WILLNEED
+        asked.setdefault(Path(f"/proc/self/fd/{descriptor}").readlink().name, []).append((offset, size))
+
+    monkeypatch.setattr(os, "posix_fadvise", note)
+    query = clustered(1, seed=1)
+    expected = large.search(query, 10)
+    asked.clear()
+    assert np.array_equal(fresh.search(query, 10)[1], expected[1])
+    data, lists = (folder / LISTS_NAME).read_bytes(), fresh._lists
+    inside: Any = lists.invlists
+    spans = dict(asked[LISTS_NAME])
+    assert len(spans) == len(asked[LISTS_NAME]) == min(fresh.record["probes"], lists.nlist)
+    held: dict[bytes, int] = {}
+    for number in range(lists.nlist):
+        size = inside.list_size(number)
+        codes = faiss.rev_swig_ptr(inside.get_codes(number), size * lists.code_size)
+        held[codes.tobytes()] = size * (lists.code_size + 8)
+    for offset, size in spans.items():
+        assert held[data[offset : offset + size * lists.code_size // (lists.code_size + 8)]] == size
+    width, found = 4 * DIMENSION, fresh.rows_of(expected[1][0])
+    rows = {row for at, size in asked[rows_name(0)] for row in range(at // width, (at + size) // width)}
+    assert set(found.tolist()) <= rows
+    asked.clear()
+    fresh.search(query, 10)
+    assert LISTS_NAME not in asked
+    monkeypatch.delattr(os, "posix_fadvise")  # not every system has it
+    again = opened(folder, large.count, large.record)
+    assert np.array_equal(again.search(query, 10)[1], expected[1])
 
 
 @pytest.mark.parametrize("passing", [0, 1, 5, 300])
