@@ -64,8 +64,8 @@ class Written:
 class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
-    ``choose`` gives the encoder, and is given what returns a sample of passages; ``afresh`` also leaves out what a
-    killed build left. The rest is as for `build_index`.
+    ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
+    archives; ``afresh`` leaves out what a killed build computed. The rest is as for `build_index`.
     """
 
     folder: IndexFolder
