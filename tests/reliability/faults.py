@@ -28,8 +28,8 @@ from unittest.mock import patch
 
 import pytest
 
-import qa_search.build
 import qa_search.cli.build
+import qa_search.writing
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
 from qa_search.cli import cli
 from qa_search.generations import MANIFEST, POINTER, IndexFolder
@@ -192,7 +192,9 @@ class Bench:
         """Build an index of an archive, and see what it answers before and after a change."""
         index = folder / "index"
         # Twice, so that there is a generation to clear away.
-        assert [self.build(old_pages, index, real_model=real_model).status for _ in range(2)] == [0, 0]
+        for _ in range(2):
+            built = self.build(old_pages, index, real_model=real_model)
+            assert built.status == 0, built.said
         trial = self.trial(index, new_pages, folder / "changed", real_model=real_model)
         old, new = self.look(index, real_model=real_model), trial.found_again
         assert (old.error, new.error) == ("", "")
@@ -214,7 +216,7 @@ def build(
             if real_model:
                 cli(arguments)
             with (
-                patch.object(qa_search.build, "_EMBED_BLOCK", _BLOCK),
+                patch.object(qa_search.writing, "_EMBED_BLOCK", _BLOCK),
                 patch.object(qa_search.cli.build, "build_index", _build_with_words),
             ):
                 cli(arguments)
