@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,15 @@ from qa_search.archives.records import ROLES
 from qa_search.cluster import RayCluster
 from qa_search.embedders import Embedder, locate_model
 from qa_search.encoders import (
-    ENCODERS,
     Device,
     EncoderChooser,
     PrecisionChoice,
     clear_encoders,
     given_encoder,
 )
-from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError
+from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
 from qa_search.generations import Generation, IndexFolder
+from qa_search.owned import ENCODERS
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.places import open_writer
 from qa_search.reuse import Previous
@@ -93,8 +93,9 @@ def build_index(
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ModelError: if the model cannot be used.
         ClusterError: if the Ray cluster cannot be used, or is lost.
-        IndexFolderError: if the folder or the database is locked by another build or cannot be written to, or no
-            vector index keeps to ``memory`` and ``recall``.
+        IndexOccupiedError: if the folder holds something else and no index; nothing is written to it.
+        IndexFolderError: if the folder or the database is locked by another build or cannot be written to or read now,
+            or no vector index keeps to ``memory`` and ``recall``.
     """
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -121,7 +122,7 @@ def build_index(
             cluster, device = stack.enter_context(RayCluster(ray)), "cpu"
         if model is None or isinstance(model, str | os.PathLike):
             chooser = EncoderChooser(
-                folder.path / ENCODERS,
+                folder.home / ENCODERS,
                 locate_model(model, download=download),
                 device=device,
                 precision=precision,
@@ -154,7 +155,8 @@ def build_index(
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
             written = writer.write(read_archives(paths, options, keep_going=keep_going), None)
-        clear_encoders(folder.path / ENCODERS, folder.used_encoders())
+        with suppress(IndexUnreadableError):  # then a later build clears them away
+            clear_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
     return BuildReport(

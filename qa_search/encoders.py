@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +26,7 @@ from qa_search.embedders.encoder import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.embedders.locate import LocatedModel, hash_file, hash_model
 from qa_search.errors import IndexDamagedError, ModelError
 from qa_search.files import find_damage, flush, flush_tree, measure, read_file
+from qa_search.owned import ENCODER_NAMES, PARTIAL, is_encoder_name, remove_own
 
 if TYPE_CHECKING:
     from qa_search.embedders.export import Precision
@@ -31,9 +34,8 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 PrecisionChoice = Literal["auto", "int8", "fp32", "bf16"]
-ENCODERS = "encoders"
-_PARTIAL = ".partial"
 _NAME_DIGITS = 8
+_MOST_SETTINGS_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,7 @@ class EncoderChooser:
         from qa_search.embedders.export import AGREEMENT_LIMITS, export_encoder, measure_agreement
 
         name = self._name(precision)
-        partial = self._folder / (name + _PARTIAL)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial = _start(self._folder, name)
         original = self._load_original()
         try:
             export_encoder(original, partial, precision)
@@ -184,8 +184,8 @@ class EncoderChooser:
 
     def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
         """Leave a note, so that the next build does not try again."""
-        for path in partial.iterdir():
-            path.unlink()
+        remove_own(partial, ENCODER_NAMES)
+        partial.mkdir(exist_ok=True)
         _write_settings(partial, {"unusable": reason})
         _move_into_place(partial, name)
         return reason
@@ -247,12 +247,29 @@ def encoder_record(folder: Path) -> dict[str, Any]:
 
 
 def clear_encoders(folder: Path, kept: set[str]) -> None:
-    """Remove encoders that no kept generation uses, and what a killed export left."""
+    """Remove encoders that no kept generation uses, and what a killed export left; nothing else that lies there.
+
+    Raises:
+        IndexUnreadableError: if one cannot be read now, so that it may be needed.
+    """
     if not folder.is_dir():
         return
-    for path in folder.iterdir():
-        if path.name not in kept and not _is_note(path):
-            shutil.rmtree(path, ignore_errors=True)
+    for path in sorted(folder.iterdir()):
+        if is_encoder_name(path.name) and path.name not in kept and not _is_note(path):
+            with suppress(OSError):
+                remove_own(path, ENCODER_NAMES)
+
+
+def _start(folder: Path, name: str) -> Path:
+    """Make the folder of an encoder that is to be written; what a killed export left of it is removed."""
+    for number in count():
+        partial = folder / f"{name}{f'.{number}' if number else ''}{PARTIAL}"
+        with suppress(OSError):
+            remove_own(partial, ENCODER_NAMES)
+        with suppress(FileExistsError):  # there is something in it that is not ours
+            partial.mkdir(parents=True)
+            return partial
+    raise AssertionError  # numbers have no end
 
 
 def _write_settings(folder: Path, settings: dict[str, Any]) -> None:
@@ -267,21 +284,35 @@ def _move_into_place(partial: Path, name: str) -> Path:
     try:
         _whole_settings(folder)
     except (OSError, ValueError):
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-        flush(folder.parent)
+        _replace(folder, partial)
     else:
-        shutil.rmtree(partial)  # the same to the last byte is there, and may be in use
+        remove_own(partial, ENCODER_NAMES)  # the same to the last byte is there, and may be in use
     return folder
+
+
+def _replace(folder: Path, partial: Path) -> None:
+    """Put a finished folder in the place of a damaged one, whose other files stay."""
+    with suppress(FileNotFoundError):
+        remove_own(folder, ENCODER_NAMES)
+    if os.path.lexists(folder):
+        # Its settings last: without them it counts as damaged.
+        for path in sorted(partial.iterdir(), key=lambda path: path.name == SETTINGS_FILE):
+            path.replace(folder / path.name)
+        flush_tree(folder)
+        partial.rmdir()
+    else:
+        partial.rename(folder)
+    flush(folder.parent)
 
 
 def _whole_settings(folder: Path) -> dict[str, Any]:
     """Return what an encoder's settings say.
 
     Raises:
-        ValueError: if its files are not what was written.
+        IndexUnreadableError: if they cannot be read now.
+        ValueError: if they are not what was written.
     """
-    data = read_file(folder / SETTINGS_FILE)
+    data = read_file(folder / SETTINGS_FILE, _MOST_SETTINGS_BYTES)
     try:
         settings: dict[str, Any] = json.loads(data)
         damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]

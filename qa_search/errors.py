@@ -18,6 +18,8 @@
     └── IndexFolderError        an index folder cannot be used
         ├── IndexNotFoundError      there is no index in it
         ├── IndexDamagedError       files are missing or are not what the manifest says
+        ├── IndexUnreadableError    files cannot be read now (permissions, open files, room); they may be whole
+        ├── IndexOccupiedError      the folder holds something else, so that nothing is built in it
         ├── IndexFormatError        it was written by a version of qa_search that this one cannot read
         ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
@@ -44,6 +46,8 @@ __all__ = [
     "IndexFormatError",
     "IndexLockedError",
     "IndexNotFoundError",
+    "IndexOccupiedError",
+    "IndexUnreadableError",
     "IndexWriteError",
     "ModelError",
     "ModelMismatchError",
@@ -135,6 +139,17 @@ class IndexDamagedError(IndexFolderError):
             f"{what}. Build the index again: qa-search build --index {index} (qa-search verify says what else is "
             "damaged, and can go back to the index before)"
         )
+
+
+class IndexUnreadableError(IndexFolderError):
+    """Files of the index cannot be read now, which says nothing about what they hold.
+
+    The system did not allow it, or lacks open files, memory or room for temporary ones.
+    """
+
+
+class IndexOccupiedError(IndexFolderError):
+    """The folder holds other files and no index: nothing was written to it."""
 
 
 class IndexFormatError(IndexFolderError):

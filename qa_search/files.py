@@ -1,5 +1,8 @@
 """Files that can be trusted: flushed to the disk when written, measured, and checked when read.
 
+A file that the system does not let us read now is not a damaged one: the first is `IndexUnreadableError`, whoever opens
+it; only the second is reported as damage.
+
 Two hashes are kept of each. SHA-256 is the one to compare with other programs, and what `verify` computes. XXH3 is ten
 times as fast, so that opening an index can read every byte of it: it tells damage, not forgery.
 """
@@ -12,6 +15,7 @@ import os
 import stat
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +23,25 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from qa_search.errors import IndexUnreadableError
+
 # What is checked at once in a file that is read here and there.
 BLOCK_BYTES = 1 << 12
 BLOCKS_SUFFIX = ".blocks"
 _CHUNK = 1 << 18
+# What keeps a file from being read and says nothing about its content, with the way out of each.
+_WITHHELD = {
+    errno.EMFILE: "Let this process open more files (ulimit -n), and try again",
+    errno.ENFILE: "The system has too many files open: try again later",
+    errno.EACCES: "Let this user read it, and the folders above it",
+    errno.EPERM: "Let this user read it, and the folders above it",
+    errno.ENOMEM: "Free some memory, and try again",
+    errno.ENOSPC: "Make room, or name a folder with more room in TMPDIR",
+    errno.EDQUOT: "Make room, or name a folder with more room in TMPDIR",
+    errno.ESTALE: "Try again",
+    errno.ETIMEDOUT: "Try again",
+}
+_NO_THREAD = "can't start new thread"
 
 Record = Mapping[str, Any]
 
@@ -58,25 +77,70 @@ def open_file(path: Path) -> int:
     """Open a file for reading and return its descriptor.
 
     Raises:
-        OSError: if it is not there, cannot be read, or is no file. (Opening a pipe would wait for ever.)
+        IndexUnreadableError: if the system does not let it be opened now.
+        OSError: if it is not there, or is no file. (Opening a pipe would wait for ever.)
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        require_given(error, path)
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no file", str(path))
     return descriptor
 
 
-def read_file(path: Path) -> bytes:
-    """Return what a file holds; raises as `open_file`."""
+def read_file(path: Path, most: int | None = None) -> bytes:
+    """Return what a file holds, of at most ``most`` bytes; raises as `open_file`, and `OSError` for a larger one."""
     with os.fdopen(open_file(path), "rb") as stream:
+        if most is not None and os.fstat(stream.fileno()).st_size > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MB", str(path))
         return stream.read()
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a small file anew: what had its name before, a link or a pipe, is neither followed nor waited for.
+
+    Raises:
+        OSError: if it cannot be written, or is a folder.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def require_given(error: BaseException, path: Path) -> None:
+    """Look at what went wrong with a file, and go on only if that may be the file's own fault.
+
+    Libraries seldom say why they cannot open a file: their text is searched for the system's words, and the file is
+    opened once more.
+
+    Raises:
+        IndexUnreadableError: if the system did not give the file, or what reading it takes.
+    """
+    text = str(error)
+    for code, remedy in _WITHHELD.items():
+        if (error.errno == code) if isinstance(error, OSError) and error.errno else (os.strerror(code) in text):
+            place = getattr(error, "filename", None) or path
+            raise IndexUnreadableError(
+                f"{place} cannot be read now ({os.strerror(code)}), which does not mean that it is damaged. {remedy}."
+            ) from error
+    if _NO_THREAD in text:
+        raise IndexUnreadableError(f"{path} cannot be read now ({_NO_THREAD}). Let this user run more.") from error
+    if not isinstance(error, OSError):
+        with suppress(OSError):
+            os.close(open_file(path))
 
 
 def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
     """Compare every byte of a file with what was written: None if it is the same, else what is wrong.
 
     ``thorough`` computes SHA-256 as well. Records of format 3 have nothing else.
+
+    Raises:
+        IndexUnreadableError: if the system does not let it be opened now.
     """
     try:
         descriptor = open_file(path)
@@ -109,6 +173,7 @@ class Watch:
         ``read`` is false for a file that is checked block by block as it is read (see `BlockSums`): its size is enough.
 
         Raises:
+            IndexUnreadableError: if the system does not let it be opened now.
             OSError: if it is not there or is no file.
         """
         descriptor = open_file(path)

@@ -3,6 +3,7 @@
 ::
 
     index/
+        qa-search-index.txt     the mark that the folder is ours, see owned.py
         CURRENT                 the generation that answers: its name, and the SHA-256 of its manifest
         build.lock              held while a build writes; build.holder says by whom
         encoders/               exported models, see encoders.py
@@ -10,8 +11,11 @@
             g000001/            one generation: manifest.json and the files that it lists
             g000002.partial/    one being written; of no meaning to readers
 
-Order of a publication: the files are flushed to disk, then the manifest, then the folder gets its name, then
-the pointer is replaced. A build that dies before the last step leaves the old generation answering.
+Order of a publication: the files are flushed to disk, then the manifest, all is read back as a reader would, then the
+folder gets its name, then the pointer is replaced. A build that dies before the last step leaves the old generation
+answering. What is cleared away afterwards is removed by name, file by file: other files in the folder stay.
+
+The folder's path is resolved once for each opening and each build, so that links in it may be exchanged meanwhile.
 
 The pointer vouches for the manifest, the manifest for every file: opening compares all of them with what was written.
 """
@@ -29,6 +33,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +46,8 @@ from qa_search.errors import (
     IndexFormatError,
     IndexLockedError,
     IndexNotFoundError,
+    IndexOccupiedError,
+    IndexUnreadableError,
     IndexWriteError,
 )
 from qa_search.files import (
@@ -53,18 +60,33 @@ from qa_search.files import (
     measure,
     open_file,
     read_file,
+    require_given,
+    write_new,
 )
 from qa_search.manifest import is_file_list, is_plain_name
+from qa_search.owned import (
+    ENCODERS,
+    GENERATION_NAMES,
+    GENERATIONS,
+    MARK,
+    MARK_TEXT,
+    PARTIAL,
+    POINTER,
+    WORK,
+    find_foreign,
+    holds_own,
+    is_generation_name,
+    remove_own,
+)
 from qa_search.stores.base import Stores, open_folder
+from qa_search.text import visible
 
 FORMAT_VERSION = 5
 READABLE_VERSIONS = (3, 4, 5)
 # Its files have SHA-256 only, and nothing vouches for its manifest.
 UNHASHED_VERSION = 3
-POINTER = "CURRENT"
 LOCK = "build.lock"
 HOLDER = "build.holder"
-GENERATIONS = "generations"
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 # Files that have block sums are read whole when they are opened up to this much altogether.
@@ -72,9 +94,12 @@ CHECKED_WHOLE_BYTES = 256 << 20
 _WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 # The file system knows no links, or takes no more of them, or the file lies on another one.
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
-_PARTIAL = ".partial"
 _ATTEMPTS = 10
 _SMALL_BYTES = 1 << 12
+# Somebody's may claim to be of terabytes; ours take some hundred bytes for each file of an index.
+_MOST_MANIFEST_BYTES = 32 << 20
+# Names of more digits are not read.
+_MOST_GENERATIONS = 10**15
 
 T = TypeVar("T")
 
@@ -154,10 +179,37 @@ class Generation:
 
 
 class IndexFolder:
-    """Reads and publishes the generations of one index folder."""
+    """Reads and publishes the generations of one index folder.
+
+    ``path`` is what messages call it; ``home`` is the folder that it led to when it was opened, or a build began.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Take the path; nothing is opened yet.
+
+        Raises:
+            IndexFolderError: if the path, or what it leads to, has a name that is not UTF-8.
+        """
         self.path = Path(path)
+        self.home = self._resolved()
+
+    def state(self) -> tuple[int, int, str, str]:
+        """Return what differs whenever another generation, or another folder, answers.
+
+        These are the folder's device and number there, the generation's name and its manifest's SHA-256.
+
+        Raises:
+            IndexNotFoundError: if there is no index.
+            IndexDamagedError: if the pointer is not what was written.
+            IndexUnreadableError: if it cannot be read now.
+        """
+        self.home = self._resolved()
+        name, sha256 = self.pointer()
+        try:
+            status = self.home.stat()
+        except OSError as error:
+            raise self._cannot_read(error, self.home) from error
+        return status.st_dev, status.st_ino, name, sha256
 
     def current(self) -> Generation:
         """Return the generation that answers.
@@ -165,6 +217,7 @@ class IndexFolder:
         Raises:
             IndexNotFoundError: if there is none.
             IndexDamagedError: if its files are not what was written.
+            IndexUnreadableError: if they cannot be read now.
             IndexFormatError: if its format is not one that this version reads.
         """
         return self.open_current(lambda generation: generation)
@@ -176,12 +229,12 @@ class IndexFolder:
             IndexFolderError: as `current`, and whatever ``use`` raises.
         """
         for _ in range(_ATTEMPTS):
-            pointer = self.pointer()
+            state = self.state()
             try:
-                return use(self._open(*pointer))
+                return use(self._open(*state[2:]))
             except IndexDamagedError:
                 # Two builds may have replaced the pointer and cleared the generation away meanwhile.
-                if pointer == self.pointer():
+                if state == self.state():
                     raise
         raise IndexDamagedError.told(self.path, f"{self.path / POINTER} changes faster than the index can be opened")
 
@@ -190,7 +243,8 @@ class IndexFolder:
 
         Raises:
             IndexNotFoundError: if there is none.
-            IndexDamagedError: if the pointer cannot be read.
+            IndexDamagedError: if the pointer is not what was written.
+            IndexUnreadableError: if it cannot be read now.
         """
         pointer = self._pointer_or_none()
         if pointer is None:
@@ -210,11 +264,13 @@ class IndexFolder:
         """Close nothing: a folder holds nothing open."""
 
     def names(self) -> list[str]:
-        """Return the names of all whole generations, the latest first."""
-        with suppress(FileNotFoundError, NotADirectoryError):
-            found = [path.name for path in (self.path / GENERATIONS).iterdir() if _number(path.name)]
-            return sorted(found, key=_number, reverse=True)
-        return []
+        """Return the names of all generations that were finished, the latest first.
+
+        Raises:
+            IndexUnreadableError: if their folder cannot be read now.
+        """
+        found = [name for name in self._entries() if _number(name)]
+        return sorted(filter(self._is_generation, found), key=_number, reverse=True)
 
     def inspect(self, name: str) -> Generation:
         """Open a generation whether it answers or not, as far as its own files vouch for it.
@@ -232,7 +288,7 @@ class IndexFolder:
             IndexDamagedError: if that one is damaged.
         """
         self.inspect(name)
-        self._point(name, _sha256(self.path / GENERATIONS / name / MANIFEST))
+        self._point(name, _sha256(self.home / GENERATIONS / name / MANIFEST))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -240,16 +296,15 @@ class IndexFolder:
 
         Raises:
             IndexLockedError: if another build holds it.
+            IndexOccupiedError: if the folder holds something else and no index.
             IndexWriteError: if the folder cannot be written to.
         """
         import filelock  # here, because searching needs no lock
 
-        lock = filelock.FileLock(self.path / LOCK)
+        self.home = self._resolved()
+        lock = filelock.FileLock(self.home / LOCK)
         with self._write_errors():
-            if not (self.path / GENERATIONS).is_dir():
-                (self.path / GENERATIONS).mkdir(parents=True, exist_ok=True)
-                flush(self.path)
-                flush(self.path.parent)
+            self._claim()
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
@@ -263,16 +318,17 @@ class IndexFolder:
                 yield
         finally:
             with suppress(OSError):
-                (self.path / HOLDER).unlink(missing_ok=True)
+                (self.home / HOLDER).unlink(missing_ok=True)
             lock.release()
 
     def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
         """Open the files of the exported encoder that a manifest names, to be read when they are needed.
 
         Raises:
-            IndexDamagedError: if one is missing or cannot be opened.
+            IndexDamagedError: if one is missing or is no file.
+            IndexUnreadableError: if one cannot be read now.
         """
-        folder = self.path / "encoders" / str(record["folder"])
+        folder = self.home / ENCODERS / str(record["folder"])
         try:
             return HeldFiles(folder, record["files"])
         except OSError as error:
@@ -291,10 +347,11 @@ class IndexFolder:
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation; leftovers of builds that died are removed."""
-        generations = self.path / GENERATIONS
-        for folder in generations.glob(f"*{_PARTIAL}"):
-            shutil.rmtree(folder)
-        started = generations / f"g{max(map(_number, self.names()), default=0) + 1:06}{_PARTIAL}"
+        generations = self.home / GENERATIONS
+        for name in self._entries():
+            if name.endswith(PARTIAL):
+                self.abandon(generations / name)
+        started = generations / f"g{self._free_number():06}{PARTIAL}"
         started.mkdir()
         return started
 
@@ -303,12 +360,17 @@ class IndexFolder:
 
         ``manifest`` is completed with the format version, the generation's name and each file's size and hashes. The
         latest other generation that is whole is kept.
+
+        Raises:
+            IndexDamagedError: if what is read back is not what was written; nothing is published then.
+            IndexUnreadableError: if it cannot be read now, or the pointer cannot; nothing is published then.
         """
+        replaced = self._pointer_to_replace()
         flush_tree(started)
         files = {
             path.relative_to(started).as_posix(): measure(path) for path in sorted(started.rglob("*")) if path.is_file()
         }
-        published = started.with_name(started.name.removesuffix(_PARTIAL))
+        published = started.with_name(started.name.removesuffix(PARTIAL))
         complete = {"format_version": FORMAT_VERSION, **manifest, "generation": published.name, "files": files}
         text = json.dumps(complete, ensure_ascii=False, indent=2) + "\n"
         sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -316,35 +378,49 @@ class IndexFolder:
             (started / name).write_text(content, encoding="utf-8")
             flush(started / name)
         flush(started)
+        self._read_back(started, complete, text)
         started.rename(published)
         flush(published.parent)
-        replaced = self._pointer_or_none()
         self._point(published.name, sha256)
         self._clear(published.name, replaced)
         return Generation(published, complete)
 
     def used_encoders(self) -> set[str]:
-        """Return the names of the encoders of all generations that are there and can be read."""
+        """Return the names of the encoders of all generations that are there and are not damaged.
+
+        Raises:
+            IndexUnreadableError: if that cannot be read now.
+        """
         used = set()
         for name in self.names():
-            with suppress(IndexFolderError, AttributeError):
+            with suppress(IndexDamagedError, IndexFormatError, AttributeError):
                 encoder = self.read_manifest(name).get("encoder", {}).get("folder")
                 used.update([encoder] if isinstance(encoder, str) else [])
         return used
 
     def abandon(self, started: Path) -> None:
-        """Remove what a failed build wrote."""
-        shutil.rmtree(started, ignore_errors=True)
+        """Remove what a failed build wrote; what cannot be removed now is left to the next build."""
+        with suppress(OSError):
+            remove_own(started, GENERATION_NAMES)
 
     def _open(self, name: str, pointed: str | None) -> Generation:
         """Open a generation and compare its files with its manifest, and that with its hashes."""
-        folder = self.path / GENERATIONS / name
+        folder = self.home / GENERATIONS / name
         manifest = self.read_manifest(name, pointed)
+        return Generation(folder, manifest, self._watched(folder, manifest["files"]))
+
+    def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
+        """Read all of a generation as it will be read, before it can answer or replace another."""
+        if read_file(started / MANIFEST) != text.encode():
+            raise IndexDamagedError.told(self.path, f"{started / MANIFEST} is not what was written")
+        self._watched(started, manifest["files"], whole=True)
+
+    def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> Watch:
+        """Open all files of a generation and compare them; ``whole`` reads those with sums of their blocks, too."""
         watch = Watch()
-        files = manifest["files"]
         by_blocks = 0
         for file, record in files.items():
-            read = f"{file}{BLOCKS_SUFFIX}" not in files
+            read = whole or f"{file}{BLOCKS_SUFFIX}" not in files
             if not read:
                 by_blocks += record["bytes"]
                 read = by_blocks <= CHECKED_WHOLE_BYTES
@@ -356,18 +432,19 @@ class IndexFolder:
                 damage = f"{folder / file} cannot be read ({error.strerror})"
             if damage:
                 raise IndexDamagedError.told(self.path, damage)
-        return Generation(folder, manifest, watch)
+        return watch
 
     def read_manifest(self, name: str, pointed: str | None = None) -> Mapping[str, Any]:
         """Read a manifest and compare it with the hash beside it, and with the pointer's unless that is None.
 
         Raises:
             IndexDamagedError: if it is not what was written, or lists no files.
+            IndexUnreadableError: if it cannot be read now.
             IndexFormatError: if its format is not one that this version reads.
         """
-        path = self.path / GENERATIONS / name / MANIFEST
+        path = self.home / GENERATIONS / name / MANIFEST
         try:
-            data = read_file(path)
+            data = read_file(path, _MOST_MANIFEST_BYTES)
             recorded = _read_if_there(path.with_name(MANIFEST_HASH))
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
@@ -387,38 +464,129 @@ class IndexFolder:
                 f"Build the index again: qa-search build --index {self.path}"
             )
         if version != UNHASHED_VERSION and (not recorded or pointed == ""):
-            missing = self.path / POINTER if recorded else path.with_name(MANIFEST_HASH)
+            missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
             raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
         if not is_file_list(files) or manifest.get("generation", name) != name:
             raise IndexDamagedError.told(self.path, f"{path} is not the manifest of a generation of this name")
         return manifest
 
+    def _resolved(self) -> Path:
+        """Follow every link in the path, as it is now."""
+        home = Path(os.path.realpath(self.path))
+        for path in (self.path, home):
+            try:
+                os.fspath(path).encode()
+            except UnicodeEncodeError as error:
+                raise IndexFolderError(
+                    f"{visible(str(path))}: the path of an index must be UTF-8, and this one is not. Name another "
+                    "folder with --index, or rename this one."
+                ) from error
+        return home
+
+    def _entries(self) -> list[str]:
+        """Return the names in the folder of the generations that are those of generations, finished or not."""
+        folder = self.home / GENERATIONS
+        try:
+            return [path.name for path in folder.iterdir() if is_generation_name(path.name)]
+        except OSError as error:
+            require_given(error, folder)
+            return []
+
+    def _is_generation(self, name: str) -> bool:
+        """Tell whether a folder of such a name holds something of ours."""
+        folder = self.home / GENERATIONS / name
+        try:
+            return holds_own(folder, GENERATION_NAMES)
+        except OSError as error:
+            require_given(error, folder)
+            return False
+
+    def _free_number(self) -> int:
+        """Return a number behind that of the generation that answers, that nothing in the folder has."""
+        taken = {_number(name.removesuffix(PARTIAL)) for name in self._entries()}
+        answers = _number((self._pointer_to_replace() or "").partition(" ")[0])
+        latest = answers or max(map(_number, self.names()), default=0)
+        behind, before = range(latest + 1, _MOST_GENERATIONS), range(1, latest + 1)
+        return next(number for number in chain(behind, before) if number not in taken)
+
+    def _claim(self) -> None:
+        """Make the folder, or make sure that it is an index or as good as empty; then mark it as ours.
+
+        Raises:
+            IndexOccupiedError: if it holds something else.
+            OSError: if it cannot be read or written to.
+        """
+        home = self.home
+        if not home.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            flush(home.parent)
+        foreign = find_foreign(home)
+        if foreign is not None:
+            raise IndexOccupiedError(
+                f"{self.path}: this folder is not empty, and holds no index (it has {visible(foreign)!r}). Nothing was "
+                "written to it. Name an empty or a new folder with --index."
+            )
+        for name in (GENERATIONS, ENCODERS, WORK):
+            if (home / name).is_symlink():
+                raise IndexOccupiedError(
+                    f"{self.path / name} is a link, and a build follows none inside of an index. Put the folder in its "
+                    "place; to keep the index elsewhere, make a link to all of it."
+                )
+        if not os.path.lexists(home / MARK):
+            write_new(home / MARK, MARK_TEXT)
+            flush(home / MARK)
+        if not (home / GENERATIONS).is_dir():
+            (home / GENERATIONS).mkdir(exist_ok=True)
+        flush(home)
+
+    def _cannot_read(self, error: OSError, path: Path) -> IndexDamagedError:
+        """Return the damage that an error means; if it means none, raise what it means."""
+        require_given(error, path)
+        return IndexDamagedError.told(self.path, f"{path} cannot be read ({error.strerror})")
+
     def _pointer_or_none(self) -> str | None:
         try:
-            return _read_if_there(self.path / POINTER)
+            return _read_if_there(self.home / POINTER)
         except OSError as error:
-            raise IndexDamagedError.told(
-                self.path, f"{self.path / POINTER} cannot be read ({error.strerror})"
-            ) from error
+            raise self._cannot_read(error, self.home / POINTER) from error
+
+    def _pointer_to_replace(self) -> str | None:
+        """Return what the pointer says; None if that is nothing. One that cannot be read now is not replaced."""
+        with suppress(IndexDamagedError):
+            return self._pointer_or_none()
+        return None
 
     def _point(self, name: str, sha256: str) -> None:
-        replacement = self.path / f"{POINTER}.new"
-        replacement.write_text(f"{name} {sha256}\n", encoding="utf-8")
+        replacement = self.home / f"{POINTER}.new"
+        write_new(replacement, f"{name} {sha256}\n")
         flush(replacement)
-        replacement.replace(self.path / POINTER)
+        replacement.replace(self.home / POINTER)
         with suppress(OSError):  # it answers already; after a power cut the old pointer is as whole as this one
-            flush(self.path)
+            flush(self.home)
 
     def _clear(self, published: str, replaced: str | None) -> None:
         """Remove old generations but the last good one; one that cannot be removed now is left to the next build."""
-        kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
+        # What cannot be read now may be the last good one: nothing is removed then.
+        with suppress(OSError, IndexUnreadableError):
+            kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
+            for name in self.names():
+                if name not in kept:
+                    self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        """Remove the files of a generation that its manifest lists or that are known by name."""
+        listed: Iterable[str] = ()
+        with suppress(IndexDamagedError, IndexFormatError):
+            listed = self.read_manifest(name)["files"]
         with suppress(OSError):
-            for folder in (self.path / GENERATIONS).iterdir():
-                if folder.name not in kept:
-                    shutil.rmtree(folder, ignore_errors=True)
+            remove_own(self.home / GENERATIONS / name, GENERATION_NAMES, listed)
 
     def _last_good(self, published: str, replaced: str) -> str | None:
-        """Find what to fall back to: the one that answered before, if it is whole, else the latest that is."""
+        """Find what to fall back to: the one that answered before, if it is whole, else the latest that is.
+
+        Raises:
+            IndexUnreadableError: if one that might be it cannot be read now.
+        """
         others = [name for name in self.names() if name != published]
         for name in sorted(others, key=lambda name: name != replaced):
             with suppress(IndexDamagedError, IndexFormatError):
@@ -428,16 +596,13 @@ class IndexFolder:
     def _note_holder(self) -> None:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         with suppress(OSError):
-            (self.path / HOLDER).write_text(
-                f"process {os.getpid()} on {socket.gethostname()}, since {since}\n", encoding="utf-8"
-            )
+            write_new(self.home / HOLDER, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
 
     def _holder(self) -> str:
         """Say who holds the lock, if that can be known."""
-        try:
-            noted = (self.path / HOLDER).read_text(encoding="utf-8", errors="replace")[:200].strip()
-        except OSError:
-            return ""
+        noted = ""
+        with suppress(OSError, IndexUnreadableError):
+            noted = (_read_if_there(self.home / HOLDER) or "")[:200].strip()
         return f" ({noted})" if noted.isprintable() and noted else ""
 
     @contextmanager
@@ -454,7 +619,11 @@ class IndexFolder:
 
 def _reason(error: OSError | apsw.Error) -> str:
     if isinstance(error, OSError):
-        known = {errno.ENOSPC: "no space left on the disk", errno.EROFS: "the file system is read-only"}
+        known = {
+            errno.ENOSPC: "no space left on the disk",
+            errno.EROFS: "the file system is read-only",
+            errno.EMFILE: "too many open files, see ulimit -n",
+        }
         reason = known.get(error.errno or 0, error.strerror or str(error))
         return f"{reason}: {error.filename}" if error.filename else reason
     return "no space left on the disk" if "full" in str(error) else str(error)

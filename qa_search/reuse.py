@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,15 +13,14 @@ import numpy as np
 from qa_search.embedders import checked_vectors
 from qa_search.embedders.base import Vectors as Array
 from qa_search.encoders import Encoder
-from qa_search.errors import IndexFolderError
+from qa_search.errors import IndexDamagedError, IndexFormatError, IndexNotFoundError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.manifest import find_flaw
+from qa_search.owned import WORK, WORK_NAMES, remove_own
 from qa_search.stores.inverted import InvertedStore, open_vectors
 from qa_search.stores.journal import VectorJournal
 from qa_search.stores.posts import PostStore
 from qa_search.stores.vectors import Ids
-
-WORK = "work"
 
 
 class Previous:
@@ -40,11 +39,15 @@ class Previous:
 
     @classmethod
     def open(cls, folder: IndexFolder) -> Self | None:
-        """Open it; None if there is none that can be read: then everything is computed."""
+        """Open it; None if there is none, or it is damaged or of another format: then everything is computed.
+
+        Raises:
+            IndexUnreadableError: if it cannot be read now: what it holds would be computed for nothing.
+        """
         try:
             generation = folder.current()
             return None if find_flaw(generation.manifest) else cls(generation)
-        except IndexFolderError:
+        except (IndexNotFoundError, IndexDamagedError, IndexFormatError):
             return None
 
 
@@ -122,7 +125,8 @@ class Vectors:
 
     def discard_journal(self) -> None:
         """Remove what killed builds left: what they computed is published now, or not wanted."""
-        shutil.rmtree(self._work, ignore_errors=True)
+        with suppress(OSError):
+            remove_own(self._work, WORK_NAMES)
 
     def _known(self, keys: list[bytes]) -> dict[bytes, Array]:
         found: dict[bytes, Array] = {}

@@ -128,6 +128,7 @@ class SearchIndex:
         self._model = model
         self._refreshing = threading.Lock()
         # A search takes the generation once, and keeps to it; `refresh` puts another in its place.
+        self._state = folder.state()
         self._opened = self._open_current()
 
     @classmethod
@@ -148,20 +149,22 @@ class SearchIndex:
 
     @computing
     def refresh(self) -> bool:
-        """Move to the generation that a build has published since; return whether there was one.
+        """Move to what answers at this place now, if that is another generation; return whether it is.
 
-        Searches that are going on end where they began. What was open goes on answering if the new one cannot be
-        opened.
+        It is another one after a build, and after the folder was exchanged, as by ``mv`` or by a link that leads
+        elsewhere now. Searches that are going on end where they began. What was open goes on answering if the new one
+        cannot be opened.
 
         Raises:
-            IndexFolderError: if the new generation is damaged or of another format.
+            IndexFolderError: if there is no index any more, or it is damaged, unreadable or of another format.
         """
         with self._refreshing:
-            if self._folder.pointer()[0] == self._opened.generation.name:
+            state = self._folder.state()  # before it is opened: what comes later is found at the next call
+            if state == self._state:
                 return False
             opened = self._open_current()
             opened.share_embedder(self._opened)
-            self._opened = opened
+            self._opened, self._state = opened, state
             return True
 
     @computing

@@ -250,20 +250,29 @@ class MissingPost(_Record):
 
 @dataclass(frozen=True, slots=True)
 class GenerationCheck(_Record):
-    """What reading all of one generation found. ``problems`` is empty if every byte is what was written."""
+    """What reading all of one generation found.
+
+    ``problems`` is empty if no damage was found, ``unread`` says why not all of it could be read ("" if it was).
+    """
 
     generation: str
     answers: bool
     files: int
     bytes: int
     problems: tuple[str, ...]
+    unread: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte was read and is what was written."""
+        return not self.problems and not self.unread
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport(_Record):
     """What `verify_index` found.
 
-    ``ok`` says whether what answers now is whole; ``generation`` is what answers now, None if nothing does.
+    ``ok`` says whether what answers now was read and is whole; ``generation`` is what answers, None if nothing does.
     ``pointer_problem`` says what is wrong with the pointer, if anything is; ``fell_back_to`` is the generation that
     answers in place of a damaged one.
     """

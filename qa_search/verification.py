@@ -11,10 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qa_search.errors import IndexDamagedError, IndexFolderError, IndexNotFoundError
+from qa_search.errors import (
+    IndexDamagedError,
+    IndexFolderError,
+    IndexFormatError,
+    IndexNotFoundError,
+    IndexUnreadableError,
+)
 from qa_search.files import find_damage
-from qa_search.generations import GENERATIONS, IndexFolder
+from qa_search.generations import IndexFolder
 from qa_search.manifest import find_flaw
+from qa_search.owned import ENCODERS, GENERATIONS
 from qa_search.retrieval import Retriever
 from qa_search.stores.base import FolderStores, open_folder
 from qa_search.stores.posts import passage_key
@@ -31,10 +38,12 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
 
     Args:
         index: the index folder.
-        fall_back: if the generation that answers is damaged, let the latest one that is whole answer instead.
+        fall_back: if the generation that answers is damaged, let the latest one that is whole answer instead. If it
+            only cannot be read now, nothing is changed.
 
     Raises:
         IndexNotFoundError: if there is no index in the folder.
+        IndexUnreadableError: if the pointer, or the folder of the generations, cannot be read now.
         IndexLockedError: if it should fall back while a build is writing.
         IndexWriteError: if it should fall back and the folder cannot be written to.
     """
@@ -44,13 +53,14 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
     while True:
         pointer = _pointer(folder)
         checks = [_check(folder, name, answers=name == pointer.name) for name in folder.names()]
-        fine = any(check.answers and not check.problems for check in checks)
-        whole = next((check.generation for check in checks if not check.problems), None)
+        fine = any(check.answers and check.whole for check in checks)
+        unread = any(check.answers and check.unread for check in checks)
+        whole = next((check.generation for check in checks if check.whole), None)
         if fine:
             break
         if _pointer(folder) != pointer:
             continue  # builds have published others and cleared away what was read
-        if not fall_back or whole is None:
+        if not fall_back or whole is None or unread:
             break
         with folder.writing():
             if _pointer(folder) == pointer:
@@ -85,7 +95,7 @@ def _pointer(folder: IndexFolder) -> _Pointer:
         try:
             folder.read_manifest(name)
         except IndexFolderError:
-            return _Pointer(name, None)  # told when that generation is checked
+            return _Pointer(name, None)  # reported when that generation is checked
         folder.read_manifest(name, sha256)
     except IndexDamagedError as error:
         return _Pointer(None, str(error))
@@ -97,23 +107,44 @@ def _pointer(folder: IndexFolder) -> _Pointer:
 
 
 def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
+    files: dict[Path, Mapping[str, Any]] = {}
+    problems: list[str] = []
+    unread = ""
     try:
-        manifest = folder.read_manifest(name)
-    except IndexFolderError as error:
-        return GenerationCheck(name, answers, 0, 0, (str(error),))
-    home = folder.path / GENERATIONS / name
-    files = {home / file: record for file, record in manifest["files"].items()}
+        problems.extend(_problems(folder, name, files))
+    except (IndexDamagedError, IndexFormatError) as error:
+        problems.append(str(error))
+    except IndexUnreadableError as error:
+        unread = str(error)
+    size = sum(record["bytes"] for record in files.values())
+    return GenerationCheck(name, answers, len(files), size, tuple(problems[:_MOST_PROBLEMS]), unread)
+
+
+def _problems(folder: IndexFolder, name: str, files: dict[Path, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what is wrong with a generation; its files are put into ``files``.
+
+    Raises:
+        IndexDamagedError: if its manifest is not what was written.
+        IndexUnreadableError: if something cannot be read now.
+        IndexFormatError: if its format is not one that this version reads.
+    """
+    manifest = folder.read_manifest(name)
+    home = folder.home / GENERATIONS / name
+    files.update({home / file: record for file, record in manifest["files"].items()})
     flaw = find_flaw(manifest)
     if flaw is None and manifest["encoder"]["kind"] == "onnx":
-        exported = folder.path / "encoders" / manifest["encoder"]["folder"]
-        files |= {exported / file: record for file, record in manifest["encoder"]["files"].items()}
-    problems = [damage for path, record in files.items() if (damage := find_damage(path, record, thorough=True))]
+        exported = folder.home / ENCODERS / manifest["encoder"]["folder"]
+        files.update({exported / file: record for file, record in manifest["encoder"]["files"].items()})
+    sound = True
+    for path, record in files.items():
+        damage = find_damage(path, record, thorough=True)
+        if damage:
+            sound = False
+            yield damage
     if flaw:
-        problems.append(f"{home}: the manifest says nothing usable of {flaw}")
-    if not problems:
-        problems += _contradictions(home, manifest)
-    size = sum(record["bytes"] for record in files.values())
-    return GenerationCheck(name, answers, len(files), size, tuple(problems[:_MOST_PROBLEMS]))
+        yield f"{home}: the manifest says nothing usable of {flaw}"
+    elif sound:
+        yield from _contradictions(home, manifest)
 
 
 def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,9 +12,10 @@ from typing import Any
 
 from qa_search.calibration import calibrate
 from qa_search.cluster import RayCluster
-from qa_search.encoders import ENCODERS, Encoder
+from qa_search.encoders import Encoder
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.generations import Generation, IndexFolder
+from qa_search.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.passages import SPLITTER_RULES, Splitter
 from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
@@ -111,7 +111,7 @@ class GenerationWriter:
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
-            with Vectors(self.folder.path, encoder, previous, journal=worth_keeping, afresh=self.afresh) as vectors:
+            with Vectors(self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh) as vectors:
                 vector_index = self._write_vectors(partial, writer, vectors, encoder)
             writer.close()
         except BaseException:
@@ -148,7 +148,7 @@ class GenerationWriter:
         kind = choose_kind(writer.passages, dimension, self.memory)
         report = self.report
         if self.cluster is not None:
-            _embed_on(self.cluster, writer, vectors, encoder, self.folder.path / ENCODERS, report)
+            _embed_on(self.cluster, writer, vectors, encoder, self.folder.home / ENCODERS, report)
             report = _unreported  # all that is left is to write them
         if kind == "flat":
             _write_shards(writer, VectorWriter(partial, dimension), vectors, report)
@@ -198,7 +198,8 @@ def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, l
             previous.generation.copy_files(names, partial)
             return
         except IndexDamagedError:
-            shutil.rmtree(partial / LEXICAL_FOLDER)  # written anew instead
+            remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
+            # ... and written anew instead
     words = LexicalWriter(partial)
     for number, text in writer.texts():
         words.add(number, text)

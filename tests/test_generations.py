@@ -49,7 +49,7 @@ def test_a_build_that_fails_leaves_the_old_generation(tmp_path: Path) -> None:
     folder = IndexFolder(tmp_path)
     publish(folder, "one")
     with folder.writing():
-        (folder.start_generation() / "half").write_text("...")  # and the process dies
+        (folder.start_generation() / "posts.sqlite").write_text("...")  # and the process dies
     assert folder.current().manifest["note"] == "one"
     assert publish(folder, "two").name == "g000002"
     assert sorted(path.name for path in (tmp_path / "generations").iterdir()) == ["g000001", "g000002"]

@@ -18,7 +18,7 @@ PACKAGE = Path(qa_search.__file__).parent
 LAYERS = (
     ("errors",),
     ("types",),
-    ("sentences", "text", "dates", "statistics", "files", "threads"),
+    ("sentences", "text", "dates", "statistics", "files", "owned", "threads"),
     ("archives", "passages"),
     ("embedders",),
     ("encoders", "stores", "ranking", "manifest", "generations"),

@@ -25,10 +25,9 @@ from qa_search import build_index, cluster
 from qa_search.cluster.shipment import Shipment
 from qa_search.embedders import Vectors
 from qa_search.embedders.encoder import OnnxEmbedder
-from qa_search.encoders import ENCODERS
 from qa_search.errors import ClusterError, ModelError
 from qa_search.generations import IndexFolder
-from qa_search.reuse import WORK
+from qa_search.owned import ENCODERS, WORK
 from qa_search.stores.inverted import open_vectors
 from qa_search.verification import verify_index
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, posts_in, write_jsonl, write_pages

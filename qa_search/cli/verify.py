@@ -6,7 +6,7 @@ import click
 
 from qa_search.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.cli.page import printable
-from qa_search.errors import IndexDamagedError
+from qa_search.errors import IndexDamagedError, IndexUnreadableError
 from qa_search.types import GenerationCheck, VerifyReport
 from qa_search.verification import verify_index
 
@@ -21,14 +21,17 @@ from qa_search.verification import verify_index
 def verify(index_path: str, fall_back: bool, as_json: bool, quiet: bool) -> None:
     """Read every byte of the index and compare it with what was written.
 
-    All generations that are kept are read: the one that answers, and the one before. Exit status 3 if what answers
-    is damaged; the message says what to run.
+    All generations that are kept are read: the one that answers, and the previous one. Exit status 3 if what answers
+    is damaged, or cannot be read now (which is no damage); the message says what to do.
     """
     report = verify_index(index_path, fall_back=fall_back)
     if as_json:
         print_json(report.to_dict())
     elif not quiet:
         click.echo(printable(_page(report)))
+    unread = next((check.unread for check in report.generations if check.answers and check.unread), "")
+    if not report.ok and unread:
+        raise IndexUnreadableError(f"{report.index}: the index could not be checked: {unread}")
     if not report.ok:
         raise IndexDamagedError(_ways_out(report))
 
@@ -40,7 +43,9 @@ def _page(report: VerifyReport) -> str:
         if check.problems:
             lines.append(f"{check.generation} ({role}) is damaged:")
             lines += [f"  {problem}" for problem in check.problems]
-        else:
+        if check.unread:
+            lines += [f"{check.generation} ({role}) could not be read to its end:", f"  {check.unread}"]
+        if check.whole:
             lines.append(
                 f"{check.generation} ({role}) is whole: {check.files} files, {check.bytes / 1e6:.1f} MB, every byte is "
                 "what was written, and all counts agree"
@@ -62,4 +67,4 @@ def _ways_out(report: VerifyReport) -> str:
 
 
 def _can_answer(check: GenerationCheck) -> bool:
-    return not check.problems and not check.answers
+    return check.whole and not check.answers

@@ -21,7 +21,7 @@ from tokenizers import Encoding, Tokenizer
 
 from qa_search.embedders.base import ModelId, Vectors
 from qa_search.errors import IndexDamagedError
-from qa_search.files import HeldFiles
+from qa_search.files import HeldFiles, require_given
 from qa_search.threads import configured_threads
 
 # Before it is loaded: from 1.29 on it reports every model that is opened to its maker, and keeps a file for that in the
@@ -53,6 +53,7 @@ class OnnxEmbedder:
 
         Raises:
             IndexDamagedError: if its files are missing or are not what was written.
+            IndexUnreadableError: if they cannot be read now.
         """
         path = folder.joinpath if files is None else files.path
         self._folder = folder
@@ -151,6 +152,7 @@ class OnnxEmbedder:
         return vector
 
     def _damaged(self, what: str, error: BaseException) -> IndexDamagedError:
+        require_given(error, self._folder)
         reason = " ".join(str(error).split())[:200]
         return IndexDamagedError(f"{self._folder}: the encoder cannot be {what} ({reason}). Build with --rebuild.")
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qa_search.files import require_given
+
 # numpy reads a header as Python's own syntax.
 _UNREADABLE = (
     OSError, ValueError, EOFError, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError,
@@ -32,11 +34,13 @@ def map_array(path: Path, kind: type[np.generic], count: int) -> npt.NDArray[Any
     """Map an array of ``count`` values.
 
     Raises:
-        ValueError: if the file is missing, or holds anything else.
+        IndexUnreadableError: if the file cannot be read now.
+        ValueError: if it is missing, or holds anything else.
     """
     try:
         mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except _UNREADABLE as error:
+        require_given(error, path)
         raise ValueError(str(error)) from error
     if mapped.dtype != kind or mapped.shape != (count,):
         raise ValueError(f"{mapped.shape} {mapped.dtype}, where the manifest says {count} entries")

@@ -5,6 +5,7 @@ apsw rather than Python's own module, because only it lets a program stand betwe
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
 from itertools import count
@@ -14,7 +15,7 @@ from typing import Any
 
 import apsw
 
-from qa_search.files import BLOCK_BYTES, BlockSums
+from qa_search.files import BLOCK_BYTES, BlockSums, require_given
 
 # A hostile file can make a statement run through the same pages for ever. No honest one takes as many steps.
 _STEPS_PER_BYTE = 50
@@ -37,6 +38,7 @@ class ReadOnlyDatabase:
             checked: whether its blocks' hashes lie beside it.
 
         Raises:
+            IndexUnreadableError: if it cannot be read now.
             ValueError: if it is not such a database, or is damaged.
             OSError: if it is not there.
         """
@@ -45,9 +47,9 @@ class ReadOnlyDatabase:
         self._steps = _Steps(max(_LEAST_STEPS, size * _STEPS_PER_BYTE))
         self._layer = _CheckedFiles(BlockSums(path)) if checked else None
         try:
-            # immutable: no locks and no files beside it
+            # immutable: no locks and no files beside it. Through a link, SQLite opens nothing by a layer of our own.
             self._db = apsw.Connection(
-                f"{path.absolute().as_uri()}?immutable=1",
+                f"{Path(os.path.realpath(path)).as_uri()}?immutable=1",
                 flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
                 vfs=None if self._layer is None else self._layer.name,
             )
@@ -60,6 +62,7 @@ class ReadOnlyDatabase:
             self._db.limit(apsw.SQLITE_LIMIT_LENGTH, max(size, _LEAST_VALUE_BYTES))
             self._db.set_progress_handler(self._steps, _STEPS_AT_ONCE)
         except apsw.Error as error:
+            require_given(error, path)
             raise ValueError(str(error)) from error
         schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
         found = {" ".join(sql.split()) for (sql,) in schema}

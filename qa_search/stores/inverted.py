@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -20,7 +21,7 @@ import numpy.typing as npt
 import xxhash
 
 from qa_search.embedders.base import Vectors
-from qa_search.files import BLOCKS_SUFFIX, open_file, prefetch, read_file
+from qa_search.files import BLOCKS_SUFFIX, open_file, prefetch, read_file, require_given
 from qa_search.stores.arrays import map_array, write_array
 from qa_search.stores.rows import RowStore, rows_name
 from qa_search.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
@@ -96,6 +97,7 @@ class InvertedStore(VectorStore):
             self._numbers = map_array(folder / PASSAGES_OF_ROWS, ROW_KIND, count)
             self._starts = map_array(folder / STARTS_OF_ROWS, ROW_KIND, self.rows.count + 1)
         except (OSError, ValueError) as error:
+            require_given(error, folder / LISTS_NAME)
             raise damaged(folder, str(error)) from error
         self._kind, self._covered = record["kind"], record["covered"]
         self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME))
@@ -284,28 +286,26 @@ class _ListBytes:
     """Hashes what describes mapped lists, which FAISS writes first, and each list: its codes and its numbers."""
 
     def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
-        self._path = path
         self._lists = cast(Any, lists.invlists)
+        # Held, because builds may remove the file while the index is open.
+        self._descriptor = open_file(path)
+        weakref.finalize(self, os.close, self._descriptor)
         self._code_size = lists.code_size
         self._sizes = [self._lists.list_size(number) for number in range(lists.nlist)]
         self._row_bytes = lists.code_size + np.dtype(np.int64).itemsize
-        self._head_size = path.stat().st_size - sum(self._sizes) * self._row_bytes
+        self._head_size = os.fstat(self._descriptor).st_size - sum(self._sizes) * self._row_bytes
         self._offsets = [*accumulate((size * self._row_bytes for size in self._sizes), initial=self._head_size)]
 
     def head(self) -> int:
         """Hash the beginning of the file."""
         if self._head_size <= 0:
             raise ValueError("it is shorter than its lists")
-        with os.fdopen(open_file(self._path), "rb") as stream:
-            return xxhash.xxh3_64_intdigest(stream.read(self._head_size))
+        return xxhash.xxh3_64_intdigest(os.pread(self._descriptor, self._head_size, 0))
 
     def prefetch(self, numbers: Sequence[int]) -> None:
         """Have the system begin to read lists: touched in the map, they would come a page after the other."""
-        descriptor = open_file(self._path)
-        try:
-            prefetch(descriptor, ((self._offsets[number], self._sizes[number] * self._row_bytes) for number in numbers))
-        finally:
-            os.close(descriptor)
+        spans = ((self._offsets[number], self._sizes[number] * self._row_bytes) for number in numbers)
+        prefetch(self._descriptor, spans)
 
     def of(self, number: int) -> int:
         """Hash a list, where FAISS will read it."""

@@ -6,7 +6,6 @@ Memory is that of the codes, which the caller bounds, and of a sample to train o
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -158,7 +157,7 @@ class InvertedWriter:
             path.unlink()
         for path in apart.iterdir():
             path.rename(self._folder / path.name)
-        shutil.rmtree(apart)
+        apart.rmdir()
         self._previous = None if self._previous is None or self._outgrown(len(used)) else self._previous
         self._first = 0
         return np.searchsorted(used, rows).astype(np.int32)

@@ -25,10 +25,13 @@ class VectorJournal:
     def __init__(self, path: Path, dimension: int) -> None:
         self._dimension = dimension
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():
+            path.unlink()  # not made by us: nothing is written to where it leads
         try:
             self._db = _open(path)
         except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
-            path.unlink()  # damaged: what it held is computed again
+            for suffix in ("", "-wal", "-shm"):  # damaged: what it held is computed again
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
             self._db = _open(path)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:

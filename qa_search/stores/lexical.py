@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from typing import Any
 import numpy as np
 import tantivy
 
-from qa_search.errors import IndexDamagedError, IndexFolderError
-from qa_search.files import read_file
+from qa_search.errors import IndexDamagedError, IndexUnreadableError
+from qa_search.files import read_file, require_given
 from qa_search.stores.vectors import Ids, Scores
 
 LEXICAL_FOLDER = "lexical"
@@ -122,7 +121,7 @@ class LexicalWriter:
             self._writer.commit()
             self._writer.wait_merging_threads()
         for path in self._folder.iterdir():
-            if path.suffix == ".lock":
+            if path.name.startswith(".tantivy-"):  # its locks
                 path.unlink()
             else:
                 path.chmod(0o644)  # tantivy lets nobody else read some of them
@@ -136,7 +135,7 @@ class LexicalStore:
 
         Raises:
             IndexDamagedError: if they are missing or are not what was written.
-            IndexFolderError: if no temporary folder can be made.
+            IndexUnreadableError: if they cannot be read now, or no temporary folder can be made.
         """
         self._folder = folder / LEXICAL_FOLDER
         self.count = count
@@ -144,25 +143,42 @@ class LexicalStore:
             _require_count(self._folder / _META, count)
         # tantivy takes a lock file in the folder that it reads, and offers no way around that: it gets a folder of
         # links, which it needs no longer once the files are mapped.
+        with self._temporary_folder() as links, self._damage_named():
+            index = tantivy.Index.open(links)
+            index.config_reader(reload_policy="manual")
+            self._schema = index.schema
+            self._searcher = index.searcher()
+            if self._searcher.num_docs != count:
+                raise ValueError(f"{self._searcher.num_docs} posts, where the manifest says {count}")
+
+    @contextmanager
+    def _temporary_folder(self) -> Iterator[str]:
+        """Make a temporary folder of links to the files."""
+        with self._damage_named():
+            paths = list(self._folder.iterdir())
         try:
-            links = tempfile.mkdtemp(prefix="qa-search-")
+            links = Path(tempfile.mkdtemp(prefix="qa-search-"))
         except OSError as error:
-            raise IndexFolderError(
-                f"{self._folder}: opening it takes a temporary folder, and none can be made ({_reason(error)}). "
-                "Name one that can be written to in TMPDIR."
-            ) from error
+            raise self._no_room(error) from error
+        made = []
         try:
-            with self._damage_named():
-                for path in self._folder.iterdir():
-                    (Path(links) / path.name).symlink_to(path.absolute())
-                index = tantivy.Index.open(links)
-                index.config_reader(reload_policy="manual")
-                self._schema = index.schema
-                self._searcher = index.searcher()
-                if self._searcher.num_docs != count:
-                    raise ValueError(f"{self._searcher.num_docs} posts, where the manifest says {count}")
+            for path in paths:
+                made.append(links / path.name)
+                made[-1].symlink_to(path.absolute())
+            yield str(links)
+        except OSError as error:
+            raise self._no_room(error) from error
         finally:
-            shutil.rmtree(links, ignore_errors=True)
+            with suppress(OSError):
+                for link in made:
+                    link.unlink(missing_ok=True)
+                links.rmdir()
+
+    def _no_room(self, error: OSError) -> IndexUnreadableError:
+        return IndexUnreadableError(
+            f"{self._folder}: opening it takes a temporary folder, and none can be made ({_reason(error)}). "
+            "Name one that can be written to, and has room, in TMPDIR."
+        )
 
     def search(self, weights: Mapping[str, float], k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
         """Find the posts of the highest BM25 score.
@@ -227,6 +243,7 @@ class LexicalStore:
             # there is None.
             if not isinstance(error, OSError | ValueError | TypeError) and type(error).__name__ != "PanicException":
                 raise
+            require_given(error, self._folder / _META)
             index = self._folder.parent.parent.parent
             raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
 

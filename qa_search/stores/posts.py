@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qa_search.errors import IndexDamagedError
-from qa_search.files import BLOCKS_SUFFIX, write_block_sums
+from qa_search.files import BLOCKS_SUFFIX, require_given, write_block_sums
 from qa_search.stores.database import ReadOnlyDatabase, create_database
 from qa_search.stores.filters import Filters, fold_tag
 from qa_search.stores.owners import write_owners
@@ -493,6 +493,7 @@ class PostStore(PostQueries):
 
         Raises:
             IndexDamagedError: if it is missing or no database.
+            IndexUnreadableError: if it cannot be read now.
         """
         self._path = folder / DATABASE_NAME
         self._current = self._path.with_name(BLOCKS_NAME).exists()
@@ -502,6 +503,7 @@ class PostStore(PostQueries):
         try:
             self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
         except (OSError, ValueError) as error:
+            require_given(error, self._path)
             raise self._damaged(error) from error
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError
+from qa_search.files import require_given
 from qa_search.threads import configured_threads
 
 SHARD_VECTORS = 16_384
@@ -110,6 +111,7 @@ def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC) -> faiss.Index:
 
     Raises:
         IndexDamagedError: if it is missing or is not what was written.
+        IndexUnreadableError: if it cannot be read now.
     """
     try:
         size = path.stat().st_size
@@ -117,6 +119,7 @@ def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC) -> faiss.Index:
         # Such tables are for distances; here are inner products.
         return faiss.read_index(str(path), flags | faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE)
     except (OSError, RuntimeError) as error:
+        require_given(error, path)
         raise damaged(path, " ".join(str(error).split())[:200]) from error
 
 

@@ -225,7 +225,10 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
     async def readyz() -> Response:
         if not service.ready:
             return error_response(503, "NotReady", "the index is being opened, or the service is stopping")
-        return JSONResponse({"status": "ready", "generation": service.index.generation.name})
+        state = {"status": "ready", "generation": service.index.generation.name}
+        if service.problem:  # what exactly is in the log: it names folders
+            state["problem"] = "the index changed and cannot be opened; the previous one answers (see the log)"
+        return JSONResponse(state)
 
     @app.get("/metrics", summary="Counts for Prometheus", response_class=Response)
     async def metrics() -> Response:

@@ -81,6 +81,7 @@ class SearchService:
         self.index = index
         self.metrics = metrics or Metrics()
         self.ready = False
+        self.problem = ""  # why a new generation, or the index folder, cannot be opened
         self._max_waiting = max_waiting
         self._timeout = timeout
         self._max_batch = max_batch
@@ -205,19 +206,18 @@ class SearchService:
         return await self._on(self._thread, lambda: self.index.search_many(texts, asked.k, **limits))
 
     async def _follow_builds(self) -> None:
-        """Move to a new generation soon after it is published; a damaged one is told and left alone."""
-        told = ""
+        """Move to a new generation soon after it is published; one that cannot be opened is reported and left alone."""
         while True:
             await asyncio.sleep(self._refresh_seconds)
             try:
                 if await self._on(self._reading, self.index.refresh):
                     log.info("now answering from %s", self.index.generation.name)
                     self._count_index()
-                told = ""
+                self.problem = ""
             except (QASearchError, OSError) as error:
-                if str(error) != told:
+                if str(error) != self.problem:
                     log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
-                told = str(error)
+                self.problem = str(error)
 
     def _count_index(self) -> None:
         generation = self.index.generation

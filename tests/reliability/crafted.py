@@ -27,9 +27,9 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from qa_search import build_index
 from qa_search.embedders.encoder import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder
-from qa_search.encoders import ENCODERS
 from qa_search.files import BLOCK_BYTES, measure, write_block_sums
-from qa_search.generations import MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.generations import MANIFEST, MANIFEST_HASH
+from qa_search.owned import ENCODERS, POINTER
 from qa_search.stores.lexical import LEXICAL_FOLDER
 from qa_search.stores.owners import POSTS_NAME, SIDES_NAME
 from qa_search.stores.posts import BLOCKS_NAME, DATABASE_NAME

@@ -32,7 +32,8 @@ import qa_search.cli.build
 import qa_search.writing
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
 from qa_search.cli import cli
-from qa_search.generations import MANIFEST, POINTER, IndexFolder
+from qa_search.generations import MANIFEST, IndexFolder
+from qa_search.owned import POINTER
 from tests.helpers import WordsEmbedder, page, write_pages
 
 GENERATION = r"generations/g\d+"

@@ -29,9 +29,9 @@ from click.testing import CliRunner
 from qa_search import SearchIndex, build_index, generations
 from qa_search.cli import cli
 from qa_search.embedders.encoder import OnnxEmbedder
-from qa_search.encoders import ENCODERS
 from qa_search.errors import IndexDamagedError
-from qa_search.generations import GENERATIONS, MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.generations import MANIFEST, MANIFEST_HASH
+from qa_search.owned import ENCODERS, GENERATIONS, POINTER
 from qa_search.stores.posts import BLOCKS_NAME, DATABASE_NAME
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder
 from tests.reliability.conftest import Campaign

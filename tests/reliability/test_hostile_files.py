@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from qa_search import SearchIndex, build_index
 from qa_search.cli import cli
 from qa_search.embedders.encoder import OnnxEmbedder
-from qa_search.encoders import ENCODERS
 from qa_search.files import write_block_sums
+from qa_search.owned import ENCODERS
 from qa_search.stores.lexical import LEXICAL_FOLDER
 from qa_search.stores.posts import DATABASE_NAME
 from qa_search.verification import verify_index

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,6 +21,7 @@ from qa_search.errors import (
 )
 from qa_search.files import HeldFiles, find_damage
 from qa_search.generations import READABLE_VERSIONS
+from qa_search.owned import ENCODER_NAMES, remove_own
 from qa_search.stores.base import Stores
 from qa_search.stores.postgres.connections import Address, Connection, Connections, require_server
 from qa_search.stores.postgres.readers import (
@@ -104,6 +104,10 @@ class PostgresIndex:
         """
         number, sha256 = self._pointer()
         return generation_name(number), sha256
+
+    def state(self) -> tuple[str, str]:
+        """Return what differs whenever another generation answers. Raises as `pointer`."""
+        return self.pointer()
 
     def open_current(self, use: Callable[[StoredGeneration], T]) -> T:
         """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
@@ -218,11 +222,13 @@ class PostgresIndex:
                 damage = find_damage(fetched / name, expected, thorough=True)
                 if damage:
                     raise IndexDamagedError(f"{self.path}: the model in the database: {damage}. Build the index again.")
-            shutil.rmtree(folder, ignore_errors=True)  # damaged, or not there
+            with suppress(OSError):  # damaged, or not there
+                remove_own(folder, ENCODER_NAMES, files)
             with suppress(OSError):  # another process was quicker
                 fetched.rename(folder)
         finally:
-            shutil.rmtree(fetched, ignore_errors=True)
+            with suppress(OSError):
+                remove_own(fetched, ENCODER_NAMES, files)
 
 
 class _Reading:
