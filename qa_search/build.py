@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qa_search.archives import ReadOptions, read_archives
@@ -100,9 +101,9 @@ def build_index(
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     named = ", ".join(os.fspath(path) for path in paths)
-    options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits())
-    report = progress or (lambda _: None)
     folder = IndexFolder(index)
+    options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits(), folder.home)
+    report = progress or (lambda _: None)
     # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
     posts = read_archives(paths, options, keep_going=keep_going)
     try:
@@ -166,8 +167,14 @@ def build_index(
         reused=written.counts["passages"] - written.embedded,
         seconds=round(time.perf_counter() - started_at, 2),
         model=written.model,
+        left_out=os.fspath(index) if _contains(paths, folder.home) else "",
         **written.counts,
     )
+
+
+def _contains(sources: Sequence[str | os.PathLike[str]], home: Path) -> bool:
+    """Tell whether a folder lies in one of the sources."""
+    return any(Path(source).resolve() in home.parents for source in sources)
 
 
 def _load(

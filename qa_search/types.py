@@ -214,7 +214,8 @@ class BuildReport(_Record):
     """What a build did.
 
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
-    ``embedded`` and ``reused`` add up to ``passages``.
+    ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
+    was not read; else "".
     """
 
     index: str
@@ -228,6 +229,7 @@ class BuildReport(_Record):
     unanswered: int
     seconds: float
     model: str
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def read_archives(
         DamagedArchiveError: if a file cannot be read to its end.
     """
     options = options or ReadOptions()
-    for file, named in list_files(sources):
+    for file, named in list_files(sources, options.left_out):
         if isinstance(file, SetAside):
             yield file
         else:

@@ -232,10 +232,15 @@ class ArchiveFile:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How archives are read. ``field_map`` maps a role (question, answer, ...) to a field's name."""
+    """How archives are read.
+
+    ``field_map`` maps a role (question, answer, ...) to a field's name. ``left_out`` is a folder that is not read
+    though it may lie in a source, its path without links: the index that is being built.
+    """
 
     field_map: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    left_out: Path | None = None
 
 
 class Reader(Protocol):

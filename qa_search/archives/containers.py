@@ -31,6 +31,7 @@ from qa_search.types import SetAside
 
 SEVENZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 _NO_FILE = "a pipe, a device or a socket, not a file"
+_INDEX = "the folder of the index itself, not an archive"
 _LINK = "a link, and links in archives are not followed"
 _MOST_NAME = 1000
 _WRITTEN_AT_ONCE = 1 << 20
@@ -42,16 +43,19 @@ _UNWANTED_MEMBERS = frozenset(
 )
 
 
-def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[ArchiveFile | SetAside, bool]]:
+def list_files(
+    sources: Sequence[str | os.PathLike[str]], left_out: Path | None = None
+) -> Iterator[tuple[ArchiveFile | SetAside, bool]]:
     """List the files of all sources, folders walked in order of name.
 
     Yields each with whether it was named itself (True) or found in a folder (False), and a note for what cannot be
     read. A link in a folder is followed to a file of that folder and nowhere else: somebody's archive must not make
-    us read what is ours. Hidden files are passed over. A source inside another one is read once.
+    us read what is ours. Hidden files are passed over, and the folder ``left_out``. A source inside another one is read
+    once.
 
     Raises:
         SourceNotFoundError: if a source is neither a file nor a folder.
-        UnknownFormatError: if a source is a pipe or the like.
+        UnknownFormatError: if a source is a pipe or the like, or the folder to be left out.
     """
     paths = []
     for source in sources:
@@ -64,6 +68,8 @@ def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Arch
         if not (path.is_dir() or path.is_file()):
             raise UnknownFormatError(f"{path}: {_NO_FILE}. Write what comes out of it to a file.", reason=_NO_FILE)
         paths.append(path.resolve())
+        if paths[-1] == left_out:
+            raise UnknownFormatError(f"{path}: {_INDEX}. Name the files or folders of an archive.", reason=_INDEX)
     roots = [path if path.is_dir() else path.parent for path in paths]
     labels = _labels(roots)
     for number, (path, root) in enumerate(zip(paths, roots, strict=True)):
@@ -71,7 +77,7 @@ def list_files(sources: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[Arch
         if path in paths[:number] or any(other.is_dir() and other in path.parents for other in others):
             continue
         if path.is_dir():
-            for found, problem in _walk(path):
+            for found, problem in _walk(path, left_out):
                 file = _plain_file(labels[root], root, found)
                 yield (file.set_aside("", problem) if problem else file), False
         else:
@@ -191,7 +197,7 @@ def _damage_named(file: ArchiveFile) -> Iterator[None]:
         raise file.damaged(f"the archive {kind} ({str(error) or type(error).__name__})") from error
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, str]]:
+def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str]]:
     """Yield what is in a folder and those in it, each with the reason for not reading it, if there is one."""
     waiting = [root]
     while waiting:
@@ -205,22 +211,23 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
         for entry in found:
             path = Path(entry.path)
             if entry.is_symlink():
-                problem = _link_problem(path, root)
+                problem = _link_problem(path, root, left_out)
                 if problem is not None:
                     yield path, problem
             elif not entry.is_dir():
                 yield path, "" if entry.is_file() else _NO_FILE
-        waiting += [Path(entry.path) for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
+        folders = [Path(entry.path) for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
+        waiting += [folder for folder in folders if folder != left_out]
 
 
-def _link_problem(path: Path, root: Path) -> str | None:
-    """Say why a link is not read: "" if it is, None for one to a folder that is walked anyway."""
+def _link_problem(path: Path, root: Path, left_out: Path | None) -> str | None:
+    """Say why a link is not read: "" if it is, None for one to a folder that is walked or left out anyway."""
     target = Path(os.path.realpath(path))
     if not target.exists():
         return "a link that leads nowhere"
     if not target.is_relative_to(root):
         return "a link that leads out of the source folder: name its target as a source of its own to read it"
-    if target.is_dir():
+    if target.is_dir() or (left_out is not None and target.is_relative_to(left_out)):
         return None
     return "" if target.is_file() else _NO_FILE
 
