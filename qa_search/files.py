@@ -94,9 +94,12 @@ def open_file(path: Path) -> int:
 def read_file(path: Path, most: int | None = None) -> bytes:
     """Return what a file holds, of at most ``most`` bytes; raises as `open_file`, and `OSError` for a larger one."""
     with os.fdopen(open_file(path), "rb") as stream:
-        if most is not None and os.fstat(stream.fileno()).st_size > most:
+        if most is None:
+            return stream.read()
+        data = stream.read(most + 1)
+        if len(data) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MB", str(path))
-        return stream.read()
+        return data
 
 
 def write_new(path: Path, text: str) -> None:

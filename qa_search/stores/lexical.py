@@ -20,6 +20,7 @@ import tantivy
 
 from qa_search.errors import IndexDamagedError, IndexUnreadableError
 from qa_search.files import read_file, require_given
+from qa_search.owned import LEXICAL_NAMES, remove_own
 from qa_search.stores.vectors import Ids, Scores
 
 LEXICAL_FOLDER = "lexical"
@@ -155,24 +156,21 @@ class LexicalStore:
     def _temporary_folder(self) -> Iterator[str]:
         """Make a temporary folder of links to the files."""
         with self._damage_named():
-            paths = list(self._folder.iterdir())
+            # What else may lie there is not tantivy's.
+            paths = [path for path in self._folder.iterdir() if LEXICAL_NAMES.has(path.name)]
         try:
             links = Path(tempfile.mkdtemp(prefix="qa-search-"))
         except OSError as error:
             raise self._no_room(error) from error
-        made = []
         try:
             for path in paths:
-                made.append(links / path.name)
-                made[-1].symlink_to(path.absolute())
+                (links / path.name).symlink_to(path.absolute())
             yield str(links)
         except OSError as error:
             raise self._no_room(error) from error
         finally:
             with suppress(OSError):
-                for link in made:
-                    link.unlink(missing_ok=True)
-                links.rmdir()
+                remove_own(links, LEXICAL_NAMES)  # the links, and tantivy's lock
 
     def _no_room(self, error: OSError) -> IndexUnreadableError:
         return IndexUnreadableError(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from qa_search import SearchIndex, build_index, files, generations, verify_index
+from qa_search import SearchIndex, build_index, verify_index
 from qa_search.cli import cli
 from qa_search.embedders import Vectors
 from qa_search.encoders import clear_encoders
@@ -28,6 +28,7 @@ from qa_search.errors import (
     IndexUnreadableError,
     UnknownFormatError,
 )
+from qa_search.files import measure
 from qa_search.generations import IndexFolder
 from qa_search.owned import MARK
 from qa_search.tuning import tune
@@ -393,7 +394,7 @@ class Withheld:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.code, self.part = 0, ""
         self._open = os.open
-        monkeypatch.setattr(files.os, "open", self)
+        monkeypatch.setattr(os, "open", self)
 
     def __call__(self, path: Any, *args: Any, **options: Any) -> int:
         if self.code and self.part in os.fspath(path):
@@ -480,7 +481,6 @@ def test_what_is_not_read_back_whole_replaces_nothing(
     index: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file that is another one by the time it is read back ends the build, and the previous index answers."""
-    measure = generations.measure
 
     def measured_and_lost(path: Path) -> dict[str, Any]:
         found = measure(path)
@@ -488,7 +488,7 @@ def test_what_is_not_read_back_whole_replaces_nothing(
             path.write_bytes(path.read_bytes()[:-1] + b"?")
         return found
 
-    monkeypatch.setattr(generations, "measure", measured_and_lost)
+    monkeypatch.setattr("qa_search.generations.measure", measured_and_lost)
     with pytest.raises(IndexDamagedError, match=r"posts\.sqlite is not what was written"):
         build(pages, index, rebuild=True)
     assert IndexFolder(index).names() == ["g000002", "g000001"]

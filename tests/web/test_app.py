@@ -224,6 +224,26 @@ def test_a_damaged_build_is_not_moved_to(tmp_path: Path) -> None:
             assert ask(f"{address}/api/search?q=knee1&k=1")[0] == 200
 
 
+def test_a_folder_that_is_gone_or_exchanged_is_noticed(tmp_path: Path) -> None:
+    """While it is gone the previous index answers, and readiness says so; then the new one does, of the same name."""
+    path, new = tmp_path / "index", tmp_path / "new"
+    build_index(write_pages(tmp_path / "a", 3), path, model=WordsEmbedder())
+    build_index(write_pages(tmp_path / "b", 5), new, model=WordsEmbedder())
+    with serving(path, Settings(rate=0, refresh_seconds=0.01)) as address:
+        path.rename(tmp_path / "old")
+        while "problem" not in ask(f"{address}/readyz")[1]:
+            pass
+        status, state, _ = ask(f"{address}/readyz")
+        assert (status, state["status"], state["generation"]) == (200, "ready", "g000001")
+        assert str(tmp_path) not in state["problem"]
+        assert ask(f"{address}/api/search?q=knee1&k=1")[0] == 200
+        new.rename(path)
+        while "problem" in ask(f"{address}/readyz")[1]:
+            pass
+        assert ask(f"{address}/readyz")[1] == {"status": "ready", "generation": "g000001"}
+        assert ask(f"{address}/api/info")[1]["counts"]["posts"] == 5
+
+
 def test_a_token_is_demanded_where_one_is_set(index: Path) -> None:
     """As a bearer, or as a browser's password; health needs none."""
     with serving(index, Settings(token="s3cret ü", rate=0)) as address:  # noqa: S106 - a test's
