@@ -206,6 +206,10 @@ class IndexFolder:
             raise IndexDamagedError.told(self.path, f"{self.path / POINTER} names no generation")
         return name, sha256
 
+    def state(self) -> tuple[str, str]:
+        """Return what differs whenever another generation answers. Raises as `pointer`."""
+        return self.pointer()
+
     def close(self) -> None:
         """Close nothing: a folder holds nothing open."""
 

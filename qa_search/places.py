@@ -53,6 +53,9 @@ class IndexPlace(Protocol):
     def pointer(self) -> tuple[str, str]:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it."""
 
+    def state(self) -> tuple[Any, ...]:
+        """Return what differs whenever another generation answers, without opening it."""
+
     def open_current(self, use: Callable[[OpenGeneration], T]) -> T:
         """Open the generation that answers by ``use``."""
 

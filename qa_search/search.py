@@ -128,6 +128,7 @@ class SearchIndex:
         self._model = model
         self._refreshing = threading.Lock()
         # A search takes the generation once, and keeps to it; `refresh` puts another in its place.
+        self._state = folder.state()
         self._opened = self._open_current()
 
     @classmethod
@@ -157,11 +158,12 @@ class SearchIndex:
             IndexFolderError: if the new generation is damaged or of another format.
         """
         with self._refreshing:
-            if self._folder.pointer()[0] == self._opened.generation.name:
+            state = self._folder.state()  # before it is opened: what comes later is found at the next call
+            if state == self._state:
                 return False
             opened = self._open_current()
             opened.share_embedder(self._opened)
-            self._opened = opened
+            self._opened, self._state = opened, state
             return True
 
     @computing
