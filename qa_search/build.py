@@ -25,7 +25,7 @@ from qa_search.encoders import (
 from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, Splitter
-from qa_search.places import open_writer
+from qa_search.places import open_writer, require_folder
 from qa_search.reuse import Previous
 from qa_search.stores.base import open_folder
 from qa_search.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
@@ -101,6 +101,7 @@ def build_index(
     named = ", ".join(os.fspath(path) for path in paths)
     options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits())
     report = progress or (lambda _: None)
+    require_folder(index)
     folder = IndexFolder(index)
     # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
     posts = read_archives(paths, options, keep_going=keep_going)

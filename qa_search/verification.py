@@ -15,6 +15,7 @@ from qa_search.errors import IndexDamagedError, IndexFolderError, IndexNotFoundE
 from qa_search.files import find_damage
 from qa_search.generations import GENERATIONS, IndexFolder
 from qa_search.manifest import find_flaw
+from qa_search.places import require_folder
 from qa_search.retrieval import Retriever
 from qa_search.stores.base import FolderStores, open_folder
 from qa_search.stores.posts import passage_key
@@ -39,6 +40,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
         IndexWriteError: if it should fall back and the folder cannot be written to.
     """
     started = time.perf_counter()
+    require_folder(index)
     folder = IndexFolder(index)
     fell_back_to = None
     while True:

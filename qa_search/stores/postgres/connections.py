@@ -311,7 +311,8 @@ class Connections:
         seconds = _STATEMENT_SECONDS + _GRACE_SECONDS
         if not self._free.acquire(timeout=seconds):
             raise StoreError(
-                f"{self.address}: all {_MOST} connections of this index were busy for {seconds} seconds. Ask again later."
+                f"{self.address}: all {_MOST} connections of this index were busy for {seconds} seconds. Ask again "
+                "later."
             )
         try:
             yield

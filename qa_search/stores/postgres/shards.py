@@ -75,8 +75,8 @@ def shard_address(coordinator: Connection, address: Address, name: str) -> Addre
         StoreError: if this role has no part in it.
     """
     rows = coordinator.execute(
-        "SELECT s.srvoptions, m.umoptions FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_user_mappings m ON m.srvid = s.oid "
-        "WHERE s.srvname = %s AND m.usename = current_user",
+        "SELECT s.srvoptions, m.umoptions FROM pg_catalog.pg_foreign_server s "
+        "JOIN pg_catalog.pg_user_mappings m ON m.srvid = s.oid WHERE s.srvname = %s AND m.usename = current_user",
         [name],
     ).fetchall()
     if not rows:
