@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 )
 _BEFORE_TABLES = frozenset({"FROM", "JOIN"})
 # What stands before a name and a parenthesis that are no call: USING hash (...), AS name (...).
-_BEFORE_NAMES = frozenset({"USING", "BY", "AS", "INTO"})
+_BEFORE_NAMES = frozenset({"USING", "AS", "INTO"})
 
 
 @lru_cache(maxsize=1024)
