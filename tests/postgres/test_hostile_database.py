@@ -283,7 +283,7 @@ def test_whoever_may_read_keeps_no_build_waiting(watched: Server, url: str, tmp_
         for schema, table in ((oldest, "post"), (HOME, "writer"), (HOME, "current"), (HOME, "store")):
             mallory.execute(f"SELECT FROM {schema}.{table}")  # type: ignore[arg-type]
         with pytest.raises(psycopg.errors.InsufficientPrivilege), as_mallory(url) as other:
-            other.execute(f"LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")  # type: ignore[arg-type]
+            other.execute(f"BEGIN; LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")  # type: ignore[arg-type]
         for pages in (3, 4):
             build(tmp_path, url, pages)
         assert generations(url) == [1, 2, 3]

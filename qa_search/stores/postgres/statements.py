@@ -74,7 +74,7 @@ def _operator(text: str, before: str, extension: str) -> str:
 
 
 def _name(text: str, before: str, after: str, schema: str, extension: str) -> str:
-    if not text.islower() or "." in text:
+    if not text.islower() or "." in text or before == ".":
         return text  # a keyword, or one that has its schema (or table)
     if before == "::" or (after == "(" and before not in _BEFORE_NAMES):
         return f"{extension if text in _VECTOR_NAMES else 'pg_catalog'}.{text}"
