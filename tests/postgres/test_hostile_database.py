@@ -281,9 +281,9 @@ def test_whoever_may_read_keeps_no_build_waiting(watched: Server, url: str, tmp_
     with as_mallory(url) as mallory:
         mallory.execute("BEGIN")
         for schema, table in ((oldest, "post"), (HOME, "writer"), (HOME, "current"), (HOME, "store")):
-            mallory.execute(f"SELECT FROM {schema}.{table}")  # type: ignore[arg-type]
+            mallory.execute(f"SELECT FROM {schema}.{table}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege), as_mallory(url) as other:
-            other.execute(f"BEGIN; LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")  # type: ignore[arg-type]
+            other.execute(f"BEGIN; LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")
         for pages in (3, 4):
             build(tmp_path, url, pages)
         assert generations(url) == [1, 2, 3]
@@ -298,10 +298,10 @@ def test_a_lock_that_is_kept_on_purpose_is_told(
     build(tmp_path, url, 2)
     monkeypatch.setattr("qa_search.stores.postgres.connections._LOCK_SECONDS", 1)
     with psycopg.connect(url) as administrator:
-        administrator.execute(f"LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")  # type: ignore[arg-type]
+        administrator.execute(f"LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE")
         with pytest.raises(IndexLockedError, match="another build"):
             build(tmp_path, url, 3)
         administrator.rollback()
-        administrator.execute(f"LOCK TABLE {HOME}.encoder_file, {HOME}.current IN ACCESS EXCLUSIVE MODE")  # type: ignore[arg-type]
+        administrator.execute(f"LOCK TABLE {HOME}.encoder_file, {HOME}.current IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(StoreError, match="holds a lock"):
             build(tmp_path, url, 3)
