@@ -26,7 +26,7 @@ from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableErr
 from qa_search.generations import Generation, IndexFolder
 from qa_search.owned import ENCODERS
 from qa_search.passages import DEFAULT_PASSAGE_TOKENS, Splitter
-from qa_search.places import open_writer
+from qa_search.places import open_writer, require_folder
 from qa_search.reuse import Previous
 from qa_search.stores.base import open_folder
 from qa_search.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
@@ -101,6 +101,7 @@ def build_index(
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     named = ", ".join(os.fspath(path) for path in paths)
+    require_folder(index)
     folder = IndexFolder(index)
     options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits(), folder.home)
     report = progress or (lambda _: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from qa_search.stores.postgres.load import PostgresWriter
 
 _DATABASES = ("postgresql://", "postgres://")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}")
+# What is meant as the address of a database, but is not written like one: it may hold a password.
+_LIKE_ADDRESS = re.compile(r"\s*(postgres|postgresql|pgsql)[^/\\]*:|(^|[\s?&])\w*(password|passwd)\s*=", re.IGNORECASE)
 
 T = TypeVar("T")
 
@@ -81,14 +85,25 @@ def open_place(path: str | os.PathLike[str]) -> IndexPlace:
         StoreError: if it is the address of a database that cannot be used.
     """
     if not is_database(path):
-        scheme, address, _rest = os.fspath(path).partition("://")
-        if address:  # not repeated: it may hold a password
-            raise StoreError(
-                f"{scheme}:// is no place of an index: open a folder, or a database by postgresql://USER@HOST/DATABASE"
-            )
+        require_folder(path)
         return IndexFolder(path)
     place: IndexPlace = _postgres("index").PostgresIndex(path)
     return place
+
+
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Make sure that a path is not an address: it would be taken for a folder, and repeated with its password.
+
+    Raises:
+        StoreError: if it is one, or looks like one.
+    """
+    text = os.fsdecode(path)
+    scheme, address, _rest = text.partition("://")
+    if address or _LIKE_ADDRESS.search(text):
+        named = f"{scheme}://" if address and _SCHEME.fullmatch(scheme) else "this"
+        raise StoreError(
+            f"{named} is no place of an index: name a folder, or a database by postgresql://USER@HOST/DATABASE"
+        )
 
 
 def open_writer(store: str | None, shards: Sequence[str]) -> PostgresWriter | None:

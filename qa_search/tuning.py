@@ -19,6 +19,7 @@ from qa_search.complaints import read_complaints
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation import Dataset, load_dataset
 from qa_search.generations import IndexFolder
+from qa_search.places import require_folder
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted
 from qa_search.ranking.signals import Values
 from qa_search.search import SearchIndex
@@ -132,6 +133,7 @@ def tune(
         DatasetError: if the judged set cannot be used.
         QueryError: if the archive is too small to learn from.
     """
+    require_folder(index)
     folder = IndexFolder(index)
     with SearchIndex.open(index) as opened, folder.writing():
         if reset:

@@ -22,6 +22,7 @@ from qa_search.files import find_damage
 from qa_search.generations import IndexFolder
 from qa_search.manifest import find_flaw
 from qa_search.owned import ENCODERS, GENERATIONS
+from qa_search.places import require_folder
 from qa_search.retrieval import Retriever
 from qa_search.stores.base import FolderStores, open_folder
 from qa_search.stores.posts import passage_key
@@ -48,6 +49,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
         IndexWriteError: if it should fall back and the folder cannot be written to.
     """
     started = time.perf_counter()
+    require_folder(index)
     folder = IndexFolder(index)
     fell_back_to = None
     while True:

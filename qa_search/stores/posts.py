@@ -61,8 +61,8 @@ _NO_ENTRY = -1
 _TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
 _STATEMENTS = [statement for statement in (_TABLES + _INDICES).split(";") if statement.strip()]
 _TEXTS = (
-    "SELECT key, CASE field WHEN 'title' THEN title WHEN 'question' THEN question ELSE answer END, start, \"end\", "
-    "passage.id, passage.post, field FROM passage JOIN post ON post.id = passage.post"
+    "SELECT key, CASE WHEN field = 'title' THEN title WHEN field = 'question' THEN question ELSE answer END, start, "
+    '"end", passage.id, passage.post, field FROM passage JOIN post ON post.id = passage.post'
 )
 _ENTRY = (
     "e.source, e.source_id, p.title, p.question, p.answer, e.date, e.url, e.tags, e.author, e.score, p.answers, "
@@ -462,7 +462,7 @@ class PostQueries(ABC):
         """Return the titles that Prev and Next links mention and no page has."""
         rows = self._all(
             f"SELECT min(title), {self._ids_as_json} FROM page_link "  # noqa: S608 - fixed text
-            "WHERE folded NOT IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)",
+            "WHERE NOT folded IN (SELECT folded FROM page_title) GROUP BY folded ORDER BY min(rowid)",
             "tt",
         )
         return [MissingPost(title, tuple(sorted({str(found) for found in json.loads(ids)}))) for title, ids in rows]

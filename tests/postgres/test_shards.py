@@ -84,13 +84,15 @@ def test_each_shard_searches_its_vectors_itself(many: tuple[str, Path], filtered
 
 def test_a_shard_answers_by_its_index_of_vectors(many: tuple[str, Path]) -> None:
     """What it is asked, with the options it is asked with, is a scan of HNSW."""
+    nearest = f"{schemas(many[0])[0]}.nearest_0"
     with psycopg.connect(many[0]) as connection:
         options = connection.execute(
             "SELECT srvoptions FROM pg_foreign_server JOIN pg_foreign_table ON ftserver = pg_foreign_server.oid "
-            "WHERE ftrelid = 'qa_search_g000001.nearest_0'::regclass"
+            "WHERE ftrelid = %s::regclass",
+            [nearest],
         ).fetchone()
         remote = connection.execute(
-            "SELECT ftoptions FROM pg_foreign_table WHERE ftrelid = 'qa_search_g000001.nearest_0'::regclass"
+            "SELECT ftoptions FROM pg_foreign_table WHERE ftrelid = %s::regclass", [nearest]
         ).fetchone()
     assert options is not None
     assert remote is not None
@@ -124,10 +126,11 @@ def test_words_are_counted_by_the_shards(many: tuple[str, Path]) -> None:
 
 def test_both_shards_hold_a_part(many: tuple[str, Path], cluster: list[Server]) -> None:
     """Each post with its passages and words on one of them, by PostgreSQL's own hash."""
+    (schema,) = schemas(many[0])
     with psycopg.connect(many[0]) as connection:
         for table in ("post", "entry", "passage", "posting"):
             parts = [
-                connection.execute(f"SELECT count(*) FROM qa_search_g000001.{table}_{number}").fetchone()  # noqa: S608
+                connection.execute(f"SELECT count(*) FROM {schema}.{table}_{number}").fetchone()  # noqa: S608
                 for number in range(2)
             ]
             assert all(part is not None and part[0] > 500 for part in parts)
@@ -208,22 +211,6 @@ build(Path({str(tmp_path)!r}), {urls[0]!r}, 4)
     with open_index(urls[0]) as opened:
         assert len(opened.search("knee", 10).hits) == 5
     assert [len(schemas(url)) for url in urls] == [2, 2, 2]
-
-
-def test_the_same_tables_are_given_to_citus(cluster: list[Server], urls: Urls, tmp_path: Path) -> None:
-    """Where its functions are, they are called for each table. No Citus server is reached: only the calls are seen."""
-    body = "INSERT INTO public.calls (called) SELECT '%s ' || relname FROM pg_class WHERE oid = $1"
-    with psycopg.connect(urls[0]) as connection:
-        connection.execute("CREATE TABLE calls (number serial, called text)")
-        for name, more in (("distributed", ", text, colocate_with text DEFAULT NULL"), ("reference", "")):
-            connection.execute(
-                f"CREATE FUNCTION create_{name}_table(regclass{more}) RETURNS void LANGUAGE sql AS $${body % name}$$"
-            )
-    build(tmp_path, urls[0], 2)
-    with psycopg.connect(urls[0]) as connection:
-        calls = [call for (call,) in connection.execute("SELECT called FROM calls ORDER BY number")]
-    assert calls[:4] == ["distributed post", "distributed entry", "distributed passage", "distributed posting"]
-    assert "reference term" in calls
 
 
 def test_a_shard_that_is_lost_in_the_middle_of_a_build_is_named(

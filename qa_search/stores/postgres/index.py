@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from qa_search.files import HeldFiles, find_damage
 from qa_search.generations import READABLE_VERSIONS
 from qa_search.owned import ENCODER_NAMES, remove_own
 from qa_search.stores.base import Stores
-from qa_search.stores.postgres.connections import Address, Connection, Connections, require_server
+from qa_search.stores.postgres.connections import Address, Connection, Connections, choose, require_server
 from qa_search.stores.postgres.readers import (
     EF_SEARCH,
     PostgresOwners,
@@ -31,9 +32,12 @@ from qa_search.stores.postgres.readers import (
     PostgresVectors,
     PostgresWords,
 )
-from qa_search.stores.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, schema_of
+from qa_search.stores.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, lock_number
+from qa_search.stores.postgres.trust import require_plain
 
 _ATTEMPTS = 10
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = 0.1
 # How far the index of vectors looks for passages that pass filters, before all are compared.
 _MOST_SCANNED = 50_000
 
@@ -45,7 +49,7 @@ class StoredGeneration:
     """One generation in a database: its manifest, and the connections that keep builds from taking it away."""
 
     number: int
-    tables: int
+    tables: str
     manifest: Mapping[str, Any]
     tokens: int
     sharded: bool
@@ -59,7 +63,7 @@ class StoredGeneration:
     @property
     def folder(self) -> Path:
         """What messages call the place of its tables."""
-        return Path(schema_of(self.tables))
+        return Path(self.tables)
 
     def require_unchanged(self) -> None:
         """Make sure that this process may use the connections; the database itself looks after its tables.
@@ -93,7 +97,7 @@ class PostgresIndex:
         """
         self.address = Address(url)
         self.path = str(self.address)
-        self._control = Connections(self.address)
+        self._control = Connections(self.address, lambda connection: require_plain(connection, self.address))
 
     def pointer(self) -> tuple[str, str]:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
@@ -106,7 +110,10 @@ class PostgresIndex:
         return generation_name(number), sha256
 
     def state(self) -> tuple[str, str]:
-        """Return what differs whenever another generation answers. Raises as `pointer`."""
+        """Return what differs whenever another generation answers, in a database that was reset too.
+
+        A manifest names the schema of its tables, and such a name is never used twice. Raises as `pointer`.
+        """
         return self.pointer()
 
     def open_current(self, use: Callable[[StoredGeneration], T]) -> T:
@@ -166,7 +173,7 @@ class PostgresIndex:
         self._control.close()
 
     def _pointer(self) -> tuple[int, str]:
-        query = f"SELECT number, sha256 FROM {HOME}.current JOIN {HOME}.generation USING (number)"  # noqa: S608
+        query = f"SELECT g.number, g.sha256 FROM {HOME}.current c JOIN {HOME}.generation g ON g.number = c.number"  # noqa: S608
         try:
             rows = self._control.rows(query)
         except StoreGoneError:
@@ -178,24 +185,29 @@ class PostgresIndex:
         return rows[0]
 
     def _open(self, number: int, pointed: str) -> StoredGeneration:
-        rows = self._control.rows(
-            "SELECT s.format, g.sha256, g.manifest, g.tokens, cardinality(g.shards), g.tables "  # noqa: S608 - fixed text
-            f"FROM {HOME}.store s, {HOME}.generation g WHERE g.number = %s",
-            [number],
-        )
-        if not rows:
-            raise StoreGoneError(f"{self.path}: {generation_name(number)} was taken away by later builds.")
-        store_format, sha256, text, tokens, shards, tables = rows[0]
+        ((store_format,),) = self._control.rows(f"SELECT format FROM {HOME}.store") or [(None,)]  # noqa: S608
         if store_format != STORE_FORMAT:
             raise IndexFormatError(
                 f"{self.path}: the database is laid out in format {store_format}, and this version of qa_search reads "
                 f"{STORE_FORMAT}. Build the index again, in a database of its own, or use the version that made it."
             )
+        rows = self._control.rows(
+            "SELECT g.sha256, g.manifest, g.tokens, cardinality(g.shards), g.tables "  # noqa: S608 - fixed text
+            f"FROM {HOME}.generation g WHERE g.number = %s",
+            [number],
+        )
+        if not rows:
+            raise StoreGoneError(f"{self.path}: {generation_name(number)} was taken away by later builds.")
+        sha256, text, tokens, shards, tables = rows[0]
         if not sha256 == pointed == hashlib.sha256(text.encode()).hexdigest():
             raise IndexDamagedError(
                 f"{self.path}: the manifest of {generation_name(number)} is not what was written. Build it again."
             )
         manifest = json.loads(text)
+        if manifest["files"]["tables"].get("schema") != tables:
+            raise IndexDamagedError(
+                f"{self.path}: {generation_name(number)} names other tables than were written. Build it again."
+            )
         if manifest.get("format_version") not in READABLE_VERSIONS:
             raise IndexFormatError(
                 f"{self.path}: written in format {manifest.get('format_version')}, and this version of qa_search reads "
@@ -234,15 +246,16 @@ class PostgresIndex:
 class _Reading:
     """Prepares the connections of one generation: they look into its tables, and keep builds from dropping them."""
 
-    def __init__(self, address: Address, tables: int, *, sharded: bool) -> None:
+    def __init__(self, address: Address, tables: str, *, sharded: bool) -> None:
         self._address = address
         self._tables = tables
         self._sharded = sharded
 
     def __call__(self, connection: Connection) -> None:
-        extension = require_server(connection, self._address)
+        require_server(connection, self._address)
+        require_plain(connection, self._address, self._tables, sharded=self._sharded)
+        connection.schema = self._tables
         settings = {
-            "search_path": f"{schema_of(self._tables)}, {extension}",
             "hnsw.ef_search": str(EF_SEARCH),
             "hnsw.iterative_scan": "strict_order",
             "hnsw.max_scan_tuples": str(_MOST_SCANNED),
@@ -250,16 +263,27 @@ class _Reading:
         }
         if self._sharded:
             settings |= {"enable_partitionwise_join": "on", "enable_partitionwise_aggregate": "on"}
-        chosen = ", ".join("set_config(%s, %s, false)" for _ in settings)
-        connection.execute(f"SELECT {chosen}", [part for pair in settings.items() for part in pair])
-        # Waits only while a build is dropping these very tables.
-        connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", [LOCK_CLASS, self._tables])
+        choose(connection, settings)
+        self._hold(connection)
         query = f"SELECT 1 FROM {HOME}.generation WHERE tables = %s LIMIT 1"  # noqa: S608 - fixed text
         if connection.execute(query, [self._tables]).fetchone() is None:
             raise StoreGoneError(
-                f"{self._address}: the tables of {generation_name(self._tables)} were taken away by later builds. "
+                f"{self._address}: the tables {self._tables} were taken away by later builds. "
                 "Open the index again, or refresh it."
             )
+
+    def _hold(self, connection: Connection) -> None:
+        """Keep builds from dropping the tables, if nobody stands in the way.
+
+        A build that is dropping these very tables has the lock for a moment. Anybody else may have it for ever: then
+        this reader goes on without, and is told when its tables are gone.
+        """
+        query = "SELECT pg_try_advisory_lock_shared(%s, %s)"
+        for attempt in range(_LOCK_ATTEMPTS):
+            if connection.execute(query, [LOCK_CLASS, lock_number(self._tables)]).fetchone() == (True,):
+                return
+            if attempt + 1 < _LOCK_ATTEMPTS:
+                time.sleep(_LOCK_PAUSE)
 
 
 def _cache() -> Path:

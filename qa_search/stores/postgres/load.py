@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +22,24 @@ from qa_search.files import HeldFiles
 from qa_search.stores.base import FolderStores
 from qa_search.stores.filters import fold_tag
 from qa_search.stores.lexical import LEXICAL_FOLDER, terms_of
-from qa_search.stores.postgres.connections import Address, Connection, process_name, require_server
+from qa_search.stores.postgres.connections import Address, Connection, choose, process_name, require_server
 from qa_search.stores.postgres.schema import (
     HOME,
     HOME_TABLES,
     LOCK_CLASS,
+    PASSAGE,
     STORE_FORMAT,
-    VECTOR_BYTES_VIEW,
-    WRITER,
+    VECTOR_BYTES,
     Table,
     create_statements,
     generation_name,
     generation_tables,
     length_steps,
-    schema_of,
+    lock_number,
+    new_schema,
     seen_on_shards,
     shard_schema_of,
+    tag_key,
 )
 from qa_search.stores.postgres.shards import (
     declare_shards,
@@ -46,9 +48,13 @@ from qa_search.stores.postgres.shards import (
     shard_address,
     shard_of_each,
 )
+from qa_search.stores.postgres.trust import require_plain
 
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1
+# How long an old generation's tables may be in use by others before they are left to a later build.
+_DROP_WAIT = "2s"
+_TRANSACTION_TIMEOUT_SINCE = 170_000
 _PART_BYTES = 4 << 20
 _BLOCK = 4096
 _MAX_INDEX_MEMORY_MB = 1024
@@ -71,6 +77,7 @@ class PostgresWriter:
         self.address = Address(url)
         self._named_shards = [Address(shard) for shard in shards]
         self._connection: Connection
+        self._holder: Connection
         self._store = ""
         self._extension = ""
         self._servers: list[str] = []
@@ -85,24 +92,26 @@ class PostgresWriter:
             IndexLockedError: if another build holds it.
             StoreError: if it, or a shard, cannot be used.
         """
+        name = process_name("qa-search build")
         with ExitStack() as stack:
-            connection = stack.enter_context(self.address.connect(process_name("qa-search build")))
+            connection = stack.enter_context(self.address.connect(name, probe=True))
             self._connection = connection
             with self.address.named():
                 if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
                     raise StoreError(f"{self.address}: this is a replica, which takes no builds. Name the primary.")
-                self._lock(connection)
+                require_plain(connection, self.address, mine=True)
+                _make_home(connection)
+                # Once more: what this role lets others do by default holds for the new tables, too.
+                require_plain(connection, self.address, mine=True)
+                self._lock(stack.enter_context(self.address.connect(name, probe=True)))
                 self._extension = require_server(connection, self.address, create=True)
-                connection.execute(HOME_TABLES)
                 self._know_store(connection)
             for server in self._servers:
                 shard = shard_address(connection, self.address, server)
-                opened = stack.enter_context(open_shard(shard, self._extension, process_name("qa-search build")))
+                opened = stack.enter_context(open_shard(shard, self._extension, name))
                 self._addresses.append(shard)
                 self._shards.append(opened)
             yield
-            if not connection.closed:
-                connection.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK_CLASS, WRITER])
 
     def load(
         self,
@@ -131,7 +140,8 @@ class PostgresWriter:
             with connection.transaction():
                 if encoder is not None:
                     _store_encoder(connection, encoder, manifest["encoder"]["files"])
-                tables, tokens, size = same or (number, *self._load(connection, number, manifest, stores, report))
+                tables, tokens, size = same or self._load(connection, number, manifest, stores, report)
+                self._holder.execute("SELECT 1")  # still ours alone
                 self._publish(connection, number, tables, manifest, tokens, size)
             self._clear(connection)
         except psycopg.Error as error:
@@ -141,19 +151,28 @@ class PostgresWriter:
             raise type(told)(f"{told} What answered before still answers.") from error
         return generation_name(number)
 
-    def _lock(self, connection: Connection) -> None:
-        query = "SELECT pg_try_advisory_lock(%s, %s)"
+    def _lock(self, holder: Connection) -> None:
+        """Lock the table that only those can lock who may write to it; the lock ends with the holder's connection."""
+        endless = ["idle_in_transaction_session_timeout"]
+        endless += ["transaction_timeout"] if holder.info.server_version >= _TRANSACTION_TIMEOUT_SINCE else []
+        choose(holder, dict.fromkeys(endless, "0"))
         for _ in range(_LOCK_ATTEMPTS):
-            if connection.execute(query, [LOCK_CLASS, WRITER]).fetchone() == (True,):
+            holder.execute("BEGIN")
+            try:
+                holder.execute(f"LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE NOWAIT")
+            except psycopg.errors.LockNotAvailable:
+                holder.execute("ROLLBACK")
+                time.sleep(_LOCK_PAUSE)  # a build that has just been killed: the server notices in a moment
+            else:
+                self._holder = holder
                 return
-            time.sleep(_LOCK_PAUSE)  # a build that has just been killed: the server notices in a moment
-        holder = connection.execute(
-            "SELECT a.application_name, date_trunc('second', a.backend_start)::text FROM pg_locks l "
-            "JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s "
-            "AND l.objid = %s AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [LOCK_CLASS, WRITER],
+        row = holder.execute(
+            "SELECT a.application_name, date_trunc('second', a.backend_start)::text FROM pg_catalog.pg_locks l "
+            "JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.granted "
+            "AND l.relation = %s::regclass AND l.mode = 'ExclusiveLock'",
+            [f"{HOME}.writer"],
         ).fetchone()
-        who = f" ({holder[0]}, since {holder[1]})" if holder else ""
+        who = f" ({row[0]}, since {row[1]})" if row else ""
         raise IndexLockedError(
             f"{self.address}: another build is writing to this database{who}. Wait for it. Searches go on meanwhile."
         )
@@ -176,7 +195,7 @@ class PostgresWriter:
         )
 
     def _next_number(self, connection: Connection) -> int:
-        query = f"SELECT coalesce(max(number), 0) + 1 FROM {HOME}.generation"  # noqa: S608 - fixed text
+        query = f"SELECT COALESCE(max(number), 0) + 1 FROM {HOME}.generation"  # noqa: S608 - fixed text
         ((number,),) = connection.execute(query).fetchall()
         return int(number)
 
@@ -187,27 +206,24 @@ class PostgresWriter:
         manifest: Mapping[str, Any],
         stores: FolderStores,
         report: Callable[[int], None],
-    ) -> tuple[int, int]:
-        """Load all tables; return how many words posts have, and how many bytes all takes."""
+    ) -> tuple[str, int, int]:
+        """Load all tables; return their schema, how many words posts have, and how many bytes all takes."""
         counts = manifest["counts"]
-        tables = generation_tables(manifest["model"]["dimension"])
-        own, remote = schema_of(number), shard_schema_of(self._store, number)
+        tables = generation_tables(manifest["model"]["dimension"], self._extension)
+        own = new_schema(number)
+        remote = shard_schema_of(self._store, own)
         self._enter(connection, own)
-        _run(connection, create_statements(tables, partitioned=bool(self._shards)))
+        _run(connection, create_statements(own, tables, self._extension, partitioned=bool(self._shards)))
         spread = [table for table in tables if table.key]
-        if not self._shards and connection.execute("SELECT to_regproc('create_distributed_table')").fetchone() != (
-            None,
-        ):
-            _distribute(connection, tables)
         shard_of: Sequence[int] | None = None
         with ExitStack() as transactions:
             for shard in self._shards:
                 transactions.enter_context(shard.transaction())
                 self._enter(shard, remote)
-                _run(shard, create_statements(spread, partitioned=False))
+                _run(shard, create_statements(remote, spread, self._extension, partitioned=False))
             if self._shards:
                 seen = seen_on_shards(tables)
-                _run(connection, create_statements(seen, partitioned=True))
+                _run(connection, create_statements(own, seen, self._extension, partitioned=True))
                 hang_foreign_tables(connection, [*spread, *seen], self._servers, remote)
                 shard_of = shard_of_each(connection, counts["posts"], len(self._shards))
             loading = _Loading(
@@ -218,27 +234,23 @@ class PostgresWriter:
             loading.rest(stores)
             size = 0
             for target in self._shards or [connection]:
-                target.execute(VECTOR_BYTES_VIEW)
+                if self._shards:
+                    _make_vector_bytes(target)
                 _make_indices(target, spread, counts["passages"], manifest["model"]["dimension"])
                 size += _size(target, spread)
         local = [table for table in tables if not table.key]
         _make_indices(connection, local, 0, 0)
         if self._shards:
             for table in spread:
-                connection.execute(f"ANALYZE {table.name}")
+                connection.execute(f"ANALYZE {own}.{table.name}")
         self._require_counts(connection, counts)
-        return tokens, size + _size(connection, local)
+        return own, tokens, size + _size(connection, local)
 
     def _enter(self, connection: Connection, schema: str) -> None:
-        """Make a schema, and look into it first."""
+        """Make a schema, whose tables are meant from now on."""
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-        self._look_into(connection, schema)
+        connection.schema = schema
         _keep_commits(connection)
-
-    def _look_into(self, connection: Connection, schema: str) -> None:
-        connection.execute(
-            sql.SQL("SET LOCAL search_path = {}, {}").format(sql.Identifier(schema), sql.Identifier(self._extension))
-        )
 
     def _require_counts(self, connection: Connection, counts: Mapping[str, int]) -> None:
         """Count what is stored, through the tables that searches will ask.
@@ -261,11 +273,11 @@ class PostgresWriter:
         if connection.execute(query).fetchone() == (False,):
             raise StoreError(f"{self.address}: words are missing.")
 
-    def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[str, int, int] | None:
         """Return the tables, tokens and bytes of the generation that answers, if it holds what is to be loaded."""
         row = connection.execute(
-            f"SELECT tables, tokens, manifest FROM {HOME}.current JOIN {HOME}.generation USING (number) "  # noqa: S608
-            "WHERE content = %s AND shards = %s",
+            f"SELECT g.tables, g.tokens, g.manifest FROM {HOME}.current c "  # noqa: S608 - fixed text
+            f"JOIN {HOME}.generation g ON g.number = c.number WHERE g.content = %s AND g.shards = %s",
             [_content_id(manifest), self._servers],
         ).fetchone()
         if row is None:
@@ -274,20 +286,20 @@ class PostgresWriter:
         try:
             # A transaction of its own: those that it begins on shards would not see what is loaded there later.
             with connection.transaction():
-                self._look_into(connection, schema_of(tables))
+                connection.schema = tables
                 self._require_counts(connection, manifest["counts"])
         except (StoreError, psycopg.Error):
             return None  # a shard may have lost its part
         return tables, tokens, json.loads(before)["files"]["tables"]["bytes"]
 
     def _publish(
-        self, connection: Connection, number: int, tables: int, manifest: Mapping[str, Any], tokens: int, size: int
+        self, connection: Connection, number: int, tables: str, manifest: Mapping[str, Any], tokens: int, size: int
     ) -> None:
         complete = {
             **manifest,
             "generation": generation_name(number),
             "vector_index": {"kind": "hnsw"},
-            "files": {"tables": {"bytes": size}},
+            "files": {"tables": {"bytes": size, "schema": tables}},
         }
         text = json.dumps(complete, ensure_ascii=False)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
@@ -306,10 +318,10 @@ class PostgresWriter:
         """Drop what builds that died left: on one server nothing, on shards the tables of no generation."""
         known = {tables for (tables,) in connection.execute(f"SELECT tables FROM {HOME}.generation")}  # noqa: S608
         wanted = {shard_schema_of(self._store, tables) for tables in known}
-        beginning = shard_schema_of(self._store, 0).removesuffix(generation_name(0))
+        beginning = shard_schema_of(self._store, "")
         for shard in self._shards:
             rows = shard.execute(
-                "SELECT nspname FROM pg_namespace WHERE starts_with(nspname::text, %s)", [beginning]
+                "SELECT nspname FROM pg_catalog.pg_namespace WHERE starts_with(nspname::text, %s)", [beginning]
             ).fetchall()
             for (schema,) in rows:
                 if schema not in wanted:
@@ -322,12 +334,16 @@ class PostgresWriter:
         ).fetchall()
         used = {tables for _, tables in rows[:_KEPT]}
         for number, tables in rows[_KEPT:]:
-            with connection.transaction():
+            # Whoever looks into the tables at this moment is not waited for: a later build takes them away.
+            with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
                 if tables not in used:
-                    lock = connection.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, tables])
+                    connection.execute("SELECT set_config('lock_timeout', %s, true)", [_DROP_WAIT])
+                    lock = connection.execute(
+                        "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, lock_number(tables)]
+                    )
                     if lock.fetchone() != (True,):
-                        continue  # somebody reads it: a later build takes it away
-                    _drop(connection, schema_of(tables))
+                        continue  # somebody reads it
+                    _drop(connection, tables)
                 connection.execute(f"DELETE FROM {HOME}.generation WHERE number = %s", [number])  # noqa: S608
         self._clear_leftovers(connection)
         kept = connection.execute(f"SELECT manifest FROM {HOME}.generation").fetchall()  # noqa: S608 - fixed text
@@ -395,7 +411,8 @@ class _Loading:
         def entries() -> Iterator[Row]:
             for row in _each(stores.posts.table("entry", _BLOCK)):
                 owners[row[0]] = row[2]
-                yield (*row, sorted({fold_tag(str(tag)) for tag in json.loads(row[7])}))
+                folded = sorted({fold_tag(str(tag)) for tag in json.loads(row[7])})
+                yield (*row, folded, [tag_key(tag) for tag in folded])
 
         self._copy("entry", entries(), 2)
         titles = _each(stores.posts.table("page_title", _BLOCK))
@@ -406,11 +423,11 @@ class _Loading:
     def _copy(self, name: str, rows: Iterable[Row], owner: int | None = None) -> None:
         """Copy rows to a table; ``owner`` is the column of the post whose shard they go to."""
         table = self._tables[name]
-        statement = f"COPY {name} FROM STDIN (FORMAT binary)"
         targets = [self._coordinator] if owner is None else self._targets
         with ExitStack() as stack:
             copies = []
             for target in targets:
+                statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(target.schema, name))
                 copy = stack.enter_context(stack.enter_context(target.cursor()).copy(statement))
                 copy.set_types(table.types())
                 copies.append(copy)
@@ -450,37 +467,40 @@ def _content_id(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def _distribute(connection: Connection, tables: Sequence[Table]) -> None:
-    """Spread the tables over the nodes of Citus, in the same way as over shards; what is small goes to each of them.
-
-    No test reaches a Citus server: only that these functions are called.
-    """
-    for table in tables:
-        if table.key is None:
-            connection.execute("SELECT create_reference_table(%s)", [table.name])
-        elif table.name == "post":
-            connection.execute("SELECT create_distributed_table(%s, %s)", [table.name, table.key])
+def _make_home(connection: Connection) -> None:
+    """Make the tables that are there once, unless they are; another first build may do the same at this moment."""
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            _run(connection, HOME_TABLES)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            if attempt + 1 == _LOCK_ATTEMPTS:
+                raise
         else:
-            connection.execute(
-                "SELECT create_distributed_table(%s, %s, colocate_with => 'post')", [table.name, table.key]
-            )
+            return
+
+
+def _make_vector_bytes(shard: Connection) -> None:
+    shard.execute(
+        f"CREATE VIEW {shard.schema}.{VECTOR_BYTES} AS "  # noqa: S608 - names of ours
+        f"SELECT id, post, halfvec_send(embedding) AS bytes FROM {PASSAGE}"
+    )
 
 
 def _make_indices(connection: Connection, tables: Sequence[Table], passages: int, dimension: int) -> None:
     # The graph of vectors is built in memory as long as it fits; in one process, as shared memory may be scarce.
     needed = min(64 + passages * (2 * dimension + 600) // 1_000_000, _MAX_INDEX_MEMORY_MB)
     connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", [f"{needed}MB"])
-    connection.execute("SET LOCAL max_parallel_maintenance_workers = 0")
+    connection.execute("SET LOCAL max_parallel_maintenance_workers TO 0")
     for table in tables:
         for index in table.indices:
-            connection.execute(f"CREATE INDEX ON {table.name} {index}")
-        connection.execute(f"ANALYZE {table.name}")
+            connection.execute(f"CREATE INDEX ON {connection.schema}.{table.name} {index}")
+        connection.execute(f"ANALYZE {connection.schema}.{table.name}")
 
 
 def _size(connection: Connection, tables: Sequence[Table]) -> int:
     row = connection.execute(
         "SELECT sum(pg_total_relation_size(name::regclass))::int8 FROM unnest(%s::text[]) AS name",
-        [[table.name for table in tables]],
+        [[f"{connection.schema}.{table.name}" for table in tables]],
     ).fetchone()
     return 0 if row is None else int(row[0])
 

@@ -15,7 +15,7 @@ from qa_search.stores.filters import Filters, fold_tag
 from qa_search.stores.lexical import K1, B, bm25_of_text, rarity
 from qa_search.stores.postgres.connections import Connections
 from qa_search.stores.postgres.patterns import glob_to_regex
-from qa_search.stores.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES
+from qa_search.stores.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES, tag_key
 from qa_search.stores.posts import PostQueries
 from qa_search.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
@@ -65,8 +65,10 @@ def _condition(filters: Filters) -> tuple[str, list[Any]]:
             conditions.append("(e.source ~ %s OR (e.source || '/' || e.source_id) ~ %s)")
             values += [pattern, pattern]
     if filters.tags:
-        conditions.append("e.folded_tags @> %s::text[]")
-        values.append([fold_tag(tag) for tag in filters.tags])
+        # The index is of hashes, so that a tag may be of any length; the tags themselves decide.
+        conditions.append("e.tag_keys @> %s::int8[] AND e.folded_tags @> %s::text[]")
+        folded = [fold_tag(tag) for tag in filters.tags]
+        values += [[tag_key(tag) for tag in folded], folded]
     return " AND ".join(conditions), values
 
 
@@ -131,6 +133,7 @@ class PostgresVectors:
         exact_passages: int = EXACT_PASSAGES,
     ) -> None:
         self._table = NEAREST if sharded else PASSAGE
+        self._bytes = f"bytes FROM {VECTOR_BYTES}" if sharded else f"halfvec_send(embedding) FROM {PASSAGE}"
         self.count = count
         self._connections = connections
         self._dimension = dimension
@@ -185,7 +188,7 @@ class PostgresVectors:
     def reconstruct(self, numbers: Ids) -> Vectors:
         """Return the stored vectors of some passages, as precise as they are stored: (n, dimension)."""
         rows = self._connections.rows(
-            f"SELECT id, bytes FROM {VECTOR_BYTES} WHERE id = ANY(%s) ORDER BY id",  # noqa: S608 - fixed text
+            f"SELECT id, {self._bytes} WHERE id = ANY(%s) ORDER BY id",
             [numbers.tolist()],
         )
         stored = np.asarray([number for number, _ in rows], np.int64)
@@ -219,8 +222,8 @@ class PostgresWords:
         condition = "" if allowed is None else f"AND {allowed.condition}"
         terms = [number for number, _ in known.values()]
         rows = self._connections.rows(
-            "SELECT post, sum((%s::float8[])[array_position(%s::int4[], term)] * tf "  # noqa: S608 - fixed text
-            "/ (tf + %s::float8 + %s::float8 * length)) AS score FROM posting "
+            "SELECT post, sum(((%s::float8[])[array_position(%s::int4[], term)] * tf) "  # noqa: S608 - fixed text
+            "/ (tf + %s::float8 + (%s::float8 * length))) AS score FROM posting "
             f"WHERE term = ANY(%s::int4[]) {condition} GROUP BY post ORDER BY score DESC, post LIMIT %s",
             [
                 factors, terms, K1 * (1 - B), K1 * B / max(self._mean_length, 1e-9), terms,

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 HOME = "qa_search"
-# Advisory locks: this class with 0 for the build that writes, with the number of a generation's tables for readers.
+# Readers hold advisory locks of this class, with the number that `lock_number` gives.
 LOCK_CLASS = 0x71615F73
-WRITER = 0
 PASSAGE = "passage"
 # What is searched for vectors: the same table under a second name where it is on shards, which are asked otherwise.
 NEAREST = "nearest"
-# Vectors as they are stored: a view, as shards would write each number out.
+# Vectors as they are stored: a view on shards, which would write each number out.
 VECTOR_BYTES = "vector_bytes"
-VECTOR_BYTES_VIEW = f"CREATE VIEW {VECTOR_BYTES} AS SELECT id, post, halfvec_send(embedding) AS bytes FROM {PASSAGE}"  # noqa: S608
 # pgvector's index takes no longer halfvec.
 MOST_INDEXED_DIMENSIONS = 4000
 
-HOME_TABLES = f"""
-CREATE SCHEMA IF NOT EXISTS {HOME};
-CREATE TABLE IF NOT EXISTS {HOME}.store (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one), format int NOT NULL, id text NOT NULL, shards text[] NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {HOME}.generation (
-    number int PRIMARY KEY, tables int NOT NULL, content text NOT NULL, sha256 text NOT NULL, manifest text NOT NULL,
-    tokens bigint NOT NULL, shards text[] NOT NULL
-);
-CREATE TABLE IF NOT EXISTS {HOME}.current (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one), number int NOT NULL REFERENCES {HOME}.generation
-);
-CREATE TABLE IF NOT EXISTS {HOME}.encoder_file (
-    sha256 text NOT NULL, part int NOT NULL, data bytea NOT NULL, PRIMARY KEY (sha256, part)
-);
-"""
+TABLE_NAMES = frozenset(
+    {
+        "post", "entry", PASSAGE, "posting", "term", "unanswered", "set_aside", "page_title", "page_link", NEAREST,
+        VECTOR_BYTES,
+    }
+)  # fmt: skip
+
+# The build that writes locks ``writer``, which only roles that may write to it can.
+HOME_TABLES = (
+    f"CREATE SCHEMA IF NOT EXISTS {HOME}",
+    f"""CREATE TABLE IF NOT EXISTS {HOME}.store (
+        one pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (one), format pg_catalog.int4 NOT NULL,
+        id pg_catalog.text NOT NULL, shards pg_catalog.text[] NOT NULL
+    )""",
+    f"""CREATE TABLE IF NOT EXISTS {HOME}.generation (
+        number pg_catalog.int4 PRIMARY KEY, tables pg_catalog.text NOT NULL, content pg_catalog.text NOT NULL,
+        sha256 pg_catalog.text NOT NULL, manifest pg_catalog.text NOT NULL, tokens pg_catalog.int8 NOT NULL,
+        shards pg_catalog.text[] NOT NULL
+    )""",
+    f"""CREATE TABLE IF NOT EXISTS {HOME}.current (
+        one pg_catalog.bool PRIMARY KEY DEFAULT true CHECK (one),
+        number pg_catalog.int4 NOT NULL REFERENCES {HOME}.generation
+    )""",
+    f"""CREATE TABLE IF NOT EXISTS {HOME}.encoder_file (
+        sha256 pg_catalog.text NOT NULL, part pg_catalog.int4 NOT NULL, data pg_catalog.bytea NOT NULL,
+        PRIMARY KEY (sha256, part)
+    )""",
+    f"CREATE TABLE IF NOT EXISTS {HOME}.writer (one pg_catalog.bool)",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +63,14 @@ class Table:
     key: str | None
     indices: tuple[str, ...] = ()
 
-    def definition(self) -> str:
+    def definition(self, extension: str) -> str:
         """Return the columns as they are created: texts compare by their bytes, as they do in SQLite."""
-        collation = ' COLLATE "C"'
-        return ", ".join(f"{name} {kind}{collation if kind.startswith('text') else ''}" for name, kind in self.columns)
+        collation = ' COLLATE pg_catalog."C"'
+        return ", ".join(
+            f"{name} {extension if kind.startswith('halfvec') else 'pg_catalog'}.{kind}"
+            f"{collation if kind.startswith('text') else ''}"
+            for name, kind in self.columns
+        )
 
     def types(self) -> list[str]:
         """Return the types as COPY is told them."""
@@ -68,9 +86,12 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def generation_tables(dimension: int) -> tuple[Table, ...]:
-    """Return the tables of a generation whose vectors have so many dimensions."""
-    vectors = ("USING hnsw (embedding halfvec_ip_ops)",) if dimension <= MOST_INDEXED_DIMENSIONS else ()
+def generation_tables(dimension: int, extension: str) -> tuple[Table, ...]:
+    """Return the tables of a generation whose vectors have so many dimensions; ``extension`` is pgvector's schema.
+
+    A text may be of any length, so that indices of texts are of their hashes: a B-tree or GIN takes some 2,700 bytes.
+    """
+    vectors = (f"USING hnsw (embedding {extension}.halfvec_ip_ops)",) if dimension <= MOST_INDEXED_DIMENSIONS else ()
     passage = _columns('id int4, post int4, field text, start int4, "end" int4, key bytea')
     return (
         Table(
@@ -83,10 +104,10 @@ def generation_tables(dimension: int) -> tuple[Table, ...]:
             "entry",
             _columns(
                 "id int4, post_id text, post int4, source text, source_id text, date text?, url text?, tags text, "
-                "author text?, score int8?, prev_title text?, next_title text?, folded_tags text[]"
+                "author text?, score int8?, prev_title text?, next_title text?, folded_tags text[], tag_keys int8[]"
             ),
             "post",
-            ("(id)", "(post)", "(post_id)", "(source)", "(date)", "USING gin (folded_tags)"),
+            ("(id)", "(post)", "(post_id)", "(date)", "USING gin (tag_keys)"),
         ),
         Table(
             PASSAGE,
@@ -100,10 +121,10 @@ def generation_tables(dimension: int) -> tuple[Table, ...]:
             "post",
             ("(term, post) INCLUDE (tf, length)",),
         ),
-        Table("term", _columns("term text, id int4, holders int4"), None, ("(term)",)),
+        Table("term", _columns("term text, id int4, holders int4"), None, ("USING hash (term)",)),
         Table("unanswered", _columns("rowid int4, source text, source_id text, title text"), None),
         Table("set_aside", _columns("rowid int4, source text, place text, reason text"), None),
-        Table("page_title", _columns("folded text, entry int4, post int4?"), None, ("(folded)",)),
+        Table("page_title", _columns("folded text, entry int4, post int4?"), None, ("USING hash (folded)",)),
         Table("page_link", _columns("rowid int4, folded text, title text, source_id text"), None),
     )
 
@@ -113,14 +134,27 @@ def generation_name(number: int) -> str:
     return f"g{number:06}"
 
 
-def schema_of(number: int) -> str:
-    """The schema of a generation's tables."""
-    return f"{HOME}_{generation_name(number)}"
+def new_schema(number: int) -> str:
+    """Return a schema for a generation's tables. Its name is never used again, whatever becomes of the database.
+
+    So an index that was open before a database was reset or restored never reads the tables of another one.
+    """
+    return f"{HOME}_{generation_name(number)}_{secrets.token_hex(4)}"
 
 
-def shard_schema_of(store: str, number: int) -> str:
-    """The schema of a generation's tables on a shard, which may hold those of several stores."""
-    return f"{HOME}_{store}_{generation_name(number)}"
+def lock_number(schema: str) -> int:
+    """Return the number of the advisory lock that readers of these tables hold."""
+    return zlib.crc32(schema.encode()) >> 1
+
+
+def shard_schema_of(store: str, schema: str) -> str:
+    """Return the schema of a generation's tables on a shard, which may hold those of several stores."""
+    return f"{HOME}_{store}_{schema.removeprefix(f'{HOME}_')}"
+
+
+def tag_key(folded: str) -> int:
+    """Return what a folded tag is found by: 64 bits of a hash, as a number of PostgreSQL's int8."""
+    return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def length_steps() -> list[int]:
@@ -141,10 +175,10 @@ def seen_on_shards(tables: Sequence[Table]) -> list[Table]:
     ]
 
 
-def create_statements(tables: Sequence[Table], *, partitioned: bool) -> list[str]:
+def create_statements(schema: str, tables: Sequence[Table], extension: str, *, partitioned: bool) -> list[str]:
     """Return the statements that make the tables: whole, or their parents only, to be hung with foreign tables."""
     return [
-        f"CREATE TABLE {table.name} ({table.definition()})"
+        f"CREATE TABLE {schema}.{table.name} ({table.definition(extension)})"
         + (f" PARTITION BY HASH ({table.key})" if partitioned and table.key else "")
         for table in tables
     ]

@@ -41,7 +41,7 @@ def declare_shards(coordinator: Connection, address: Address, shards: Sequence[A
         StoreError: if the coordinator has no postgres_fdw, or this role may not use it.
     """
     with address.named():
-        coordinator.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw")
+        coordinator.execute("CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public")
         return [_declare(coordinator, shard) for shard in shards]
 
 
@@ -49,7 +49,7 @@ def _declare(coordinator: Connection, shard: Address) -> str:
     name = server_name(shard)
     where = {key: value for key, value in shard.parts.items() if key not in (*_SECRET, "options")}
     who = {key: value for key, value in shard.parts.items() if key in _SECRET}
-    known = coordinator.execute("SELECT 1 FROM pg_foreign_server WHERE srvname = %s", [name]).fetchone()
+    known = coordinator.execute("SELECT 1 FROM pg_catalog.pg_foreign_server WHERE srvname = %s", [name]).fetchone()
     if known is None:
         coordinator.execute(
             sql.SQL("CREATE SERVER {} FOREIGN DATA WRAPPER postgres_fdw OPTIONS ({})").format(
@@ -75,8 +75,8 @@ def shard_address(coordinator: Connection, address: Address, name: str) -> Addre
         StoreError: if this role has no part in it.
     """
     rows = coordinator.execute(
-        "SELECT s.srvoptions, m.umoptions FROM pg_foreign_server s JOIN pg_user_mappings m ON m.srvid = s.oid "
-        "WHERE s.srvname = %s AND m.usename = CURRENT_USER",
+        "SELECT s.srvoptions, m.umoptions FROM pg_catalog.pg_foreign_server s "
+        "JOIN pg_catalog.pg_user_mappings m ON m.srvid = s.oid WHERE s.srvname = %s AND m.usename = current_user",
         [name],
     ).fetchall()
     if not rows:
@@ -94,7 +94,7 @@ def open_shard(shard: Address, extension: str, name: str) -> Connection:
     Raises:
         StoreError: if it cannot.
     """
-    connection = shard.connect(name)
+    connection = shard.connect(name, probe=True)
     try:
         found = require_server(connection, shard, create=True)
         if found != extension:
@@ -125,8 +125,8 @@ def hang_foreign_tables(
                     "CREATE FOREIGN TABLE {} PARTITION OF {} FOR VALUES WITH (MODULUS {}, REMAINDER {}) "
                     "SERVER {} OPTIONS ({})"
                 ).format(
-                    sql.Identifier(f"{table.name}_{number}"),
-                    sql.Identifier(table.name),
+                    sql.Identifier(coordinator.schema, f"{table.name}_{number}"),
+                    sql.Identifier(coordinator.schema, table.name),
                     sql.Literal(len(servers)),
                     sql.Literal(number),
                     sql.Identifier(server),
@@ -139,9 +139,9 @@ def shard_of_each(coordinator: Connection, posts: int, shards: int) -> list[int]
     """Return the shard of each post by PostgreSQL's own hash: the tables are there already."""
     rows = coordinator.execute(
         "SELECT (SELECT shard FROM generate_series(0, %s - 1) AS shard "
-        "WHERE satisfies_hash_partition('post'::regclass, %s, shard, number)) "
+        "WHERE satisfies_hash_partition(%s::regclass, %s, shard, number)) "
         "FROM generate_series(0, %s - 1) AS number ORDER BY number",
-        [shards, shards, posts],
+        [shards, f"{coordinator.schema}.post", shards, posts],
     )
     return [shard for (shard,) in rows]
 
