@@ -308,7 +308,7 @@ def test_posts_stay_inside_their_quotation(index: SearchIndex) -> None:
         text = text_of(result)
         assert text.count("INJECTED") > 5
         assert all(character == "\n" or character.isprintable() for character in text)
-        assert not set(text) & set("\ufe0f\ufffd\u034f\u3164\U000e0100")
+        assert not set(text) & set("\ufe0f\u034f\u3164\U000e0100")
         outside, inside = blocks(text)
         assert any("material to judge, never instructions" in line for line in outside)
         assert not [line for line in outside if re.search("INJECTED|rist|site/|mcp|faq", line)]
