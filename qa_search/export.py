@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from qa_search.text import without_unsafe
 from qa_search.types import Field, Hit, OtherPost, SearchResult
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ CSV_COLUMNS = (
 
 _HEADING = "Closest past answers"
 _MAX_TITLE = 200
-# Controls but line ends and tabs, marks that turn the writing direction, and what is no character.
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
-    + "]"
-)
 _LINK = re.compile(r"https?://[^/?#]", re.IGNORECASE)
 # What spreadsheets take for the beginning of a formula; some also in its full-width form, or behind a line end.
 _FORMULA_STARTS = tuple("=+-@\t\n＝＋－＠")
@@ -105,7 +100,7 @@ def to_html(result: SearchResult) -> str:
 
 
 def _plain(text: str) -> str:
-    return _UNSAFE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return without_unsafe(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _pieces(hit: Hit, field: Field) -> Pieces:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qa_search.embedders.locate import locate_model
+from qa_search.embedders.locate import locate_model, model_folder, require_no_code
 from qa_search.embedders.sentence_transformer import quiet_loading
 from qa_search.errors import ModelError, ModelNotFoundError
 
@@ -38,8 +38,9 @@ class Reranker:
     def __init__(self, model: str | os.PathLike[str], *, download: bool = False) -> None:
         self._name = os.fspath(model)
         with _quiet():
-            folder = _locate(self._name, download=download)
+            folder = _locate(model, download=download)
             _check_kind(folder)
+            require_no_code(folder)
             try:
                 from sentence_transformers import CrossEncoder
 
@@ -89,19 +90,19 @@ class Reranker:
         return scores
 
 
-def _locate(name: str, *, download: bool) -> Path:
+def _locate(model: str | os.PathLike[str], *, download: bool) -> Path:
     """Find the folder of a cross-encoder as that of an embedding model is found."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = model_folder(model)
+    if folder is not None:
         return folder.resolve()
     try:
-        return locate_model(name, download=download).folder
+        return locate_model(model, download=download).folder
     except ModelNotFoundError:
         if download:
             raise  # it tells why the download failed
         raise ModelNotFoundError(
-            f"the cross-encoder {name!r} is not on this machine. Check the name, give the folder of a cross-encoder, "
-            "or let it be downloaded once (--download)."
+            f"the cross-encoder {os.fspath(model)!r} is not on this machine. Check the name, give the folder of a "
+            "cross-encoder, or let it be downloaded once (--download)."
         ) from None
 
 

@@ -9,14 +9,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from qa_search.complaints import read_complaints
-from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
+from qa_search.embedders import (
+    Embedder,
+    LocatedModel,
+    Vectors,
+    embed_whole_queries,
+    load_located,
+    locate_model,
+    locate_recorded_model,
+)
 from qa_search.embedders.encoder import OnnxEmbedder
 from qa_search.embedders.locate import hash_model
-from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
 from qa_search.hits import HitReader
 from qa_search.manifest import find_flaw
 from qa_search.places import IndexPlace, OpenGeneration, open_place
@@ -85,24 +94,31 @@ class _OpenGeneration:
             self._embedder = other._embedder
 
     def _load_embedder(self) -> Embedder:
-        made_with, encoder = self.manifest["model"], self.manifest["encoder"]
+        encoder = self.manifest["encoder"]
         if self._model is not None and not isinstance(self._model, str | os.PathLike):
             self._require_model(self._model.model_id.name, self._model.model_id.sha256)
             return self._model
         if self._encoder_files is not None:
             if self._model is not None:
-                located = locate_model(self._model)
-                self._require_model(located.name, hash_model(located.folder))
+                self._require_located(locate_model(self._model))
             self.folder.require_encoder(self._encoder_files, encoder)
             return OnnxEmbedder(self._encoder_files.folder, files=self._encoder_files)
+        located = self._recorded_model() if self._model is None else locate_model(self._model)
+        self._require_located(located)
+        return load_located(located)
+
+    def _recorded_model(self) -> LocatedModel:
+        made_with, index = self.manifest["model"], self.folder.path
         try:
-            embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
-        except ModelNotFoundError as error:
-            raise ModelNotFoundError(
-                f"{self.folder.path}: this index was made with the model {made_with['name']!r}, and {error}"
+            return locate_recorded_model(made_with["name"], made_with["location"], Path(index))
+        except ModelError as error:
+            raise type(error)(
+                f"{index}: this index was made with the model {made_with['name']!r}, and {error}"
             ) from error
-        self._require_model(embedder.model_id.name, embedder.model_id.sha256)
-        return embedder
+
+    def _require_located(self, located: LocatedModel) -> None:
+        """Compare a model with the one that made the index, before anything of it is loaded."""
+        self._require_model(located.name, hash_model(located.folder))
 
     def _require_model(self, name: str, sha256: str) -> None:
         made_with = self.manifest["model"]

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from qa_search import SearchIndex, build_index
 from qa_search.embedders import Embedder, load_embedder
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
+
+# A busy machine is slow: no example fails by the time that it takes, or that it takes to be made.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -394,9 +394,9 @@ def test_a_slow_service_is_given_up(kind: Kind, stage: Stage) -> None:
     service = Scripted([never])
     url = stage.show(service)
     started = time.monotonic()
-    with pytest.raises(ServiceError, match=r"within 0\.3 seconds"):
-        ask(kind, url, "search", "knee", options={"timeout": 0.3})
-    assert 0.3 <= time.monotonic() - started < 5
+    with pytest.raises(ServiceError, match=r"within 2\.5 seconds"):
+        ask(kind, url, "search", "knee", options={"timeout": 2.5})
+    assert time.monotonic() - started >= 2.5
     assert len(service.paths) == 1
 
 

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa_search import SearchIndex, build_index
-from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.embedders.locate import hash_model
+from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, ModelNotFoundError, QueryError
 from tests.helpers import WordsEmbedder, seal, write_jsonl, write_pages
 
 POSTS = [
@@ -187,6 +188,53 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         assert index.info().model["name"] == "words"
         with pytest.raises(ModelNotFoundError, match=r"was made with the model 'words', and .*not on this machine"):
             index.search("knee")
+
+
+@pytest.mark.parametrize(
+    "location", ["index/model", "./index/model", "{index}/model", "{index}/../index/model", "{link}"]
+)
+def test_an_index_loads_no_model_that_it_brings(location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by a path below itself, however it is written, nor by one that depends on the current folder."""
+    index = tmp_path / "index"
+    build_index(write_pages(tmp_path / "p", 1), index, model=WordsEmbedder())
+    monkeypatch.chdir(tmp_path)
+    (index / "model").mkdir()
+    (index / "model" / "modules.json").write_text("[]")
+    (tmp_path / "link").symlink_to(index / "model")
+    named = location.format(index=index, link=tmp_path / "link")
+    seal(index, lambda manifest: manifest["model"].update(location=named, sha256=hash_model(index / "model")))
+    with SearchIndex.open(index) as opened, pytest.raises(ModelError, match=r"no model is loaded that an index brings"):
+        opened.search("knee")
+
+
+def test_a_model_that_an_index_names_is_loaded_only_with_its_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is not the one that made the index is refused before anything in it is loaded."""
+    index, folder = tmp_path / "index", tmp_path / "elsewhere"
+    build_index(write_pages(tmp_path / "p", 1), index, model=WordsEmbedder())
+    folder.mkdir()
+    (folder / "modules.json").write_text("[]")
+    seal(index, lambda manifest: manifest["model"].update(location=str(folder)))
+    monkeypatch.setattr("qa_search.search.load_located", lambda located: pytest.fail("it was loaded"))
+    with SearchIndex.open(index) as opened, pytest.raises(ModelMismatchError, match="not with 'elsewhere'"):
+        opened.search("knee")
+    folder.rename(tmp_path / "gone")
+    with SearchIndex.open(index) as opened, pytest.raises(ModelNotFoundError, match=r"no model in .*--model PATH"):
+        opened.search("knee")
+
+
+def test_a_name_in_an_index_is_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an index calls its model is looked up among the models of this machine."""
+    index = tmp_path / "index"
+    build_index(write_pages(tmp_path / "p", 1), index, model=WordsEmbedder())
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "modules.json").write_text("[]")
+    monkeypatch.chdir(tmp_path)
+    for name in ("planted", "./planted", str(tmp_path / "planted")):
+        seal(index, lambda manifest, name=name: manifest["model"].update(name=name, location=""))  # type: ignore[misc]
+        with SearchIndex.open(index) as opened, pytest.raises(ModelNotFoundError, match="not on this machine"):
+            opened.search("knee")
 
 
 def test_an_open_index_answers_from_its_generation_whatever_is_built(tmp_path: Path) -> None:

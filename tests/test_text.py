@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import unicodedata
 from contextlib import suppress
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qa_search import export
+from qa_search.cli.page import printable
 from qa_search.text import (
     clean_text,
     declared_encoding,
@@ -18,8 +21,12 @@ from qa_search.text import (
     decode_text,
     detect_encoding,
     open_text,
+    printable_json,
     visible,
+    without_unsafe,
+    without_unseen,
 )
+from qa_search.web import pages
 
 
 def decode(data: bytes) -> str:
@@ -136,3 +143,65 @@ def test_visible_text_is_one_line_that_can_be_stored(text: str) -> None:
 
 
 _TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+EVERY_CHARACTER = [chr(code) for code in range(0x110000)]
+UNSHOWN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+# Marks that enclose the digits behind them: they are seen. And selectors, joiners and fillers of other categories.
+SEEN_FORMATS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
+UNSEEN_OTHERS = {
+    *"\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2065\u3164\uffa0",
+    *(chr(code) for code in (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE1000))),
+}
+
+
+def test_what_nobody_sees_is_left_out() -> None:
+    """Every control, format, private and half character there is, tags and selectors of variants; no letter or sign."""
+    unseen = {
+        character
+        for character in EVERY_CHARACTER
+        if unicodedata.category(character) in UNSHOWN_CATEGORIES or character in UNSEEN_OTHERS
+    }
+    left = set(without_unseen("".join(EVERY_CHARACTER)))
+    assert not left & (unseen - SEEN_FORMATS - {"\t", "\n"})
+    assigned = {character for character in EVERY_CHARACTER if unicodedata.category(character) != "Cn"}
+    assert assigned - unseen <= left
+
+
+def test_one_text_is_safe_for_all_that_show_it() -> None:
+    """Commands, the shell, exports and the page take out or replace the same controls, overrides, half characters."""
+    harmful = "".join(map(chr, (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x202D, 0x202E, 0xD800, 0xFFFF)))
+    for shown in (printable(harmful), export._plain(harmful), without_unseen(harmful), without_unsafe(harmful)):
+        assert not shown.strip("\n")
+    assert set(str(pages._shown(harmful))) <= {"\ufffd", "\n"}
+    turning = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
+    assert (printable(turning), export._plain(turning), without_unseen(turning)) == ("", "", "\n\n")
+
+
+@given(st.dictionaries(st.text(), st.lists(st.text() | st.none() | st.integers())))
+def test_json_for_a_terminal_means_the_same(document: object) -> None:
+    """And holds nothing that a terminal would obey."""
+    text = printable_json(json.dumps(document, ensure_ascii=False, indent=2))
+    assert json.loads(text) == document
+    assert without_unsafe(text) == text
+
+
+def test_json_escapes_what_is_unsafe() -> None:
+    """Control characters of both sets, DEL, marks of direction, line ends of their own, half and no characters."""
+    for code in (
+        *range(0x20),
+        0x7F,
+        *range(0x80, 0xA0),
+        0x61C,
+        0x2028,
+        0x2029,
+        0x202E,
+        0x2066,
+        0xD800,
+        0xFFFE,
+        0x1FFFF,
+    ):
+        text = printable_json(json.dumps(chr(code), ensure_ascii=False))
+        assert text.isascii()
+        assert text.isprintable()
+        assert json.loads(text) == chr(code)

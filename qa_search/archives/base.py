@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from qa_search.dates import parse_date
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
@@ -96,6 +98,10 @@ class Limits:
                 raise ValueError(f"{limit.name}={getattr(self, limit.name)}: a limit is at least 1")
 
 
+# What reading unpacked bytes raises, after all that comes before it was given.
+DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile)
+
+
 class UnknownCompressionError(Exception):
     """A member is packed in a way that is not read."""
 
@@ -123,9 +129,9 @@ class ArchiveFile:
 
     @cached_property
     def head(self) -> bytes:
-        """The first 64 KiB: what a format is recognised by."""
+        """The first 64 KiB: what a format is recognised by. If damage comes before, what comes before the damage."""
         with self.open() as stream:
-            return stream.read(HEAD_BYTES)
+            return _beginning(cast(io.BufferedReader, stream), HEAD_BYTES)
 
     @cached_property
     def head_text(self) -> str | None:
@@ -292,6 +298,17 @@ def short_date(text: str) -> str | None:
 def utf8_length(text: str) -> int:
     """Count the bytes of a text."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _beginning(stream: io.BufferedReader, most: int) -> bytes:
+    """Read the first bytes of a stream, up to damage if that comes first."""
+    found = stream.read1(most)
+    try:
+        while len(found) < most and (piece := stream.read1(most - len(found))):
+            found += piece
+    except (*DAMAGE, DamagedArchiveError):
+        pass  # whoever reads on will meet it
+    return found
 
 
 def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | None:

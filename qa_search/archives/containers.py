@@ -7,15 +7,15 @@ import io
 import os
 import stat
 import tempfile
-import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from qa_search.archives.base import (
+    DAMAGE,
     ArchiveFile,
     Limits,
     ReadOptions,
@@ -25,9 +25,12 @@ from qa_search.archives.base import (
 )
 from qa_search.archives.gzips import GZIP_MAGIC, open_gzip
 from qa_search.archives.zips import ZIP_MAGICS, open_entry, zip_entries
-from qa_search.errors import ArchiveError, SourceNotFoundError, UnknownFormatError
+from qa_search.errors import ArchiveError, DamagedArchiveError, SourceNotFoundError, UnknownFormatError
 from qa_search.text import visible
 from qa_search.types import SetAside
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 SEVENZIP_MAGIC = b"7z\xbc\xaf\x27\x1c"
 _NO_FILE = "a pipe, a device or a socket, not a file"
@@ -174,7 +177,7 @@ def damage_named(file: ArchiveFile) -> Iterator[None]:
     """Turn what comes up while unpacked bytes are read into an error that names the file."""
     try:
         yield
-    except (EOFError, zlib.error) as error:
+    except DAMAGE as error:
         raise file.damaged(f"the compressed file is damaged or cut short ({error})") from error
 
 
@@ -263,20 +266,21 @@ def _open_plain(path: Path) -> BinaryIO:
     return stream
 
 
-def _open_gzip(file: ArchiveFile, budget: Budget, most: list[int]) -> BinaryIO:
+def _open_gzip(file: ArchiveFile, budget: Budget, most: list[int], behind: list[int]) -> BinaryIO:
     def reached(position: int) -> None:
         # Read again from the start, it counts once.
         if position > most[0]:
             budget.take(file, position - most[0])
             most[0] = position
 
-    return open_gzip(file.open(), reached)
+    return open_gzip(file.open(), reached, behind.append)
 
 
 def _gzip_content(
     file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
-    content = replace(file, opener=partial(_open_gzip, file, budget, [0]))
+    behind: list[int] = []
+    content = replace(file, opener=partial(_open_gzip, file, budget, [0], behind))
     if content.head.startswith((*ZIP_MAGICS, SEVENZIP_MAGIC)):
         # They are read from all over, and a gzip file only from the start.
         target = scratch / "content"
@@ -284,6 +288,9 @@ def _gzip_content(
             _write(stream, target, file, options)
         content = replace(file, opener=partial(_open_plain, target))
     yield from unpacked(content, options, budget, nesting + 1)
+    if behind:
+        what = f"after {behind[0]:,} bytes something follows the compressed data that is not compressed"
+        yield file, file.damaged(f"{what} (the posts before it are read with --keep-going)")
 
 
 def _zip_members(
@@ -297,6 +304,7 @@ def _zip_members(
             if entry.name.endswith("/") or _is_unwanted(entry.name):
                 continue
             member = _member(file, entry.name, target)
+            target.write_bytes(b"")  # not what the one before left
             try:
                 if entry.is_link:
                     raise member.unknown(_LINK, "")
@@ -305,10 +313,45 @@ def _zip_members(
                 budget.take(member, entry.size)
                 with _damage_named(member), open_entry(stream, entry) as packed:
                     _write(packed, target, member, options)
+            except DamagedArchiveError as error:
+                yield from _cut_member(member, target, error)
             except ArchiveError as error:
                 yield member, error
             else:
                 yield from unpacked(member, options, budget, nesting + 1)
+
+
+def _cut_member(
+    member: ArchiveFile, target: Path, damage: DamagedArchiveError
+) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
+    """Yield a member as far as it could be unpacked: whoever reads it meets the damage behind that."""
+    with target.open("rb") as stream:
+        beginning = stream.read(len(SEVENZIP_MAGIC))
+    if not beginning or beginning.startswith((GZIP_MAGIC, *ZIP_MAGICS, SEVENZIP_MAGIC)):
+        yield member, damage
+    else:
+        yield replace(member, opener=partial(_open_cut, target, damage)), None
+
+
+def _open_cut(path: Path, damage: DamagedArchiveError) -> BinaryIO:
+    return cast(BinaryIO, io.BufferedReader(_CutFile(path, damage)))
+
+
+class _CutFile(io.FileIO):
+    """A file at the end of which there is damage."""
+
+    def __init__(self, path: Path, damage: DamagedArchiveError) -> None:
+        super().__init__(path, "rb")
+        self._damage = damage
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        count = super().readinto(buffer)
+        if not count:
+            raise self._damage
+        return count
+
+    def readall(self) -> bytes:
+        raise self._damage
 
 
 def _sevenzip_members(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -15,27 +16,30 @@ _CHUNK_BYTES = 1 << 16
 _WITH_GZIP_HEADER = 31  # zlib's word for it
 
 
-def open_gzip(packed: BinaryIO, reached: Callable[[int], None]) -> BinaryIO:
+def open_gzip(packed: BinaryIO, reached: Callable[[int], None], behind: Callable[[int], None]) -> BinaryIO:
     """Unpack while it is read, one gzip file after another, as gunzip does; closing that closes the bytes below.
 
-    ``reached`` is told how many bytes came out so far, and may raise an error to stop it.
+    ``reached`` is told how many bytes came out so far, and may raise an error to stop it. ``behind`` is told where
+    something begins, in packed bytes, that follows the last gzip file and is none.
 
     Raises:
-        EOFError: while reading, if it is cut short.
-        zlib.error: while reading, if it is damaged.
+        EOFError: while reading, after all that can be unpacked, if it is cut short.
+        zlib.error: while reading, after all that can be unpacked, if it is damaged.
     """
-    return io.BufferedReader(_GzipStream(packed, reached), _CHUNK_BYTES)
+    return io.BufferedReader(_GzipStream(packed, reached, behind), _CHUNK_BYTES)
 
 
 class _GzipStream(io.RawIOBase):
     """Python's own goes through headers and padding byte by byte: gigabytes of them take hours."""
 
-    def __init__(self, packed: BinaryIO, reached: Callable[[int], None]) -> None:
+    def __init__(self, packed: BinaryIO, reached: Callable[[int], None], behind: Callable[[int], None]) -> None:
         self._packed = packed
         self._reached = reached
+        self._behind = behind
         self._decoder = zlib.decompressobj(_WITH_GZIP_HEADER)
         self._rest = b""  # packed bytes that were read and not used yet
         self._position = 0
+        self._damage: zlib.error | None = None
 
     def readable(self) -> bool:
         return True
@@ -43,17 +47,15 @@ class _GzipStream(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
         while True:
+            if self._damage is not None:
+                raise self._damage
             self._rest = self._rest or self._packed.read(_CHUNK_BYTES)
             ended = not self._rest
             if self._decoder.eof:
-                self._rest = self._rest.lstrip(b"\0")  # padding
-                if self._rest:
-                    self._decoder = zlib.decompressobj(_WITH_GZIP_HEADER)
-                elif ended:
+                if not self._begin_next():
                     return 0
                 continue
-            data = self._decoder.decompress(self._rest, len(view))
-            self._rest = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
+            data = self._unpack(len(view))
             if data:
                 self._position += len(data)
                 self._reached(self._position)
@@ -62,6 +64,40 @@ class _GzipStream(io.RawIOBase):
             if ended and not self._decoder.eof:
                 raise EOFError("it ends before its end-of-stream marker")
 
+    def _begin_next(self) -> bool:
+        """Begin with the gzip file behind the one that ended; return whether there may be one."""
+        self._rest = self._rest.lstrip(b"\0")  # padding
+        if not self._rest:
+            self._rest = self._packed.read(_CHUNK_BYTES)
+            return bool(self._rest)
+        if len(self._rest) < len(GZIP_MAGIC):
+            self._rest += self._packed.read(_CHUNK_BYTES)
+        if not self._rest.startswith(GZIP_MAGIC):
+            self._behind(self._packed.tell() - len(self._rest))
+            return False
+        self._decoder = zlib.decompressobj(_WITH_GZIP_HEADER)
+        return True
+
+    def _unpack(self, most: int) -> bytes:
+        """Unpack what comes next; where it is damaged, what comes before that."""
+        before = self._decoder.copy()
+        try:
+            data = self._decoder.decompress(self._rest, most)
+        except zlib.error as error:
+            self._damage = error
+            return _before_damage(before, self._rest, most)
+        self._rest = self._decoder.unused_data if self._decoder.eof else self._decoder.unconsumed_tail
+        return data
+
     def close(self) -> None:
         self._packed.close()
         super().close()
+
+
+def _before_damage(decoder: zlib._Decompress, packed: bytes, most: int) -> bytes:
+    """Unpack byte by byte, up to the one that is damaged."""
+    found = bytearray()
+    with suppress(zlib.error):
+        for byte in packed:
+            found += decoder.decompress(bytes((byte,)))
+    return bytes(found[:most])

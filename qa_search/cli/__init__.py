@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
+from qa_search.text import without_unsafe
 
 __all__ = ["cli", "main"]
 
@@ -57,9 +58,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except QueryError as error:
-            raise click.UsageError(str(error), ctx=ctx) from error
+            raise click.UsageError(without_unsafe(str(error)), ctx=ctx) from error
         except QASearchError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {without_unsafe(str(error))}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except BrokenPipeError:
             # Who read the output has seen enough. click would exit with 1, which here says that nothing was found.

@@ -12,6 +12,7 @@ import click
 
 from qa_search.places import is_database
 from qa_search.search import DEFAULT_INDEX
+from qa_search.text import printable_json
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -101,4 +102,4 @@ def model_option(what: str) -> Decorator:
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+    click.echo(printable_json(json.dumps(document, ensure_ascii=False, indent=2)))

@@ -10,18 +10,19 @@ import textwrap
 
 import click
 
+from qa_search.text import without_unsafe
 from qa_search.types import Explanation, Hit, OtherPost, SearchResult
 
 _MAX_WIDTH = 96
 _INDENT = "   "
 _CONTEXT = 200  # characters shown on either side of the marked sentence
 _MARK_START, _MARK_END = "\ue000", "\ue001"  # private characters that stand for the highlight while wrapping
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ue000\ue001]")
+_MARKS = re.compile(f"[{_MARK_START}{_MARK_END}]")
 
 
 def printable(text: str) -> str:
-    """Leave out what could take over a terminal: control characters, and marks that turn the writing direction."""
-    return _UNSAFE.sub("", text)
+    """Leave out what could take over a terminal, and what stands for the highlight."""
+    return _MARKS.sub("", without_unsafe(text))
 
 
 def use_colour() -> bool:

@@ -20,6 +20,7 @@ from qa_search.cli.page import printable, render_result
 from qa_search.errors import QASearchError, QueryError
 from qa_search.questions import DEFAULT_TOP_K
 from qa_search.search import SearchIndex
+from qa_search.text import printable_json
 from qa_search.types import SearchResult
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bo
 
 def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, full: bool) -> str:
     if written_as == "json":
-        return json.dumps({"id": complaint_id, **result.to_dict()}, ensure_ascii=False) + "\n"
+        return printable_json(json.dumps({"id": complaint_id, **result.to_dict()}, ensure_ascii=False)) + "\n"
     if written_as == "markdown":
         return export.to_markdown(result, title=str(complaint_id)) + "\n"
     if written_as == "csv":

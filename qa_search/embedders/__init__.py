@@ -7,19 +7,22 @@ import os
 import numpy as np
 
 from qa_search.embedders.base import Embedder, ModelId, Vectors
-from qa_search.embedders.locate import DEFAULT_MODEL, locate_model
+from qa_search.embedders.locate import DEFAULT_MODEL, LocatedModel, locate_model, locate_recorded_model
 from qa_search.errors import ModelError
 from qa_search.passages import Splitter
 
 __all__ = [
     "DEFAULT_MODEL",
     "Embedder",
+    "LocatedModel",
     "ModelId",
     "Vectors",
     "checked_vectors",
     "embed_whole_queries",
     "load_embedder",
+    "load_located",
     "locate_model",
+    "locate_recorded_model",
 ]
 
 # How far a vector may be from unit length before it is scaled.
@@ -29,11 +32,21 @@ _UNIT_TOLERANCE = 1e-4
 def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> Embedder:
     """Load a model: None for the packaged default, a folder, or the name of one that is on this machine.
 
+    What is a folder and what a name is as for `locate_model`.
+
     Raises:
         ModelNotFoundError: if it is not on this machine (and ``download`` is false, or fails).
         ModelError: if it cannot be loaded.
     """
-    located = locate_model(model, download=download)
+    return load_located(locate_model(model, download=download))
+
+
+def load_located(located: LocatedModel) -> Embedder:
+    """Load a model that was found.
+
+    Raises:
+        ModelError: if it cannot be loaded.
+    """
     from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(located)

@@ -1,13 +1,20 @@
-"""Find a model's folder: the packaged default, a folder, or one downloaded earlier. Needs no torch."""
+"""Find a model's folder: the packaged default, a folder, or one downloaded earlier. Needs no torch.
+
+No code that a model brings is ever run, and nothing that merely lies in the current folder is taken for a model.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from qa_search.errors import ModelError, ModelNotFoundError
 
@@ -21,6 +28,9 @@ INSTALL_DEFAULT = "pip install 'qa-search[minilm]'"
 _HASHED_SUFFIXES = frozenset((".json", ".safetensors", ".bin", ".model", ".txt", ".pt", ".vocab"))
 _PASSED_OVER_FOLDERS = frozenset(("onnx", "openvino", "eval"))
 _PASSED_OVER_FILES = frozenset(("data_config.json", "train_script.json", "tf_model.h5", "rust_model.ot"))
+# Under these names settings of a model name classes, which are imported to load it; only those of these packages are.
+_CLASS_NAMES = frozenset(("type", "activation_function", "activation_fn", "sbert_ce_default_activation_function"))
+_TRUSTED_CODE = ("sentence_transformers.", "torch.")
 _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.vocab")
 
 
@@ -36,33 +46,82 @@ class LocatedModel:
 def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> LocatedModel:
     """Find a model on this machine: None for the packaged default, a folder, or a name.
 
-    No network is touched unless ``download`` is true and the model is not here.
+    A text is a name, unless it begins with ``/``, ``./``, ``../`` or ``~``. No network is touched unless ``download``
+    is true and the model is not here.
 
     Raises:
         ModelNotFoundError: if it is not on this machine.
-        ModelError: if the packaged default is not the file it should be.
+        ModelError: if the default is not the file it should be, or a model brings code of its own.
     """
-    name = os.fspath(model) if model is not None else DEFAULT_MODEL
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
-            raise ModelNotFoundError(
-                f"{folder}: no sentence-transformers model in this folder (it has neither modules.json nor "
-                "config.json). Name the folder that SentenceTransformer.save() wrote."
-            )
-        return LocatedModel(folder.resolve().name, folder.resolve(), str(folder.resolve()))
-    if name in (DEFAULT_MODEL, DEFAULT_MODEL.rpartition("/")[2]):
-        packaged = _packaged_folder()
-        if packaged is not None:
-            return LocatedModel(DEFAULT_MODEL, packaged, "")
-    cached = _cached_folder(name, download=download)
-    if cached is not None:
-        return LocatedModel(name, cached, "")
-    hint = f"Install the default model with {INSTALL_DEFAULT}" if name == DEFAULT_MODEL else "Check the name"
-    raise ModelNotFoundError(
-        f"the model {name!r} is not on this machine. {hint}, give the folder of a sentence-transformers model "
-        "(--model PATH), or let it be downloaded once (--download)."
-    )
+    folder = model_folder(model)
+    if folder is None:
+        return _locate_by_name(DEFAULT_MODEL if model is None else os.fspath(model), download=download)
+    if not _is_model(folder):
+        raise ModelNotFoundError(
+            f"{folder}: no sentence-transformers model in this folder (it has neither modules.json nor "
+            "config.json). Name the folder that SentenceTransformer.save() wrote."
+        )
+    require_no_code(folder)
+    return LocatedModel(folder.resolve().name, folder.resolve(), str(folder.resolve()))
+
+
+def locate_recorded_model(name: str, location: str, index: Path) -> LocatedModel:
+    """Find the model that an index says it was made with. Nothing of it may be loaded before its hash was compared.
+
+    Raises:
+        ModelNotFoundError: if it is not on this machine.
+        ModelError: if the index names one that it brings itself, or as `locate_model`.
+    """
+    if not location:
+        return _locate_by_name(name)
+    folder = Path(location)
+    if not folder.is_absolute() or folder.resolve().is_relative_to(index.resolve()):
+        raise ModelError(
+            f"the model folder that it names ({location}) belongs to the index: no model is loaded that an index "
+            "brings. If you trust it, name it yourself (--model PATH)."
+        )
+    if not _is_model(folder):
+        raise ModelNotFoundError(f"there is no model in {folder}. Name the folder in which it is now (--model PATH).")
+    return locate_model(folder)
+
+
+def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
+    """Return the folder that a model is given by, None where it is given by its name.
+
+    Raises:
+        ModelNotFoundError: if there is no such folder.
+    """
+    if model is None or (isinstance(model, str) and not _is_path(model)):
+        return None
+    try:
+        folder = Path(model).expanduser()
+    except RuntimeError as error:
+        raise ModelNotFoundError(f"{os.fspath(model)}: {error}") from error
+    if not folder.is_dir():
+        raise ModelNotFoundError(
+            f"the model {str(folder)!r} is not on this machine: there is no such folder. Give the folder of a model, "
+            "or a model's name (--download fetches it)."
+        )
+    return folder
+
+
+def require_no_code(folder: Path) -> None:
+    """Make sure that a model does not name code of its own, which loading it would run.
+
+    Raises:
+        ModelError: if it does, or its settings cannot be read.
+    """
+    for path in sorted(_model_files(folder)):
+        if path.suffix == ".json" and (path.name == "modules.json" or "config" in path.name):
+            try:
+                named = next(_own_code(json.loads(path.read_bytes())), None)
+            except (OSError, ValueError, RecursionError) as error:
+                raise ModelError(f"{path}: cannot be read ({type(error).__name__}: {str(error)[:200]})") from error
+            if named is not None:
+                raise ModelError(
+                    f"{path}: the model names code that is not of sentence-transformers ({named[:100]!r}), and such "
+                    "code is never run. Use another model."
+                )
 
 
 def hash_model(folder: Path) -> str:
@@ -103,19 +162,69 @@ def _model_files(folder: Path) -> list[Path]:
     return files
 
 
+def _locate_by_name(name: str, *, download: bool = False) -> LocatedModel:
+    is_default = name in (DEFAULT_MODEL, DEFAULT_MODEL.rpartition("/")[2])
+    packaged = _packaged_folder() if is_default else None
+    if packaged is not None:
+        return LocatedModel(DEFAULT_MODEL, packaged, "")
+    cached = _cached_folder(name, download=download)
+    if cached is not None:
+        if is_default:
+            _require_default_weights(cached / _WEIGHTS, "Remove it, and download it again (--download)")
+        require_no_code(cached)
+        return LocatedModel(name, cached, "")
+    hint = f"Install the default model with {INSTALL_DEFAULT}" if is_default else "Check the name"
+    if Path(name).is_dir():
+        hint = f"If you mean the folder of this name, write {os.curdir + os.sep + name}"
+    raise ModelNotFoundError(
+        f"the model {name!r} is not on this machine. {hint}, give the folder of a sentence-transformers model "
+        "(--model PATH), or let it be downloaded once (--download)."
+    )
+
+
+def _is_path(model: str) -> bool:
+    return Path(model).is_absolute() or model.startswith("~") or re.split(r"[/\\]", model)[0] in (os.curdir, os.pardir)
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / "modules.json").is_file() or (folder / "config.json").is_file()
+
+
+def _own_code(settings: Any) -> Iterator[str]:
+    """Yield what settings name of code that is not the libraries' own."""
+    if isinstance(settings, list):
+        for value in settings:
+            yield from _own_code(value)
+    elif isinstance(settings, dict):
+        if settings.get("auto_map"):
+            yield f"auto_map: {settings['auto_map']}"
+        types = settings.get("types")
+        classes = [value for name, value in settings.items() if name in _CLASS_NAMES]
+        classes += types.values() if isinstance(types, dict) else []
+        yield from (
+            name for name in classes if isinstance(name, str) and "." in name and not name.startswith(_TRUSTED_CODE)
+        )
+        for value in settings.values():
+            yield from _own_code(value)
+
+
 def _packaged_folder() -> Path | None:
     """Find the packaged default without importing the package, and check that it is the real one."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
     folder = Path(spec.submodule_search_locations[0], "model")
-    weights = folder / _WEIGHTS
+    _require_default_weights(
+        folder / _WEIGHTS, f"Install it afresh: {INSTALL_DEFAULT.replace('install', 'install --force-reinstall')}"
+    )
+    return folder
+
+
+def _require_default_weights(weights: Path, way_out: str) -> None:
     if not weights.is_file() or _hash_model_file(weights) != PACKAGED_WEIGHTS_SHA256:
         raise ModelError(
-            f"{weights}: not the weights of {DEFAULT_MODEL} (their SHA-256 is not {PACKAGED_WEIGHTS_SHA256}). "
-            f"Install it afresh: {INSTALL_DEFAULT.replace('install', 'install --force-reinstall')}"
+            f"{weights}: not the weights of {DEFAULT_MODEL} (their SHA-256 is not {PACKAGED_WEIGHTS_SHA256}). {way_out}"
         )
-    return folder
 
 
 def _cached_folder(name: str, *, download: bool) -> Path | None:

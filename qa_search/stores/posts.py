@@ -6,11 +6,14 @@ Passages are numbered from 0 in the order of the vectors.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
@@ -58,7 +61,12 @@ CREATE INDEX passage_key ON passage (key);
 # Indexes of format 3 do not say which entry has a title, and have no block sums.
 _OLD_TITLES = "CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID"
 _NO_ENTRY = -1
+# The end of an id that told posts of one id apart. A post whose own id ends like this is told apart as well.
+_TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
 _TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
+_ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
+_CONTENT = "SELECT p.content FROM entry e JOIN post p ON p.id = e.post WHERE e.id = ?"
+_RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 _STATEMENTS = [statement for statement in (_TABLES + _INDICES).split(";") if statement.strip()]
 _TEXTS = (
     "SELECT key, CASE WHEN field = 'title' THEN title WHEN field = 'question' THEN question ELSE answer END, start, "
@@ -117,17 +125,17 @@ class PostWriter:
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
         self._texts = hashlib.blake2b(digest_size=16)
         self._linked_sources: set[str] = set()
-        self._repeated: list[tuple[int, str, str]] = []
+        self._repeated: dict[tuple[str, str], list[int]] = {}  # what source and id name -> the entries but the first
 
     def add(self, post: Post, content: bytes) -> int | None:
         """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
 
-        An id that is taken gets a number behind it: the second "17" of a source becomes "17~2", when `close` knows that
-        no other post is called so.
+        Posts whose id is repeated get ids of their own in `close`, when all of them are known.
         """
         post_id = post.post_id
-        if self._db.execute(_TAKEN, (post_id,)).fetchone():
-            self._repeated.append((self.entries, post.source, post.source_id))
+        taken = self._db.execute(_TAKEN, (post_id,)).fetchone()
+        if taken or _TOLD_APART.search(post.source_id):
+            self._repeated.setdefault((post.source, post.source_id), []).append(self.entries)
             post_id = f"~{self.entries}"
         self._add_links(post)
         row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
@@ -215,15 +223,28 @@ class PostWriter:
         self._db.close()
 
     def _name_repeated(self) -> None:
-        """Give the posts whose ids were taken ids of their own."""
-        for entry, source, source_id in self._repeated:
-            for number in count(2):
-                free = Post(source, f"{source_id}~{number}")
-                if not self._db.execute(_TAKEN, (free.post_id,)).fetchone():
-                    break
-            self._db.execute(
-                "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?", (free.post_id, free.source_id, entry)
-            )
+        """Give posts that their source calls the same ids by what they say: places in a file change.
+
+        Such an id names one text for ever. The first of several copies of one text has the id without a number. If
+        copies are all there is, it keeps the source's own id.
+        """
+        for (source, source_id), entries in self._repeated.items():
+            plain = Post(source, source_id)
+            # What looks as if it were told apart is nobody's own id: another post may have been given it just now.
+            first = [] if _TOLD_APART.search(source_id) else self._integers(_ENTRY_CALLED, plain.post_id)
+            seen: Counter[bytes] = Counter()
+            for entry in (*first, *entries):
+                content: Any = self._db.execute(_CONTENT, (entry,)).get
+                seen[content] += 1
+                self._rename(entry, Post(source, f"{source_id}~{told_apart(content, seen[content])}"))
+            if first and len(seen) == 1:
+                self._rename(first[0], plain)
+
+    def _integers(self, query: str, value: str) -> list[int]:
+        return [int(number) for (number,) in self._db.execute(query, (value,))]
+
+    def _rename(self, entry: int, named: Post) -> None:
+        self._db.execute(_RENAME, (named.post_id, named.source_id, entry))
 
     def _add_links(self, post: Post) -> None:
         """Note the titles that a page links to."""
@@ -574,6 +595,12 @@ def content_hash(post: Post) -> bytes:
     for text in (post.title, post.question, post.answer, _to_json([part.to_dict() for part in post.answers])):
         digest.update(text.encode() + b"\0")
     return digest.digest()
+
+
+def told_apart(content: bytes, copy: int = 1) -> str:
+    """Write what tells a post of this `content_hash` from others of its id; ``copy`` counts posts of one content."""
+    name = base64.b32encode(content[:10]).decode("ascii").lower()
+    return name if copy == 1 else f"{name}.{copy}"
 
 
 def _chunks(values: Sequence[int], size: int = _CHUNK) -> Iterator[list[int]]:

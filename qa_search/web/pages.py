@@ -16,14 +16,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from qa_search.text import CONTROLS, DIRECTION, NO_CHARACTERS, OVERRIDES, SURROGATES
 from qa_search.types import AnswerPart, Field, Hit, OtherPost, Post, SearchResult
 
 _LINE_END = re.compile("\r\n?")
-# Control characters, overrides of the writing direction (they make a text read as another), half surrogate pairs.
+# Control characters, overrides of the writing direction, half surrogate pairs, and what is no character.
 # Other marks of direction belong to honest Hebrew and Arabic: <bdi> and CSS keep them from reaching further.
-_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
+_HARMFUL = re.compile(f"[{CONTROLS}{OVERRIDES}{SURROGATES}{NO_CHARACTERS}]")
 # In a title or an attribute nothing isolates them.
-_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_DIRECTION = re.compile(f"[{DIRECTION}]")
 
 # Browsers leave some of these out of an address, which may make another one of it.
 _NOT_IN_ADDRESS = re.compile(r"[\s\\\x00-\x20\x7f-\x9f]")

@@ -197,6 +197,69 @@ def test_a_damaged_member_does_not_take_the_others_along(tmp_path: Path) -> None
         list(read_archives([tmp_path]))
 
 
+LINES = [json.dumps({"id": number, "question": f"q{number} hurts", "answer": "rest"}) for number in range(2000)]
+ROWS = ("\n".join(LINES) + "\n").encode()
+
+
+def packed_as(kind: str) -> bytes:
+    """Pack the rows, and do something to the end of them."""
+    packed = gzip.compress(ROWS, mtime=0)
+    if kind == "a gzip file and more":
+        return packed + b"trailing garbage"
+    if kind == "a gzip file without a line end, and more":
+        return gzip.compress(ROWS.rstrip(), mtime=0) + b"trailing garbage"
+    if kind == "a small gzip file and more":
+        return gzip.compress(ROWS[: len(LINES[0]) + 1]) + b"\n"
+    if kind == "a gzip file without its end":
+        return packed[:-12]
+    if kind == "two gzip files, the second damaged":
+        return packed + gzip.compress(b"")[:-4] + b"1234"
+    raise ValueError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "reason"),
+    [
+        ("a gzip file and more", 2000, "something follows the compressed data"),
+        ("a gzip file without a line end, and more", 2000, "something follows the compressed data"),
+        ("a small gzip file and more", 1, "something follows the compressed data"),
+        ("a gzip file without its end", 1999, "cut short"),
+        ("two gzip files, the second damaged", 2000, "damaged"),
+    ],
+)
+def test_what_comes_before_damage_in_a_gzip_file_is_read(tmp_path: Path, kind: str, count: int, reason: str) -> None:
+    """With keep_going; the rest is told. Without, the file is an error."""
+    (tmp_path / "a.jsonl.gz").write_bytes(packed_as(kind))
+    found = list(read_archives([tmp_path / "a.jsonl.gz"], keep_going=True))
+    assert sum(isinstance(item, Post) for item in found) >= count - (reason == "cut short")
+    assert [item.reason for item in found if isinstance(item, SetAside) and reason in item.reason]
+    with pytest.raises(DamagedArchiveError, match=rf"a\.jsonl\.gz: .*{reason}.*--keep-going"):
+        list(read_archives([tmp_path / "a.jsonl.gz"]))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_what_comes_before_damage_in_a_zip_is_read(tmp_path: Path, method: int) -> None:
+    """With keep_going: the rows of a damaged member, the member behind it, and a note; a locked one gives nothing."""
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.jsonl", ROWS)
+        archive.writestr("b.jsonl", LINES[0].replace("q0", "last"))
+        archive.writestr("c.jsonl", b"locked")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"a.jsonl") + 7 + (len(ROWS) if method == zipfile.ZIP_STORED else 6000) - 20] ^= 0xFF
+    data[data.rindex(b"PK\x01\x02") + 8] |= 1  # the last one is locked
+    path.write_bytes(data)
+    found = list(read_archives([path], keep_going=True))
+    posts = [item.question for item in found if isinstance(item, Post)]
+    assert len(posts) > 500
+    assert posts[-1] == "last hurts"
+    reasons = [item.reason for item in found if isinstance(item, SetAside)]
+    assert reasons[-1] == "locked by a password"
+    assert any("damaged or cut short" in reason for reason in reasons)
+    with pytest.raises(DamagedArchiveError, match=r"a\.zip: a\.jsonl: .*damaged"):
+        list(read_archives([path]))
+
+
 def test_links_in_containers_are_set_aside(tmp_path: Path) -> None:
     """What a link says is no post."""
     (tmp_path / "in").mkdir()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from contextlib import suppress
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -13,9 +15,20 @@ from hypothesis import strategies as st
 from qa_search.archives.gzips import open_gzip
 
 
-def content(data: bytes, size: int = -1) -> bytes:
-    with open_gzip(io.BytesIO(data), lambda position: None) as stream:
+def content(data: bytes, size: int = -1, behind: list[int] | None = None) -> bytes:
+    with open_gzip(io.BytesIO(data), lambda position: None, ([] if behind is None else behind).append) as stream:
         return b"".join(iter(lambda: stream.read(size), b""))
+
+
+def before_damage(data: bytes) -> bytes:
+    """Read until an error."""
+    found = b""
+    with open_gzip(io.BytesIO(data), lambda position: None, lambda position: None) as stream:
+        reader = cast(io.BufferedReader, stream)
+        with suppress(EOFError, zlib.error):
+            while piece := reader.read1():
+                found += piece
+    return found
 
 
 @given(st.lists(st.binary(max_size=5000)), st.integers(0, 600), st.sampled_from([-1, 1, 100]))
@@ -50,10 +63,29 @@ def test_any_change_is_noticed(data: st.DataObject) -> None:
         assert str(error)
 
 
-def test_something_else_behind_it_is_an_error() -> None:
-    """As it is for Python: it could be anything."""
-    with pytest.raises(zlib.error, match="incorrect header"):
-        content(gzip.compress(b"content") + b"something else")
+@pytest.mark.parametrize("rest", [b"s", b"\x1f", b"something else", b"\x1f\x8a", b"x" * 1_000_000])
+@pytest.mark.parametrize("padding", [0, 1, 70_000])
+def test_something_else_behind_it_is_told(rest: bytes, padding: int) -> None:
+    """All before it is given, and where it begins is told, padding left aside."""
+    good = gzip.compress(b"content") + gzip.compress(b" and more")
+    behind: list[int] = []
+    assert content(good + bytes(padding) + rest, behind=behind) == b"content and more"
+    assert set(behind) == {len(good) + padding}
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_what_comes_before_damage_is_given(members: int) -> None:
+    """A file that is cut, one with a byte changed, and one whose checksum is wrong: nothing before it is lost."""
+    text = b"".join(b"line %d\n" % number for number in range(20_000))
+    part = gzip.compress(text)
+    good = part * (members - 1)
+    assert before_damage(good + part[:-7]) == text * members
+    assert before_damage(good + part[:-8] + b"12345678") == text * members
+    half = good + part[: len(part) // 2]
+    cut = before_damage(half)
+    assert (text * members).startswith(cut)
+    assert len(cut) > len(text) * (members - 1) + len(text) // 4
+    assert before_damage(half + b"\xff" * 100_000).startswith(cut)
 
 
 def test_how_much_came_out_is_told_before_it_is_given() -> None:
@@ -63,5 +95,6 @@ def test_how_much_came_out_is_told_before_it_is_given() -> None:
         if position > 100_000:
             raise OverflowError(position)
 
-    with open_gzip(io.BytesIO(gzip.compress(bytes(1_000_000))), stop) as stream, pytest.raises(OverflowError):
+    packed = io.BytesIO(gzip.compress(bytes(1_000_000)))
+    with open_gzip(packed, stop, lambda position: None) as stream, pytest.raises(OverflowError):
         stream.read()

@@ -254,6 +254,14 @@ def test_an_index_made_with_another_model_is_refused(index: Path, tmp_path: Path
     assert "not with 'moved'" in result.stderr
 
 
+def test_no_message_holds_what_a_terminal_obeys(tmp_path: Path) -> None:
+    """Names of files are repeated in messages, and may hold anything."""
+    for command in (["build", tmp_path / "no\x1b[31m\x9b\u202e"], ["query", "x", "--index", tmp_path / "no\x9b\u2028"]):
+        result = run(*command)
+        assert result.exit_code == 3
+        assert not set(result.stderr) & set("\x1b\x9b\u202e\u2028")
+
+
 def test_info_lists_what_the_archivist_needs(index: Path) -> None:
     """Counts, sources, model, what was set aside, which posts are missing; the same in JSON."""
     text = run("info", "--index", index).stdout

@@ -37,7 +37,7 @@ from tests.helpers import ROOT, WordsEmbedder, page, seal, write_jsonl, write_pa
 
 EVIL = "red\x1b[31m\x1b]0;title\x07\u202e\x9b1m\r\x08"
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
-SECONDS = 60.0
+SECONDS = 300.0
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[a-zA-Z]|[=>])")
 
 

@@ -16,6 +16,7 @@ from qa_search.embedders import Embedder, embed_whole_queries, load_embedder
 from qa_search.embedders import locate as locate_module
 from qa_search.embedders.locate import DEFAULT_MODEL, hash_model, locate_model
 from qa_search.errors import ModelError, ModelNotFoundError
+from qa_search.reranking import Reranker
 from tests.helpers import WordsEmbedder
 
 
@@ -110,6 +111,97 @@ def test_a_model_that_is_not_here_gives_one_message_and_no_network(no_network: N
         ModelNotFoundError, match=r"'someone/no-such-model' is not on this machine.*--model PATH.*--download"
     ):
         locate_model("someone/no-such-model")
+
+
+EVIL = "evil.Evil"
+
+
+def write_model(folder: Path, **files: object) -> Path:
+    """Write a folder that passes for a model, with files of JSON in it ("__" for a folder's "/")."""
+    folder.mkdir(parents=True)
+    (folder / "modules.json").write_text("[]")
+    (folder / "config_sentence_transformers.json").write_text('{"model_type": "CrossEncoder"}')
+    for name, content in files.items():
+        path = folder / f"{name.replace('__', '/')}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.parametrize("name", [None, DEFAULT_MODEL, "all-MiniLM-L6-v2"])
+def test_a_folder_here_never_stands_for_the_default(
+    name: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever unpacks an archive gets folders that others named."""
+    monkeypatch.chdir(tmp_path)
+    write_model(tmp_path / DEFAULT_MODEL)
+    write_model(tmp_path / "all-MiniLM-L6-v2")
+    found = locate_model(name)
+    assert not found.folder.is_relative_to(tmp_path)
+    assert found.name == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize("prefix", ["./", "../here/"])
+def test_a_relative_path_is_one_only_where_it_says_so(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    """A bare name is looked up among the models of this machine, and the message says how to name the folder."""
+    folder = write_model(tmp_path / "here" / "models" / "mine")
+    monkeypatch.chdir(tmp_path / "here")
+    for named in (f"{prefix}models/mine", Path("models/mine"), str(folder)):
+        assert locate_model(named).folder == folder
+    with pytest.raises(ModelNotFoundError, match=r"write \./models/mine"):
+        locate_model("models/mine")
+
+
+def test_a_cached_default_is_the_real_one_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_network: None
+) -> None:
+    """Where the package is missing, what lies in the hub's cache under the default's name must have its weights."""
+    weights = (locate_model().folder / "model.safetensors").read_bytes()
+    monkeypatch.setattr(locate_module, "PACKAGE", "no_such_package")
+    snapshot = tmp_path / "models--sentence-transformers--all-MiniLM-L6-v2" / "snapshots" / ("0" * 40)
+    write_model(snapshot)
+    (snapshot / "model.safetensors").write_bytes(weights)
+    (snapshot.parent.parent / "refs").mkdir()
+    (snapshot.parent.parent / "refs" / "main").write_text("0" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert locate_model(DEFAULT_MODEL).folder == snapshot
+    (snapshot / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    with pytest.raises(ModelError, match=r"not the weights of .*--download"):
+        locate_model(DEFAULT_MODEL)
+
+
+OWN_CODE: dict[str, dict[str, object]] = {
+    "a module's class": {"modules": [{"idx": 0, "name": "0", "path": "", "type": EVIL}]},
+    "a router's class": {"0_Router__router_config": {"types": {"query": EVIL}}},
+    "an older router's class": {"0_Asym__config": {"types": {"query": EVIL}}},
+    "an activation": {"2_Dense__config": {"activation_function": EVIL}},
+    "a cross-encoder's activation": {"config": {"sentence_transformers": {"activation_fn": EVIL}}},
+    "an older activation": {"config": {"sbert_ce_default_activation_function": EVIL}},
+    "a transformer": {"config": {"auto_map": {"AutoModel": EVIL}}},
+    "a tokenizer": {"0_Transformer__tokenizer_config": {"auto_map": {"AutoTokenizer": [EVIL, None]}}},
+    "a processor": {"preprocessor_config": {"auto_map": {"AutoProcessor": EVIL}}},
+}
+
+
+@pytest.mark.parametrize("files", OWN_CODE.values(), ids=OWN_CODE)
+def test_a_model_that_names_code_of_its_own_is_refused(files: dict[str, object], tmp_path: Path) -> None:
+    """Whatever the version of sentence-transformers would do with it; nothing is imported to find that out."""
+    folder = write_model(tmp_path / "model", **files)
+    for locate in (locate_model, Reranker):
+        with pytest.raises(ModelError, match=r"\.json: the model names code .*evil\.Evil.* never run"):
+            locate(folder)
+    assert "evil" not in sys.modules
+
+
+def test_settings_that_cannot_be_read_are_told_before_a_model_is_loaded(tmp_path: Path) -> None:
+    """Nesting as deep as Python reads, and what is no JSON."""
+    for number, text in enumerate(("[" * 100_000, "{", "\x00")):
+        folder = write_model(tmp_path / str(number))
+        (folder / "config.json").write_text(text)
+        with pytest.raises(ModelError, match=r"config\.json: cannot be read"):
+            locate_model(folder)
 
 
 def test_a_model_downloaded_earlier_is_found_by_its_name(

@@ -79,7 +79,7 @@ class Server:
         self._process = self._start(
             "postgres", "-D", str(self.folder / "data"), "-k", str(self.folder), *settings, log=self.folder / "log"
         )
-        for _ in range(300):
+        for _ in range(6000):
             with suppress(psycopg.OperationalError):
                 psycopg.connect(self.url(), connect_timeout=5).close()
                 return

@@ -408,7 +408,7 @@ def test_a_replica_takes_reads_and_the_primarys_place(programs: Path, tmp_path: 
                 assert len(reader.search("knee", 10).hits) == 2
                 assert either.search("knee").hits
                 build(tmp_path, primary.url(), 3)
-                end = time.monotonic() + 20
+                end = time.monotonic() + 300
                 while not reader.refresh():
                     assert time.monotonic() < end
                     time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Builds in processes of their own, bounded in memory, file size and time.
+"""Builds in processes of their own, bounded in memory, file size and computing time.
 
 ``python -m tests.reliability.hostile_builds`` reads a trial as one line of JSON from standard input, forks, builds and
 searches in the child, and answers with one line. A child that crashes, hangs or fills its bounds is told, and the next
@@ -23,6 +23,7 @@ from qa_search.archives import Limits
 from tests.helpers import WordsEmbedder
 
 _LARGEST_INDEX_FILE = 1 << 30
+_PATIENCE = 20  # how many times its computing time a trial may take: a machine may be busy
 
 
 def main() -> None:
@@ -38,12 +39,14 @@ def _forked(trial: dict[str, Any]) -> dict[str, Any]:
     child = os.fork()
     if child == 0:
         os.close(reading)
+        signal.setitimer(signal.ITIMER_PROF, trial["seconds"])
         with os.fdopen(writing, "w") as out:
             out.write(json.dumps(_tried(trial)))
         os._exit(0)
     os.close(writing)
     answer = b""
-    while left := max(trial["seconds"] - (time.monotonic() - started_at), 0):
+    patience = _PATIENCE * trial["seconds"]
+    while left := max(patience - (time.monotonic() - started_at), 0):
         ready, _, _ = select.select([reading], [], [], left)
         data = os.read(reading, 1 << 16) if ready else b""
         if ready and not data:
@@ -54,7 +57,9 @@ def _forked(trial: dict[str, Any]) -> dict[str, Any]:
     os.close(reading)
     _, status = os.waitpid(child, 0)
     if not left:
-        return {"problem": f"hangs: no end after {trial['seconds']} s"}
+        return {"problem": f"hangs: no end after {patience} s"}
+    if os.waitstatus_to_exitcode(status) == -signal.SIGPROF:
+        return {"problem": f"hangs: computes for more than {trial['seconds']} s"}
     if not answer:
         return {"problem": f"crash: the process ended with status {status}"}
     return {**json.loads(answer), "seconds": round(time.monotonic() - started_at, 2)}

@@ -63,7 +63,7 @@ def run_python(program: str, *arguments: str | Path, limit_mb: int | None = None
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=6000,
         check=False,
         preexec_fn=None if limit_mb is None else lambda: limit_address_space(limit_mb),
     )
@@ -180,7 +180,7 @@ def test_nothing_is_written_or_sent_but_what_was_asked_for(sample: Archive, tmp_
     places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_DATA_HOME": str(tmp_path / "data")}
     done = subprocess.run(
         [sys.executable, "-c", program, "query", "--index", str(sample.index), "--json", COMPLAINT],
-        cwd=ROOT, env={**environment, **places}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, env={**environment, **places}, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == []
     assert done.returncode == 0, done.stderr[-500:]
@@ -209,7 +209,7 @@ for number in range(forks):
     time.sleep(0.003 * (number % 7) * busy)  # forks fall into every part of a search
     child = os.fork()
     if not child:
-        signal.alarm(15)
+        signal.alarm(600)  # a hang
         status = 4
         try:
             asked = SearchIndex.open(path) if own else index
@@ -262,7 +262,7 @@ def test_spawned_processes_search(sample: Archive) -> None:
     expected = search_in_child(sample.index, COMPLAINT)
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         found = [pool.apply_async(search_in_child, (sample.index, COMPLAINT)) for _ in range(6)]
-        assert [result.get(timeout=60) for result in found] == [expected] * 6
+        assert [result.get(timeout=600) for result in found] == [expected] * 6
 
 
 def test_refreshing_leaves_no_file_open(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """An id means the same text for ever: through adds, changes, removals and rebuilds in any order.
 
-A plain dict is the model: which text each id has in the archive. After every build the index must say the same.
+A plain list is the model: which texts the archive has under which ids. After every build the index must say the same,
+and an id by which posts of one id were told apart must never mean another text than in any build before.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -20,14 +22,15 @@ from qa_search.errors import NoPostsError
 from qa_search.generations import IndexFolder
 from qa_search.passages import Splitter
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
-from qa_search.stores.posts import passage_key
+from qa_search.stores.posts import content_hash, passage_key, told_apart
 from qa_search.types import FIELDS, Passage, Post
 from tests.helpers import WordsEmbedder, page, write_jsonl
 from tests.reliability.conftest import Campaign
 
 LIMIT = 12  # tokens of a passage: every answer is several passages
 RECORD_FILES = ("faq.jsonl", "more/faq.jsonl")
-RECORD_IDS = ("1", "01", "10", "1~2", "a b", "A", "a", "é", "e\u0301", "膝", "'", "1/2")
+LIKE_TOLD_APART = "1~aaaaaaaaaaaaaaaa"
+RECORD_IDS = ("1", "01", "10", "1~2", LIKE_TOLD_APART, "a b", "A", "a", "é", "e\u0301", "膝", "'", "1/2")
 PAGES = ("page-1.txt", "page-10.txt", "more/page-1.txt", "zürich.txt")
 TUNED = {"best": 1.0, "lexical": 0.5}
 
@@ -53,7 +56,26 @@ class Text(NamedTuple):
     answer: str
 
 
-KEYS = [Key(file, source_id) for file in RECORD_FILES for source_id in RECORD_IDS] + [Key("", page) for page in PAGES]
+RECORD_KEYS = [Key(file, source_id) for file in RECORD_FILES for source_id in RECORD_IDS]
+KEYS = RECORD_KEYS + [Key("", page) for page in PAGES]
+Records = list[tuple[Key, Text]]
+
+
+def named(records: Records) -> dict[Key, Text]:
+    """Say which text each id means: different texts of one id are told apart by what they say."""
+    texts: dict[Key, list[Text]] = {}
+    for key, text in records:
+        texts.setdefault(key, []).append(text)
+    found: dict[Key, Text] = {}
+    for key, same in texts.items():
+        for number, text in enumerate(same):
+            content = content_hash(Post("", "", *text))
+            copy = same[:number].count(text) + 1
+            found[Key(key.file, f"{key.source_id}~{told_apart(content, copy)}")] = text
+        if len(set(same)) == 1 and key.source_id != LIKE_TOLD_APART:
+            del found[Key(key.file, f"{key.source_id}~{told_apart(content)}")]
+            found[key] = same[0]
+    return found
 
 
 def write_text(number: int) -> Text:
@@ -74,15 +96,15 @@ def reflow(text: str, choice: int) -> str:
     return (blank.join(words[:cut]) + "\n\n" + " ".join(words[cut:])).strip()
 
 
-def write_archive(folder: Path, posts: dict[Key, Text]) -> Path:
-    """Write the posts of a model in their files, records in the order of the dict."""
+def write_archive(folder: Path, archive: Records) -> Path:
+    """Write the posts of a model in their files, records in their order."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in RECORD_FILES:
-        records = [{"id": key.source_id, **text._asdict()} for key, text in posts.items() if key.file == file]
+        records = [{"id": key.source_id, **text._asdict()} for key, text in archive if key.file == file]
         if records:
             write_jsonl(folder / file, records)
-    for key, text in posts.items():
+    for key, text in archive:
         if not key.file:
             path = folder / key.source_id
             path.parent.mkdir(exist_ok=True)
@@ -90,16 +112,16 @@ def write_archive(folder: Path, posts: dict[Key, Text]) -> Path:
     return folder
 
 
-def differences(index: SearchIndex, posts: dict[Key, Text], embedder: WordsEmbedder) -> list[str]:
+def differences(index: SearchIndex, archive: Records, embedder: WordsEmbedder) -> list[str]:
     """Compare all that an index says with the model; return what is not the same."""
-    answered = {key: text for key, text in posts.items() if text.answer}
+    answered = named([(key, text) for key, text in archive if text.answer])
     found = [*_different_posts(index, answered), *_different_hits(index, answered)]
     return found + _different_passages(index, embedder)
 
 
 def _different_posts(index: SearchIndex, answered: dict[Key, Text]) -> list[str]:
     found = []
-    for key in KEYS:
+    for key in {*KEYS, *answered}:
         post = index.post(key.post_id)
         stored = None if post is None else Text(post.title, post.question, post.answer)
         if stored != answered.get(key):
@@ -169,7 +191,10 @@ class Archive(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=self.base))
         self.embedder = WordsEmbedder(limit=LIMIT)
         self.posts: dict[Key, Text] = {}
-        self.published: dict[Key, Text] | None = None
+        self.twins: Records = []  # under ids that may be those of other posts
+        self.twins_first = False
+        self.published: Records | None = None
+        self.told_apart: dict[str, Text] = {}
         self.weights = dict(DEFAULT_WEIGHTS)
         self.written = 0
         self.checked = True
@@ -182,6 +207,12 @@ class Archive(RuleBasedStateMachine):
         """Write a text that was never there."""
         self.written += 1
         return write_text(self.written)
+
+    @property
+    def archive(self) -> Records:
+        """All posts in the order of their files."""
+        posts = list(self.posts.items())
+        return [*self.twins, *posts] if self.twins_first else [*posts, *self.twins]
 
     def some_key(self, choice: int) -> Key:
         """Choose a post that is there."""
@@ -246,19 +277,36 @@ class Archive(RuleBasedStateMachine):
         key = self.some_key(choice)
         self.posts[key] = self.posts.pop(key)
 
+    @rule(key=st.sampled_from(RECORD_KEYS), same=st.booleans())
+    def add_a_twin(self, key: Key, same: bool) -> None:
+        """Add a record under an id that another one may have: with a text of its own, or the very same."""
+        self.twins.append((key, self.posts[key] if same and key in self.posts else self.new_text()))
+
+    @precondition(lambda self: self.twins)
+    @rule(choice=st.integers(0, 99))
+    def remove_a_twin(self, choice: int) -> None:
+        """Take it out again."""
+        del self.twins[choice % len(self.twins)]
+
+    @rule()
+    def turn_the_files_over(self) -> None:
+        """Put what was first behind the others."""
+        self.twins_first = not self.twins_first
+        self.twins.reverse()
+
     @rule(rebuild=st.booleans())
     def build(self, rebuild: bool) -> None:
         """Build; an archive without a single answer is refused, and what was there answers on."""
         Archive.builds += 1
-        archive = write_archive(self.folder / "site" / "archive", self.posts)
-        answered = any(text.answer for text in self.posts.values())
+        archive = write_archive(self.folder / "site" / "archive", self.archive)
+        answered = any(text.answer for _, text in self.archive)
         try:
             build_index(archive, self.folder / "index", model=self.embedder, rebuild=rebuild)
         except NoPostsError:
             assert not answered, "posts with answers are refused"
         else:
             assert answered, "posts without answers are built"
-            self.published = dict(self.posts)
+            self.published = self.archive
             if rebuild:
                 self.weights = dict(DEFAULT_WEIGHTS)
         self.checked = False
@@ -281,8 +329,18 @@ class Archive(RuleBasedStateMachine):
         with SearchIndex.open(self.folder / "index", model=self.embedder) as index:
             assert dict(index.weights) == self.weights, "the tuned ranking is lost"
             found = differences(index, self.published, self.embedder)
-        assert not found, "\n".join(found)
+            assert not found, "\n".join(found)
+            self.an_id_that_told_apart_means_one_text_for_ever(index)
         self.checked = True
+
+    def an_id_that_told_apart_means_one_text_for_ever(self, index: SearchIndex) -> None:
+        """Whatever came and went in between."""
+        assert self.published is not None
+        for post_id, text in self.told_apart.items():
+            post = index.post(post_id)
+            assert post is None or Text(post.title, post.question, post.answer) == text, f"{post_id} means another text"
+        answered = [(key, text) for key, text in self.published if text.answer]
+        self.told_apart |= {key.post_id: text for key, text in named(answered).items() if key not in KEYS}
 
 
 def test_every_id_keeps_its_text_whatever_is_done(tmp_path: Path, campaign: Campaign) -> None:
@@ -308,20 +366,20 @@ def test_every_id_keeps_its_text_whatever_is_done(tmp_path: Path, campaign: Camp
     campaign.finish(10, "stable ids", Archive.builds, failures, archives=examples)
 
 
-def build(folder: Path, posts: dict[Key, Text], **options: Any) -> SearchIndex:
+def build(folder: Path, archive: Records, **options: Any) -> SearchIndex:
     """Build the index of a model and open it."""
     embedder = WordsEmbedder(limit=LIMIT)
-    build_index(write_archive(folder / "site" / "archive", posts), folder / "index", model=embedder, **options)
+    build_index(write_archive(folder / "site" / "archive", archive), folder / "index", model=embedder, **options)
     return SearchIndex.open(folder / "index", model=embedder)
 
 
 def test_a_post_whose_blanks_alone_changed_is_cut_anew(tmp_path: Path) -> None:
     """Passages and marked sentences are spans of the text that is there now."""
     key, text = KEYS[0], write_text(1)
-    build(tmp_path, {key: text}).close()
+    build(tmp_path, [(key, text)]).close()
     wider = text._replace(answer=text.answer.replace(" ", "   "), question="My  " + text.question[3:])
-    with build(tmp_path, {key: wider}) as index:
-        assert differences(index, {key: wider}, WordsEmbedder(limit=LIMIT)) == []
+    with build(tmp_path, [(key, wider)]) as index:
+        assert differences(index, [(key, wider)], WordsEmbedder(limit=LIMIT)) == []
         for hit in index.search("slowly1 up hill1").hits:
             assert hit.highlight.text.split() == "2) Walk1 slowly1 up hill1, then down1 again1.".split()
 
@@ -330,21 +388,43 @@ def test_two_posts_that_differ_in_blanks_alone_keep_their_own(tmp_path: Path) ->
     """A list of steps is not the same text as its words in one line."""
     text = write_text(1)
     posts = {KEYS[0]: text, KEYS[1]: text._replace(answer=text.answer.replace("\n", " "))}
-    with build(tmp_path, posts) as index:
+    with build(tmp_path, list(posts.items())) as index:
         stored = [index.post(key.post_id) for key in posts]
         assert [post and post.answer for post in stored] == [text.answer for text in posts.values()]
 
 
+KNEE, HEEL, TOE = write_text(1), write_text(2), write_text(3)
+SEVENTEEN, OTHER = Key("faq.jsonl", "17"), Key("faq.jsonl", "18")
+
+
+def ids(folder: Path, archive: Records) -> dict[str, str]:
+    """Build an archive; return the id that each title has."""
+    with build(folder, archive) as index:
+        hits = {title: index.search(f"knee{number}", 9).hits for number, title in enumerate(("", *TITLES)) if number}
+        return {hit.title: hit.post_id for title, found in hits.items() for hit in found if hit.title == title}
+
+
+TITLES = (KNEE.title, HEEL.title, TOE.title)
+
+
+@pytest.mark.parametrize("later", [[HEEL], [KNEE], [HEEL, KNEE], [TOE, HEEL, KNEE]])
+def test_an_id_that_posts_shared_never_gets_another_text(tmp_path: Path, later: list[Text]) -> None:
+    """Two posts share an id: what they are told apart by outlives the other one, their order and a third one."""
+    before = ids(tmp_path, [(SEVENTEEN, KNEE), (SEVENTEEN, HEEL), (OTHER, TOE)])
+    after = ids(tmp_path, [(SEVENTEEN, text) for text in later])
+    texts_of = {post_id: title for title, post_id in before.items()}
+    assert all(texts_of.get(post_id, title) == title for title, post_id in after.items())
+    if len(later) > 1:
+        assert [after[text.title] for text in (KNEE, HEEL)] == [before[text.title] for text in (KNEE, HEEL)]
+
+
 def test_an_id_that_comes_twice_takes_no_other_posts_id(tmp_path: Path) -> None:
-    """The second post "1" of a file is told apart, and the post that is really called "1~2" keeps its name."""
-    texts = [write_text(number) for number in range(3)]
-    records = [{"id": name, **text._asdict()} for name, text in zip(("1", "1", "1~2"), texts, strict=True)]
-    source = write_jsonl(tmp_path / "site" / "archive" / "faq.jsonl", records)
-    embedder = WordsEmbedder(limit=LIMIT)
-    build_index(source, tmp_path / "index", model=embedder)
-    with SearchIndex.open(tmp_path / "index", model=embedder) as index:
+    """Two posts "1" of a file are told apart, and the post that is really called "1~2" keeps its name."""
+    names = ("1", "1", "1~2")
+    records: Records = [(Key("faq.jsonl", name), write_text(number)) for number, name in enumerate(names)]
+    with build(tmp_path, records) as index:
         by_name = {name: index.post(Key("faq.jsonl", name).post_id) for name in ("1", "1~2")}
-        assert {name: post and post.title for name, post in by_name.items()} == {"1": "Title0", "1~2": "Title2"}
+        assert {name: post and post.title for name, post in by_name.items()} == {"1": None, "1~2": "Title2"}
         assert {hit.title for hit in index.search("knee", 3).hits} == {"Title0", "Title1", "Title2"}
 
 

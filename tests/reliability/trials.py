@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from qa_search.errors import QASearchError
 from qa_search.generations import MANIFEST, MANIFEST_HASH
 from qa_search.owned import ENCODERS, GENERATIONS, POINTER
 
-LIMIT_SECONDS = 20
+LIMIT_SECONDS = 20  # of computing: a machine may be busy
+_PATIENCE = 600  # seconds until a process that waits for something counts as hanging
 _LIMIT_GROWN = 200 << 20
 _LIMIT_START = 300  # seconds: a machine may be busy
 # ru_maxrss counts in kilobytes on Linux, in bytes on macOS.
@@ -68,15 +70,17 @@ class Trials:
         if self._process is None:
             self._start()
         self._connection.send((function, args))
-        if not self._connection.poll(LIMIT_SECONDS):
+        if not self._connection.poll(_PATIENCE):
             self._stop()
-            return Outcome(problem=f"hangs: no end after {LIMIT_SECONDS} s")
+            return Outcome(problem=f"hangs: no end after {_PATIENCE} s")
         try:
             outcome, peak = self._connection.recv()
         except EOFError:
             self._process.join()
             status = self._process.exitcode
             self._stop()
+            if status == -signal.SIGPROF:
+                return Outcome(problem=f"hangs: computes for more than {LIMIT_SECONDS} s")
             return Outcome(problem=f"crash: the process ended with {status}")
         grown = peak - self._base_bytes
         if grown > _LIMIT_GROWN // 4:
@@ -118,7 +122,9 @@ def _serve(connection: Connection, log: str) -> None:
             function, args = connection.recv()
         except EOFError:
             return
+        signal.setitimer(signal.ITIMER_PROF, LIMIT_SECONDS)
         outcome = attempt(function, *args)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         connection.send((outcome, _peak_bytes()))
 
 

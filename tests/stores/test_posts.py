@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
 from qa_search.stores.filters import Filters, fold_tag
-from qa_search.stores.posts import PostStore, PostWriter, content_hash
+from qa_search.stores.posts import PostStore, PostWriter, content_hash, told_apart
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
 
 
@@ -20,6 +20,7 @@ def add(writer: PostWriter, post: Post) -> int | None:
 
 
 def stored(folder: Path, *posts: Post) -> PostStore:
+    folder.mkdir(exist_ok=True)
     writer = PostWriter(folder)
     for post in posts:
         number = add(writer, post)
@@ -67,12 +68,45 @@ def test_identical_posts_are_stored_once_under_all_their_ids(tmp_path: Path) -> 
     assert store.source_ids([0, 1]) == {0: ["1", "x"], 1: ["y"]}
 
 
-def test_an_id_that_is_taken_gets_a_number(tmp_path: Path) -> None:
-    """Two posts of one source under one id are both kept, and told apart."""
-    posts = [Post("s", "1", question=text, answer="a") for text in ("q1", "q2", "q3")]
-    store = stored(tmp_path, *posts)
-    names = [store.entry(number).source_id for number in range(3)]
-    assert names == ["1", "1~2", "1~3"]
+def names(folder: Path, *posts: Post) -> dict[str, str]:
+    """Store posts; return what each question's post is called."""
+    store = stored(folder, *posts)
+    entries = [store.entry(number) for number in range(len({content_hash(post) for post in posts}))]
+    return {post.question: post.source_id for post in entries}
+
+
+def asked(source_id: str, question: str) -> Post:
+    """Make a post of source "s"."""
+    return Post("s", source_id, question=question, answer="a")
+
+
+def test_posts_of_one_id_are_called_by_what_they_say(tmp_path: Path) -> None:
+    """Neither their order nor a third one changes what two posts of one id are called; none has the plain id."""
+    one, two, three = (asked("1", text) for text in ("q1", "q2", "q3"))
+    found = names(tmp_path / "a", one, two)
+    assert found == {post.question: f"1~{told_apart(content_hash(post))}" for post in (one, two)}
+    assert names(tmp_path / "b", two, one) == found
+    assert names(tmp_path / "c", three, two, one).items() >= found.items()
+    assert names(tmp_path / "d", two) == {"q2": "1"}
+
+
+def test_copies_of_one_post_keep_its_id(tmp_path: Path) -> None:
+    """A post that comes twice keeps its id for the first of them, and the second gets one that means the same text."""
+    one, two = asked("1", "q1"), asked("1", "q2")
+    name = f"1~{told_apart(content_hash(one))}"
+    assert stored(tmp_path / "a", one, one).source_ids([0]) == {0: ["1", f"{name}.2"]}
+    assert stored(tmp_path / "b", one, two, one).source_ids([0]) == {0: [name, f"{name}.2"]}
+
+
+@pytest.mark.parametrize("copy", [1, 2])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (0, 2, 1)])
+def test_no_post_takes_an_id_that_told_others_apart(tmp_path: Path, copy: int, order: tuple[int, ...]) -> None:
+    """A post whose own id is that by which two others are told apart is renamed; theirs still mean their texts."""
+    one, two = asked("1", "q1"), asked("1", "q2")
+    forged = asked(f"1~{told_apart(content_hash(one), copy)}", "q3")
+    posts = [one, two, forged]
+    found = names(tmp_path, *(posts[number] for number in order))
+    assert found == names(tmp_path / "b", one, two) | {"q3": f"{forged.source_id}~{told_apart(content_hash(forged))}"}
 
 
 DATED = [
