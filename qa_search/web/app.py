@@ -105,9 +105,13 @@ class PostDocument(BaseModel):
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The input cannot be searched for."},
     401: {"model": ErrorBody, "description": "A token is needed."},
-    413: {"model": ErrorBody, "description": "The request is too large."},
+    408: {"model": ErrorBody, "description": "The request did not come to its end in time."},
+    413: {"model": ErrorBody, "description": "The body is too large."},
+    414: {"model": ErrorBody, "description": "The address is too long: send a long complaint by POST."},
     421: {"model": ErrorBody, "description": "The service does not answer under this name."},
     429: {"model": ErrorBody, "description": "Too many requests of one client."},
+    431: {"model": ErrorBody, "description": "The headers are too large or too many."},
+    500: {"model": ErrorBody, "description": "The service failed; its log says how."},
     503: {"model": ErrorBody, "description": "Too many questions wait, or the index cannot be used."},
     504: {"model": ErrorBody, "description": "Not answered in time."},
 }

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import socket
+import struct
 import threading
 import time
 from collections import Counter
@@ -141,8 +142,6 @@ class GuardedProtocol(H11Protocol):
         self.address = ""
         self.since = self.registry.clock()  # when it began to wait for a request
         self._pending = bytearray()  # what came while a request is being answered
-        self._head = 0  # bytes of a request that is not whole
-        self._first_line = False  # the head's first line is whole
         self._lingering = -1  # bytes that came since it was refused
         self._unread: tuple[float, int] | None = None  # since when an answer is not read, and the most of it
 
@@ -183,12 +182,7 @@ class GuardedProtocol(H11Protocol):
         while self._pending and self._lingering < 0 and self.conn.their_state in (h11.IDLE, h11.SEND_BODY):
             part = bytes(self._pending[:_SLICE])
             del self._pending[:_SLICE]
-            if self.conn.their_state is h11.IDLE:
-                self._head += len(part)
-                self._first_line = self._first_line or b"\n" in part
             super().data_received(part)
-            if self.conn.their_state is not h11.IDLE:
-                self._head, self._first_line = 0, False
         if self._pending and self._lingering < 0:
             self.flow.pause_reading()
 
@@ -208,9 +202,10 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is not HTTP, or a head that is too long."""
-        if self._head <= MAX_HEAD_BYTES:
+        head = self.conn.trailing_data[0]
+        if len(head) <= MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.BAD_REQUEST, "BadRequest", msg)
-        elif self._first_line:
+        elif b"\n" in head:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "TooLarge", headers_too_long())
         else:
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "TooLarge", address_too_long())
@@ -222,7 +217,7 @@ class GuardedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if begun:
-            self.transport.abort()
+            self.abort()
             return
         self._lingering, self.since = 0, self.registry.clock()
         self._pending.clear()
@@ -254,7 +249,7 @@ class GuardedProtocol(H11Protocol):
 
     def give_up(self) -> None:
         """Close a connection that waits; who has sent a part of a request is told."""
-        if self._lingering < 0 and self._head and not self.unsent:
+        if self._lingering < 0 and self.conn.trailing_data[0] and not self.unsent:
             message = "the request did not come to its end in time"
             self.transport.write(_response(HTTPStatus.REQUEST_TIMEOUT, "HTTPError", message))
         self.transport.close()
@@ -262,7 +257,10 @@ class GuardedProtocol(H11Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """Close at once; what was not read is dropped."""
+        """Close at once; what was not read is dropped, by the system too."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
 

@@ -29,12 +29,13 @@ def serving(
     settings: Settings | None = None,
     embedder: WordsEmbedder | None = None,
     limits: Limits | None = None,
+    graceful_seconds: int = 20,
 ) -> Iterator[str]:
     """Serve an index on a free port; yield its address."""
     opened = SearchIndex.open(index, model=embedder or WordsEmbedder())
     app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = guarded_server(app, limits or Limits(), graceful_seconds=20, on_stop=app.stop_soon)
+    server = guarded_server(app, limits or Limits(), graceful_seconds=graceful_seconds, on_stop=app.stop_soon)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
