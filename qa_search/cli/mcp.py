@@ -17,6 +17,8 @@ from qa_search.search import SearchIndex
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
+    from qa_search.web.guards import App, Receive, Scope, Send
+
 _SHUTDOWN_SECONDS = 5
 
 
@@ -88,7 +90,7 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
     listener = _listen(host, port)
     # Every request stands for itself: there is nothing to lose when the server is started again.
     app = Guards(
-        server.streamable_http_app(host=host, stateless_http=True, json_response=True),
+        _without_streams(server.streamable_http_app(host=host, stateless_http=True, json_response=True)),
         token=token,
         rate=0,
         max_body=2 * DEFAULT_MAX_REQUEST_BODY_SIZE,  # the app's own limit comes first
@@ -97,3 +99,17 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving MCP on http://{shown}:{listener.getsockname()[1]}/mcp (Ctrl-C stops)", err=True)
     guarded_server(app, limits_for(_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
+
+
+def _without_streams(app: App) -> App:
+    """Refuse GET: it would open a stream that this server never sends anything on, and hold a connection for ever."""
+    from qa_search.web.guards import error_response
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/mcp":
+            refusal = error_response(405, "HTTPError", "this server opens no streams: send a POST", {"allow": "POST"})
+            await refusal(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return answer

@@ -366,3 +366,13 @@ def test_a_cross_encoder_reorders_the_first_hits(index: Path, tmp_path: Path) ->
     missing = query(index, "--rerank", tmp_path / "nowhere", COMPLAINT)
     assert missing.exit_code == 3
     assert "nowhere" in missing.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "mcp"])
+@pytest.mark.parametrize("token", ["", "blank s", "line\n", "caf\u00e9", "zero\u200bwidth"])
+def test_a_token_that_no_client_can_send_is_refused(command: str, token: str, tmp_path: Path) -> None:
+    """At once, by its option, and without printing it."""
+    result = CliRunner().invoke(cli, [command, "--index", str(tmp_path), "--token", token])
+    assert result.exit_code == 2
+    assert "--token" in result.output
+    assert not token or token not in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import socket
 import subprocess
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 
+from qa_search import build_index
 from qa_search.web.connections import Connections, Limits, guarded_server, limits_for
 from qa_search.web.guards import Guards
 from qa_search.web.logs import RepeatFilter
-from tests.helpers import ROOT
+from tests.helpers import ROOT, WordsEmbedder, write_pages
 from tests.web.test_app import ask
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -348,3 +350,24 @@ def test_the_log_of_invalid_requests_is_bounded(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=60)[1]
     assert 0 < said.count("Invalid HTTP request") <= 10
+
+
+def test_assistants_are_served_beside_silent_connections(tmp_path: Path) -> None:
+    """The server of the Model Context Protocol has the same guards, and stays below the limit of files."""
+    build_index(write_pages(tmp_path / "pages", 3), tmp_path / "index", model=WordsEmbedder())
+    command = f"ulimit -n 256 && exec {sys.executable} -m qa_search mcp --index {tmp_path}/index --http 127.0.0.1:0"
+    with subprocess.Popen(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        shown = None
+        while shown is None:
+            shown = re.search(r":(\d+)/mcp", process.stderr.readline())
+        port = int(shown[1])
+        with ExitStack() as held:
+            silent = [held.enter_context(connect(port)) for _ in range(300)]
+            assert exchange(port, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 404 ")
+            assert read_all(silent[0]) == b""
+            request = b"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\nConnection: close\r\n\r\n"
+            assert exchange(port, request).startswith(b"HTTP/1.1 405 ")
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=120)[1]
+    assert "Too many open files" not in said
