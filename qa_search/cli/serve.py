@@ -40,7 +40,7 @@ _CONNECTIONS = 512
     default=20.0,
     show_default=True,
     metavar="N",
-    help="Requests a second of one client, on average, and 500 times as many characters to search for; 0 for any.",
+    help="Requests a second of one client, on average, and 1,000 times as many characters to search for; 0 for any.",
 )
 @click.option(
     "--max-connections",

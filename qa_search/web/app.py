@@ -26,13 +26,21 @@ from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 from qa_search.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.web.pages import Form, PostView, error_page, form_address, post_page, search_page
-from qa_search.web.service import BusyError, FailedError, Question, SearchService, SlowError, characters_like
+from qa_search.web.service import (
+    BusyError,
+    FailedError,
+    Question,
+    SearchService,
+    SlowError,
+    characters_like,
+    question_cost,
+)
 
 MAX_HITS = 100
 # Characters of all posts that one answer holds: eight of the largest posts, thousands of usual ones.
 MAX_ANSWER_CHARACTERS = 8_000_000
 # Characters that count as one request of --rate, and that one client may have searched for at once.
-_CHARACTERS_EACH = 500
+_CHARACTERS_EACH = 1_000
 _CHARACTERS_AT_ONCE = 2 * MAX_COMPLAINT_CHARACTERS
 _DEADLINE_SLACK = 5.0  # seconds: what gives up by itself says more of why
 _MAX_FORM_FIELDS = 20
@@ -171,13 +179,11 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     return Service(_Counted(app, service), service, chosen)
 
 
-def _charge(prices: Buckets, request: Request, characters: int) -> None:
-    """Count what is asked against its client: a long complaint costs as much as many short ones."""
-    wait = prices.take(client_of(request.scope), characters)
+def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
+    """Count what is asked against its client: a long complaint or many hits cost as much as many short ones."""
+    wait = prices.take(client_of(request.scope), question_cost(characters, k))
     if wait > 0:
-        raise HTTPException(
-            429, "too many characters to search for: wait a moment", {"retry-after": str(int(wait) + 1)}
-        )
+        raise HTTPException(429, "too much to search for: wait a moment", {"retry-after": str(int(wait) + 1)})
 
 
 def _require_bounded(result: SearchResult) -> SearchResult:
@@ -204,13 +210,15 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     ) -> Response:
         question = Question(k, since or None, until or None, source or None, tuple(tag or ()), min_confidence)
-        _charge(prices, request, len(q))
-        return JSONResponse(_require_bounded(await service.search(q, question)).to_dict())
+        _charge(prices, request, len(q), k)
+        return JSONResponse(_require_bounded(await service.search(q, question, client_of(request.scope))).to_dict())
 
     @app.post("/api/search", summary="The same, for long complaints", response_model=SearchResult)
     async def search_by_body(request: Request, asked: SearchRequest) -> Response:
-        _charge(prices, request, len(asked.query))
-        return JSONResponse(_require_bounded(await service.search(asked.query, asked.question())).to_dict())
+        _charge(prices, request, len(asked.query), asked.k)
+        return JSONResponse(
+            _require_bounded(await service.search(asked.query, asked.question(), client_of(request.scope))).to_dict()
+        )
 
     @app.get("/api/posts/{post_id}", summary="One whole post", response_model=PostDocument, responses=_NOT_FOUND)
     async def post(post_id: str) -> Response:
@@ -231,8 +239,10 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     )
     async def similar(request: Request, post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
         await service.read(lambda index: _view(index, post_id))
-        _charge(prices, request, await service.read(lambda index: characters_like(index, post_id)))
-        return JSONResponse(_require_bounded(await service.similar(post_id, Question(k))).to_dict())
+        _charge(prices, request, await service.read(lambda index: characters_like(index, post_id)), k)
+        return JSONResponse(
+            _require_bounded(await service.similar(post_id, Question(k), client_of(request.scope))).to_dict()
+        )
 
     @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
     async def info() -> Response:
@@ -281,10 +291,10 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         tags = (form.tag,) if form.tag else ()
         question = Question(form.k, form.since or None, form.until or None, form.source or None, tags)
         if not form.like:
-            _charge(prices, request, len(form.q))
-            return await service.search(form.q, question)
-        _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)))
-        return await service.similar(form.like, question)
+            _charge(prices, request, len(form.q), form.k)
+            return await service.search(form.q, question, client_of(request.scope))
+        _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
+        return await service.similar(form.like, question, client_of(request.scope))
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(post_id: str) -> Response:

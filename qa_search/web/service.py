@@ -24,7 +24,8 @@ _WARM_UP = "warm up"
 MAX_BATCH = 32
 # Characters: up to so many a question is short; so many are searched together, and may wait, in all.
 _SHORT = 2_000
-_BATCH_CHARACTERS = 8_000
+_BATCH_COST = 20_000  # in characters; a hit costs as much as so many:
+_HIT_COST = 100
 _WAITING_CHARACTERS = 500_000
 _STOP_SECONDS = 2.0
 _REPLY_SECONDS = 2.0
@@ -64,14 +65,25 @@ class _Waiting:
     characters: int
     answer: asyncio.Future[SearchResult] = field(repr=False)
     like_post: bool = False  # the text is the id of a post
+    client: str = ""
+
+    @property
+    def cost(self) -> int:
+        return question_cost(self.characters, self.question.k)
+
+
+def question_cost(characters: int, k: int) -> int:
+    """Return what a question costs, in characters of a text."""
+    return characters + _HIT_COST * k
 
 
 class _Lane:
-    """Questions that wait for one thread, in the order in which they came."""
+    """Questions that wait for one thread: clients take turns, and each one's are answered as they came."""
 
     def __init__(self, name: str) -> None:
         self.queue: list[_Waiting] = []
         self.current: list[_Waiting] = []  # what is being searched
+        self.turns: dict[str, int] = {}  # when each client that waits had its last turn
         self.wake = asyncio.Event()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"qa-search-{name}")
 
@@ -88,15 +100,18 @@ class _Lane:
         self.drop_given_up()
         if not self.queue:
             return []
-        first = self.queue[0]
-        batch, characters = [first], first.characters
-        for other in self.queue[1:]:
-            if len(batch) >= most or first.like_post:
+        first = min(self.queue, key=lambda waiting: self.turns.get(waiting.client, -1))
+        waits = {waiting.client for waiting in self.queue}
+        turn = max(self.turns.values(), default=0) + 1
+        self.turns = {client: at for client, at in self.turns.items() if client in waits} | {first.client: turn}
+        batch, cost = [first], first.cost
+        for other in self.queue:
+            if len(batch) >= most or first.like_post or first.characters > _SHORT:
                 break
-            same = other.question == first.question and not other.like_post
-            if same and characters + other.characters <= _BATCH_CHARACTERS:
+            same = other is not first and other.question == first.question and not other.like_post
+            if same and cost + other.cost <= _BATCH_COST:
                 batch.append(other)
-                characters += other.characters
+                cost += other.cost
         chosen = set(map(id, batch))
         self.queue = [waiting for waiting in self.queue if id(waiting) not in chosen]
         return batch
@@ -197,8 +212,8 @@ class SearchService:
                     waiting.answer.set_exception(BusyError("the service is stopping: ask again in a moment"))
             lane.queue.clear()
 
-    async def search(self, text: str, question: Question) -> SearchResult:
-        """Search, together with the questions that wait at the same time.
+    async def search(self, text: str, question: Question, client: str = "") -> SearchResult:
+        """Search, together with the questions that wait at the same time; clients take turns.
 
         Raises:
             BusyError: if too many wait.
@@ -206,13 +221,13 @@ class SearchService:
             QASearchError: whatever `SearchIndex.search` raises.
         """
         answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
-        return await self._wait_for(_Waiting(text, question, len(text), answer))
+        return await self._wait_for(_Waiting(text, question, len(text), answer, client=client))
 
-    async def similar(self, post_id: str, question: Question) -> SearchResult:
+    async def similar(self, post_id: str, question: Question, client: str = "") -> SearchResult:
         """Search for more like a post. Raises as `search`."""
         characters = await self.read(lambda index: characters_like(index, post_id))
         answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
-        return await self._wait_for(_Waiting(post_id, question, characters, answer, like_post=True))
+        return await self._wait_for(_Waiting(post_id, question, characters, answer, like_post=True, client=client))
 
     async def _wait_for(self, waiting: _Waiting) -> SearchResult:
         if self._closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import threading
@@ -18,6 +19,7 @@ from qa_search.web import app as app_module
 from qa_search.web.app import Settings
 from qa_search.web.connections import Limits
 from qa_search.web.guards import Buckets
+from qa_search.web.service import Question, _Lane, _Waiting
 from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 from tests.web.test_app import ask, serving
 
@@ -132,7 +134,7 @@ def test_nothing_is_searched_for_who_has_gone(index: Path, gate: Gate) -> None:
 
 def test_characters_count_against_the_rate(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two long complaints at once, then their client has to wait, and no other."""
-    monkeypatch.setattr(app_module, "_CHARACTERS_AT_ONCE", 2 * len(LONG))
+    monkeypatch.setattr(app_module, "_CHARACTERS_AT_ONCE", 2 * len(LONG) + 500)
     monkeypatch.setattr(app_module, "_CHARACTERS_EACH", 0.001)
     with serving(index, Settings(rate=1000)) as address:
         assert [search(address, LONG) for _ in range(3)] == [200, 200, 429]
@@ -199,8 +201,6 @@ def test_a_panic_below_ends_one_request_only(index: Path) -> None:
 
 def test_an_error_of_the_service_itself_does_not_end_it(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The task that answers begins again; whoever asked meanwhile gets an answer or an error in time."""
-    from qa_search.web.service import _Lane
-
     failures = iter([RuntimeError("a fault")])
     real = _Lane.next_batch
 
@@ -327,3 +327,19 @@ def test_connections_of_the_service_are_bounded(index: Path) -> None:
         assert silent[0].recv(1) == b""
         for connection in silent:
             connection.close()
+
+
+def test_clients_take_turns() -> None:
+    """One that asks much waits for itself: another's question comes next, and many hits are no batch."""
+    lane = _Lane("test")
+    asked = [("a", 100), ("a", 100), ("a", 100), ("b", 5), ("a", 5), ("c", 5)]
+
+    async def turns() -> list[list[str]]:
+        answers = [asyncio.get_running_loop().create_future() for _ in asked]
+        lane.queue = [
+            _Waiting("knee", Question(k), 4, answer, client=client)
+            for (client, k), answer in zip(asked, answers, strict=True)
+        ]
+        return [[waiting.client for waiting in batch] for batch in iter(lambda: lane.next_batch(32), [])]
+
+    assert asyncio.run(turns()) == [["a"], ["b", "a", "c"], ["a"], ["a"]]
