@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qa_search.cli.options import model_option, place_option
-from qa_search.cli.serve import _is_loopback, _listen
+from qa_search.cli.options import model_option, place_option, token_option
+from qa_search.cli.serve import _CONNECTIONS, _is_loopback, _listen
 from qa_search.errors import QASearchError
 from qa_search.search import SearchIndex
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
+
+    from qa_search.web.guards import App, Receive, Scope, Send
 
 _SHUTDOWN_SECONDS = 5
 
@@ -43,12 +45,7 @@ class _Address(click.ParamType[tuple[str, int]]):
     metavar="HOST:PORT",
     help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
 )
-@click.option(
-    "--token",
-    envvar="QA_SEARCH_TOKEN",
-    metavar="TOKEN",
-    help="What a request over HTTP must bring: Authorization: Bearer TOKEN. [env: QA_SEARCH_TOKEN]",
-)
+@token_option("What a request over HTTP must bring: Authorization: Bearer TOKEN.")
 @click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
 def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, token: str | None, no_auth: bool) -> None:
     """Let assistants search the archive: a server of the Model Context Protocol with two tools.
@@ -83,15 +80,17 @@ def _end(number: int, frame: object) -> None:
 
 
 def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | None) -> None:
-    import uvicorn
     from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
 
+    from qa_search.web.connections import guarded_server, limits_for
     from qa_search.web.guards import Guards
+    from qa_search.web.logs import set_up_logging
 
+    set_up_logging(logging.WARNING)
     listener = _listen(host, port)
     # Every request stands for itself: there is nothing to lose when the server is started again.
     app = Guards(
-        server.streamable_http_app(host=host, stateless_http=True, json_response=True),
+        _without_streams(server.streamable_http_app(host=host, stateless_http=True, json_response=True)),
         token=token,
         rate=0,
         max_body=2 * DEFAULT_MAX_REQUEST_BODY_SIZE,  # the app's own limit comes first
@@ -99,11 +98,18 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
     )
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Serving MCP on http://{shown}:{listener.getsockname()[1]}/mcp (Ctrl-C stops)", err=True)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    guarded_server(app, limits_for(_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
+
+
+def _without_streams(app: App) -> App:
+    """Refuse GET: it would open a stream that this server never sends anything on, and hold a connection for ever."""
+    from qa_search.web.guards import error_response
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/mcp":
+            refusal = error_response(405, "HTTPError", "this server opens no streams: send a POST", {"allow": "POST"})
+            await refusal(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -13,6 +14,8 @@ import click
 from qa_search.places import is_database
 from qa_search.search import DEFAULT_INDEX
 from qa_search.text import printable_json
+
+_TOKEN = re.compile(r"[!-~]+")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -98,6 +101,27 @@ def quiet_option() -> Decorator:
 def model_option(what: str) -> Decorator:
     """--model: a name or a folder."""
     return click.option("--model", metavar="NAME|PATH", help=what)
+
+
+def token_option(what: str) -> Decorator:
+    """--token: what a request must bring."""
+    return click.option(
+        "--token",
+        envvar="QA_SEARCH_TOKEN",
+        metavar="TOKEN",
+        callback=_require_token,
+        help=f"{what} Letters, digits and signs of ASCII, without blanks. [env: QA_SEARCH_TOKEN]",
+    )
+
+
+def _require_token(context: click.Context, option: click.Parameter, token: str | None) -> str | None:
+    """Refuse a token that clients cannot send in a header."""
+    if token is None or _TOKEN.fullmatch(token):
+        return token
+    typed = context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    # Not repeated: it is a secret.
+    message = "a token has letters, digits and signs of ASCII, without blanks or line ends: no client can send another."
+    raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
 
 
 def print_json(document: Any) -> None:

@@ -8,12 +8,13 @@ import socket
 
 import click
 
-from qa_search.cli.options import model_option, place_option, quiet_option
+from qa_search.cli.options import model_option, place_option, quiet_option, token_option
 from qa_search.errors import QASearchError
 from qa_search.search import SearchIndex
 
 _SHUTDOWN_SECONDS = 20
-_BACKLOG = 2048
+_BACKLOG = 64
+_CONNECTIONS = 512
 
 
 @click.command()
@@ -23,12 +24,7 @@ _BACKLOG = 2048
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
-@click.option(
-    "--token",
-    envvar="QA_SEARCH_TOKEN",
-    metavar="TOKEN",
-    help="What a request must bring: Authorization: Bearer TOKEN, or as a browser's password. [env: QA_SEARCH_TOKEN]",
-)
+@token_option("What a request must bring: Authorization: Bearer TOKEN, or as a browser's password.")
 @click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
 @click.option(
     "--allow-host",
@@ -44,7 +40,15 @@ _BACKLOG = 2048
     default=20.0,
     show_default=True,
     metavar="N",
-    help="Requests a second of one client, on average; 0 for any.",
+    help="Requests a second of one client, on average, and 1,000 times as many characters to search for; 0 for any.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=_CONNECTIONS,
+    show_default=True,
+    metavar="N",
+    help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
 )
 @click.option(
     "--max-waiting",
@@ -80,6 +84,7 @@ def serve(
     no_auth: bool,
     allowed_hosts: tuple[str, ...],
     rate: float,
+    max_connections: int,
     max_waiting: int,
     max_batch: int,
     timeout: float,
@@ -97,14 +102,12 @@ def serve(
             f"--host {host} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
         )
     try:
-        import uvicorn
-
-        from qa_search.web.app import LONGEST_ADDRESS, Settings, create_app
+        from qa_search.web.app import Settings, create_app
+        from qa_search.web.connections import guarded_server, limits_for
+        from qa_search.web.logs import set_up_logging
     except ModuleNotFoundError as error:
         raise QASearchError(f"serving needs more packages ({error.name}): pip install 'qa-search[serve]'") from error
-    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s")
-    for name in ("uvicorn", "uvicorn.error"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    set_up_logging(logging.WARNING if quiet else logging.INFO)
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if loopback or hosts:
         hosts |= {host.lower(), "localhost", "127.0.0.1", "::1"}
@@ -116,16 +119,9 @@ def serve(
     if not quiet:
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Serving {index.location} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
-    config = uvicorn.Config(
-        create_app(index, settings),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=10,
-        h11_max_incomplete_event_size=LONGEST_ADDRESS,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    app = create_app(index, settings)
+    server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)
+    server.run(sockets=[listener])
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -22,14 +24,27 @@ from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryE
 from qa_search.questions import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
 from qa_search.search import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
-from qa_search.web.guards import App, Guards, Receive, Scope, Send, error_response
-from qa_search.web.pages import Form, PostView, error_page, post_page, search_page
-from qa_search.web.service import BusyError, Question, SearchService, SlowError
+from qa_search.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
+from qa_search.web.pages import Form, PostView, error_page, form_address, post_page, search_page
+from qa_search.web.service import (
+    BusyError,
+    FailedError,
+    Question,
+    SearchService,
+    SlowError,
+    characters_like,
+    question_cost,
+)
 
 MAX_HITS = 100
-# Bytes that a server must take as a request's first line and headers: a complaint of four bytes a character, each
-# written as three.
-LONGEST_ADDRESS = MAX_COMPLAINT_CHARACTERS * 12 + (1 << 16)
+# Characters of all posts that one answer holds: eight of the largest posts, thousands of usual ones.
+MAX_ANSWER_CHARACTERS = 8_000_000
+# Characters that count as one request of --rate, and that one client may have searched for at once.
+_CHARACTERS_EACH = 1_000
+_CHARACTERS_AT_ONCE = 2 * MAX_COMPLAINT_CHARACTERS
+_DEADLINE_SLACK = 5.0  # seconds: what gives up by itself says more of why
+_MAX_FORM_FIELDS = 20
+_GONE = 499  # who asked has gone, or the deadline has passed
 _STATIC = Path(__file__).parent / "static"
 _RETRY = {"retry-after": "1"}
 
@@ -98,9 +113,13 @@ class PostDocument(BaseModel):
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The input cannot be searched for."},
     401: {"model": ErrorBody, "description": "A token is needed."},
-    413: {"model": ErrorBody, "description": "The request is too large."},
+    408: {"model": ErrorBody, "description": "The request did not come to its end in time."},
+    413: {"model": ErrorBody, "description": "The body is too large."},
+    414: {"model": ErrorBody, "description": "The address is too long: send a long complaint by POST."},
     421: {"model": ErrorBody, "description": "The service does not answer under this name."},
     429: {"model": ErrorBody, "description": "Too many requests of one client."},
+    431: {"model": ErrorBody, "description": "The headers are too large or too many."},
+    500: {"model": ErrorBody, "description": "The service failed; its log says how."},
     503: {"model": ErrorBody, "description": "Too many questions wait, or the index cannot be used."},
     504: {"model": ErrorBody, "description": "Not answered in time."},
 }
@@ -109,7 +128,23 @@ _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody, "descri
 Count = Annotated[int, Query(ge=1, le=MAX_HITS, description="How many posts at most.")]
 
 
-def create_app(index: SearchIndex, settings: Settings | None = None) -> App:
+class Service(Guards):
+    """The ASGI app of one index, behind its guards."""
+
+    def __init__(self, app: App, service: SearchService, settings: Settings) -> None:
+        """Guard an app that answers by a search service."""
+        super().__init__(
+            app,
+            token=settings.token,
+            rate=settings.rate,
+            max_body=settings.max_body,
+            hosts=settings.hosts,
+            deadline=settings.timeout + _DEADLINE_SLACK,
+        )
+        self.stop_soon = service.stop_soon
+
+
+def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     """Make the ASGI app that serves an open index; the index is closed when the app shuts down."""
     chosen = settings or Settings()
     service = SearchService(
@@ -135,18 +170,37 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> App:
         lifespan=lifespan,
         responses=_ERRORS,
     )
-    _add_api(app, service)
-    _add_pages(app, service)
+    prices = Buckets(chosen.rate * _CHARACTERS_EACH, _CHARACTERS_AT_ONCE)
+    _add_api(app, service, prices)
+    _add_pages(app, service, prices)
     _add_health(app, service)
     _add_errors(app)
     app.mount("/static", StaticFiles(directory=_STATIC))
-    counted = _Counted(app, service)
-    return Guards(counted, token=chosen.token, rate=chosen.rate, max_body=chosen.max_body, hosts=chosen.hosts)
+    return Service(_Counted(app, service), service, chosen)
 
 
-def _add_api(app: FastAPI, service: SearchService) -> None:
+def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
+    """Count what is asked against its client: a long complaint or many hits cost as much as many short ones."""
+    wait = prices.take(client_of(request.scope), question_cost(characters, k))
+    if wait > 0:
+        raise HTTPException(429, "too much to search for: wait a moment", {"retry-after": str(int(wait) + 1)})
+
+
+def _require_bounded(result: SearchResult) -> SearchResult:
+    """Refuse an answer that is too large to give whole."""
+    characters = sum(len(hit.title) + len(hit.question) + len(hit.answer) for hit in result.hits)
+    if characters > MAX_ANSWER_CHARACTERS:
+        raise QueryError(
+            f"k: the {len(result.hits)} posts found have {characters:,} characters, and one answer holds "
+            f"{MAX_ANSWER_CHARACTERS:,}: ask for fewer posts"
+        )
+    return result
+
+
+def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     @app.get("/api/search", summary="Find the past answers closest to a complaint", response_model=SearchResult)
     async def search(
+        request: Request,
         q: Annotated[str, Query(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint.")],
         k: Count = DEFAULT_TOP_K,
         since: str | None = None,
@@ -156,11 +210,15 @@ def _add_api(app: FastAPI, service: SearchService) -> None:
         min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     ) -> Response:
         question = Question(k, since or None, until or None, source or None, tuple(tag or ()), min_confidence)
-        return JSONResponse((await service.search(q, question)).to_dict())
+        _charge(prices, request, len(q), k)
+        return JSONResponse(_require_bounded(await service.search(q, question, client_of(request.scope))).to_dict())
 
     @app.post("/api/search", summary="The same, for long complaints", response_model=SearchResult)
-    async def search_by_body(asked: SearchRequest) -> Response:
-        return JSONResponse((await service.search(asked.query, asked.question())).to_dict())
+    async def search_by_body(request: Request, asked: SearchRequest) -> Response:
+        _charge(prices, request, len(asked.query), asked.k)
+        return JSONResponse(
+            _require_bounded(await service.search(asked.query, asked.question(), client_of(request.scope))).to_dict()
+        )
 
     @app.get("/api/posts/{post_id}", summary="One whole post", response_model=PostDocument, responses=_NOT_FOUND)
     async def post(post_id: str) -> Response:
@@ -179,37 +237,64 @@ def _add_api(app: FastAPI, service: SearchService) -> None:
     @app.get(
         "/api/posts/{post_id}/similar", summary="More like this", response_model=SearchResult, responses=_NOT_FOUND
     )
-    async def similar(post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
+    async def similar(request: Request, post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
         await service.read(lambda index: _view(index, post_id))
-        return JSONResponse((await service.similar(post_id, Question(k))).to_dict())
+        _charge(prices, request, await service.read(lambda index: characters_like(index, post_id)), k)
+        return JSONResponse(
+            _require_bounded(await service.similar(post_id, Question(k), client_of(request.scope))).to_dict()
+        )
 
     @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
     async def info() -> Response:
         return JSONResponse((await service.info()).to_dict())
 
 
-def _add_pages(app: FastAPI, service: SearchService) -> None:
+def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
-        form, problem = _form(request)
-        result, status = None, 200
+        return await page(request, request.query_params)
+
+    @app.post("/", include_in_schema=False)
+    async def start_by_body(request: Request) -> Response:
+        """Send to the address of a search, which can be passed on; answer here what is too long for one."""
+        try:
+            fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
+        except ValueError:
+            return HTMLResponse(error_page(400, "The form cannot be read."), 400)
+        form, problem = _form(fields)
+        address = form_address(form)
+        if address is None or problem:
+            return await page(request, fields)
+        return RedirectResponse(address, 303)
+
+    async def page(request: Request, fields: Mapping[str, str]) -> Response:
+        form, problem = _form(fields)
+        result, status, headers = None, 200, {}
         if not problem and (form.q.strip() or form.like):
-            question = Question(
-                form.k, form.since or None, form.until or None, form.source or None, (form.tag,) if form.tag else ()
-            )
             try:
-                asked = service.similar(form.like, question) if form.like else service.search(form.q, question)
-                result = await asked
+                result = await found(request, form)
             except QueryError as error:
                 problem = str(error)
-            except (BusyError, SlowError) as error:
-                problem, status = f"{str(error).capitalize()}.", 503
+            except HTTPException as error:
+                problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
+            except (BusyError, SlowError, FailedError) as error:
+                status = 500 if isinstance(error, FailedError) else 503
+                problem = f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
         info = await service.info()
         sources = [count.source for count in info.sources]
-        page = search_page(form, result, sources, total=info.counts["posts"], message=problem)
-        return HTMLResponse(page, status)
+        text = search_page(form, result, sources, total=info.counts["posts"], message=problem)
+        return HTMLResponse(text, status, headers)
+
+    async def found(request: Request, form: Form) -> SearchResult:
+        tags = (form.tag,) if form.tag else ()
+        question = Question(form.k, form.since or None, form.until or None, form.source or None, tags)
+        if not form.like:
+            _charge(prices, request, len(form.q), form.k)
+            return await service.search(form.q, question, client_of(request.scope))
+        _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
+        return await service.similar(form.like, question, client_of(request.scope))
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(post_id: str) -> Response:
@@ -223,10 +308,11 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
     @app.get("/readyz", summary="Whether the service can answer", response_model=dict[str, str])
     async def readyz() -> Response:
-        if not service.ready:
-            return error_response(503, "NotReady", "the index is being opened, or the service is stopping")
+        problem = service.problem()
+        if problem:
+            return error_response(503, "NotReady", problem)
         state = {"status": "ready", "generation": service.index.generation.name}
-        if service.problem:  # what exactly is in the log: it names folders
+        if service.index_problem:  # what exactly is in the log: it names folders
             state["problem"] = "the index changed and cannot be opened; the previous one answers (see the log)"
         return JSONResponse(state)
 
@@ -241,12 +327,12 @@ def _add_errors(app: FastAPI) -> None:
         return _told(request, 400, "QueryError", told)
 
     async def refused(request: Request, error: Any) -> Response:
-        kind = "NotFound" if error.status_code == 404 else "HTTPError"
+        kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
         headers = dict(error.headers or {})
         if error.status_code == 405:  # a path may have several routes, and the first names its own methods only
             routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
-            headers["allow"] = ", ".join(sorted(methods))
+            headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
         return _told(request, error.status_code, kind, str(error.detail), headers)
 
     async def failed(request: Request, error: Exception) -> Response:
@@ -261,12 +347,17 @@ def _add_errors(app: FastAPI) -> None:
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, refused)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return _told(request, 500, "InternalError", "the service failed; its log says how")
+
     app.add_exception_handler(QASearchError, failed)
+    app.add_exception_handler(Exception, unexpected)
 
 
 def _told(request: Request, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error as a page to people and as JSON to programs."""
-    if request.url.path.startswith("/posts/"):
+    if request.url.path == "/" or request.url.path.startswith("/posts/"):
         return HTMLResponse(error_page(status, message), status, headers)
     return error_response(status, kind, message, headers)
 
@@ -279,9 +370,8 @@ def _view(index: SearchIndex, post_id: str) -> PostView:
     return PostView(post, post_id, before, after)
 
 
-def _form(request: Request) -> tuple[Form, str]:
+def _form(given: Mapping[str, str]) -> tuple[Form, str]:
     """Read what a person filled in; what makes no sense is told on the page."""
-    given = request.query_params
     form = Form(
         q=given.get("q", ""),
         since=given.get("since", ""),
@@ -317,6 +407,9 @@ class _Counted:
 
         try:
             await self._app(scope, receive, send_counted)
+        except asyncio.CancelledError:
+            status = _GONE
+            raise
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._metrics.request(route, status, time.perf_counter() - started)

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 Scope = MutableMapping[str, Any]
@@ -23,7 +22,15 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # What a monitor asks, which tells nothing of the archive.
 _OPEN_PATHS = frozenset(("/healthz", "/readyz"))
 _MOST_CLIENTS = 10_000
+# Of a request: its address and headers, how many of these, how many parameters, and how long its body may take.
+MAX_HEAD_BYTES = 32 << 10
+_MAX_HEADERS = 100
+_MAX_PARAMETERS = 200
 _BODY_SECONDS = 15.0
+_MAX_BODIES = 64 << 20  # bytes of all bodies that are being received or worked on
+# Wrong tokens of one address: so many at once, and one more each so many seconds.
+_WRONG_TOKENS = 20.0
+_WRONG_TOKEN_RATE = 0.5
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -43,10 +50,53 @@ def error_response(status: int, kind: str, message: str, headers: dict[str, str]
     return JSONResponse({"error": {"type": kind, "message": message}}, status, headers)
 
 
-class Guards:
-    """Lets through what has the token, is small enough and does not come too often; adds the security headers."""
+def address_too_long() -> str:
+    """Say that an address is too long, and what to do."""
+    return (
+        f"the address and the headers of a request may have {MAX_HEAD_BYTES:,} bytes: send a long complaint in the "
+        "body of POST /api/search"
+    )
 
-    def __init__(self, app: App, *, token: str | None, rate: float, max_body: int, hosts: frozenset[str]) -> None:
+
+def headers_too_long() -> str:
+    """Say that there are too many headers."""
+    return f"a request may have {_MAX_HEADERS} headers, and {MAX_HEAD_BYTES:,} bytes of address and headers"
+
+
+class Buckets:
+    """How much each client may still have: refilled steadily, and never beyond what it may have at once."""
+
+    def __init__(self, rate: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Allow each client ``rate`` a second on average, ``most`` at once; a rate of 0 allows anything."""
+        self._rate = rate
+        self._most = most
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str, cost: float = 1.0) -> float:
+        """Take from the client's bucket; return 0, or how many seconds to wait if too little is left."""
+        if not self._rate:
+            return 0.0
+        now = self._clock()
+        left, since = self._left.pop(client, (self._most, now))
+        left = min(self._most, left + (now - since) * self._rate)
+        cost = min(cost, self._most)
+        enough = left >= cost
+        self._left[client] = (left - cost if enough else left, now)
+        if len(self._left) > _MOST_CLIENTS:
+            self._left.popitem(last=False)
+        return 0.0 if enough else (cost - left) / self._rate
+
+
+class Guards:
+    """Lets through what has the token, is small enough and does not come too often, and answers before a deadline.
+
+    It adds the security headers, answers HEAD as GET without the body, and ends work whose asker has gone.
+    """
+
+    def __init__(
+        self, app: App, *, token: str | None, rate: float, max_body: int, hosts: frozenset[str], deadline: float = 60.0
+    ) -> None:
         """Wrap an app.
 
         Args:
@@ -56,18 +106,22 @@ class Guards:
             max_body: the most bytes of a request's body.
             hosts: the names under which the service may be asked; empty: any. (A page elsewhere could otherwise
                 give its own name our address, and read the archive through a visitor's browser.)
+            deadline: seconds from the end of a request until its answer must begin (504).
         """
         self._app = app
         self._token = token
-        self._rate = rate
         self._max_body = max_body
         self._hosts = hosts
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._deadline = deadline
+        self._requests = Buckets(rate, max(2 * rate, 1.0))
+        self._wrong_tokens = Buckets(_WRONG_TOKEN_RATE, _WRONG_TOKENS)
+        self._held = 0  # bytes of bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
             return
 
         async def send_guarded(message: MutableMapping[str, Any]) -> None:
@@ -75,31 +129,111 @@ class Guards:
                 known = {name.lower() for name, _ in message.get("headers", ())}
                 added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
                 message["headers"] = [*message.get("headers", ()), *(pair for pair in added if pair[0] not in known)]
+            elif scope["method"] == "HEAD":
+                message = {**message, "body": b""}
             await send(message)
 
         refusal = self._refuse(scope)
         if refusal is not None:
             await refusal(scope, receive, send_guarded)
             return
-        await self._app(scope, self._bounded(receive), send_guarded)
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        body = bytearray()
+        try:
+            refusal = await self._read(receive, body)
+            if refusal is not None:
+                await refusal(scope, receive, send_guarded)
+            else:
+                await self._answer(asked, bytes(body), receive, send_guarded)
+        finally:
+            self._held -= len(body)
 
     def _refuse(self, scope: Scope) -> Response | None:
+        sizes = [len(name) + len(value) for name, value in scope["headers"]]
+        address = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+        if address + sum(sizes) > MAX_HEAD_BYTES:
+            if address > sum(sizes):
+                return error_response(414, "TooLarge", address_too_long())
+            return error_response(431, "TooLarge", headers_too_long())
+        if len(sizes) > _MAX_HEADERS:
+            return error_response(431, "TooLarge", headers_too_long())
         headers = Headers(scope=scope)
         if self._hosts and _host_name(headers.get("host", "")) not in self._hosts:
             return error_response(421, "WrongHost", "this service does not answer under that name (--allow-host)")
         if scope["path"] not in _OPEN_PATHS:
+            client = client_of(scope)
             if self._token is not None and not self._has_token(headers.get("authorization", "")):
-                challenge = {"www-authenticate": 'Basic realm="qa-search", charset="UTF-8"'}
-                return error_response(401, "Unauthorized", "a token is needed: Authorization: Bearer TOKEN", challenge)
-            wait = self._wait(scope["client"][0] if scope.get("client") else "")
+                return self._refuse_token(client, tried="authorization" in headers)
+            wait = self._requests.take(client)
             if wait > 0:
-                return error_response(
-                    429, "TooManyRequests", "too many requests: wait a moment", {"retry-after": str(int(wait) + 1)}
-                )
+                return too_many("too many requests: wait a moment", wait)
+        if scope["query_string"].count(b"&") >= _MAX_PARAMETERS:
+            return error_response(400, "QueryError", f"an address may have {_MAX_PARAMETERS} parameters")
         length = headers.get("content-length", "")
         if length.isdigit() and int(length[:18]) > self._max_body:
-            return error_response(413, "TooLarge", f"a request may have {self._max_body:,} bytes")
+            return self._too_large()
         return None
+
+    def _refuse_token(self, client: str, *, tried: bool) -> Response:
+        """Refuse a request without the right token; who tries many is told to wait, and the right one still passes."""
+        wait = self._wrong_tokens.take(client) if tried else 0.0
+        if wait > 0:
+            response = too_many("too many wrong tokens: wait a moment", wait)
+            response.headers["connection"] = "close"
+            return response
+        challenge = {"www-authenticate": 'Basic realm="qa-search", charset="UTF-8"'}
+        return error_response(401, "Unauthorized", "a token is needed: Authorization: Bearer TOKEN", challenge)
+
+    def _too_large(self) -> Response:
+        return error_response(413, "TooLarge", f"a request may have {self._max_body:,} bytes")
+
+    async def _read(self, receive: Receive, body: bytearray) -> Response | None:
+        """Read a request's body, or return why not: too large, too slow, or too much of others is held."""
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return Response(status_code=499)  # it has gone: nobody reads this
+                    chunk = message.get("body", b"")
+                    body += chunk
+                    self._held += len(chunk)
+                    more = message.get("more_body", False)
+                    if len(body) > self._max_body:
+                        return self._too_large()
+                    if more and self._held > _MAX_BODIES:
+                        return error_response(503, "BusyError", "too many large requests at once", {"retry-after": "1"})
+        except TimeoutError:
+            return error_response(408, "HTTPError", "the request did not come to its end in time")
+        return None
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Let the app answer, until the deadline or until whoever asked has gone."""
+        begun = ended = False
+
+        async def send_noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun, ended
+            begun = True
+            await send(message)
+            ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        leaving = asyncio.ensure_future(_gone(receive))
+        answering = asyncio.ensure_future(self._app(scope, _replay(body, leaving), send_noted))
+        both = (answering, leaving)
+        try:
+            await asyncio.wait(both, timeout=self._deadline, return_when=asyncio.FIRST_COMPLETED)
+            if begun and not ended:  # how long sending may take is for the connection to say
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if answering.done() or ended:
+                await answering
+            elif not leaving.done():
+                late = error_response(504, "SlowError", f"not answered within {self._deadline:g} seconds")
+                await late(scope, receive, send)
+        finally:
+            for task in both:
+                task.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
 
     def _has_token(self, authorization: str) -> bool:
         kind, _, value = authorization.partition(" ")
@@ -112,38 +246,36 @@ class Guards:
             return False
         return hmac.compare_digest(value.encode("utf-8", "replace"), (self._token or "").encode())
 
-    def _wait(self, client: str) -> float:
-        """Take one from the client's bucket; return how long to wait if it is empty."""
-        if not self._rate:
-            return 0.0
-        now = time.monotonic()
-        most = max(2 * self._rate, 1.0)
-        left, since = self._buckets.pop(client, (most, now))
-        left = min(most, left + (now - since) * self._rate)
-        self._buckets[client] = (max(left - 1, 0.0) if left >= 1 else left, now)
-        if len(self._buckets) > _MOST_CLIENTS:
-            self._buckets.popitem(last=False)
-        return 0.0 if left >= 1 else (1 - left) / self._rate
 
-    def _bounded(self, receive: Receive) -> Receive:
-        """Stop reading a body that is larger than it may be, whatever its headers said, or that never ends."""
-        read, whole = 0, False
+async def _gone(receive: Receive) -> None:
+    """Return when whoever asked has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
-        async def bounded() -> MutableMapping[str, Any]:
-            nonlocal read, whole
-            if whole:
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), _BODY_SECONDS)
-            except TimeoutError:
-                raise HTTPException(408, "the request did not come to its end in time") from None
-            read += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if read > self._max_body:
-                raise HTTPException(413, f"a request may have {self._max_body:,} bytes")
-            return message
 
-        return bounded
+def _replay(body: bytes, leaving: asyncio.Future[None]) -> Receive:
+    """Give an app a body that was read before, and then wait for the asker to go."""
+    given = False
+
+    async def receive() -> MutableMapping[str, Any]:
+        nonlocal given
+        if not given:
+            given = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.shield(leaving)
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
+def client_of(scope: Scope) -> str:
+    """Return the address that a request comes from."""
+    return scope["client"][0] if scope.get("client") else ""
+
+
+def too_many(message: str, wait: float) -> JSONResponse:
+    """Return the error of a client that asks too much; ``wait`` is in seconds."""
+    return error_response(429, "TooManyRequests", message, {"retry-after": str(int(wait) + 1)})
 
 
 def _host_name(host: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -32,6 +32,10 @@ _NOT_IN_ADDRESS = re.compile(r"[\s\\\x00-\x20\x7f-\x9f]")
 _COUNTS = (5, 10, 20, 50)
 # Of an excerpt: characters before the marked sentence, in all, of the marked sentence, and of a question.
 _BEFORE, _EXCERPT, _LONGEST_MARK, _BEGINNING = 250, 800, 1200, 260
+# Of a hit on the page of a search: its title, a field that is shown whole, and how many tags and repetitions.
+_LONGEST_TITLE, _LONGEST_FIELD, _MOST_TAGS, _MOST_REPEATS = 500, 20_000, 50, 100
+_LONGEST_ADDRESS = 2000  # characters of a link to an original
+_LONGEST_LINK = 6000  # of a link to a search, as it is written: what proxies and browsers take
 _LONGEST_WORD = 40  # a cut moves at most so far to the end of a word
 _HEADING = 140
 
@@ -79,6 +83,14 @@ class Excerpt:
     cut_after: bool
 
 
+def form_address(form: Form) -> str | None:
+    """Return the address of a search, None if it would be too long to be passed on."""
+    usual = asdict(Form())
+    fields = {name: str(_shown(value)) for name, value in asdict(form).items() if value != usual[name]}
+    address = "/?" + urlencode(fields)
+    return address if len(address) <= _LONGEST_LINK else None
+
+
 def search_page(
     form: Form, result: SearchResult | None, sources: Sequence[str], *, total: int, message: str = ""
 ) -> str:
@@ -103,7 +115,8 @@ def search_page(
         counts=sorted({*_COUNTS, form.k}),
         filters=len(filters),
         open_filters=bool(filters) or form.k != Form().k,
-        unfiltered="/?" + urlencode({"like" if form.like else "q": _shown(form.like or form.q)}),
+        unfiltered=form_address(Form(q=form.q, like=form.like)),
+        address=form_address(form),
         total=total,
         message=message,
     )
@@ -184,7 +197,13 @@ def _original(url: str | None) -> tuple[str, str] | None:
         host = parts.hostname
     except ValueError:
         return None
-    if url is None or parts.scheme not in ("http", "https") or not host or _NOT_IN_ADDRESS.search(url):
+    if (
+        url is None
+        or len(url) > _LONGEST_ADDRESS
+        or parts.scheme not in ("http", "https")
+        or not host
+        or _NOT_IN_ADDRESS.search(url)
+    ):
         return None
     return url, host
 
@@ -194,11 +213,17 @@ def _path_part(text: str) -> str:
 
 
 def _whole(hit: Hit, name: Field) -> Excerpt:
-    """Return all of a field, the marked sentence apart if it is in this field."""
+    """Return all of a field, or the beginning of a very long one, with the marked sentence apart if it is in this."""
     text, mark = getattr(hit, name), hit.highlight
-    if mark.field != name:
-        return Excerpt(text, "", "", cut_before=False, cut_after=False)
-    return Excerpt(text[: mark.start], text[mark.start : mark.end], text[mark.end :], cut_before=False, cut_after=False)
+    most = _LONGEST_TITLE if name == "title" else _LONGEST_FIELD
+    end = len(text) if len(text) <= most else _word_end(text, most, 0)
+    start, stop = (min(mark.start, end), min(mark.end, end)) if mark.field == name else (end, end)
+    return Excerpt(text[:start], text[start:stop], text[stop:end], cut_before=False, cut_after=end < len(text))
+
+
+def _is_cut(hit: Hit) -> bool:
+    """Tell whether the page of a search shows only the beginning of a post."""
+    return max(len(hit.question), len(hit.answer)) > _LONGEST_FIELD
 
 
 def _excerpt(hit: Hit, name: Field) -> Excerpt:
@@ -267,7 +292,9 @@ def _environment() -> Environment:
         percent=_percent,
         plain=_plain,
     )
-    pages.globals.update(excerpt=_excerpt, whole=_whole)
+    pages.globals.update(
+        excerpt=_excerpt, whole=_whole, is_cut=_is_cut, most_tags=_MOST_TAGS, most_repeats=_MOST_REPEATS
+    )
     return pages
 
 

@@ -256,7 +256,11 @@ def test_an_index_made_with_another_model_is_refused(index: Path, tmp_path: Path
 
 def test_no_message_holds_what_a_terminal_obeys(tmp_path: Path) -> None:
     """Names of files are repeated in messages, and may hold anything."""
-    for command in (["build", tmp_path / "no\x1b[31m\x9b\u202e"], ["query", "x", "--index", tmp_path / "no\x9b\u2028"]):
+    commands: list[list[str | Path]] = [
+        ["build", tmp_path / "no\x1b[31m\x9b\u202e"],
+        ["query", "x", "--index", tmp_path / "no\x9b\u2028"],
+    ]
+    for command in commands:
         result = run(*command)
         assert result.exit_code == 3
         assert not set(result.stderr) & set("\x1b\x9b\u202e\u2028")
@@ -374,3 +378,13 @@ def test_a_cross_encoder_reorders_the_first_hits(index: Path, tmp_path: Path) ->
     missing = query(index, "--rerank", tmp_path / "nowhere", COMPLAINT)
     assert missing.exit_code == 3
     assert "nowhere" in missing.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "mcp"])
+@pytest.mark.parametrize("token", ["", "blank s", "line\n", "caf\u00e9", "zero\u200bwidth"])
+def test_a_token_that_no_client_can_send_is_refused(command: str, token: str, tmp_path: Path) -> None:
+    """At once, by its option, and without printing it."""
+    result = CliRunner().invoke(cli, [command, "--index", str(tmp_path), "--token", token])
+    assert result.exit_code == 2
+    assert "--token" in result.output
+    assert not token or token not in result.output

@@ -19,7 +19,8 @@ from tests.reliability.conftest import Campaign
 
 pytest.importorskip("mcp", reason="the protocol's SDK is not installed")
 
-from tests.test_mcp import FACT, blocks, call, create_server, text_of
+from qa_search.mcp_server import create_server
+from tests.test_mcp import FACT, blocks, call, text_of
 
 MARK = "INJECTED"
 PIECES = (
@@ -63,7 +64,8 @@ def answers(folder: Path, name: str, record: dict[str, Any]) -> list[tuple[str, 
 
 def test_what_an_archive_says_is_quoted(campaign: Campaign) -> None:
     """Any text in any field and in the name of the file: inside one block, on lines of facts, seen by people too."""
-    tried, failures = 0, []
+    tried = 0
+    failures: list[str] = []
 
     @settings(
         max_examples=campaign.count(25, 1000), deadline=None, suppress_health_check=list(HealthCheck), database=None,

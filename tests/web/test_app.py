@@ -16,21 +16,26 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
-import uvicorn
 
 from qa_search import SearchIndex, build_index
-from qa_search.web.app import LONGEST_ADDRESS, Settings, create_app
+from qa_search.web.app import Settings, create_app
+from qa_search.web.connections import Limits, guarded_server
 from tests.helpers import WordsEmbedder, write_pages
 
 
 @contextmanager
-def serving(index: Path, settings: Settings | None = None, embedder: WordsEmbedder | None = None) -> Iterator[str]:
+def serving(
+    index: Path,
+    settings: Settings | None = None,
+    embedder: WordsEmbedder | None = None,
+    limits: Limits | None = None,
+    graceful_seconds: int = 20,
+) -> Iterator[str]:
     """Serve an index on a free port; yield its address."""
     opened = SearchIndex.open(index, model=embedder or WordsEmbedder())
     app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, h11_max_incomplete_event_size=LONGEST_ADDRESS)
-    server = uvicorn.Server(config)
+    server = guarded_server(app, limits or Limits(), graceful_seconds=graceful_seconds, on_stop=app.stop_soon)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

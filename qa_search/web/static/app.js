@@ -17,15 +17,6 @@ form?.elements.q.addEventListener("keydown", (event) => {
   }
 });
 
-// Addresses are passed on: they need not carry what was left empty.
-form?.addEventListener("formdata", ({ formData }) => {
-  for (const [name, value] of [...formData]) {
-    if (value === "") {
-      formData.delete(name);
-    }
-  }
-});
-
 // Screen readers tell of changes only, so how many posts were found is put in once more after loading.
 const found = document.querySelector("#found [role=status]");
 if (found) {
