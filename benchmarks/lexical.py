@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.environment import save
 from benchmarks.ranking import ARCHIVES, DATASETS
-from qa_search.archives import read_archives
-from qa_search.evaluation import load_dataset, measure_run
-from qa_search.stores.lexical import LexicalStore, LexicalWriter, query_weights, terms_of
+from qa_search.archives.read import read_archives
+from qa_search.evaluation.evaluate import load_dataset, measure_run
+from qa_search.index.stores.lexical import LexicalStore, LexicalWriter, query_weights, terms_of
 from qa_search.types import Post
 
 FOUND = 1000

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from qa_search.cli import cli
+from qa_search.interfaces.cli import cli
 
 WIDTH = 100
 

@@ -10,9 +10,9 @@ import click
 
 from benchmarks import scaling_plot
 from benchmarks.reliability import PAGE, page_with, table
-from qa_search.archives import BUILT_IN_READERS
-from qa_search.archives.records import ROLES, normal_name
-from qa_search.cli import cli
+from qa_search.archives.formats.records import ROLES, normal_name
+from qa_search.archives.read import BUILT_IN_READERS
+from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT
 
 

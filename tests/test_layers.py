@@ -105,7 +105,7 @@ def test_every_error_is_in_the_tree_that_the_docs_draw() -> None:
 def test_importing_is_light() -> None:
     """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray, no psycopg until they are needed."""
     program = (
-        "import sys, qa_search, qa_search.cli, qa_search.build; "
+        "import sys, qa_search, qa_search.interfaces.cli, qa_search.builder.build; "
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
         "{'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'py7zr', 'scipy', 'sklearn', "
         "'ray', 'pyarrow', 'pandas', 'psycopg', 'pgvector'}))"
@@ -119,7 +119,7 @@ def test_importing_changes_nothing() -> None:
     program = (
         "import os, warnings, logging, numpy, faiss, lxml, click, filelock; "
         "before = (dict(os.environ), list(warnings.filters), list(logging.root.handlers)); "
-        "import qa_search, qa_search.cli; "
+        "import qa_search, qa_search.interfaces.cli; "
         "assert before == (dict(os.environ), list(warnings.filters), list(logging.root.handlers))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

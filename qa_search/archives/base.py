@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from qa_search.dates import parse_date
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
-from qa_search.text import decode_head, decode_text, detect_encoding, open_text, visible
 from qa_search.types import Post, SetAside
+from qa_search.util.dates import parse_date
+from qa_search.util.text import decode_head, decode_text, detect_encoding, open_text, visible
 
 HEAD_BYTES = 1 << 16
 _LINE_PIECE = 1 << 16

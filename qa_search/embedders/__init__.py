@@ -8,8 +8,8 @@ import numpy as np
 
 from qa_search.embedders.base import Embedder, ModelId, Vectors
 from qa_search.embedders.locate import DEFAULT_MODEL, locate_model
+from qa_search.embedders.passages import Splitter
 from qa_search.errors import ModelError
-from qa_search.passages import Splitter
 
 __all__ = [
     "DEFAULT_MODEL",

@@ -28,11 +28,11 @@ from unittest.mock import patch
 
 import pytest
 
-import qa_search.cli.build
-import qa_search.writing
+import qa_search.builder.generation_writer
+import qa_search.interfaces.cli.build
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
-from qa_search.cli import cli
-from qa_search.generations import MANIFEST, POINTER, IndexFolder
+from qa_search.index.folder import MANIFEST, POINTER, IndexFolder
+from qa_search.interfaces.cli import cli
 from tests.helpers import WordsEmbedder, page, write_pages
 
 GENERATION = r"generations/g\d+"
@@ -216,8 +216,8 @@ def build(
             if real_model:
                 cli(arguments)
             with (
-                patch.object(qa_search.writing, "_EMBED_BLOCK", _BLOCK),
-                patch.object(qa_search.cli.build, "build_index", _build_with_words),
+                patch.object(qa_search.builder.generation_writer, "_EMBED_BLOCK", _BLOCK),
+                patch.object(qa_search.interfaces.cli.build, "build_index", _build_with_words),
             ):
                 cli(arguments)
 

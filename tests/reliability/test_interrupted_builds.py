@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from qa_search.encoders import ENCODERS
-from qa_search.generations import GENERATIONS, MANIFEST, POINTER
+from qa_search.index.encoders import ENCODERS
+from qa_search.index.folder import GENERATIONS, MANIFEST, POINTER
 from tests.helpers import ROOT, SAMPLE_ARCHIVE
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import GENERATION, Bench, Fault, Operation, Sides, place

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from qa_search.encoders import ENCODERS
 from qa_search.errors import QASearchError
-from qa_search.generations import GENERATIONS, MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.index.encoders import ENCODERS
+from qa_search.index.folder import GENERATIONS, MANIFEST, MANIFEST_HASH, POINTER
 
 LIMIT_SECONDS = 20
 _LIMIT_GROWN = 200 << 20

@@ -1,0 +1,72 @@
+"""A complaint -> vectors: of the whole, and of each of its parts, so that no part drowns in the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qa_search.embedders import Embedder, Vectors, embed_whole_queries
+from qa_search.index.stores.lexical import query_weights
+from qa_search.util.sentences import Span, split_sentences
+
+# A shorter sentence ("Help!") says nothing by itself: it goes with its neighbour.
+_MIN_WORDS = 4
+# Of a longer complaint neighbouring sentences are taken together, so that its cost stays bounded.
+_MAX_PARTS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is searched for.
+
+    ``vector`` (dimension,) is the whole text's, ``parts`` (n, dimension) those of the spans ``part_spans`` of the text;
+    ``terms`` are its words as the lexical store has them, and how much each counts.
+    """
+
+    text: str
+    vector: Vectors
+    parts: Vectors
+    part_spans: tuple[Span, ...]
+    terms: dict[str, float]
+
+
+def split_parts(text: str) -> list[Span]:
+    """Cut a complaint into its parts: sentences, short ones joined with their neighbours.
+
+    Returns:
+        (start, end) spans in order, at least one.
+    """
+    spans: list[Span] = []
+    for start, end in split_sentences(text):
+        if spans and len(text[slice(*spans[-1])].split()) < _MIN_WORDS:
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    if len(spans) > 1 and len(text[slice(*spans[-1])].split()) < _MIN_WORDS:
+        spans[-2:] = [(spans[-2][0], spans[-1][1])]
+    together = -(-len(spans) // _MAX_PARTS)
+    if together > 1:
+        spans = [(spans[at][0], spans[min(at + together, len(spans)) - 1][1]) for at in range(0, len(spans), together)]
+    return spans or [(0, len(text))]
+
+
+def read_complaints(embedder: Embedder, texts: Sequence[str]) -> list[Complaint]:
+    """Embed complaints and their parts, all at once.
+
+    Raises:
+        ModelError: if the model cannot be used.
+    """
+    spans = [split_parts(text) for text in texts]
+    wanted = list(texts)
+    rows: list[list[int]] = []
+    for number, (text, parts) in enumerate(zip(texts, spans, strict=True)):
+        if len(parts) == 1:
+            rows.append([number])
+        else:
+            rows.append(list(range(len(wanted), len(wanted) + len(parts))))
+            wanted += [text[start:end] for start, end in parts]
+    vectors = embed_whole_queries(embedder, wanted)
+    return [
+        Complaint(text, vectors[number], vectors[rows[number]], tuple(spans[number]), query_weights(text))
+        for number, text in enumerate(texts)
+    ]

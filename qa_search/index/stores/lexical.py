@@ -1,0 +1,263 @@
+"""Words of whole posts in tantivy: BM25 on disk, memory-mapped, open at once whatever its size.
+
+Chosen over SQLite's FTS5 and bm25s by measurement; docs/ranking.md has the figures.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tantivy
+
+from qa_search.errors import IndexDamagedError, IndexFolderError
+from qa_search.index.integrity import read_file
+from qa_search.index.stores.vectors import Ids, Scores
+
+LEXICAL_FOLDER = "lexical"
+# What the words of an index depend on: raised when the analysis changes.
+LEXICAL_RULES = 1
+_ANALYZER = "qa_search"
+_TEXT, _NUMBER = "text", "number"
+K1, B = 1.2, 0.75  # tantivy's
+_META = "meta.json"
+_HEAP_BYTES = 30_000_000
+# As many posts are looked at for those that pass a filter; beyond that, a list of the numbers that pass is faster.
+_MOST_LOOKED_AT = 10_000
+_MAX_TERM_BYTES = 100
+# English function words, apostrophes cut as the tokenizer cuts them ("don't" is "don" and "t").
+_STOP_WORDS = """
+a about after again all also am an and any anyone are as at be because been before being but by can cannot could d did
+do does doesn doing don done for from get gets getting go goes going got had has have having he her here hers him his
+how i if in into is isn it its itself just ll m may me might more most much must my myself no nor not now of off on
+one only or other our out over own re s same she should since so some such t than that the their them then there these
+they this those though to too until up us ve very was wasn we were what when where whether which while who whom why
+will with won would you your yours
+""".split()
+
+
+@cache
+def _analyzer() -> tantivy.TextAnalyzer:
+    """Words in lower case, accents dropped, function words left out, English endings cut off."""
+    steps = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        tantivy.Filter.remove_long(_MAX_TERM_BYTES),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.custom_stopword(_STOP_WORDS),
+        tantivy.Filter.stemmer("english"),
+    ):
+        steps = steps.filter(step)
+    return steps.build()
+
+
+def terms_of(text: str) -> list[str]:
+    """Return the terms of a text in order, as they are indexed."""
+    return _analyzer().analyze(text)
+
+
+def query_weights(text: str) -> dict[str, float]:
+    """Weigh the terms of a complaint: one that is repeated counts more, but less than twice as much for two."""
+    return {term: 1 + math.log(count) for term, count in Counter(terms_of(text)).items()}
+
+
+def rarity(posts: int, holders: int) -> float:
+    """Return the inverse document frequency of a term that so many of all posts hold; it is above 0."""
+    holders = min(holders, posts)
+    return math.log(1 + (posts - holders + 0.5) / (holders + 0.5))
+
+
+def bm25_of_text(idf: Mapping[str, float], weights: Mapping[str, float], text: str, mean_length: float) -> float:
+    """Return the score that a text would have among posts whose texts have so many terms on average."""
+    terms = terms_of(text)
+    counts = Counter(terms)
+    norm = K1 * (1 - B + B * len(terms) / max(mean_length, 1e-9))
+    return sum(
+        weight * idf[term] * counts[term] * (K1 + 1) / (counts[term] + norm)
+        for term, weight in weights.items()
+        if counts[term]
+    )
+
+
+class LexicalWriter:
+    """Writes the words of a new generation's posts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / LEXICAL_FOLDER
+        self._folder.mkdir()
+        schema = tantivy.SchemaBuilder()
+        schema.add_text_field(_TEXT, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+        schema.add_integer_field(_NUMBER, stored=False, indexed=True, fast=True)
+        with _write_errors():
+            index = tantivy.Index(schema.build(), str(self._folder))
+            index.register_tokenizer(_ANALYZER, _analyzer())
+            # One thread: documents keep their order, and the same posts give the same scores.
+            self._writer = index.writer(_HEAP_BYTES, 1)
+
+    def add(self, number: int, text: str) -> None:
+        """Add the text of a post under its number.
+
+        Raises:
+            OSError: if the files cannot be written.
+        """
+        with _write_errors():
+            self._writer.add_document(tantivy.Document(**{_TEXT: text, _NUMBER: number}))
+
+    def close(self) -> None:
+        """Finish the files.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        with _write_errors():
+            self._writer.commit()
+            self._writer.wait_merging_threads()
+        for path in self._folder.iterdir():
+            if path.suffix == ".lock":
+                path.unlink()
+            else:
+                path.chmod(0o644)  # tantivy lets nobody else read some of them
+
+
+class LexicalStore:
+    """Searches the words of one generation. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        """Open the files, which hold ``count`` posts, without ever writing beside them.
+
+        Raises:
+            IndexDamagedError: if they are missing or are not what was written.
+            IndexFolderError: if no temporary folder can be made.
+        """
+        self._folder = folder / LEXICAL_FOLDER
+        self.count = count
+        with self._damage_named():
+            _require_count(self._folder / _META, count)
+        # tantivy takes a lock file in the folder that it reads, and offers no way around that: it gets a folder of
+        # links, which it needs no longer once the files are mapped.
+        try:
+            links = tempfile.mkdtemp(prefix="qa-search-")
+        except OSError as error:
+            raise IndexFolderError(
+                f"{self._folder}: opening it takes a temporary folder, and none can be made ({_reason(error)}). "
+                "Name one that can be written to in TMPDIR."
+            ) from error
+        try:
+            with self._damage_named():
+                for path in self._folder.iterdir():
+                    (Path(links) / path.name).symlink_to(path.absolute())
+                index = tantivy.Index.open(links)
+                index.config_reader(reload_policy="manual")
+                self._schema = index.schema
+                self._searcher = index.searcher()
+                if self._searcher.num_docs != count:
+                    raise ValueError(f"{self._searcher.num_docs} posts, where the manifest says {count}")
+        finally:
+            shutil.rmtree(links, ignore_errors=True)
+
+    def search(self, weights: Mapping[str, float], k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
+        """Find the posts of the highest BM25 score.
+
+        Args:
+            weights: the terms to look for (see `query_weights`).
+            k: how many at most.
+            allowed: the only post numbers to consider; None for all.
+
+        Returns:
+            post numbers and scores, best first. Posts without any of the terms are not among them.
+        """
+        if not weights or not self.count or k < 1 or (allowed is not None and not len(allowed)):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        with self._damage_named():
+            query = tantivy.Query.boolean_query([(tantivy.Occur.Should, self._term(*item)) for item in weights.items()])
+            if allowed is None:
+                return self._best(query, k)
+            # Where many posts pass, enough of them are among the best of all: sooner found than by a list of numbers.
+            wanted = 2 * k * self.count // len(allowed)
+            if wanted <= _MOST_LOOKED_AT:
+                numbers, scores = self._best(query, wanted)
+                passing = np.isin(numbers, allowed)
+                if len(numbers) < wanted or np.count_nonzero(passing) >= k:
+                    return numbers[passing][:k], scores[passing][:k]
+            members = tantivy.Query.term_set_query(self._schema, _NUMBER, allowed.tolist())
+            unscored = tantivy.Query.const_score_query(members, 0.0)
+            return self._best(
+                tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)]), k
+            )
+
+    def _best(self, query: tantivy.Query, k: int) -> tuple[Ids, Scores]:
+        """Return the numbers and scores of the best posts; ties go to the lower number."""
+        found = self._searcher.search(query, min(k, self.count), count=False).hits
+        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
+        scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+        order = np.lexsort((numbers, -scores))
+        return numbers[order], scores[order]
+
+    def idf(self, terms: Iterable[str]) -> dict[str, float]:
+        """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
+        found = {}
+        for term in terms:
+            with self._damage_named():
+                found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
+        return found
+
+    def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
+        """Return the score that a text would have among these posts, whose texts have so many terms on average."""
+        return bm25_of_text(self.idf(weights), weights, text, mean_length)
+
+    def _term(self, term: str, weight: float) -> Any:
+        return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """Turn what tantivy makes of damaged files into an error that names them."""
+        try:
+            yield
+        except BaseException as error:
+            # Where Rust panics, what comes out is no Exception, and its class cannot be imported. A number that is not
+            # there is None.
+            if not isinstance(error, OSError | ValueError | TypeError) and type(error).__name__ != "PanicException":
+                raise
+            index = self._folder.parent.parent.parent
+            raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
+
+
+def _require_count(path: Path, count: int) -> None:
+    """Check what tantivy takes on trust: it allocates for, and walks through, as many documents as are claimed.
+
+    Raises:
+        ValueError: if the segments do not hold this many posts.
+        OSError: if the file cannot be read.
+    """
+    try:
+        segments = json.loads(read_file(path))["segments"]
+        sizes = {segment["segment_id"]: segment["max_doc"] for segment in segments}
+        deleted = [segment["deletes"] for segment in segments]
+        fit = len(sizes) == len(segments) and not any(deleted) and min(sizes.values(), default=0) >= 0
+        total = sum(sizes.values())
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path.name} describes no segments") from error
+    if not fit or total != count:
+        raise ValueError(f"segments of {total} posts, where the manifest says {count}")
+
+
+@contextmanager
+def _write_errors() -> Iterator[None]:
+    """Turn tantivy's only error class into the one that a failed write has everywhere else."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError(f"the lexical index: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
