@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex
-from qa_search.index.folder import Generation
+from qa_search.index.generation import Generation
 from qa_search.index.integrity import measure
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, tune

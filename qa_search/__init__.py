@@ -115,14 +115,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Evaluation": "evaluation",
-    "Progress": "writing",
-    "Reranker": "reranking",
-    "TuneReport": "tuning",
-    "build_index": "build",
-    "evaluate": "evaluation",
-    "tune": "tuning",
-    "verify_index": "verification",
+    "Evaluation": "evaluation.evaluate",
+    "Progress": "builder.generation_writer",
+    "Reranker": "search.reranking",
+    "TuneReport": "evaluation.tuning",
+    "build_index": "builder.build",
+    "evaluate": "evaluation.evaluate",
+    "tune": "evaluation.tuning",
+    "verify_index": "index.verify",
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders import Embedder, load_embedder
+from qa_search.embedders.load import Embedder, load_embedder
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
 
 

@@ -12,21 +12,14 @@ from contextlib import closing
 from functools import cache
 from importlib.metadata import entry_points
 
-from qa_search.archives.base import (
-    ArchiveFile,
-    Limits,
-    OverLimitError,
-    Reader,
-    ReadOptions,
-    parse_size,
-    post_too_long,
-)
+from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadOptions, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.page_html import HtmlPageReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
 from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.limits import Limits, parse_size
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
 

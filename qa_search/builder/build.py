@@ -9,26 +9,21 @@ from contextlib import ExitStack, closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from qa_search.archives.base import Limits
 from qa_search.archives.formats.records import ROLES
+from qa_search.archives.limits import Limits
 from qa_search.archives.read import ReadOptions, read_archives
+from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
 from qa_search.builder.generation_writer import GenerationWriter, Progress
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import Previous
-from qa_search.embedders import Embedder, locate_model
+from qa_search.embedders.load import Embedder, locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import ArchiveError, IndexDamagedError, ModelError, NoPostsError
-from qa_search.index.base import open_folder
-from qa_search.index.encoders import (
-    ENCODERS,
-    Device,
-    EncoderChooser,
-    PrecisionChoice,
-    clear_encoders,
-    given_encoder,
-)
-from qa_search.index.folder import Generation, IndexFolder
+from qa_search.index.encoders import ENCODERS, clear_encoders
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer
+from qa_search.index.stores.folder_stores import open_folder
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.types import BuildReport
 

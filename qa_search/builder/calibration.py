@@ -15,15 +15,15 @@ from importlib import resources
 
 import numpy as np
 
-from qa_search.embedders import Embedder, Vectors, embed_whole_queries
-from qa_search.embedders.queries import Complaint, read_complaints
-from qa_search.index.stores.lexical import terms_of
+from qa_search.embedders.load import Embedder, Vectors
+from qa_search.embedders.queries import Complaint, embed_whole_queries, read_complaints
 from qa_search.search.confidence import Confidence, closeness, fit
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.highlight import covered_share
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import terms_of
 
 # Fewer known complaints say too little: the default is kept.
 MIN_COMPLAINTS = 50
@@ -139,7 +139,7 @@ def calibrate(
 
 def questions_from_elsewhere() -> list[str]:
     """Return questions about everyday matters, which next to no archive of one subject answers."""
-    return resources.files("qa_search").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
+    return resources.files("qa_search.builder").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
 
 
 def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion) -> tuple[float, float, float]:

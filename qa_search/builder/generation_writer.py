@@ -17,7 +17,9 @@ from qa_search.builder.reuse import Previous, Vectors
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.index.encoders import ENCODERS, Encoder
-from qa_search.index.folder import Generation, IndexFolder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
+from qa_search.index.stores.folder_stores import open_folder, require_counts
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, tune
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
@@ -164,8 +166,9 @@ class GenerationWriter:
         self.report(Progress("learning", 0, None))
         # What was written is opened as a search will open it: a file that is short is found before it answers.
         files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
-        with closing(Retriever(partial, {**manifest, "files": files})) as retriever:
-            retriever.require_counts(manifest["counts"])
+        stores = open_folder(partial, {**manifest, "files": files})
+        with closing(Retriever(partial, manifest, stores)) as retriever:
+            require_counts(partial, stores, manifest["counts"])
             if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
                 self.report(Progress("measuring", 0, None))
                 manifest["vector_index"] = retriever.vectors.record = tune(retriever.vectors, self.recall)

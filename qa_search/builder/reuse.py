@@ -11,11 +11,12 @@ from typing import Self
 import numpy as np
 
 from qa_search.builder.journal import VectorJournal
-from qa_search.embedders import checked_vectors
 from qa_search.embedders.base import Vectors as Array
+from qa_search.embedders.base import checked_vectors
 from qa_search.errors import IndexFolderError
 from qa_search.index.encoders import Encoder
-from qa_search.index.folder import Generation, IndexFolder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
 from qa_search.index.manifest import find_flaw
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.posts import PostStore

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from tokenizers import Encoding, Tokenizer
 
 from qa_search.embedders.base import ModelId, Vectors
 from qa_search.errors import IndexDamagedError
-from qa_search.index.integrity import HeldFiles
 from qa_search.util.threads import configured_threads
 
 # Before it is loaded: from 1.29 on it reports every model that is opened to its maker, and keeps a file for that in the
@@ -43,18 +42,20 @@ _LEAST_LIMIT = 8
 class OnnxEmbedder:
     """Runs an exported encoder from its folder."""
 
-    def __init__(self, folder: Path, *, files: HeldFiles | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, path_of: Callable[[str], Path] | None = None, threads: int | None = None
+    ) -> None:
         """Load the encoder.
 
         Args:
             folder: where it is.
-            files: its files, if they were opened before, and the folder may be gone.
+            path_of: gives the path of a file by its name, if the files are open already and the folder may be gone.
             threads: how many texts to run at a time; None for as many as `configured_threads` says.
 
         Raises:
             IndexDamagedError: if its files are missing or are not what was written.
         """
-        path = folder.joinpath if files is None else files.path
+        path = path_of or folder.joinpath
         self._folder = folder
         try:
             self._settings: dict[str, Any] = json.loads(path(SETTINGS_FILE).read_bytes())

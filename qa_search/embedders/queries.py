@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qa_search.embedders import Embedder, Vectors, embed_whole_queries
-from qa_search.index.stores.lexical import query_weights
+import numpy as np
+
+from qa_search.embedders.base import Embedder, Vectors, checked_vectors
+from qa_search.embedders.passages import Splitter
 from qa_search.util.sentences import Span, split_sentences
+from qa_search.util.terms import query_weights
 
 # A shorter sentence ("Help!") says nothing by itself: it goes with its neighbour.
 _MIN_WORDS = 4
@@ -70,3 +73,34 @@ def read_complaints(embedder: Embedder, texts: Sequence[str]) -> list[Complaint]
         Complaint(text, vectors[number], vectors[rows[number]], tuple(spans[number]), query_weights(text))
         for number, text in enumerate(texts)
     ]
+
+
+def embed_whole_queries(embedder: Embedder, texts: list[str]) -> Vectors:
+    """Embed questions of any length: (n, dimension), unit length.
+
+    A question longer than the model reads is cut at sentences; its vector points to the mean of its parts',
+    each weighted by its length. So nothing is cut off, and its cosine to a passage ranks as the parts' mean.
+    """
+    limit = embedder.query_limit
+    parts: list[str] = []
+    owners: list[int] = []
+    sizes = [0] * len(texts) if limit is None else embedder.count_tokens(texts)
+    for number, (text, size) in enumerate(zip(texts, sizes, strict=True)):
+        spans = [(0, len(text))]
+        if limit is not None and size > limit:
+            spans = Splitter(embedder.count_tokens, limit).split(text) or spans
+        parts += [text[start:end] for start, end in spans]
+        owners += [number] * len(spans)
+    vectors = checked_vectors(embedder.embed_queries(parts), len(parts), embedder)
+    if len(parts) == len(texts):
+        return vectors
+    sums = np.zeros((len(texts), embedder.dimension), np.float32)
+    weights = np.asarray(embedder.count_tokens(parts), np.float32)
+    np.add.at(sums, np.asarray(owners, np.intp), vectors * weights[:, None])
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    means = np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
+    # One that is whole keeps its vector to the last bit, whatever the texts beside it are.
+    of_text, first, parts_of = np.unique(owners, return_index=True, return_counts=True)
+    whole = parts_of == 1
+    means[of_text[whole]] = vectors[first[whole]]
+    return means

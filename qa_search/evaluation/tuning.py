@@ -17,7 +17,7 @@ import numpy as np
 from qa_search.builder.calibration import MIN_COMPLAINTS, calibrate, self_test
 from qa_search.embedders.queries import read_complaints
 from qa_search.errors import DatasetError, QueryError
-from qa_search.evaluation.evaluate import Dataset, load_dataset
+from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.statistics import Floats, bootstrap_interval, paired_p_value
 from qa_search.index.folder import IndexFolder
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted

@@ -1,4 +1,4 @@
-"""What a search asks of the stores of one generation, wherever they are.
+"""The contract of an index: where it may be, and what a search asks of the stores of one generation.
 
 ``Selection`` is what a store knows the posts or passages by that filters leave: numbers in ascending order for the
 folder, a condition for a database. Its length is how many they are.
@@ -6,18 +6,21 @@ folder, a condition for a database. Its length is how many they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from qa_search.embedders.base import Vectors
-from qa_search.index.stores.inverted import open_vectors
-from qa_search.index.stores.lexical import LexicalStore
-from qa_search.index.stores.owners import Owners
-from qa_search.index.stores.posts import PostQueries, PostStore
-from qa_search.index.stores.vectors import Ids, Scores, VectorStore
+from qa_search.index.integrity import HeldFiles
+from qa_search.index.stores.posts import PostQueries
+from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import Field
+
+if TYPE_CHECKING:
+    pass
+
+T = TypeVar("T")
 
 Selection = TypeVar("Selection", bound=Sized, contravariant=True)
 
@@ -75,23 +78,46 @@ class Stores:
     owners: PassageOwners
 
 
-@dataclass(frozen=True, slots=True)
-class FolderStores(Stores):
-    """The stores of a generation in an index folder."""
+class OpenGeneration(Protocol):
+    """A generation that is open for searching, in a folder or elsewhere."""
 
-    posts: PostStore
-    vectors: VectorStore
-    words: LexicalStore
-    owners: Owners
+    @property
+    def name(self) -> str:
+        """The generation's name."""
+
+    @property
+    def folder(self) -> Path:
+        """What messages call its place."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What is said of it."""
+
+    def require_unchanged(self) -> None:
+        """Make sure that what is open is still what was opened, by this process."""
+
+    def open_stores(self) -> Stores:
+        """Open what a search needs."""
 
 
-def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
-    """Open the stores of a generation in an index folder.
+class IndexPlace(Protocol):
+    """Where an index is: a folder or a database. It is the same to those who search."""
 
-    Raises:
-        IndexDamagedError: if a file is missing or is not what was written.
-    """
-    posts = PostStore(folder)
-    vectors = open_vectors(folder, manifest)
-    words = LexicalStore(folder, manifest["counts"]["posts"])
-    return FolderStores(posts, vectors, words, Owners(folder, vectors.count))
+    @property
+    def path(self) -> str | Path:
+        """What messages call it."""
+
+    def pointer(self) -> tuple[str, str]:
+        """Return the name of the generation that answers and its manifest's SHA-256, without opening it."""
+
+    def open_current(self, use: Callable[[OpenGeneration], T]) -> T:
+        """Open the generation that answers by ``use``."""
+
+    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+        """Open the files of the exported encoder that a manifest names."""
+
+    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+        """Compare every byte of an encoder with what was written."""
+
+    def close(self) -> None:
+        """Close what belongs to no generation."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qa_search.search.confidence import SIGNS
-from qa_search.search.signals import SIGNALS
+from qa_search.types import SIGNALS, SIGNS
 
 # A condition on a value and what to call it.
 Shape = Mapping[str, Any] | Callable[[object], bool]

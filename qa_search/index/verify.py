@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qa_search.errors import IndexDamagedError, IndexFolderError, IndexNotFoundError
-from qa_search.index.base import FolderStores, open_folder
 from qa_search.index.folder import GENERATIONS, IndexFolder
 from qa_search.index.integrity import find_damage
 from qa_search.index.manifest import find_flaw
+from qa_search.index.stores.folder_stores import FolderStores, open_folder, require_counts
 from qa_search.index.stores.posts import passage_key
-from qa_search.search.retrieval import Retriever
 from qa_search.types import GenerationCheck, VerifyReport
 
 _BLOCK = 4096
@@ -120,8 +119,8 @@ def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Find what is wrong in files that are what was written: the parts do not belong together."""
     try:
         stores = open_folder(place, manifest)
-        with closing(Retriever(place, manifest, stores)) as retriever:
-            retriever.require_counts(manifest["counts"])
+        with closing(stores.posts):
+            require_counts(place, stores, manifest["counts"])
             yield from _contradicting_passages(place, stores)
     except IndexDamagedError as error:
         yield str(error)

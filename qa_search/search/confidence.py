@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.search.signals import Values
+from qa_search.types import SIGNS
 
-SIGNS = ("whole posts", "answers", "terms")
 _WHOLE_POSTS, _ANSWERS = 5, 3
 # How fast the odds of a hit fall (by their logarithm) with each unit of score that it lies behind the first. Chosen on
 # the development halves of the judged sets, which want from 0 (only likely posts were judged) to 58 (only one was).

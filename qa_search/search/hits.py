@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qa_search.embedders import Embedder
+from qa_search.embedders.load import Embedder
 from qa_search.embedders.queries import Complaint
 from qa_search.index.filters import Filters
-from qa_search.index.stores.lexical import terms_of
 from qa_search.search.confidence import Confidence, closeness, of_hit
 from qa_search.search.fusion import shares
 from qa_search.search.grouping import collapse, same_question
@@ -18,6 +17,7 @@ from qa_search.search.highlight import covered_share, most_useful
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Passage, Post, SignalShare
 from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import terms_of
 
 if TYPE_CHECKING:
     from qa_search.search.reranking import Reranker

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.queries import Complaint
-from qa_search.errors import IndexDamagedError
-from qa_search.index.base import Stores, open_folder
+from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
+from qa_search.index.stores.folder_stores import open_folder
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.signals import (
@@ -72,20 +72,6 @@ class Retriever:
         self.vectors = stores.vectors
         self.words = stores.words
         self.owners = stores.owners
-
-    def require_counts(self, counts: Mapping[str, int]) -> None:
-        """Make sure that every part holds as much as was stored; the vectors were counted at opening.
-
-        Raises:
-            IndexDamagedError: if one does not.
-        """
-        found = [("posts.sqlite", name, count) for name, count in self.posts.counts().items()]
-        for file, name, count in (*found, ("lexical", "posts", self.words.count)):
-            if count != counts[name]:
-                path = self._folder / file
-                raise IndexDamagedError.told(
-                    self._folder.parent.parent, f"{path}: {count} {name}, where the manifest says {counts[name]}"
-                )
 
     def close(self) -> None:
         """Close the files."""

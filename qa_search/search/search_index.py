@@ -12,14 +12,15 @@ from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from qa_search.embedders import Embedder, Vectors, embed_whole_queries, load_embedder, locate_model
+from qa_search.embedders.load import Embedder, Vectors, load_embedder, locate_model
 from qa_search.embedders.locate import hash_model
 from qa_search.embedders.onnx import OnnxEmbedder
-from qa_search.embedders.queries import read_complaints
+from qa_search.embedders.queries import embed_whole_queries, read_complaints
 from qa_search.errors import IndexDamagedError, ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.index.base import IndexPlace, OpenGeneration
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
-from qa_search.index.open import IndexPlace, OpenGeneration, open_place
+from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.confidence import Confidence
 from qa_search.search.fusion import RANKINGS
@@ -94,7 +95,7 @@ class _OpenGeneration:
                 located = locate_model(self._model)
                 self._require_model(located.name, hash_model(located.folder))
             self.folder.require_encoder(self._encoder_files, encoder)
-            return OnnxEmbedder(self._encoder_files.folder, files=self._encoder_files)
+            return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
         try:
             embedder = load_embedder(self._model or made_with["location"] or made_with["name"])
         except ModelNotFoundError as error:

@@ -18,7 +18,6 @@ from qa_search.types import FIELDS, Field
 Values = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 
-SIGNALS = (*FIELDS, "best", "whole", "parts", "lexical")
 # The power of the mean over a complaint's parts: between 1, their plain mean, which irrelevant parts pull down, and
 # infinity, the best part alone, which forgets the others.
 PARTS_POWER = 6

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.base import Limits, ReadOptions
+from qa_search.archives.base import ReadOptions
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.records import Record, join_answers, post_of, split_tags
 from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.limits import Limits
 from qa_search.errors import DamagedArchiveError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text, visible

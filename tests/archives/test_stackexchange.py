@@ -11,8 +11,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from qa_search.archives.base import ArchiveFile, Limits, ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.formats.stackexchange import StackExchangeReader
+from qa_search.archives.limits import Limits
 from qa_search.errors import DamagedArchiveError
 from qa_search.types import Post, SetAside
 from tests.helpers import archive_file, read

@@ -18,10 +18,10 @@ from qa_search.builder.calibration import (
     self_test,
 )
 from qa_search.embedders.queries import Complaint, read_complaints
-from qa_search.index.stores.lexical import terms_of
 from qa_search.search.confidence import closeness
 from qa_search.search.fusion import weighted
 from qa_search.search.highlight import covered_share
+from qa_search.util.terms import terms_of
 from tests.helpers import WordsEmbedder, write_jsonl
 
 POSTS = 120

@@ -25,7 +25,7 @@ from qa_search import build_index
 from qa_search.builder import ray_cluster as cluster
 from qa_search.builder.ray_cluster.shipment import Shipment
 from qa_search.builder.reuse import WORK
-from qa_search.embedders import Vectors
+from qa_search.embedders.load import Vectors
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import ClusterError, ModelError
 from qa_search.index.encoders import ENCODERS

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa_search.embedders import Vectors
+from qa_search.embedders.load import Vectors
 from qa_search.embedders.queries import Complaint, read_complaints, split_parts
-from qa_search.index.stores.lexical import query_weights
+from qa_search.util.terms import query_weights
 from tests.helpers import WordsEmbedder
 
 MAX_PARTS = 24

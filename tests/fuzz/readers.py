@@ -22,9 +22,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(
-    include=["qa_search.archives.read", "qa_search.util.dates", "qa_search.util.text", "py7zr"]
-):
+with atheris.instrument_imports(include=["qa_search.archives", "qa_search.util", "py7zr"]):
     from qa_search.archives.base import short_date
     from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, Limits, ReadOptions, read_archives
     from qa_search.errors import ArchiveError

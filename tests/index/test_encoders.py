@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders import Embedder, export, locate_model
+from qa_search.embedders import onnx_export as export
+from qa_search.embedders.load import Embedder, locate_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages

@@ -15,7 +15,8 @@ from qa_search.errors import (
     IndexNotFoundError,
     IndexWriteError,
 )
-from qa_search.index.folder import Generation, IndexFolder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
 
 
 def publish(folder: IndexFolder, text: str) -> Generation:

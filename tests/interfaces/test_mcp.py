@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders import Vectors
+from qa_search.embedders.load import Vectors
 from qa_search.types import FIELDS, Hit, Post
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_jsonl
 

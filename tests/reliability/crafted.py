@@ -28,7 +28,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from qa_search import build_index
 from qa_search.embedders.onnx import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder
 from qa_search.index.encoders import ENCODERS
-from qa_search.index.folder import MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.index.folder import POINTER
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
 from qa_search.index.integrity import BLOCK_BYTES, measure, write_block_sums
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME

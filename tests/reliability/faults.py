@@ -31,7 +31,8 @@ import pytest
 import qa_search.builder.generation_writer
 import qa_search.interfaces.cli.build
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
-from qa_search.index.folder import MANIFEST, POINTER, IndexFolder
+from qa_search.index.folder import POINTER, IndexFolder
+from qa_search.index.generation import MANIFEST
 from qa_search.interfaces.cli import cli
 from tests.helpers import WordsEmbedder, page, write_pages
 

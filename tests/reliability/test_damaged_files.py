@@ -31,7 +31,8 @@ from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import IndexDamagedError
 from qa_search.index import folder as generations
 from qa_search.index.encoders import ENCODERS
-from qa_search.index.folder import GENERATIONS, MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.index.folder import GENERATIONS, POINTER
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
 from qa_search.index.stores.posts import BLOCKS_NAME, DATABASE_NAME
 from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from qa_search.index.encoders import ENCODERS
-from qa_search.index.folder import GENERATIONS, MANIFEST, POINTER
+from qa_search.index.folder import GENERATIONS, POINTER
+from qa_search.index.generation import MANIFEST
 from tests.helpers import ROOT, SAMPLE_ARCHIVE
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import GENERATION, Bench, Fault, Operation, Sides, place

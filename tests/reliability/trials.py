@@ -18,7 +18,8 @@ from typing import Any, Self
 
 from qa_search.errors import QASearchError
 from qa_search.index.encoders import ENCODERS
-from qa_search.index.folder import GENERATIONS, MANIFEST, MANIFEST_HASH, POINTER
+from qa_search.index.folder import GENERATIONS, POINTER
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
 
 LIMIT_SECONDS = 20
 _LIMIT_GROWN = 200 << 20

@@ -10,16 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa_search.search.confidence import (
-    DEFAULT_CONFIDENCE,
-    SIGNS,
-    Confidence,
-    Matrix,
-    closeness,
-    fit,
-    of_hit,
-)
+from qa_search.search.confidence import DEFAULT_CONFIDENCE, Confidence, Matrix, closeness, fit, of_hit
 from qa_search.search.signals import Values
+from qa_search.types import SIGNS
 
 probabilities = st.floats(0, 1)
 scores = st.floats(-1, 1)

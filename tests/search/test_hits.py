@@ -14,9 +14,9 @@ from qa_search import SearchIndex, build_index
 from qa_search.embedders.passages import Splitter
 from qa_search.embedders.queries import split_parts
 from qa_search.errors import QueryError
-from qa_search.index.stores.lexical import terms_of
 from qa_search.types import Hit, SearchResult
 from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import terms_of
 from tests.helpers import WordsEmbedder, write_jsonl
 
 TOPICS, PER_TOPIC = 40, 7

@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.util.text import (
-    clean_text,
-    declared_encoding,
-    decode_head,
-    decode_text,
-    detect_encoding,
-    open_text,
-    visible,
-)
+from qa_search.archives.encodings import declared_encoding, decode_head, decode_text, detect_encoding, open_text
+from qa_search.util.text import clean_text, visible
 
 
 def decode(data: bytes) -> str:

@@ -15,16 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from qa_search.archives.base import (
-    ArchiveFile,
-    Limits,
-    ReadOptions,
-    UnknownCompressionError,
-    format_size,
-    require_scratch,
-)
+from qa_search.archives.base import ArchiveFile, ReadOptions, UnknownCompressionError, require_scratch
 from qa_search.archives.containers.gzip import GZIP_MAGIC, open_gzip
 from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
+from qa_search.archives.limits import Limits, format_size
 from qa_search.errors import ArchiveError, SourceNotFoundError, UnknownFormatError
 from qa_search.types import SetAside
 from qa_search.util.text import visible

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.encodings import declared_encoding
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
 from qa_search.archives.formats.page import PageError, parse_page
 from qa_search.types import Post, SetAside
 from qa_search.util.dates import parse_date
-from qa_search.util.text import clean_text, declared_encoding
+from qa_search.util.text import clean_text
 
 # What stands above the question, site header left out, is much shorter.
 _HEADER_LINES = 200

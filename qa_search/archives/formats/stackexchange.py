@@ -17,11 +17,12 @@ from typing import TextIO
 from xml.parsers import expat
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, require_scratch, short_date, utf8_length
+from qa_search.archives.encodings import declared_encoding, open_text
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
 from qa_search.archives.formats.records import join_answers, split_tags
 from qa_search.errors import ArchiveError
 from qa_search.types import AnswerPart, Post, SetAside
-from qa_search.util.text import clean_text, declared_encoding, open_text
+from qa_search.util.text import clean_text
 
 _ROOT = re.compile(r"\s*+(?:<\?xml[^<>]*\?>\s*+)?(?><!--.*?-->\s*+)*+<(?:!DOCTYPE\s+)?([A-Za-z]\w*)[\s/>]", re.DOTALL)
 _ENCODING = re.compile(r"\s*<\?xml[^<>]*\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")

@@ -34,8 +34,7 @@ from typing import IO, Any, Self, cast
 import numpy as np
 
 from qa_search.builder.ray_cluster.shipment import Shipment
-from qa_search.embedders import checked_vectors
-from qa_search.embedders.base import Vectors
+from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import ClusterError, IndexDamagedError, ModelError
 from qa_search.index.encoders import Encoder
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import ray
 
 from qa_search.builder.ray_cluster.shipment import TOLERANCE, Shipment
-from qa_search.embedders import checked_vectors
+from qa_search.embedders.base import checked_vectors
 from qa_search.embedders.onnx import OnnxEmbedder
 
 _loaded: dict[tuple[str, ...], OnnxEmbedder] = {}

@@ -18,7 +18,6 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
-from qa_search.index.base import FolderStores
 from qa_search.index.filters import fold_tag
 from qa_search.index.integrity import HeldFiles
 from qa_search.index.postgres.connections import Address, Connection, process_name, require_server
@@ -45,7 +44,9 @@ from qa_search.index.postgres.shards import (
     shard_address,
     shard_of_each,
 )
-from qa_search.index.stores.lexical import LEXICAL_FOLDER, terms_of
+from qa_search.index.stores.folder_stores import FolderStores
+from qa_search.index.stores.lexical import LEXICAL_FOLDER
+from qa_search.util.terms import terms_of
 
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1

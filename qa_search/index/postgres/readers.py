@@ -15,10 +15,10 @@ from qa_search.index.filters import Filters, fold_tag
 from qa_search.index.postgres.connections import Connections
 from qa_search.index.postgres.patterns import glob_to_regex
 from qa_search.index.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES
-from qa_search.index.stores.lexical import K1, B, bm25_of_text, rarity
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
+from qa_search.util.terms import K1, B, bm25_of_text, rarity
 
 # Posts that filters leave: up to so many are named one by one.
 _MOST_LISTED = 20_000

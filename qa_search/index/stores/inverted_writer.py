@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
-from qa_search.index.folder import Generation
+from qa_search.index.generation import Generation
 from qa_search.index.integrity import BLOCKS_SUFFIX
 from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
 from qa_search.index.stores.rows import Rows, RowStore, RowWriter

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from qa_search.archives.base import Limits, format_size, parse_size
+from qa_search.archives.limits import Limits, format_size, parse_size
 from qa_search.builder.build import DEFAULT_SOURCE, build_index
+from qa_search.builder.encoder_choice import Device, PrecisionChoice
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
-from qa_search.index.encoders import Device, PrecisionChoice
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.interfaces.cli.options import (
     index_option,

@@ -14,7 +14,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 
 from qa_search.errors import QASearchError
-from qa_search.interfaces.cli.shell import COMMANDS, Shell, complain
+from qa_search.interfaces.cli.session import COMMANDS, Shell, complain
 from qa_search.util.text import clean_text
 
 

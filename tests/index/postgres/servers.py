@@ -37,7 +37,7 @@ def wheel_programs() -> Path | None:
 
 
 def debian_programs() -> Path | None:
-    """Where Debian keeps those of a PostgreSQL that has pgvector and postgres_fdw: see tests/index/postgres/install.sh."""
+    """Return where Debian keeps a PostgreSQL with pgvector and postgres_fdw (see install.sh beside this file)."""
     for home in sorted(Path("/usr/lib/postgresql").glob("*"), reverse=True):
         extensions = Path("/usr/share/postgresql") / home.name / "extension"
         if all((extensions / f"{name}.control").exists() for name in ("vector", "postgres_fdw")):

@@ -17,14 +17,14 @@ import psycopg
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders import Vectors
+from qa_search.embedders.load import Vectors
 from qa_search.index.filters import Filters
 from qa_search.index.postgres import readers
 from qa_search.index.postgres.index import StoredGeneration
 from qa_search.index.postgres.patterns import glob_to_regex
 from qa_search.index.postgres.readers import PostgresVectors
-from qa_search.index.stores.lexical import query_weights
 from qa_search.search.query import make_filters
+from qa_search.util.terms import query_weights
 from tests.helpers import page, write_jsonl
 from tests.index.postgres.conftest import QuickWords
 from tests.index.postgres.servers import Server

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.embedders import Vectors
+from qa_search.embedders.load import Vectors
 from qa_search.errors import IndexDamagedError, VectorIndexError
 from qa_search.index import folder as generations_module
-from qa_search.index.folder import Generation
+from qa_search.index.generation import Generation
 from qa_search.index.integrity import measure
 from qa_search.index.stores import inverted, inverted_writer
 from qa_search.index.stores.inverted import LISTS_NAME, ROW_OF_PASSAGE, InvertedStore, open_vectors

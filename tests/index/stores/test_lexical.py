@@ -11,7 +11,8 @@ import pytest
 
 from qa_search.errors import IndexDamagedError, IndexFolderError
 from qa_search.index.stores import lexical
-from qa_search.index.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter, query_weights, terms_of
+from qa_search.index.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter
+from qa_search.util.terms import query_weights, terms_of
 
 TEXTS = (
     "My knee hurts on stairs, the other knee is fine.",

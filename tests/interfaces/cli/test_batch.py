@@ -291,6 +291,7 @@ def test_answers_come_while_the_questions_are_still_written(index: Path) -> None
 def test_a_reader_that_goes_away_is_no_error(index: Path, tmp_path: Path, written_as: str) -> None:
     """Nothing on standard error, whatever was being written."""
     path = write_jsonl(tmp_path / "c.jsonl", complaints(300))
-    command = f"{sys.executable} -m tests.interfaces.cli.words query --index {index} --from {path} --format {written_as} | head -c 9"
+    asked = f"query --index {index} --from {path} --format {written_as}"
+    command = f"{sys.executable} -m tests.interfaces.cli.words {asked} | head -c 9"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, check=False)
     assert (len(done.stdout), done.stderr) == (9, b"")

@@ -31,7 +31,8 @@ from prompt_toolkit.output import DummyOutput
 from qa_search import SearchIndex, build_index
 from qa_search.interfaces.cli import cli
 from qa_search.interfaces.cli.prompt import _Choices, _FileHistory, converse
-from qa_search.interfaces.cli.shell import _MAX_LINE_BYTES, COMMANDS, Shell
+from qa_search.interfaces.cli.session import COMMANDS, Shell
+from qa_search.interfaces.cli.shell import _MAX_LINE_BYTES
 from tests.helpers import ROOT, WordsEmbedder, page, seal, write_jsonl, write_pages
 from tests.interfaces.cli.words import use_words
 

@@ -1,0 +1,31 @@
+"""Text -> vectors, by any sentence-transformers model."""
+
+from __future__ import annotations
+
+import os
+
+from qa_search.embedders.base import Embedder, ModelId, Vectors, checked_vectors
+from qa_search.embedders.locate import DEFAULT_MODEL, locate_model
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "Embedder",
+    "ModelId",
+    "Vectors",
+    "checked_vectors",
+    "load_embedder",
+    "locate_model",
+]
+
+
+def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> Embedder:
+    """Load a model: None for the packaged default, a folder, or the name of one that is on this machine.
+
+    Raises:
+        ModelNotFoundError: if it is not on this machine (and ``download`` is false, or fails).
+        ModelError: if it cannot be loaded.
+    """
+    located = locate_model(model, download=download)
+    from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(located)
