@@ -4,28 +4,46 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 COMPLAINT ?= back of my thigh has ached for months, PT did nothing
 
-.PHONY: demo test torture lint types check bench clean
+.PHONY: help setup demo quick test lint types check format docs torture bench clean
+.DEFAULT_GOAL := help
 
-demo: $(VENV)/installed
+help: ## list these targets
+	@grep -E '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+setup: $(VENV)/installed-dev ## install everything that tests need into .venv
+
+demo: $(VENV)/installed ## build the index of the sample archive and answer a complaint
 	$(BIN)/qa-search build data/archive/ --index index/
 	$(BIN)/qa-search query --index index/ "$(COMPLAINT)"
 
-# A module at a time on each core.
-test: $(VENV)/installed-dev
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+quick: $(VENV)/installed-dev ## lint, and the tests that need no model, browser, database or process: under a minute
+	$(BIN)/ruff check --quiet .
+	$(BIN)/pytest --numprocesses auto -m "not (model or browser or postgres or ray or process or slow)"
 
-# Every promise of docs/reliability.md at full length: hours; writes benchmarks/results/reliability.json.
-torture: $(VENV)/installed-dev
-	$(BIN)/pytest tests/reliability --torture
+test: $(VENV)/installed-dev ## all tests
+	$(BIN)/pytest --numprocesses auto --dist loadgroup
 
-lint: $(VENV)/installed-dev
+lint: $(VENV)/installed-dev ## what ruff finds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/installed-dev
+types: $(VENV)/installed-dev ## what mypy finds
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test ## lint, types and all tests
+
+format: $(VENV)/installed-dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff check --fix --quiet . || true
+	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-dev ## write the pages that are made from the code
+	$(BIN)/python docs/help.py
+	$(BIN)/python docs/python_api.py
+	$(BIN)/python docs/imports.py
+
+# Hours; writes benchmarks/results/reliability.json.
+torture: $(VENV)/installed-dev ## every promise of docs/reliability.md at full length
+	$(BIN)/pytest tests/reliability --torture
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,7 +58,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 # The peers get environments of their own, with the same torch and sentence-transformers as ours.
 PEERS := txtai chromadb
-bench: $(VENV)/installed-bench $(PEERS:%=$(VENV)/peers/%/installed)
+bench: $(VENV)/installed-bench $(PEERS:%=$(VENV)/peers/%/installed) ## speed beside other programs
 	$(BIN)/python -m benchmarks.speed --peers $(VENV)/peers
 
 $(VENV)/installed-bench: $(VENV)/installed
@@ -53,5 +71,5 @@ $(VENV)/peers/%/installed: $(VENV)/installed
 	$(VENV)/peers/$*/bin/pip install --quiet $(shell grep -E '^(torch|sentence-transformers|faiss-cpu)==' constraints.txt) $*
 	touch $@
 
-clean:
+clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.environment import ROOT, save
-from qa_search.archives import read_archives
-from qa_search.sentences import split_sentences
+from qa_search.archives.read import read_archives
 from qa_search.types import Post
+from qa_search.util.sentences import split_sentences
 
 COUNTS = (1_000, 10_000)
 _CHILD = r"""

@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex, build_index
-from qa_search.ranking.highlight import most_useful
-from qa_search.sentences import split_sentences
-from qa_search.stores.lexical import terms_of
+from qa_search.search.highlight import most_useful
 from qa_search.types import Post
+from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import terms_of
 
 JUDGED = ROOT / "data" / "judged"
 Choice = Callable[[str, Post, list[str]], int]

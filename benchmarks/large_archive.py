@@ -30,12 +30,10 @@ import numpy as np
 from benchmarks.environment import ROOT, save
 from benchmarks.scaling import made, stored_vectors
 from qa_search import SearchIndex, build_index
-from qa_search.archives import read_archives
-from qa_search.generations import IndexFolder
-from qa_search.retrieval import Retriever
-from qa_search.sentences import split_sentences
-from qa_search.stores.inverted import InvertedStore
-from qa_search.stores.inverted_writer import (
+from qa_search.archives.read import read_archives
+from qa_search.index.folder import IndexFolder
+from qa_search.index.stores.inverted import InvertedStore
+from qa_search.index.stores.inverted_writer import (
     DEFAULT_MEMORY,
     DEFAULT_RECALL,
     InvertedWriter,
@@ -43,10 +41,12 @@ from qa_search.stores.inverted_writer import (
     choose_kind,
     tune,
 )
-from qa_search.stores.lexical import LexicalWriter
-from qa_search.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
-from qa_search.stores.vectors import VectorWriter
+from qa_search.index.stores.lexical import LexicalWriter
+from qa_search.index.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
+from qa_search.index.stores.vectors import VectorWriter
+from qa_search.search.retrieval import Retriever
 from qa_search.types import Passage, Post
+from qa_search.util.sentences import split_sentences
 
 _SEED = 11
 _ADDED = 1000

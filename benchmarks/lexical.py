@@ -22,10 +22,12 @@ import numpy as np
 
 from benchmarks.environment import save
 from benchmarks.ranking import ARCHIVES, DATASETS
-from qa_search.archives import read_archives
-from qa_search.evaluation import load_dataset, measure_run
-from qa_search.stores.lexical import LexicalStore, LexicalWriter, query_weights, terms_of
+from qa_search.archives.read import read_archives
+from qa_search.evaluation.dataset import load_dataset
+from qa_search.evaluation.evaluate import measure_run
+from qa_search.index.stores.lexical import LexicalStore, LexicalWriter
 from qa_search.types import Post
+from qa_search.util.terms import query_weights, terms_of
 
 FOUND = 1000
 Search = Callable[[str], list[int]]

@@ -23,11 +23,11 @@ import numpy as np
 
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex, build_index
-from qa_search.embedders import Vectors
-from qa_search.generations import IndexFolder
-from qa_search.stores.base import open_folder
-from qa_search.stores.postgres.load import PostgresWriter
-from tests.postgres.servers import Server, debian_programs, running, wheel_programs
+from qa_search.embedders.load import Vectors
+from qa_search.index.folder import IndexFolder
+from qa_search.index.postgres.load import PostgresWriter
+from qa_search.index.stores.folder_stores import open_folder
+from tests.index.postgres.servers import Server, debian_programs, running, wheel_programs
 
 DATASETS = ROOT.parent / "shared" / "datasets"
 ARCHIVES = ("doctor_forums", "beer_se", "semeval_qatar")

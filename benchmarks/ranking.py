@@ -19,11 +19,12 @@ import numpy as np
 
 from benchmarks.environment import RESULTS, ROOT, save
 from qa_search import SearchIndex, build_index, evaluate
-from qa_search.evaluation import Dataset, Refusal, dataset_index, load_dataset
-from qa_search.ranking.fusion import DEFAULT_WEIGHTS, Fusion, reciprocal_rank, weighted
-from qa_search.sentences import split_sentences
-from qa_search.statistics import Floats, auroc, bootstrap_interval, paired_p_value
-from qa_search.tuning import Case, judged_cases, learn_weights, self_cases
+from qa_search.evaluation.dataset import Dataset, load_dataset
+from qa_search.evaluation.evaluate import Refusal, dataset_index
+from qa_search.evaluation.statistics import Floats, auroc, bootstrap_interval, paired_p_value
+from qa_search.evaluation.tuning import Case, judged_cases, learn_weights, self_cases
+from qa_search.search.fusion import DEFAULT_WEIGHTS, Fusion, reciprocal_rank, weighted
+from qa_search.util.sentences import split_sentences
 
 DATASETS = ROOT.parent / "shared" / "datasets"
 ARCHIVES = ("beer_se", "doctor_forums", "semeval_qatar")

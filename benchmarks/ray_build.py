@@ -26,7 +26,7 @@ import click
 from benchmarks.environment import ROOT, save
 from benchmarks.ray_nodes import RayNodes
 from qa_search import Progress, build_index
-from qa_search.owned import ENCODERS
+from qa_search.index.owned import ENCODERS
 
 ARCHIVE = ROOT.parent / "shared" / "datasets" / "doctor_forums" / "corpus.jsonl"
 

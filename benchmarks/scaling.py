@@ -35,11 +35,11 @@ import numpy.typing as npt
 
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex
-from qa_search.files import measure
-from qa_search.generations import Generation
-from qa_search.stores.inverted import InvertedStore, open_vectors
-from qa_search.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, tune
-from qa_search.stores.vectors import VectorWriter
+from qa_search.index.generation import Generation
+from qa_search.index.integrity import measure
+from qa_search.index.stores.inverted import InvertedStore, open_vectors
+from qa_search.index.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, tune
+from qa_search.index.stores.vectors import VectorWriter
 
 _BLOCK = 16_384
 _SPREAD = 0.5

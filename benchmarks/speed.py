@@ -25,8 +25,8 @@ import click
 
 from benchmarks.environment import RESULTS, ROOT, save
 from qa_search import SearchIndex
-from qa_search.archives import read_archives
-from qa_search.embedders import locate_model
+from qa_search.archives.read import read_archives
+from qa_search.embedders.load import locate_model
 from qa_search.types import Post
 
 DATASETS = ROOT.parent / "shared" / "datasets"

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from qa_search.cli import cli
+from qa_search.interfaces.cli import cli
 
 WIDTH = 100
 
@@ -19,7 +19,7 @@ def commands() -> dict[str, click.Command]:
     return {name: command for name, command in found.items() if command is not None}
 
 
-def commands_page() -> str:
+def page() -> str:
     """Return the page: every command's help, as it prints it."""
     parts = ["# Commands\n\nWritten by `python docs/help.py` from the commands' own `--help`.\n"]
     settings: dict[str, Any] = {**cli.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
@@ -32,4 +32,4 @@ def commands_page() -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("commands.md").write_text(commands_page(), encoding="utf-8")
+    Path(__file__).with_name("commands.md").write_text(page(), encoding="utf-8")

@@ -39,7 +39,7 @@ from qa_search.errors import (
     UnknownFormatError,
     VectorIndexError,
 )
-from qa_search.search import SearchIndex
+from qa_search.search.search_index import SearchIndex
 from qa_search.types import (
     AnswerPart,
     BuildReport,
@@ -59,12 +59,12 @@ from qa_search.types import (
 )
 
 if TYPE_CHECKING:
-    from qa_search.build import build_index
-    from qa_search.evaluation import Evaluation, evaluate
-    from qa_search.reranking import Reranker
-    from qa_search.tuning import TuneReport, tune
-    from qa_search.verification import verify_index
-    from qa_search.writing import Progress
+    from qa_search.builder.build import build_index
+    from qa_search.builder.generation_writer import Progress
+    from qa_search.evaluation.evaluate import Evaluation, evaluate
+    from qa_search.evaluation.tuning import TuneReport, tune
+    from qa_search.index.verify import verify_index
+    from qa_search.search.reranking import Reranker
 
 __all__ = [
     "AnswerPart",
@@ -119,14 +119,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Evaluation": "evaluation",
-    "Progress": "writing",
-    "Reranker": "reranking",
-    "TuneReport": "tuning",
-    "build_index": "build",
-    "evaluate": "evaluation",
-    "tune": "tuning",
-    "verify_index": "verification",
+    "Evaluation": "evaluation.evaluate",
+    "Progress": "builder.generation_writer",
+    "Reranker": "search.reranking",
+    "TuneReport": "evaluation.tuning",
+    "build_index": "builder.build",
+    "evaluate": "evaluation.evaluate",
+    "tune": "evaluation.tuning",
+    "verify_index": "index.verify",
 }
 
 

@@ -11,6 +11,9 @@ from typing import Any, Literal
 Field = Literal["question", "answer", "title"]
 _MOST_ID = 64
 FIELDS: tuple[Field, ...] = ("title", "question", "answer")
+# What a score is made of, and what confidence is made of: manifests name them too.
+SIGNALS = (*FIELDS, "best", "whole", "parts", "lexical")
+SIGNS = ("whole posts", "answers", "terms")
 
 
 def to_jsonable(value: Any) -> Any:

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from qa_search.archives import read_archives
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
-from qa_search.embedders import ModelId, Vectors
-from qa_search.files import measure
+from qa_search.archives.read import read_archives
+from qa_search.embedders.load import ModelId, Vectors
+from qa_search.index.integrity import measure
 from qa_search.types import Post, SetAside
 
 ROOT = Path(__file__).parent.parent

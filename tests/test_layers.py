@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,26 +15,16 @@ from qa_search import errors
 
 PACKAGE = Path(qa_search.__file__).parent
 
-# Lowest first: a module may import from its own layer and those above this line's place in the list.
+# Lowest first: a folder imports from itself and from those left of it.
 LAYERS = (
-    ("errors",),
-    ("types",),
-    ("sentences", "text", "dates", "statistics", "files", "owned", "threads"),
-    ("archives", "passages"),
-    ("embedders",),
-    ("encoders", "stores", "ranking", "manifest", "generations"),
-    ("complaints", "questions", "reranking", "cluster"),
-    ("retrieval", "reuse", "places"),
-    ("calibration", "hits"),
-    ("writing",),
-    ("build", "search"),
-    ("verification",),
+    ("types", "errors"),
+    ("util",),
+    ("archives", "embedders"),
+    ("index",),
+    ("search",),
+    ("builder",),
     ("evaluation",),
-    ("tuning",),
-    ("__init__",),
-    ("export", "client", "mcp_server", "web"),
-    ("cli",),
-    ("__main__",),
+    ("interfaces",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
@@ -42,50 +33,57 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def layer(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def name_of(path: Path) -> str:
+    parts = ("qa_search", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {name_of(path): path for path in modules()}
+
+
+def layer(module: str) -> str:
+    return module.split(".")[1]
 
 
 def imported(path: Path) -> set[str]:
-    """Names of the top-level parts of qa_search that a module imports, anywhere in it."""
+    """Names of the modules of qa_search that a module imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
             assert node.level == 0, "relative import"
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & set(MODULES) or {node.module}
         elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "qa_search":
-                found.add(parts[1] if len(parts) > 1 else "__init__")
-    return found
+            found |= {alias.name for alias in node.names}
+    return found & set(MODULES)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"qa_search", "qa_search.__main__"}))
+def test_imports_point_one_way(module: str) -> None:
+    """A folder knows itself and the folders left of it, and never one beside or right of it."""
+    own = layer(module)
+    others = {layer(f"{name}.") for name in imported(MODULES[module])} - {own}
+    assert own in LEVEL
+    assert all(LEVEL.get(other, len(LAYERS)) < LEVEL[own] for other in others), others
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """Not even inside a function, and not through others."""
+    order = graphlib.TopologicalSorter({module: imported(path) for module, path in MODULES.items()})
+    order.prepare()
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    """A module knows its own layer and those below it, never one above."""
-    own = LEVEL[layer(path)]
-    above = {name for name in imported(path) if LEVEL[name] > own}
-    same = {name for name in imported(path) if LEVEL[name] == own and name != layer(path)}
-    assert not above
-    assert own in (LEVEL["archives"], LEVEL["stores"]) or not same
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_surfaces_print_and_exit(path: Path) -> None:
-    """The library neither prints nor exits nor knows click."""
-    if layer(path) in ("cli", "__main__"):
-        return
+def test_only_the_command_prints_and_exits(path: Path) -> None:
+    """The library neither prints nor exits, and only the interfaces know click."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     modules_used = {
         alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
     }
-    assert not names & {"print", "exit", "input"}
-    assert "click" not in modules_used
+    inner = path.relative_to(PACKAGE).parts
+    assert inner[:2] == ("interfaces", "cli") or not names & {"print", "exit", "input"}
+    assert inner[0] == "interfaces" or "click" not in modules_used
 
 
 def test_the_public_names_are_complete_and_sorted() -> None:
@@ -105,7 +103,7 @@ def test_every_error_is_in_the_tree_that_the_docs_draw() -> None:
 def test_importing_is_light() -> None:
     """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray, no psycopg until they are needed."""
     program = (
-        "import sys, qa_search, qa_search.cli, qa_search.build; "
+        "import sys, qa_search, qa_search.interfaces.cli, qa_search.builder.build; "
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
         "{'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'py7zr', 'scipy', 'sklearn', "
         "'ray', 'pyarrow', 'pandas', 'psycopg', 'pgvector'}))"
@@ -119,7 +117,7 @@ def test_importing_changes_nothing() -> None:
     program = (
         "import os, warnings, logging, numpy, faiss, lxml, click, filelock; "
         "before = (dict(os.environ), list(warnings.filters), list(logging.root.handlers)); "
-        "import qa_search, qa_search.cli; "
+        "import qa_search, qa_search.interfaces.cli; "
         "assert before == (dict(os.environ), list(warnings.filters), list(logging.root.handlers))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

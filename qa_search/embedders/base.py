@@ -9,6 +9,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from qa_search.errors import ModelError
+
+# How far a vector may be from unit length before it is scaled.
+_UNIT_TOLERANCE = 1e-4
+
 Vectors = npt.NDArray[np.float32]
 
 
@@ -51,3 +56,29 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Embed questions of at most ``query_limit`` tokens with the model's query prompt: (n, dimension)."""
+
+
+def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
+    """Return what an embedder gave, as float32 and of unit length, if it is one vector of numbers for each text.
+
+    Raises:
+        ModelError: if it is not.
+    """
+    try:
+        found = np.asarray(vectors)
+        with np.errstate(over="ignore", invalid="ignore"):
+            fit = np.asarray(found, np.float32)
+            # Finite numbers can be too large to be compared.
+            usable = found.dtype.kind == "f" and bool(np.isfinite(np.einsum("...i,...i", fit, fit)).all())
+    except (ValueError, TypeError):  # rows of different lengths, or no numbers at all
+        found, usable = np.empty(0, np.float32), False
+    if not usable or fit.shape != (count, embedder.dimension):
+        raise ModelError(
+            f"the model {embedder.model_id.name!r} gave {found.dtype} {found.shape} for {count} texts, where finite "
+            f"numbers of shape ({count}, {embedder.dimension}) were expected. Use another model, or build with "
+            "--precision fp32."
+        )
+    lengths = np.linalg.norm(fit, axis=1, keepdims=True)
+    off = (np.abs(lengths - 1) > _UNIT_TOLERANCE) & (lengths > 0)
+    # What is of unit length stays as it is, to the last bit.
+    return np.asarray(fit / np.where(off, lengths, 1), np.float32) if off.any() else fit

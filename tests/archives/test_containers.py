@@ -12,7 +12,7 @@ from pathlib import Path
 import py7zr
 import pytest
 
-from qa_search.archives import read_archives
+from qa_search.archives.read import read_archives
 from qa_search.errors import DamagedArchiveError, SourceNotFoundError, UnknownFormatError
 from qa_search.types import Post, SetAside
 from tests.helpers import page, posts_in, write_jsonl, write_pages

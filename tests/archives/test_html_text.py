@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.html_text import TextTooLongError, html_to_text, looks_like_html
+from qa_search.archives.formats.html_text import TextTooLongError, html_to_text, looks_like_html
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_pieces_that_the_parser_is_fed_do_not_show(monkeypatch: pytest.MonkeyPat
     markup = '<p>Één &amp; <b class="x">two</b><!-- no --><script>x</script> &#x1F600;<br/>👍<pre>a\r\n b</pre>' * 20
     whole = html_to_text(markup)
     for size in (1, 2, 3, 7, 100):
-        monkeypatch.setattr("qa_search.archives.html_text._PIECE_BYTES", size)
+        monkeypatch.setattr("qa_search.archives.formats.html_text._PIECE_BYTES", size)
         assert html_to_text(markup) == whole
 
 

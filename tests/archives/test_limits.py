@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives import Limits, ReadOptions, parse_size, read_archives
-from qa_search.archives.base import format_size
+from qa_search.archives.limits import format_size
+from qa_search.archives.read import Limits, ReadOptions, parse_size, read_archives
 from qa_search.errors import DamagedArchiveError
 from qa_search.types import Post, SetAside
 from tests.helpers import page, write_jsonl

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.archives.page import PageReader
+from qa_search.archives.formats.page import PageReader
 from qa_search.types import Post, SetAside
 from tests.helpers import archive_file, page, posts_in, read
 

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from qa_search.archives import ReadOptions
-from qa_search.archives.page_html import HtmlPageReader
+from qa_search.archives.formats.page_html import HtmlPageReader
+from qa_search.archives.read import ReadOptions
 from qa_search.types import Post, SetAside
 from tests.helpers import archive_file, read
 

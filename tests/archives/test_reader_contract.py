@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from qa_search import archives
-from qa_search.archives import BUILT_IN_READERS, ArchiveFile, ReadOptions, read_archives
+from qa_search.archives import read as archives
+from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, ReadOptions, read_archives
 from qa_search.errors import ArchiveError
 from qa_search.types import Post, SetAside
 from tests.helpers import page, posts_in

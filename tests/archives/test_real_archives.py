@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.archives import read_archives
+from qa_search.archives.read import read_archives
 from qa_search.types import Post, SetAside
 
 # folder: (answered posts, unanswered questions, notes)

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.base import Limits, ReadOptions
-from qa_search.archives.json_records import JsonLinesReader, JsonReader
-from qa_search.archives.records import Record, join_answers, post_of, split_tags
-from qa_search.archives.tables import TableReader
+from qa_search.archives.base import ReadOptions
+from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.formats.records import Record, join_answers, post_of, split_tags
+from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.limits import Limits
 from qa_search.errors import DamagedArchiveError, UnknownFormatError
-from qa_search.text import clean_text, visible
 from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import clean_text, visible
 from tests.helpers import archive_file, read
 
 
@@ -177,7 +178,7 @@ def test_records_are_parted_as_json_says(
     document = {"none": [1, "[{"], "in": {"posts": rows}} if wrapped else rows
     data = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qa_search.archives.json_records._CHUNK_CHARACTERS", at_once)
+        patch.setattr("qa_search.archives.formats.json_records._CHUNK_CHARACTERS", at_once)
         found = read(JsonReader(), data)
     assert [(item.source_id, item.answer) for item in found if isinstance(item, Post)] == [
         (row["id"], clean_text(row["answer"])) for row in rows
@@ -200,7 +201,7 @@ def test_a_record_that_is_too_long_hides_none_behind_it(
     long: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever it is cut while it is passed over: in a string, behind a backslash, between brackets."""
-    monkeypatch.setattr("qa_search.archives.json_records._CHUNK_CHARACTERS", at_once)
+    monkeypatch.setattr("qa_search.archives.formats.json_records._CHUNK_CHARACTERS", at_once)
     text = f'[{{"answer": "first"}}, {long}, {{"answer": "last"}}]'
     items = JsonReader().read(archive_file(text), ReadOptions(limits=Limits(record_bytes=150)))
     assert [item.answer if isinstance(item, Post) else str(item) for item in items] == [

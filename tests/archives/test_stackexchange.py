@@ -11,8 +11,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from qa_search.archives.base import ArchiveFile, Limits, ReadOptions
-from qa_search.archives.stackexchange import StackExchangeReader
+from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.formats.stackexchange import StackExchangeReader
+from qa_search.archives.limits import Limits
 from qa_search.errors import DamagedArchiveError
 from qa_search.types import Post, SetAside
 from tests.helpers import archive_file, read
@@ -168,7 +169,7 @@ def test_a_second_row_of_one_id_is_set_aside() -> None:
 @pytest.mark.parametrize("chunk", [10, 50, 10_000])
 def test_a_row_that_is_too_long_hides_none_behind_it(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the lines behind it are counted on."""
-    monkeypatch.setattr("qa_search.archives.stackexchange._CHUNK_CHARACTERS", chunk)
+    monkeypatch.setattr("qa_search.archives.formats.stackexchange._CHUNK_CHARACTERS", chunk)
     long = '<row Id="2" PostTypeId="1" Body="' + "x > y\n" * 100 + '" />'
     dump = f'<posts>\n<row Id="1" PostTypeId="1" Body="q" />\n{long}\n<row PostTypeId="1" />\n</posts>'
     file = archive_file(dump)

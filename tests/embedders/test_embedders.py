@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_search.embedders import Embedder, embed_whole_queries, load_embedder
 from qa_search.embedders import locate as locate_module
+from qa_search.embedders.load import Embedder, load_embedder
 from qa_search.embedders.locate import DEFAULT_MODEL, hash_model, locate_model
+from qa_search.embedders.queries import embed_whole_queries
 from qa_search.errors import ModelError, ModelNotFoundError
-from qa_search.reranking import Reranker
+from qa_search.search.reranking import Reranker
 from tests.helpers import WordsEmbedder
 
 

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["qa_search.archives", "qa_search.dates", "qa_search.text", "py7zr"]):
-    from qa_search.archives import BUILT_IN_READERS, ArchiveFile, Limits, ReadOptions, read_archives
+with atheris.instrument_imports(include=["qa_search.archives", "qa_search.util", "py7zr"]):
     from qa_search.archives.base import short_date
-    from qa_search.dates import parse_date
+    from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, Limits, ReadOptions, read_archives
     from qa_search.errors import ArchiveError
-    from qa_search.text import clean_text, visible
     from qa_search.types import Post, SetAside
+    from qa_search.util.dates import parse_date
+    from qa_search.util.text import clean_text, visible
 
 CORPUS = Path(__file__).parent / "corpus"
 # Small, so that inputs of a few kilobytes go beyond them.

@@ -26,14 +26,14 @@ import onnx
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from qa_search import build_index
-from qa_search.embedders.encoder import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder
-from qa_search.files import BLOCK_BYTES, measure, write_block_sums
-from qa_search.generations import MANIFEST, MANIFEST_HASH
-from qa_search.owned import ENCODERS, POINTER
-from qa_search.stores.lexical import LEXICAL_FOLDER
-from qa_search.stores.owners import POSTS_NAME, SIDES_NAME
-from qa_search.stores.posts import BLOCKS_NAME, DATABASE_NAME
-from qa_search.stores.vectors import shard_name
+from qa_search.embedders.onnx import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
+from qa_search.index.integrity import BLOCK_BYTES, measure, write_block_sums
+from qa_search.index.owned import ENCODERS, POINTER
+from qa_search.index.stores.lexical import LEXICAL_FOLDER
+from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME
+from qa_search.index.stores.posts import BLOCKS_NAME, DATABASE_NAME
+from qa_search.index.stores.vectors import shard_name
 from tests.helpers import page, seal, write_jsonl, write_pages
 from tests.reliability.trials import generation
 

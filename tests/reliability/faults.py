@@ -28,12 +28,13 @@ from unittest.mock import patch
 
 import pytest
 
-import qa_search.cli.build
-import qa_search.writing
+import qa_search.builder.generation_writer
+import qa_search.interfaces.cli.build
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
-from qa_search.cli import cli
-from qa_search.generations import MANIFEST, IndexFolder
-from qa_search.owned import POINTER
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import MANIFEST
+from qa_search.index.owned import POINTER
+from qa_search.interfaces.cli import cli
 from tests.helpers import WordsEmbedder, page, write_pages
 
 GENERATION = r"generations/g\d+"
@@ -217,8 +218,8 @@ def build(
             if real_model:
                 cli(arguments)
             with (
-                patch.object(qa_search.writing, "_EMBED_BLOCK", _BLOCK),
-                patch.object(qa_search.cli.build, "build_index", _build_with_words),
+                patch.object(qa_search.builder.generation_writer, "_EMBED_BLOCK", _BLOCK),
+                patch.object(qa_search.interfaces.cli.build, "build_index", _build_with_words),
             ):
                 cli(arguments)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_search import SearchIndex, build_index
-from qa_search.archives import Limits
+from qa_search.archives.read import Limits
 from tests.helpers import WordsEmbedder
 
 _LARGEST_INDEX_FILE = 1 << 30

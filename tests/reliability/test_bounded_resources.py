@@ -81,7 +81,7 @@ def limit_address_space(megabytes: int) -> None:
 COMMAND = """
 import contextlib, io, json, sys
 from pathlib import Path
-from qa_search.cli import main
+from qa_search.interfaces.cli import main
 printed, status = io.StringIO(), 0
 try:
     with contextlib.redirect_stdout(printed):
@@ -310,7 +310,7 @@ def test_a_fork_waits_for_computations_of_other_threads_only() -> None:
     """One that computes itself may fork, and both sides go on computing."""
     program = """
 import json, os, threading, time
-from qa_search.threads import computing
+from qa_search.util.threads import computing
 begun, times = threading.Event(), {}
 @computing
 def slow():

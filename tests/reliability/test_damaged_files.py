@@ -26,13 +26,14 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 
-from qa_search import SearchIndex, build_index, generations
-from qa_search.cli import cli
-from qa_search.embedders.encoder import OnnxEmbedder
+from qa_search import SearchIndex, build_index
+from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import IndexDamagedError
-from qa_search.generations import MANIFEST, MANIFEST_HASH
-from qa_search.owned import ENCODERS, GENERATIONS, POINTER
-from qa_search.stores.posts import BLOCKS_NAME, DATABASE_NAME
+from qa_search.index import folder as generations
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
+from qa_search.index.owned import ENCODERS, GENERATIONS, POINTER
+from qa_search.index.stores.posts import BLOCKS_NAME, DATABASE_NAME
+from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder
 from tests.reliability.conftest import Campaign
 from tests.reliability.trials import Outcome, Trials, generation, index_files

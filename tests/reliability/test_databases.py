@@ -9,15 +9,15 @@ import pytest
 
 from qa_search import SearchIndex
 from qa_search.errors import QASearchError, StoreError
-from qa_search.places import open_place, require_folder
-from qa_search.stores.postgres.connections import Address
-from qa_search.stores.postgres.index import StoredGeneration
-from tests.postgres.conftest import new_database, programs, server  # noqa: F401 - fixtures
-from tests.postgres.servers import Server, running
-from tests.postgres.test_addresses import PARTS, addresses, shown
-from tests.postgres.test_deadlines import hold_connections, in_many_threads
-from tests.postgres.test_hostile_database import MALLORY, PLANTS, build_and_use, statements, unqualified, watch
-from tests.postgres.test_postgres import build, open_index
+from qa_search.index.open import open_place, require_folder
+from qa_search.index.postgres.connections import Address
+from qa_search.index.postgres.index import StoredGeneration
+from tests.index.postgres.conftest import new_database, programs, server  # noqa: F401 - fixtures
+from tests.index.postgres.servers import Server, running
+from tests.index.postgres.test_addresses import PARTS, addresses, shown
+from tests.index.postgres.test_deadlines import hold_connections, in_many_threads
+from tests.index.postgres.test_hostile_database import MALLORY, PLANTS, build_and_use, statements, unqualified, watch
+from tests.index.postgres.test_postgres import build, open_index
 from tests.reliability.conftest import Campaign
 
 NewDatabase = Callable[[Server], str]

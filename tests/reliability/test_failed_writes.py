@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from qa_search.owned import POINTER
+from qa_search.index.owned import POINTER
 from tests.helpers import ROOT
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import Bench, Built, Fault, Found, Kind, Sides, build, look, place

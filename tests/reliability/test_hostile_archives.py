@@ -28,7 +28,7 @@ from typing import Any
 import py7zr
 import pytest
 
-from qa_search.archives import Limits
+from qa_search.archives.read import Limits
 from tests.helpers import ROOT, page
 from tests.reliability.conftest import Campaign
 

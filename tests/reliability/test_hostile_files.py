@@ -21,13 +21,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from qa_search import SearchIndex, build_index
-from qa_search.cli import cli
-from qa_search.embedders.encoder import OnnxEmbedder
-from qa_search.files import write_block_sums
-from qa_search.owned import ENCODERS
-from qa_search.stores.lexical import LEXICAL_FOLDER
-from qa_search.stores.posts import DATABASE_NAME
-from qa_search.verification import verify_index
+from qa_search.embedders.onnx import OnnxEmbedder
+from qa_search.index.integrity import write_block_sums
+from qa_search.index.owned import ENCODERS
+from qa_search.index.stores.lexical import LEXICAL_FOLDER
+from qa_search.index.stores.posts import DATABASE_NAME
+from qa_search.index.verify import verify_index
+from qa_search.interfaces.cli import cli
 from tests.reliability.conftest import Campaign
 from tests.reliability.crafted import (
     ARRAYS,

@@ -30,10 +30,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qa_search import SearchIndex, build_index
-from qa_search.cli import cli
 from qa_search.errors import ModelError, QASearchError, QueryError
-from qa_search.questions import MAX_COMPLAINT_CHARACTERS, MAX_TOP_K, make_filters
-from qa_search.stores.vectors import VectorWriter
+from qa_search.index.stores.vectors import VectorWriter
+from qa_search.interfaces.cli import cli
+from qa_search.search.query import MAX_COMPLAINT_CHARACTERS, MAX_TOP_K, make_filters
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
@@ -187,7 +187,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
 @pytest.fixture
 def built(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same index for the commands, which find its model where they look for one."""
-    monkeypatch.setattr("qa_search.search.load_embedder", lambda name: WordsEmbedder(limit=12))
+    monkeypatch.setattr("qa_search.search.search_index.load_embedder", lambda name: WordsEmbedder(limit=12))
     return Path(index.info().index)
 
 
@@ -580,10 +580,10 @@ def test_every_option_of_query_takes_every_hostile_value(built: Path, campaign: 
 
 
 WITH_WORDS = """
-import qa_search.search
-from qa_search.cli import main
+import qa_search.search.search_index
+from qa_search.interfaces.cli import main
 from tests.helpers import WordsEmbedder
-qa_search.search.load_embedder = lambda name: WordsEmbedder(limit=12)
+qa_search.search.search_index.load_embedder = lambda name: WordsEmbedder(limit=12)
 main()
 """
 

@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from qa_search.generations import MANIFEST
-from qa_search.owned import ENCODERS, GENERATIONS, POINTER
+from qa_search.index.generation import MANIFEST
+from qa_search.index.owned import ENCODERS, GENERATIONS, POINTER
 from tests.helpers import ROOT, SAMPLE_ARCHIVE
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import GENERATION, Bench, Fault, Operation, Sides, place

@@ -17,9 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.cli import cli
-from qa_search.embedders import Vectors
-from qa_search.encoders import clear_encoders
+from qa_search.embedders.load import Vectors
 from qa_search.errors import (
     IndexDamagedError,
     IndexFolderError,
@@ -28,10 +26,12 @@ from qa_search.errors import (
     IndexUnreadableError,
     UnknownFormatError,
 )
-from qa_search.files import measure
-from qa_search.generations import IndexFolder
-from qa_search.owned import MARK
-from qa_search.tuning import tune
+from qa_search.evaluation.tuning import tune
+from qa_search.index.encoders import clear_encoders
+from qa_search.index.folder import IndexFolder
+from qa_search.index.integrity import measure
+from qa_search.index.owned import MARK
+from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, WordsEmbedder, write_pages
 from tests.reliability.conftest import Campaign
 from tests.reliability.trials import Trials
@@ -257,7 +257,7 @@ def test_a_journal_that_is_a_link_is_not_written_through(index: Path, tmp_path: 
     victim.write_bytes(b"")
     link.parent.mkdir()
     link.symlink_to(victim)
-    from qa_search.stores.journal import VectorJournal
+    from qa_search.builder.journal import VectorJournal
 
     VectorJournal(link, 4).close()
     assert victim.read_bytes() == b""
@@ -488,7 +488,7 @@ def test_what_is_not_read_back_whole_replaces_nothing(
             path.write_bytes(path.read_bytes()[:-1] + b"?")
         return found
 
-    monkeypatch.setattr("qa_search.generations.measure", measured_and_lost)
+    monkeypatch.setattr("qa_search.index.folder.measure", measured_and_lost)
     with pytest.raises(IndexDamagedError, match=r"posts\.sqlite is not what was written"):
         build(pages, index, rebuild=True)
     assert IndexFolder(index).names() == ["g000002", "g000001"]
@@ -499,7 +499,7 @@ _SHORT_OF_FILES = """
 import os, resource, sys
 import filelock, lxml.etree
 from qa_search import SearchIndex, build_index
-from qa_search.archives import readers
+from qa_search.archives.read import readers
 from qa_search.errors import QASearchError
 from tests.helpers import WordsEmbedder
 room, source, index, spare = int(sys.argv[1]), *sys.argv[2:]

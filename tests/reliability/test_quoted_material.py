@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from qa_search import SearchIndex, build_index
-from qa_search.text import without_unseen
+from qa_search.util.text import without_unseen
 from tests.helpers import WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
 
 pytest.importorskip("mcp", reason="the protocol's SDK is not installed")
 
-from qa_search.mcp_server import create_server
-from tests.test_mcp import FACT, blocks, call, text_of
+from qa_search.interfaces.mcp_server import create_server
+from tests.interfaces.test_mcp import FACT, blocks, call, text_of
 
 MARK = "INJECTED"
 PIECES = (

@@ -19,10 +19,10 @@ from typing import Any
 
 import pytest
 
-import qa_search.generations
+import qa_search.index.folder
 from qa_search import SearchIndex, build_index
 from qa_search.errors import IndexFolderError, IndexLockedError
-from qa_search.stores.base import FolderStores, open_folder
+from qa_search.index.stores.folder_stores import FolderStores, open_folder
 from tests.helpers import ROOT, WordsEmbedder, page, write_pages
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import answers
@@ -130,7 +130,7 @@ def test_a_reader_that_is_slow_to_open_gets_a_later_generation(
             build_index(to_build.pop(0), index, model=WordsEmbedder())
         return open_folder(*args)
 
-    monkeypatch.setattr(qa_search.generations, "open_folder", slow)
+    monkeypatch.setattr(qa_search.index.folder, "open_folder", slow)
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         found = answers(opened)
     assert not to_build

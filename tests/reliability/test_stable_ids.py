@@ -17,12 +17,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from qa_search import SearchIndex, build_index, tuning
+from qa_search import SearchIndex, build_index
+from qa_search.embedders.passages import Splitter
 from qa_search.errors import NoPostsError
-from qa_search.generations import IndexFolder
-from qa_search.passages import Splitter
-from qa_search.ranking.fusion import DEFAULT_WEIGHTS
-from qa_search.stores.posts import content_hash, passage_key, told_apart
+from qa_search.evaluation import tuning
+from qa_search.index.folder import IndexFolder
+from qa_search.index.stores.posts import content_hash, passage_key, told_apart
+from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.types import FIELDS, Passage, Post
 from tests.helpers import WordsEmbedder, page, write_jsonl
 from tests.reliability.conftest import Campaign

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.cli import cli
 from qa_search.errors import IndexDamagedError, IndexLockedError, IndexNotFoundError
-from qa_search.files import write_block_sums
-from qa_search.generations import IndexFolder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.integrity import write_block_sums
+from qa_search.interfaces.cli import cli
 from tests.helpers import WordsEmbedder, seal, write_pages
 
 COMPLAINTS = ("my knee3 hurts", "week7 and nothing helps")
@@ -39,7 +39,7 @@ def files_of(index: Path) -> list[Path]:
 
 def test_blocks_are_checked_as_they_are_read(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is too large to be read when it is opened gives no byte that is not what was written."""
-    monkeypatch.setattr("qa_search.generations.CHECKED_WHOLE_BYTES", 0)
+    monkeypatch.setattr("qa_search.index.folder.CHECKED_WHOLE_BYTES", 0)
     whole, path = answers(index), index / "generations" / "g000002" / "posts.sqlite"
     data, outcomes = path.read_bytes(), set()
     for at in range(100, len(data), 4096):

@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from qa_search.errors import QASearchError
-from qa_search.generations import MANIFEST, MANIFEST_HASH
-from qa_search.owned import ENCODERS, GENERATIONS, POINTER
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH
+from qa_search.index.owned import ENCODERS, GENERATIONS, POINTER
 
 LIMIT_SECONDS = 20  # of computing: a machine may be busy
 _PATIENCE = 600  # seconds until a process that waits for something counts as hanging
@@ -68,7 +68,7 @@ class Trials:
     def run(self, function: Callable[..., Any], *args: Any, file_bytes: int = 0) -> Outcome:
         """Try a function of a module; it may take 200 MB, and twice what the file in question has."""
         if self._process is None:
-            self._start()
+            self.start_partial()
         self._connection.send((function, args))
         if not self._connection.poll(_PATIENCE):
             self._stop()
@@ -94,7 +94,7 @@ class Trials:
         """Return what native libraries wrote to standard error."""
         return Path(self._log.name).read_text(encoding="utf-8", errors="replace")
 
-    def _start(self) -> None:
+    def start_partial(self) -> None:
         context = get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._log.name), daemon=True)

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from qa_search import SearchIndex
-from qa_search.cli import cli
+from qa_search.interfaces.cli import cli
 from tests.helpers import WordsEmbedder
 
 if __name__ == "__main__":

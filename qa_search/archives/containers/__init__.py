@@ -1,0 +1,1 @@
+"""Folders, .gz, .zip and .7z -> the files in them."""

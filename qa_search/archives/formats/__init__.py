@@ -1,0 +1,1 @@
+"""One file -> posts: one module for each format."""

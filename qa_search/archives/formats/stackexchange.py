@@ -1,0 +1,289 @@
+"""Stack Exchange data dumps: Posts.xml, one row per question or answer.
+
+Source: https://meta.stackexchange.com/questions/2677 (the dump's schema).
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TextIO
+from xml.parsers import expat
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, require_scratch, short_date, utf8_length
+from qa_search.archives.encodings import declared_encoding, open_text
+from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.records import join_answers, split_tags
+from qa_search.errors import ArchiveError
+from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import clean_text
+
+_ROOT = re.compile(r"\s*+(?:<\?xml[^<>]*\?>\s*+)?(?><!--.*?-->\s*+)*+<(?:!DOCTYPE\s+)?([A-Za-z]\w*)[\s/>]", re.DOTALL)
+_ENCODING = re.compile(r"\s*<\?xml[^<>]*\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_OTHER_TABLES = frozenset(("badges", "comments", "posthistory", "postlinks", "tags", "users", "votes"))
+_SITE = re.compile(
+    r"(?:[a-z0-9-]++\.)*(?:stackexchange\.com|stackoverflow\.com|serverfault\.com|superuser\.com|askubuntu\.com"
+    r"|mathoverflow\.net|stackapps\.com)"
+)
+_QUESTION, _ANSWER = "1", "2"
+_CHUNK_CHARACTERS = 1 << 19
+# No dump has more; deeper elements and ever new names would fill the parser's memory.
+_MOST_DEPTH = 16
+_MOST_NAMES = 1000
+# What XML forbids, as itself or as a reference: a dump that has it is read all the same.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?!xA;|xD;|x9;)(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
+# What is counted of an answer besides its text.
+_ANSWER_CHARACTERS = 64
+_Row = tuple[int, dict[str, str]]  # line number, attributes
+
+
+class StackExchangeReader:
+    """Reads Posts.xml: a post per question, with its answers, the accepted and the highest-voted first.
+
+    Rows are kept in a scratch database on disk until the end of the file, because an answer may stand
+    anywhere after its question: memory does not grow with the dump, disk does.
+    """
+
+    name = "Stack Exchange dump"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """XML whose root is <posts>, or one of the dump's other tables."""
+        return _root(file) in {"posts", *_OTHER_TABLES}
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        """Yield the questions in order of their ids; the dump's other tables hold no posts."""
+        if _root(file) in _OTHER_TABLES:
+            return
+        try:
+            yield from self._read(file, options)
+        except sqlite3.Error as error:
+            raise file.damaged(f"its rows cannot be sorted in {tempfile.gettempdir()} ({error})") from error
+
+    def _read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        with (
+            tempfile.TemporaryDirectory(prefix="qa-search-") as scratch,
+            closing(sqlite3.connect(Path(scratch, "rows"))) as rows,
+        ):
+            damage = None
+            try:
+                yield from _store_rows(file, rows, Path(scratch), options)
+            except (ArchiveError, EOFError, OSError, zlib.error) as error:
+                damage = error
+            site = _SITE.search(file.location.lower())
+            yield from _join(file, rows, f"https://{site[0]}" if site else None, options)
+            if damage is not None:
+                raise damage
+
+
+def _root(file: ArchiveFile) -> str | None:
+    match = _ROOT.match((file.head_text or "").lstrip("\ufeff"))
+    return match[1].lower() if match else None
+
+
+def _open(file: ArchiveFile) -> TextIO:
+    """Open the dump in the encoding that it declares, or else in the one that it has."""
+    declared = _ENCODING.match(file.head_text or "")
+    encoding = declared_encoding(declared[1]) if declared else None
+    return file.open_text() if encoding is None else open_text(file.open(), encoding)
+
+
+def _store_rows(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions) -> Iterator[SetAside]:
+    rows.executescript(
+        """
+        PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+        CREATE TABLE question (id INTEGER PRIMARY KEY, title, body, tags, date, author, score, accepted);
+        CREATE TABLE answer (id INTEGER PRIMARY KEY, question INTEGER, body, date, author, score);
+        """
+    )
+    for item in _rows(file, scratch, options):
+        if isinstance(item, SetAside):
+            yield item
+            continue
+        line, row = item
+        kind = row.get("PostTypeId")
+        if kind not in (_QUESTION, _ANSWER):
+            continue  # tag wikis, moderator nominations and the like
+        author = row.get("OwnerDisplayName") or row.get("OwnerUserId")
+        score = _integer(row.get("Score"))
+        number, parent = _integer(row.get("Id")), _integer(row.get("ParentId"))
+        if number is None or (kind == _ANSWER and parent is None):
+            yield file.set_aside(f"line {line}", "a row without a usable Id" if number is None else "no ParentId")
+            continue
+        body, date = row.get("Body", ""), row.get("CreationDate")
+        if kind == _QUESTION:
+            values = (number, row.get("Title", ""), body, row.get("Tags", ""), date, author, score,
+                      _integer(row.get("AcceptedAnswerId")))  # fmt: skip
+            stored = rows.execute("INSERT OR IGNORE INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        else:
+            answer = (number, parent, body, date, author, score)
+            stored = rows.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?)", answer)
+        if not stored.rowcount:
+            yield file.set_aside(f"line {line}", f"another row has its Id, {number}")
+    rows.commit()
+
+
+def _rows(file: ArchiveFile, scratch: Path, options: ReadOptions) -> Iterator[_Row | SetAside]:
+    """Parse the dump piece by piece.
+
+    Raises:
+        DamagedArchiveError: where the XML breaks off or is no dump's, or the scratch disk is full.
+    """
+    found: list[_Row] = []
+    names: dict[str, str] = {}
+    parser = expat.ParserCreate(intern=names)
+    parser.buffer_text = True
+    depth = passed_over = 0  # elements that are open, lines that the parser has not seen
+
+    def damaged(reason: str) -> ArchiveError:
+        return file.damaged(reason, f"line {parser.CurrentLineNumber + passed_over}")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _MOST_DEPTH:
+            raise damaged("XML nested deeper than any dump")
+        if tag == "row":
+            found.append((parser.CurrentLineNumber + passed_over, attributes))
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def refuse_declarations(*_: object) -> None:
+        raise damaged("the XML declares a document type or entities, which no dump does")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = refuse_declarations
+    with _open(file) as stream:
+        for piece in chain(_pieces(stream, options.limits.record_bytes), [""]):
+            if isinstance(piece, int):
+                place = f"line {parser.CurrentLineNumber + passed_over}"
+                passed_over += piece
+                yield file.set_aside(place, file.record_over_limit(options).reason)
+                continue
+            require_scratch(file, scratch, options, len(piece))
+            try:
+                parser.Parse(_REFERENCE.sub(_valid, _FORBIDDEN.sub("\ufffd", piece)), not piece)
+            except ArchiveError:
+                yield from found
+                raise
+            except expat.ExpatError as error:
+                yield from found
+                place = f"line {error.lineno + passed_over}, column {error.offset + 1}"
+                raise file.damaged(f"broken XML ({expat.ErrorString(error.code)})", place) from error
+            yield from found
+            found.clear()
+            if len(names) > _MOST_NAMES:
+                raise damaged("more different names of elements and attributes than any dump has")
+
+
+def _pieces(stream: TextIO, limit: int) -> Iterator[str | int]:
+    """Cut the text before tags; for a tag that is longer than the limit, yield how many lines it has."""
+    held: list[str] = []
+    size = lines = 0
+    while chunk := stream.read(min(_CHUNK_CHARACTERS, limit)):
+        first = chunk.find("<")
+        head = chunk if first < 0 else chunk[:first]  # the end of a tag that began before, or its middle
+        held.append(head)
+        size += utf8_length(head)
+        lines += head.count("\n")
+        if size > limit:
+            held.clear()
+        if first < 0:
+            continue
+        yield from _tag(held, size, lines, limit)
+        last = chunk.rfind("<")
+        if last > first:
+            yield chunk[first:last]
+        held, size, lines = [chunk[last:]], utf8_length(chunk[last:]), chunk.count("\n", last)
+    yield from _tag(held, size, lines, limit)
+
+
+def _tag(held: list[str], size: int, lines: int, limit: int) -> Iterator[str | int]:
+    text = "".join(held)
+    attributes = text.count('="') + text.count("='") if size > _CHUNK_CHARACTERS else 0
+    if size > limit or attributes > _MOST_NAMES:
+        yield lines
+    elif text:
+        yield text
+
+
+def _valid(reference: re.Match[str]) -> str:
+    """Return a character reference as it is, or U+FFFD for one to what is no character."""
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    valid = number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number < 0xFFFE or 0xFFFF < number < 0x110000
+    return reference[0] if valid else "\ufffd"
+
+
+def _join(
+    file: ArchiveFile, rows: sqlite3.Connection, site: str | None, options: ReadOptions
+) -> Iterator[Post | SetAside]:
+    rows.execute("CREATE INDEX answer_question ON answer (question)")
+    size = "SELECT coalesce(sum(length(body) + ?), 0) FROM answer WHERE question = ?"
+    for question in rows.execute("SELECT * FROM question ORDER BY id"):
+        characters = rows.execute(size, (_ANSWER_CHARACTERS, question[0])).fetchone()[0]
+        if characters > options.limits.record_bytes:
+            yield file.set_aside(f"Id {question[0]}", post_too_long(options))
+            continue
+        found = rows.execute("SELECT * FROM answer WHERE question = ? ORDER BY id", question[:1])
+        yield _post(file, question, found.fetchall(), site, options)
+    orphans = rows.execute(
+        "SELECT id, question FROM answer WHERE question NOT IN (SELECT id FROM question) ORDER BY id"
+    )
+    for number, parent in orphans:
+        yield file.set_aside(f"Id {number}", f"an answer to question {parent}, which the dump lacks")
+
+
+def _post(
+    file: ArchiveFile,
+    question: tuple[object, ...],
+    answers: list[tuple[object, ...]],
+    site: str | None,
+    options: ReadOptions,
+) -> Post | SetAside:
+    number, title, body, tags, date, author, score, accepted = question
+    found = []
+    most = options.limits.post_characters
+    try:
+        for answer, _, text, answered, by, votes in answers:
+            part = AnswerPart(
+                0,
+                0,
+                id=str(answer),
+                score=votes if isinstance(votes, int) else None,
+                accepted=answer == accepted,
+                author=None if by is None else clean_text(str(by)),
+                date=None if answered is None else short_date(str(answered)),
+            )
+            found.append((clean_text(html_to_text(str(text), most)), part))
+        asked = clean_text(html_to_text(str(body), most))
+    except TextTooLongError:
+        return file.set_aside(f"Id {number}", post_too_long(options))
+    except ValueError as error:
+        return file.set_aside(f"Id {number}", str(error))
+    answer_text, parts = join_answers(found)
+    return Post(
+        source=file.source,
+        source_id=str(number),
+        title=clean_text(" ".join(str(title).split())),
+        question=asked,
+        answer=answer_text,
+        date=None if date is None else short_date(str(date)),
+        url=f"{site}/q/{number}" if site else None,
+        tags=split_tags(str(tags)),
+        author=None if author is None else clean_text(str(author)),
+        score=score if isinstance(score, int) else None,
+        answers=parts,
+    )
+
+
+def _integer(value: str | None) -> int | None:
+    return int(value) if value and re.fullmatch(r"-?\d{1,18}", value, re.ASCII) else None

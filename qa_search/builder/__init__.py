@@ -1,0 +1,1 @@
+"""Archives and embedders -> a new generation of an index."""

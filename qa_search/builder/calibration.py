@@ -1,0 +1,193 @@
+"""Learns from an archive alone: by complaints whose answer is known, or is known to be missing.
+
+A post's own question, cut to the length of a complaint, is asked twice: once with its post left in, which then counts
+by its answer only, and once with the post and those closest to it taken out. Questions about everyday matters
+(elsewhere.txt) have no answer in the archive either. In an archive of answers without questions, two sentences of an
+answer are asked, with the rest of it left in.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+
+from qa_search.embedders.load import Embedder, Vectors
+from qa_search.embedders.queries import Complaint, embed_whole_queries, read_complaints
+from qa_search.search.confidence import Confidence, closeness, fit
+from qa_search.search.fusion import Fusion, weighted
+from qa_search.search.highlight import covered_share
+from qa_search.search.retrieval import Ranked, Retriever
+from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal
+from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import terms_of
+
+# Fewer known complaints say too little: the default is kept.
+MIN_COMPLAINTS = 50
+_COMPLAINTS = 200
+_WORDS = (8, 20, 40, 80)  # complaints are asked in about these lengths
+_HOLES = (3, 10, 30)  # posts taken out besides a complaint's own; at most a tenth of the archive
+_MIN_SENTENCES = 4
+_SEED = 0
+_DEPTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A complaint made from a post: its text, the post's number, and what is left of a cut answer (else None)."""
+
+    text: str
+    post: int
+    rest: str | None
+
+
+def known_complaints(retriever: Retriever, count: int = _COMPLAINTS) -> list[Known]:
+    """Make complaints from posts chosen at random, always the same ones: their questions, else parts of answers."""
+    generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
+    posts = list(range(retriever.words.count))
+    generator.shuffle(posts)
+    questions: list[Known] = []
+    answers: list[Known] = []
+    for number in posts[: 5 * count]:
+        post = retriever.posts.entry(number)
+        sentences = split_sentences(post.answer)
+        if len(post.question.split()) >= min(_WORDS) and post.answer:
+            questions.append(Known(_beginning(post.question, generator.choice(_WORDS)), number, None))
+        elif len(sentences) >= _MIN_SENTENCES:
+            at = generator.randrange(len(sentences) - 1)
+            start, end = sentences[at][0], sentences[at + 1][1]
+            answers.append(Known(post.answer[start:end], number, f"{post.answer[:start]}\n{post.answer[end:]}"))
+        if len(questions) >= count:
+            break
+    return questions if len(questions) >= MIN_COMPLAINTS else answers[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Candidates as a complaint would meet them.
+
+    ``posts`` are their numbers, ``values`` their signals, ``own`` the row of the post that answers (None if it is not
+    among them), ``texts`` the texts of posts of which a part is hidden.
+    """
+
+    posts: Sequence[int]
+    values: Mapping[str, Values]
+    own: int | None
+    texts: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """Complaints made from an archive's own posts: each with its post left in, and with it taken out."""
+
+    complaints: list[Complaint]
+    left_in: list[View]
+    taken_out: list[View]
+
+
+def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]) -> SelfTest | None:
+    """Ask an archive complaints made from its own posts; None if it has too few to make them from."""
+    known = known_complaints(retriever)
+    if len(known) < MIN_COMPLAINTS:
+        return None
+    generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
+    posts = [retriever.posts.entry(item.post) for item in known]
+    mean_length = float(np.mean([len(terms_of(post.text)) for post in posts]))
+    complaints = read_complaints(embedder, [item.text for item in known])
+    rests = iter(embed_whole_queries(embedder, [item.rest for item in known if item.rest is not None]))
+    done = SelfTest([], [], [])
+    for item, post, complaint, ranked in zip(
+        known, posts, complaints, retriever.rank(complaints, _DEPTH, weights), strict=True
+    ):
+        rest = None if item.rest is None else next(rests)
+        hole = min(generator.choice(_HOLES), retriever.words.count // 10)
+        rows = np.flatnonzero(ranked.candidates.posts == item.post)
+        if not len(rows):
+            continue
+        text = post.answer if item.rest is None else item.rest
+        words = retriever.words.bm25(complaint.terms, text, mean_length)
+        best = ranked.best_words
+        done.complaints.append(complaint)
+        done.left_in.append(_left_in(complaint, ranked, int(rows[0]), text, rest, words / max(words, best, 1e-9)))
+        done.taken_out.append(_taken_out(ranked, int(rows[0]), hole))
+    return done
+
+
+def calibrate(
+    retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]
+) -> tuple[Confidence, dict[str, int]] | None:
+    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
+    asked = self_test(retriever, embedder, weights)
+    if asked is None:
+        return None
+    elsewhere = read_complaints(embedder, questions_from_elsewhere())
+    fuse = weighted(weights)
+    signs = [
+        _signs(retriever, complaint, view, fuse)
+        for views in (asked.left_in, asked.taken_out)
+        for complaint, view in zip(asked.complaints, views, strict=True)
+    ]
+    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, weights), strict=True):
+        view = View(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
+        signs.append(_signs(retriever, complaint, view, fuse))
+    answered = np.arange(len(signs)) < len(asked.left_in)
+    return fit(np.asarray(signs), answered), {"complaints": len(asked.complaints), "from_elsewhere": len(elsewhere)}
+
+
+def questions_from_elsewhere() -> list[str]:
+    """Return questions about everyday matters, which next to no archive of one subject answers."""
+    return resources.files("qa_search.builder").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
+
+
+def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion) -> tuple[float, float, float]:
+    if not len(view.posts):
+        return 0.0, 0.0, 0.0
+    first = view.posts[int(np.argmax(fuse(view.values)))]
+    text = view.texts.get(first)
+    if text is None:
+        text = retriever.posts.entry(first).text
+    return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
+
+
+def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float) -> View:
+    """See a post by its answer alone, or by what is left of it (``rest``); ``words`` is then its lexical signal."""
+    candidates = ranked.candidates
+    if rest is None:
+        own = candidates.passages_of(row)
+        vectors = candidates.vectors[own][[field == "answer" for field in candidates.fields[own]]]
+    else:
+        vectors = rest[None]
+    one = slice(row, row + 1)
+    alone = Candidates(
+        candidates.posts[one], np.zeros(1, np.int64), np.arange(len(vectors)), ["answer"] * len(vectors), vectors
+    )
+    seen = {
+        **side_signals(alone, vectors @ complaint.vector),
+        "whole": whole_signal(alone, complaint.vector),
+        "parts": parts_signal(alone, complaint.parts),
+        "lexical": np.full(1, words, np.float32),
+    }
+    values = {name: column.copy() for name, column in ranked.signals.values.items()}
+    for name, column in values.items():
+        column[row] = seen[name][0]
+    return View(candidates.posts.tolist(), values, row, {int(candidates.posts[row]): text})
+
+
+def _taken_out(ranked: Ranked, row: int, hole: int) -> View:
+    """See the candidates without a post and the ``hole`` posts that are closest to it."""
+    wholes = ranked.candidates.wholes
+    kept = np.sort(np.argsort(-(wholes @ wholes[row]), kind="stable")[hole + 1 :])
+    values = {name: column[kept] for name, column in ranked.signals.values.items()}
+    return View(ranked.candidates.posts[kept].tolist(), values, None, {})
+
+
+def _beginning(text: str, words: int) -> str:
+    """Return the first sentences of a text, up to about so many words."""
+    end = len(text)
+    for _, end in split_sentences(text):
+        if len(text[:end].split()) >= words:
+            break
+    return text[:end]

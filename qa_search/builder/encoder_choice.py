@@ -1,0 +1,236 @@
+"""A model and some passages -> the encoder of a build: found in the index folder, or exported and checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from qa_search.embedders.load import Embedder, ModelId, Vectors
+from qa_search.embedders.locate import LocatedModel, hash_model
+from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
+from qa_search.errors import IndexDamagedError, ModelError
+from qa_search.index.encoders import (
+    Encoder,
+    encoder_record,
+    move_into_place,
+    start_partial,
+    whole_settings,
+    write_settings,
+)
+from qa_search.index.integrity import measure
+from qa_search.index.owned import ENCODER_NAMES, remove_own
+
+if TYPE_CHECKING:
+    from qa_search.embedders.onnx_export import Precision
+    from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
+
+
+Device = Literal["auto", "cpu", "cuda"]
+PrecisionChoice = Literal["auto", "int8", "fp32", "bf16"]
+
+
+class PairedEmbedder:
+    """Passages by one embedder, questions by another that agrees with it: a GPU builds, any machine searches."""
+
+    def __init__(self, passages: Embedder, queries: Embedder) -> None:
+        self._passages = passages
+        self._queries = queries
+        self.model_id = queries.model_id
+        self.dimension = queries.dimension
+        self.passage_limit = queries.passage_limit
+        self.query_limit = queries.query_limit
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Count each text's tokens."""
+        return self._queries.count_tokens(texts)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed passages: (n, dimension)."""
+        return self._passages.embed_passages(texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Embed questions: (n, dimension)."""
+        return self._queries.embed_queries(texts)
+
+
+class EncoderChooser:
+    """Finds or makes the encoder of a build.
+
+    Nothing slow happens when the index folder has the encoder already; else the model is loaded by torch, and
+    exported once there are passages to check the export on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: LocatedModel,
+        *,
+        device: Device = "auto",
+        precision: PrecisionChoice = "auto",
+        afresh: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._located = model
+        self._id = ModelId(model.name, hash_model(model.folder), model.location)
+        self._afresh = afresh
+        self._original: SentenceTransformerEmbedder | None = None
+        self._opened: dict[str, Encoder] = {}
+        self._cuda = _has_cuda(device)
+        self._precision = precision
+        self._wanted: tuple[Precision, ...] = ("int8", "fp32") if precision == "auto" else ("fp32",)
+        if precision == "int8":
+            self._wanted = ("int8",)
+        if self._cuda or precision == "bf16":
+            self._wanted = ("fp32",)  # for questions: as close to the original as can be
+
+    @property
+    def tokenizer(self) -> Embedder:
+        """An embedder whose tokenizer and limits hold for the one that will be chosen."""
+        found = self._found()
+        return found.embedder if found is not None else self._load_original()
+
+    def choose(self, sample: Callable[[int], list[str]]) -> Encoder:
+        """Return the encoder to embed with; ``sample`` gives some passages of the archive to check an export on."""
+        found = self._found()
+        if found is not None and not self._by_torch():
+            return found
+        from qa_search.embedders.onnx_export import CHECKED_PASSAGES
+
+        passages = sample(CHECKED_PASSAGES)
+        reasons = []
+        for precision in self._wanted:
+            made = self._open(precision) or self._export(precision, passages)
+            if isinstance(made, Encoder):
+                return self._accelerated(made, passages) if self._by_torch() else made
+            reasons.append(f"{precision}: {made}")
+        return self._original_encoder("; ".join(reasons))
+
+    def _found(self) -> Encoder | None:
+        """Return the encoder that an earlier build left, unless a better one was not tried yet."""
+        if self._afresh:
+            return None
+        for precision in self._wanted:
+            found = self._open(precision)
+            if isinstance(found, Encoder):
+                return found
+            if found is None:
+                return None
+        return None
+
+    def _open(self, precision: Precision) -> Encoder | str | None:
+        """Return a kept encoder, why it was found unusable, or None if there is none that is whole."""
+        if self._afresh:
+            return None
+        name = self._name(precision)
+        if name in self._opened:
+            return self._opened[name]
+        for folder in sorted(self._folder.glob(f"{name}-*")):
+            try:
+                settings = whole_settings(folder)
+                if "unusable" in settings:
+                    return str(settings["unusable"])
+                found = self._opened[name] = Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
+            except (OSError, ValueError, KeyError, IndexDamagedError):
+                continue  # half written or damaged: it is made again
+            return found
+        return None
+
+    def _export(self, precision: Precision, passages: list[str]) -> Encoder | str:
+        """Export and check; return the encoder, or why it cannot be used."""
+        from qa_search.embedders.onnx_export import AGREEMENT_LIMITS, export_encoder, measure_agreement
+
+        name = self._name(precision)
+        partial = start_partial(self._folder, name)
+        original = self._load_original()
+        try:
+            export_encoder(original, partial, precision)
+            agreement = measure_agreement(original, OnnxEmbedder(partial), passages)
+        except (ModelError, IndexDamagedError) as error:
+            return self._keep_unusable(partial, name, f"cannot be exported ({error})")
+        if not agreement.within(precision):
+            mean, least = AGREEMENT_LIMITS[precision]
+            return self._keep_unusable(
+                partial,
+                name,
+                f"agrees too little with the original: cosine {agreement.mean} on average, {agreement.min} at worst, "
+                f"where {mean} and {least} are needed",
+            )
+        settings = json.loads((partial / SETTINGS_FILE).read_bytes())
+        settings["agreement"] = asdict(agreement)
+        settings["files"] = {
+            path.name: measure(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
+        }
+        write_settings(partial, settings)
+        folder = move_into_place(partial, name)
+        return Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
+
+    def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
+        """Leave a note, so that the next build does not try again."""
+        remove_own(partial, ENCODER_NAMES)
+        partial.mkdir(exist_ok=True)
+        write_settings(partial, {"unusable": reason})
+        move_into_place(partial, name)
+        return reason
+
+    def _accelerated(self, exported: Encoder, passages: list[str]) -> Encoder:
+        """Embed passages by torch on the GPU or in bfloat16, questions by the export, if both agree."""
+        from qa_search.embedders.onnx_export import AGREEMENT_LIMITS, measure_agreement
+        from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
+
+        kind = "bf16" if self._precision == "bf16" else "fp32"
+        device = "cuda" if self._cuda else "cpu"
+        fast = SentenceTransformerEmbedder(self._located, device=device, bfloat16=kind == "bf16")
+        paired = PairedEmbedder(fast, exported.embedder)
+        agreement = measure_agreement(self._load_original(), paired, passages)
+        mean, least = AGREEMENT_LIMITS["int8" if kind == "bf16" else "fp32"]
+        if agreement.mean < mean or agreement.min < least:
+            return exported
+        record = {
+            **exported.record,
+            "passages": {"by": "torch", "device": device, "precision": kind, "agreement": asdict(agreement)},
+        }
+        return Encoder(paired, f"{exported.vectors_id}-{device}-{kind}", record)
+
+    def _original_encoder(self, reason: str) -> Encoder:
+        record = {"kind": "original", "why": reason}
+        return Encoder(self._load_original(), f"original-{self._id.sha256[:16]}", record)
+
+    def _load_original(self) -> SentenceTransformerEmbedder:
+        if self._original is None:
+            from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
+
+            self._original = SentenceTransformerEmbedder(self._located)
+        return self._original
+
+    def _by_torch(self) -> bool:
+        return self._cuda or self._precision == "bf16"
+
+    def _name(self, precision: str) -> str:
+        # The name and the place of a model are no part of what its vectors depend on.
+        digest = hashlib.sha256(f"{RECIPE} {precision} {self._id.sha256}".encode()).hexdigest()
+        return f"{precision}-{digest[:16]}"
+
+
+def given_encoder(embedder: Embedder) -> Encoder:
+    """Wrap an embedder that the caller brought along."""
+    return Encoder(embedder, f"given-{embedder.model_id.sha256[:16]}", {"kind": "given"})
+
+
+def _has_cuda(device: Device) -> bool:
+    """Tell whether to embed on a GPU; torch is asked only where there might be one.
+
+    Raises:
+        ModelError: if a GPU was asked for and torch finds none.
+    """
+    if device == "cpu" or (device == "auto" and not Path("/dev/nvidia0").exists()):
+        return False
+    import torch
+
+    available = bool(torch.cuda.is_available())
+    if device == "cuda" and not available:
+        raise ModelError("--device cuda: torch finds no CUDA GPU on this machine. Use --device cpu or auto.")
+    return available

@@ -1,0 +1,306 @@
+"""Write a generation: posts, words, vectors, and what is measured and learnt of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qa_search.builder.calibration import calibrate
+from qa_search.builder.ray_cluster import RayCluster
+from qa_search.builder.reuse import Previous, Vectors
+from qa_search.embedders.passages import SPLITTER_RULES, Splitter
+from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
+from qa_search.index.encoders import Encoder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
+from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
+from qa_search.index.stores.folder_stores import open_folder, require_counts
+from qa_search.index.stores.inverted import InvertedStore
+from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, tune
+from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
+from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
+from qa_search.index.stores.vectors import VectorWriter
+from qa_search.search.confidence import DEFAULT_CONFIDENCE
+from qa_search.search.fusion import DEFAULT_WEIGHTS
+from qa_search.search.retrieval import Retriever
+from qa_search.types import Post, SetAside
+
+_EMBED_BLOCK = 1024
+# How much of an archive may change before confidence is learnt from it again.
+_RELEARN_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is.
+
+    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
+    (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
+    """
+
+    stage: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """A generation that was published."""
+
+    generation: Generation
+    model: str
+    embedded: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many posts, duplicates, passages, and so on, as in the manifest."""
+        return dict(self.generation.manifest["counts"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationWriter:
+    """Writes and publishes generations of one index folder.
+
+    ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
+    archives; ``afresh`` leaves out what a killed build computed. The rest is as for `build_index`.
+    """
+
+    folder: IndexFolder
+    sources: str
+    splitter: Splitter
+    choose: Callable[[Callable[[int], list[str]]], Encoder]
+    cluster: RayCluster | None
+    keep_unanswered: bool
+    strict: bool
+    afresh: bool
+    memory: int
+    recall: float
+    report: Callable[[Progress], None]
+
+    def write(self, posts: Iterable[Post | SetAside], previous: Previous | None) -> Written:
+        """Write what a search needs, open it as a search will, and publish it.
+
+        Raises:
+            ArchiveError: if a source cannot be read, or there is nothing to index.
+            IndexDamagedError: if ``previous`` is damaged where it is reused, or what was written is not what is there.
+            IndexFolderError: if the folder cannot be written to, or no vector index keeps to ``memory`` and ``recall``.
+        """
+        partial = self.folder.start_generation()
+        try:
+            manifest, vectors, encoder = self._write_stores(partial, posts, previous)
+            self._complete(partial, manifest, vectors, encoder, previous)
+            generation = self.folder.publish(partial, manifest)
+        except BaseException:
+            self.folder.abandon(partial)
+            raise
+        vectors.discard_journal()
+        return Written(generation, encoder.embedder.model_id.name, vectors.embedded)
+
+    def _write_stores(
+        self, partial: Path, posts: Iterable[Post | SetAside], previous: Previous | None
+    ) -> tuple[dict[str, Any], Vectors, Encoder]:
+        settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
+        writer = PostWriter(partial)
+        try:
+            self._store_posts(writer, posts, previous.posts if previous and previous.splitter == settings else None)
+            _require_posts(writer, self.sources)
+            lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
+            _write_words(writer, partial, previous, lexical)
+            encoder = self.choose(writer.sample_texts)
+            worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
+            with Vectors(self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh) as vectors:
+                vector_index = self._write_vectors(partial, writer, vectors, encoder)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        counts = {
+            "posts": writer.posts,
+            "duplicates": writer.entries - writer.posts,
+            "passages": writer.passages,
+            "set_aside": writer.set_aside_count,
+            "unanswered": writer.unanswered,
+        }
+        return {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}, vectors, encoder
+
+    def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
+        """Store every post once, with its passages: those of the index before, if it has the same post."""
+        for done, post in enumerate(posts, start=1):
+            if isinstance(post, SetAside):
+                if self.strict:
+                    raise SetAsideError(f"{post}. Mend it, or build without --strict to set it aside.")
+                writer.add_set_aside(post)
+            elif not post.answer and not self.keep_unanswered:
+                writer.add_unanswered(post)
+            else:
+                content = content_hash(post)
+                number = writer.add(post, content)
+                if number is not None:
+                    known = old.passages_of_content(content) if old is not None else []
+                    writer.add_passages(number, known or _keyed_passages(self.splitter, post))
+            self.report(Progress("reading", done, None))
+
+    def _write_vectors(self, partial: Path, writer: PostWriter, vectors: Vectors, encoder: Encoder) -> dict[str, Any]:
+        dimension = encoder.embedder.dimension
+        kind = choose_kind(writer.passages, dimension, self.memory)
+        report = self.report
+        if self.cluster is not None:
+            _embed_on(self.cluster, writer, vectors, encoder, self.folder.home / ENCODERS, report)
+            report = _unreported  # all that is left is to write them
+        if kind == "flat":
+            _write_shards(writer, VectorWriter(partial, dimension), vectors, report)
+            return {"kind": kind}
+        return _write_rows(writer, InvertedWriter(partial, dimension, kind, vectors.rows), vectors, report)
+
+    def _complete(
+        self, partial: Path, manifest: dict[str, Any], vectors: Vectors, encoder: Encoder, previous: Previous | None
+    ) -> None:
+        """Add to the manifest what is measured and learnt of what was written."""
+        if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
+            manifest["ranking"] = previous.ranking
+        self.report(Progress("learning", 0, None))
+        # What was written is opened as a search will open it: a file that is short is found before it answers.
+        files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
+        stores = open_folder(partial, {**manifest, "files": files})
+        with closing(Retriever(partial, manifest, stores)) as retriever:
+            require_counts(partial, stores, manifest["counts"])
+            if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
+                self.report(Progress("measuring", 0, None))
+                manifest["vector_index"] = retriever.vectors.record = tune(retriever.vectors, self.recall)
+            manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
+
+
+def _require_posts(writer: PostWriter, sources: str) -> None:
+    if writer.passages:
+        return
+    if writer.unanswered:
+        raise NoPostsError(
+            f"{sources}: {writer.unanswered} questions, none of them answered. "
+            "Build with --keep-unanswered to index them all the same."
+        )
+    first = writer.first_set_aside()
+    why = f" ({writer.set_aside_count} set aside, the first: {first})" if first else ""
+    raise NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
+
+
+def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
+    for passage in splitter.passages(post):
+        yield passage, passage_key(getattr(post, passage.field)[passage.start : passage.end])
+
+
+def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, lexical: Mapping[str, Any]) -> None:
+    """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
+    if previous is not None and previous.lexical == lexical:
+        names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
+        try:
+            previous.generation.copy_files(names, partial)
+            return
+        except IndexDamagedError:
+            remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
+            # ... and written anew instead
+    words = LexicalWriter(partial)
+    for number, text in writer.texts():
+        words.add(number, text)
+    words.close()
+
+
+def _embed_on(
+    cluster: RayCluster,
+    writer: PostWriter,
+    vectors: Vectors,
+    encoder: Encoder,
+    encoders: Path,
+    report: Callable[[Progress], None],
+) -> None:
+    """Have a cluster embed what has no vector yet; each block of vectors is kept as it arrives."""
+    done = 0
+    report(Progress("embedding", done, writer.passages))
+
+    def unknown() -> Iterator[list[tuple[bytes, str]]]:
+        nonlocal done
+        for block in writer.passage_texts(_EMBED_BLOCK):
+            found = vectors.unknown(block)
+            done += len(block) - len(found)
+            yield found
+
+    for keys, made in cluster.embed(encoder, encoders, unknown()):
+        vectors.keep(keys, made)
+        done += len(keys)
+        report(Progress("embedding", done, writer.passages))
+    if done < writer.passages:  # some came twice on the way
+        report(Progress("embedding", writer.passages, writer.passages))
+
+
+def _unreported(_: Progress) -> None:
+    """Report nothing."""
+
+
+def _write_shards(
+    writer: PostWriter, shards: VectorWriter, vectors: Vectors, report: Callable[[Progress], None]
+) -> None:
+    done = 0
+    report(Progress("embedding", done, writer.passages))
+    for block in writer.passage_texts(_EMBED_BLOCK):
+        shards.add(vectors.of(block))
+        done += len(block)
+        report(Progress("embedding", done, writer.passages))
+    shards.close()
+
+
+def _write_rows(
+    writer: PostWriter, rows: InvertedWriter, vectors: Vectors, report: Callable[[Progress], None]
+) -> dict[str, Any]:
+    done = 0
+    for block in writer.passage_texts(_EMBED_BLOCK):
+        report(Progress("embedding", done, writer.passages))
+        known = vectors.rows_of(block)
+        rows.add(known, vectors.of([passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]))
+        done += len(block)
+    report(Progress("embedding", done, writer.passages))
+    report(Progress("arranging", 0, None))
+    return rows.close()
+
+
+def _confidence(
+    retriever: Retriever, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
+) -> dict[str, Any]:
+    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
+    if previous is not None and previous.vectors_id == encoder.vectors_id:
+        changed = (
+            previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])
+        )
+        if previous.confidence["learnt"] and changed <= _RELEARN_SHARE * previous.vectors.count:
+            return {**previous.confidence, "changed": changed}
+    found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
+    if found is None:
+        return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
+    confidence, sizes = found
+    return {"learnt": True, **confidence.to_manifest(), **sizes, "changed": 0}
+
+
+def _manifest(
+    encoder: Encoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
+) -> dict[str, Any]:
+    model = encoder.embedder.model_id
+    return {
+        "built_by": f"qa-search {version('qa-search')}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "location": model.location,
+            "dimension": encoder.embedder.dimension,
+            "passage_limit": encoder.embedder.passage_limit,
+        },
+        "encoder": encoder.record,
+        "vectors": encoder.vectors_id,
+        "splitter": dict(settings),
+        "lexical": dict(lexical),
+        "ranking": {"weights": dict(DEFAULT_WEIGHTS), "tuned": False},
+        "counts": dict(counts),
+    }

@@ -1,0 +1,140 @@
+"""What a build need not compute again: posts and vectors of the index before, and of a build that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from qa_search.builder.journal import VectorJournal
+from qa_search.embedders.base import Vectors as Array
+from qa_search.embedders.base import checked_vectors
+from qa_search.errors import IndexDamagedError, IndexFormatError, IndexNotFoundError
+from qa_search.index.encoders import Encoder
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
+from qa_search.index.manifest import find_flaw
+from qa_search.index.owned import WORK, WORK_NAMES, remove_own
+from qa_search.index.stores.inverted import InvertedStore, open_vectors
+from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.vectors import Ids
+
+
+class Previous:
+    """The generation that answers now."""
+
+    def __init__(self, generation: Generation) -> None:
+        folder, manifest = generation.folder, generation.manifest
+        self.generation = generation
+        self.splitter = manifest["splitter"]
+        self.lexical = manifest["lexical"]
+        self.vectors_id = manifest["vectors"]
+        self.confidence = manifest["confidence"]
+        self.ranking = manifest["ranking"]
+        self.posts = PostStore(folder)
+        self.vectors = open_vectors(folder, manifest)
+
+    @classmethod
+    def open(cls, folder: IndexFolder) -> Self | None:
+        """Open it; None if there is none, or it is damaged or of another format: then everything is computed.
+
+        Raises:
+            IndexUnreadableError: if it cannot be read now: what it holds would be computed for nothing.
+        """
+        try:
+            generation = folder.current()
+            return None if find_flaw(generation.manifest) else cls(generation)
+        except (IndexNotFoundError, IndexDamagedError, IndexFormatError):
+            return None
+
+
+class Vectors:
+    """Gives each passage its vector: from the index before, from a killed build's journal, or from the model."""
+
+    def __init__(
+        self, index: Path, encoder: Encoder, previous: Previous | None, *, journal: bool, afresh: bool = False
+    ) -> None:
+        """Open what can be reused; ``journal`` says whether new vectors are worth keeping in case of a kill."""
+        self.embedded = 0
+        self._embedder = encoder.embedder
+        usable = previous is not None and previous.vectors_id == encoder.vectors_id
+        self._previous = previous if usable else None
+        self._work = index / WORK
+        if afresh:
+            self.discard_journal()
+        path = self._work / f"{encoder.vectors_id}.sqlite"
+        wanted = journal or path.exists()
+        self._journal = VectorJournal(path, self._embedder.dimension) if wanted else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._journal is not None:
+            self._journal.close()
+
+    def of(self, block: Sequence[tuple[bytes, str]]) -> Array:
+        """Return the vectors of passages given by key and text: (n, dimension)."""
+        vectors = np.empty((len(block), self._embedder.dimension), np.float32)
+        rows: dict[bytes, list[int]] = {}
+        for row, (key, _) in enumerate(block):
+            rows.setdefault(key, []).append(row)
+        for key, vector in self._known(list(rows)).items():
+            vectors[rows.pop(key)] = vector
+        if rows:
+            texts = [block[numbers[0]][1] for numbers in rows.values()]
+            made = checked_vectors(self._embedder.embed_passages(texts), len(texts), self._embedder)
+            self.keep(list(rows), made)
+            for numbers, vector in zip(rows.values(), made, strict=True):
+                vectors[numbers] = vector
+        return vectors
+
+    @property
+    def rows(self) -> tuple[Generation, InvertedStore] | None:
+        """What a large index can be continued from; None if there is nothing."""
+        if self._previous is None or not isinstance(self._previous.vectors, InvertedStore):
+            return None
+        return self._previous.generation, self._previous.vectors
+
+    def rows_of(self, block: Sequence[tuple[bytes, str]]) -> Ids:
+        """Return the rows that passages have in the large index before, -1 for those that it does not have: (n,)."""
+        found = np.full(len(block), -1, np.int64)
+        if self._previous is not None and isinstance(self._previous.vectors, InvertedStore):
+            numbers = self._previous.posts.numbers_of_keys([key for key, _ in block])
+            rows = self._previous.vectors.rows_of(np.fromiter(numbers.values(), np.int64, len(numbers)))
+            row_of = dict(zip(numbers, rows.tolist(), strict=True))
+            found[:] = [row_of.get(key, -1) for key, _ in block]
+        return found
+
+    def unknown(self, block: Sequence[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
+        """Return those passages of a block, each once, that only the model can give a vector."""
+        passages = dict(block)
+        known = self._known(list(passages))
+        return [(key, text) for key, text in passages.items() if key not in known]
+
+    def keep(self, keys: Sequence[bytes], made: Array) -> None:
+        """Count vectors that the model made, and keep them in case of a kill."""
+        self.embedded += len(made)
+        if self._journal is not None:
+            self._journal.add(keys, made)
+
+    def discard_journal(self) -> None:
+        """Remove what killed builds left: what they computed is published now, or not wanted."""
+        with suppress(OSError):
+            remove_own(self._work, WORK_NAMES)
+
+    def _known(self, keys: list[bytes]) -> dict[bytes, Array]:
+        found: dict[bytes, Array] = {}
+        if self._previous is not None:
+            numbers = self._previous.posts.numbers_of_keys(keys)
+            stored = self._previous.vectors.reconstruct(np.fromiter(numbers.values(), np.int64, len(numbers)))
+            found.update(zip(numbers, stored, strict=True))
+        if self._journal is not None:
+            found.update(self._journal.find([key for key in keys if key not in found]))
+        return found

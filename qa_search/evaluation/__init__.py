@@ -1,0 +1,1 @@
+"""A judged set and an index -> measures, and weights learnt from them."""

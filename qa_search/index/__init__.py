@@ -1,0 +1,1 @@
+"""An index on disk or in a database: posts, words and vectors, opened for reading."""

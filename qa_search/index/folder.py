@@ -1,0 +1,556 @@
+"""The index folder: immutable generations and one pointer file that is replaced atomically.
+
+::
+
+    index/
+        qa-search-index.txt     the mark that the folder is ours, see owned.py
+        CURRENT                 the generation that answers: its name, and the SHA-256 of its manifest
+        build.lock              held while a build writes; build.holder says by whom
+        encoders/               exported models, see encoders.py
+        generations/
+            g000001/            one generation: manifest.json and the files that it lists
+            g000002.partial/    one being written; of no meaning to readers
+
+Order of a publication: the files are flushed to disk, then the manifest, all is read back as a reader would, then the
+folder gets its name, then the pointer is replaced. A build that dies before the last step leaves the old generation
+answering. What is cleared away afterwards is removed by name, file by file: other files in the folder stay.
+
+The folder's path is resolved once for each opening and each build, so that links in it may be exchanged meanwhile.
+
+The pointer vouches for the manifest, the manifest for every file: opening compares all of them with what was written.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import reprlib
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from qa_search.errors import (
+    IndexDamagedError,
+    IndexFolderError,
+    IndexFormatError,
+    IndexLockedError,
+    IndexNotFoundError,
+    IndexOccupiedError,
+    IndexUnreadableError,
+    IndexWriteError,
+)
+from qa_search.index.generation import MANIFEST, MANIFEST_HASH, Generation
+from qa_search.index.integrity import BLOCKS_SUFFIX, HeldFiles, Watch, flush, flush_tree, measure, write_new
+from qa_search.index.manifest import is_file_list, is_plain_name
+from qa_search.index.owned import (
+    ENCODERS,
+    GENERATION_NAMES,
+    GENERATIONS,
+    MARK,
+    MARK_TEXT,
+    PARTIAL,
+    POINTER,
+    WORK,
+    find_foreign,
+    holds_own,
+    is_generation_name,
+    remove_own,
+)
+from qa_search.util.files import open_file, raise_if_withheld, read_file
+from qa_search.util.text import visible
+
+FORMAT_VERSION = 5
+READABLE_VERSIONS = (3, 4, 5)
+# Its files have SHA-256 only, and nothing vouches for its manifest.
+UNHASHED_VERSION = 3
+LOCK = "build.lock"
+HOLDER = "build.holder"
+# Files that have block sums are read whole when they are opened up to this much altogether.
+CHECKED_WHOLE_BYTES = 256 << 20
+_WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
+_ATTEMPTS = 10
+_SMALL_BYTES = 1 << 12
+# Somebody's may claim to be of terabytes; ours take some hundred bytes for each file of an index.
+_MOST_MANIFEST_BYTES = 32 << 20
+# Names of more digits are not read.
+_MOST_GENERATIONS = 10**15
+
+T = TypeVar("T")
+
+
+class IndexFolder:
+    """Reads and publishes the generations of one index folder.
+
+    ``path`` is what messages call it; ``home`` is the folder that it led to when it was opened, or a build began.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Take the path; nothing is opened yet.
+
+        Raises:
+            IndexFolderError: if the path, or what it leads to, has a name that is not UTF-8.
+        """
+        self.path = Path(path)
+        self.home = self._resolved()
+
+    def state(self) -> tuple[int, int, str, str]:
+        """Return what differs whenever another generation, or another folder, answers.
+
+        These are the folder's device and number there, the generation's name and its manifest's SHA-256.
+
+        Raises:
+            IndexNotFoundError: if there is no index.
+            IndexDamagedError: if the pointer is not what was written.
+            IndexUnreadableError: if it cannot be read now.
+        """
+        self.home = self._resolved()
+        name, sha256 = self.pointer()
+        try:
+            status = self.home.stat()
+        except OSError as error:
+            raise self._cannot_read(error, self.home) from error
+        return status.st_dev, status.st_ino, name, sha256
+
+    def current(self) -> Generation:
+        """Return the generation that answers.
+
+        Raises:
+            IndexNotFoundError: if there is none.
+            IndexDamagedError: if its files are not what was written.
+            IndexUnreadableError: if they cannot be read now.
+            IndexFormatError: if its format is not one that this version reads.
+        """
+        return self.open_current(lambda generation: generation)
+
+    def open_current(self, use: Callable[[Generation], T]) -> T:
+        """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
+
+        Raises:
+            IndexFolderError: as `current`, and whatever ``use`` raises.
+        """
+        for _ in range(_ATTEMPTS):
+            state = self.state()
+            try:
+                return use(self._open(*state[2:]))
+            except IndexDamagedError:
+                # Two builds may have replaced the pointer and cleared the generation away meanwhile.
+                if state == self.state():
+                    raise
+        raise IndexDamagedError.told(self.path, f"{self.path / POINTER} changes faster than the index can be opened")
+
+    def pointer(self) -> tuple[str, str]:
+        """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
+
+        Raises:
+            IndexNotFoundError: if there is none.
+            IndexDamagedError: if the pointer is not what was written.
+            IndexUnreadableError: if it cannot be read now.
+        """
+        pointer = self._pointer_or_none()
+        if pointer is None:
+            lost = ""
+            if self.names():
+                lost = f" ({self.path / POINTER} is missing; to let a generation answer: qa-search verify --fall-back)"
+            raise IndexNotFoundError(
+                f"{self.path}: no index in this folder{lost}. "
+                f"Build one with: qa-search build SOURCE --index {self.path}"
+            )
+        name, _, sha256 = pointer.partition(" ")
+        if not is_plain_name(name) or name.startswith(".") or not _number(name):
+            raise IndexDamagedError.told(self.path, f"{self.path / POINTER} names no generation")
+        return name, sha256
+
+    def close(self) -> None:
+        """Close nothing: a folder holds nothing open."""
+
+    def names(self) -> list[str]:
+        """Return the names of all generations that were finished, the latest first.
+
+        Raises:
+            IndexUnreadableError: if their folder cannot be read now.
+        """
+        found = [name for name in self._entries() if _number(name)]
+        return sorted(filter(self._is_generation, found), key=_number, reverse=True)
+
+    def inspect(self, name: str) -> Generation:
+        """Open a generation whether it answers or not, as far as its own files vouch for it.
+
+        Raises:
+            IndexDamagedError: if its files are not what was written.
+            IndexFormatError: if its format is not one that this version reads.
+        """
+        return self._open(name, None)
+
+    def point_to(self, name: str) -> None:
+        """Let another whole generation answer.
+
+        Raises:
+            IndexDamagedError: if that one is damaged.
+        """
+        self.inspect(name)
+        self._point(name, _sha256(self.home / GENERATIONS / name / MANIFEST))
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the folder for a build.
+
+        Raises:
+            IndexLockedError: if another build holds it.
+            IndexOccupiedError: if the folder holds something else and no index.
+            IndexWriteError: if the folder cannot be written to.
+        """
+        import filelock  # here, because searching needs no lock
+
+        self.home = self._resolved()
+        lock = filelock.FileLock(self.home / LOCK)
+        with self._write_errors():
+            self._claim()
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                raise IndexLockedError(
+                    f"{self.path}: another build is writing to this index{self._holder()}. Wait for it, or build into "
+                    "another folder with --index. Searches go on meanwhile."
+                ) from None
+        try:
+            with self._write_errors():
+                self._note_holder()
+                yield
+        finally:
+            with suppress(OSError):
+                (self.home / HOLDER).unlink(missing_ok=True)
+            lock.release()
+
+    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+        """Open the files of the exported encoder that a manifest names, to be read when they are needed.
+
+        Raises:
+            IndexDamagedError: if one is missing or is no file.
+            IndexUnreadableError: if one cannot be read now.
+        """
+        folder = self.home / ENCODERS / str(record["folder"])
+        try:
+            return HeldFiles(folder, record["files"])
+        except OSError as error:
+            raise IndexDamagedError.told(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
+
+    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+        """Compare every byte of an encoder with what was written.
+
+        Raises:
+            IndexDamagedError: if a file is not what was written.
+        """
+        for name, expected in record["files"].items():
+            damage = held.damage(name, expected)
+            if damage:
+                raise IndexDamagedError.told(self.path, damage)
+
+    def start_generation(self) -> Path:
+        """Make the folder of a new generation; leftovers of builds that died are removed."""
+        generations = self.home / GENERATIONS
+        for name in self._entries():
+            if name.endswith(PARTIAL):
+                self.abandon(generations / name)
+        started = generations / f"g{self._free_number():06}{PARTIAL}"
+        started.mkdir()
+        return started
+
+    def publish(self, started: Path, manifest: Mapping[str, Any]) -> Generation:
+        """Make a finished generation the one that answers.
+
+        ``manifest`` is completed with the format version, the generation's name and each file's size and hashes. The
+        latest other generation that is whole is kept.
+
+        Raises:
+            IndexDamagedError: if what is read back is not what was written; nothing is published then.
+            IndexUnreadableError: if it cannot be read now, or the pointer cannot; nothing is published then.
+        """
+        replaced = self._pointer_to_replace()
+        flush_tree(started)
+        files = {
+            path.relative_to(started).as_posix(): measure(path) for path in sorted(started.rglob("*")) if path.is_file()
+        }
+        published = started.with_name(started.name.removesuffix(PARTIAL))
+        complete = {"format_version": FORMAT_VERSION, **manifest, "generation": published.name, "files": files}
+        text = json.dumps(complete, ensure_ascii=False, indent=2) + "\n"
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        for name, content in ((MANIFEST, text), (MANIFEST_HASH, f"{sha256}\n")):
+            (started / name).write_text(content, encoding="utf-8")
+            flush(started / name)
+        flush(started)
+        self._read_back(started, complete, text)
+        started.rename(published)
+        flush(published.parent)
+        self._point(published.name, sha256)
+        self._clear(published.name, replaced)
+        return Generation(published, complete)
+
+    def used_encoders(self) -> set[str]:
+        """Return the names of the encoders of all generations that are there and are not damaged.
+
+        Raises:
+            IndexUnreadableError: if that cannot be read now.
+        """
+        used = set()
+        for name in self.names():
+            with suppress(IndexDamagedError, IndexFormatError, AttributeError):
+                encoder = self.read_manifest(name).get("encoder", {}).get("folder")
+                used.update([encoder] if isinstance(encoder, str) else [])
+        return used
+
+    def abandon(self, started: Path) -> None:
+        """Remove what a failed build wrote; what cannot be removed now is left to the next build."""
+        with suppress(OSError):
+            remove_own(started, GENERATION_NAMES)
+
+    def _open(self, name: str, pointed: str | None) -> Generation:
+        """Open a generation and compare its files with its manifest, and that with its hashes."""
+        folder = self.home / GENERATIONS / name
+        manifest = self.read_manifest(name, pointed)
+        return Generation(folder, manifest, self._watched(folder, manifest["files"]))
+
+    def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
+        """Read all of a generation as it will be read, before it can answer or replace another."""
+        if read_file(started / MANIFEST) != text.encode():
+            raise IndexDamagedError.told(self.path, f"{started / MANIFEST} is not what was written")
+        self._watched(started, manifest["files"], whole=True)
+
+    def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> Watch:
+        """Open all files of a generation and compare them; ``whole`` reads those with sums of their blocks, too."""
+        watch = Watch()
+        by_blocks = 0
+        for file, record in files.items():
+            read = whole or f"{file}{BLOCKS_SUFFIX}" not in files
+            if not read:
+                by_blocks += record["bytes"]
+                read = by_blocks <= CHECKED_WHOLE_BYTES
+            try:
+                damage = watch.add(folder / file, record, read=read)
+            except FileNotFoundError:
+                damage = f"{folder / file} is missing"
+            except OSError as error:
+                damage = f"{folder / file} cannot be read ({error.strerror})"
+            if damage:
+                raise IndexDamagedError.told(self.path, damage)
+        return watch
+
+    def read_manifest(self, name: str, pointed: str | None = None) -> Mapping[str, Any]:
+        """Read a manifest and compare it with the hash beside it, and with the pointer's unless that is None.
+
+        Raises:
+            IndexDamagedError: if it is not what was written, or lists no files.
+            IndexUnreadableError: if it cannot be read now.
+            IndexFormatError: if its format is not one that this version reads.
+        """
+        path = self.home / GENERATIONS / name / MANIFEST
+        try:
+            data = read_file(path, _MOST_MANIFEST_BYTES)
+            recorded = _read_if_there(path.with_name(MANIFEST_HASH))
+            hashes = {text for text in (recorded, pointed) if text}
+            if hashes - {hashlib.sha256(data).hexdigest()}:
+                raise IndexDamagedError.told(self.path, f"{path} is not what was written (its SHA-256 is another)")
+            manifest: dict[str, Any] = json.loads(data)
+            version, files = manifest["format_version"], manifest["files"]
+            json.dumps(manifest, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
+        except FileNotFoundError as error:
+            raise IndexDamagedError.told(self.path, f"{path} is missing") from error
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise IndexDamagedError.told(self.path, f"{path} cannot be read ({error})") from error
+        if version not in READABLE_VERSIONS:
+            readable = " and ".join(map(str, READABLE_VERSIONS))
+            raise IndexFormatError(
+                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
+                f"{readable}. "
+                f"Build the index again: qa-search build --index {self.path}"
+            )
+        if version != UNHASHED_VERSION and (not recorded or pointed == ""):
+            missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
+            raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
+        if not is_file_list(files) or manifest.get("generation", name) != name:
+            raise IndexDamagedError.told(self.path, f"{path} is not the manifest of a generation of this name")
+        return manifest
+
+    def _resolved(self) -> Path:
+        """Follow every link in the path, as it is now."""
+        home = Path(os.path.realpath(self.path))
+        for path in (self.path, home):
+            try:
+                os.fspath(path).encode()
+            except UnicodeEncodeError as error:
+                raise IndexFolderError(
+                    f"{visible(str(path))}: the path of an index must be UTF-8, and this one is not. Name another "
+                    "folder with --index, or rename this one."
+                ) from error
+        return home
+
+    def _entries(self) -> list[str]:
+        """Return the names in the folder of the generations that are those of generations, finished or not."""
+        folder = self.home / GENERATIONS
+        try:
+            return [path.name for path in folder.iterdir() if is_generation_name(path.name)]
+        except OSError as error:
+            raise_if_withheld(error, folder)
+            return []
+
+    def _is_generation(self, name: str) -> bool:
+        """Tell whether a folder of such a name holds something of ours."""
+        folder = self.home / GENERATIONS / name
+        try:
+            return holds_own(folder, GENERATION_NAMES)
+        except OSError as error:
+            raise_if_withheld(error, folder)
+            return False
+
+    def _free_number(self) -> int:
+        """Return a number behind that of the generation that answers, that nothing in the folder has."""
+        taken = {_number(name.removesuffix(PARTIAL)) for name in self._entries()}
+        answers = _number((self._pointer_to_replace() or "").partition(" ")[0])
+        latest = answers or max(map(_number, self.names()), default=0)
+        behind, before = range(latest + 1, _MOST_GENERATIONS), range(1, latest + 1)
+        return next(number for number in chain(behind, before) if number not in taken)
+
+    def _claim(self) -> None:
+        """Make the folder, or make sure that it is an index or as good as empty; then mark it as ours.
+
+        Raises:
+            IndexOccupiedError: if it holds something else.
+            OSError: if it cannot be read or written to.
+        """
+        home = self.home
+        if not home.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            flush(home.parent)
+        foreign = find_foreign(home)
+        if foreign is not None:
+            raise IndexOccupiedError(
+                f"{self.path}: this folder is not empty, and holds no index (it has {visible(foreign)!r}). Nothing was "
+                "written to it. Name an empty or a new folder with --index."
+            )
+        for name in (GENERATIONS, ENCODERS, WORK):
+            if (home / name).is_symlink():
+                raise IndexOccupiedError(
+                    f"{self.path / name} is a link, and a build follows none inside of an index. Put the folder in its "
+                    "place; to keep the index elsewhere, make a link to all of it."
+                )
+        if not os.path.lexists(home / MARK):
+            write_new(home / MARK, MARK_TEXT)
+            flush(home / MARK)
+        if not (home / GENERATIONS).is_dir():
+            (home / GENERATIONS).mkdir(exist_ok=True)
+        flush(home)
+
+    def _cannot_read(self, error: OSError, path: Path) -> IndexDamagedError:
+        """Return the damage that an error means; if it means none, raise what it means."""
+        raise_if_withheld(error, path)
+        return IndexDamagedError.told(self.path, f"{path} cannot be read ({error.strerror})")
+
+    def _pointer_or_none(self) -> str | None:
+        try:
+            return _read_if_there(self.home / POINTER)
+        except OSError as error:
+            raise self._cannot_read(error, self.home / POINTER) from error
+
+    def _pointer_to_replace(self) -> str | None:
+        """Return what the pointer says; None if that is nothing. One that cannot be read now is not replaced."""
+        with suppress(IndexDamagedError):
+            return self._pointer_or_none()
+        return None
+
+    def _point(self, name: str, sha256: str) -> None:
+        replacement = self.home / f"{POINTER}.new"
+        write_new(replacement, f"{name} {sha256}\n")
+        flush(replacement)
+        replacement.replace(self.home / POINTER)
+        with suppress(OSError):  # it answers already; after a power cut the old pointer is as whole as this one
+            flush(self.home)
+
+    def _clear(self, published: str, replaced: str | None) -> None:
+        """Remove old generations but the last good one; one that cannot be removed now is left to the next build."""
+        # What cannot be read now may be the last good one: nothing is removed then.
+        with suppress(OSError, IndexUnreadableError):
+            kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
+            for name in self.names():
+                if name not in kept:
+                    self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        """Remove the files of a generation that its manifest lists or that are known by name."""
+        listed: Iterable[str] = ()
+        with suppress(IndexDamagedError, IndexFormatError):
+            listed = self.read_manifest(name)["files"]
+        with suppress(OSError):
+            remove_own(self.home / GENERATIONS / name, GENERATION_NAMES, listed)
+
+    def _last_good(self, published: str, replaced: str) -> str | None:
+        """Find what to fall back to: the one that answered before, if it is whole, else the latest that is.
+
+        Raises:
+            IndexUnreadableError: if one that might be it cannot be read now.
+        """
+        others = [name for name in self.names() if name != published]
+        for name in sorted(others, key=lambda name: name != replaced):
+            with suppress(IndexDamagedError, IndexFormatError):
+                return self.inspect(name).name
+        return None
+
+    def _note_holder(self) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        with suppress(OSError):
+            write_new(self.home / HOLDER, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
+
+    def _holder(self) -> str:
+        """Say who holds the lock, if that can be known."""
+        noted = ""
+        with suppress(OSError, IndexUnreadableError):
+            noted = (_read_if_there(self.home / HOLDER) or "")[:200].strip()
+        return f" ({noted})" if noted.isprintable() and noted else ""
+
+    @contextmanager
+    def _write_errors(self) -> Iterator[None]:
+        """Turn the system's errors into one that names the folder and says that nothing was lost."""
+        try:
+            yield
+        except (OSError, *_WRITE_ERRORS) as error:
+            raise IndexWriteError(
+                f"{self.path}: the index cannot be written ({_reason(error)}). "
+                "What was there before still answers. Make room or choose another folder with --index."
+            ) from error
+
+
+def _reason(error: OSError | apsw.Error) -> str:
+    if isinstance(error, OSError):
+        known = {
+            errno.ENOSPC: "no space left on the disk",
+            errno.EROFS: "the file system is read-only",
+            errno.EMFILE: "too many open files, see ulimit -n",
+        }
+        reason = known.get(error.errno or 0, error.strerror or str(error))
+        return f"{reason}: {error.filename}" if error.filename else reason
+    return "no space left on the disk" if "full" in str(error) else str(error)
+
+
+def _read_if_there(path: Path) -> str | None:
+    """Return a small file's text without blanks around it, None if there is no such file."""
+    try:
+        with os.fdopen(open_file(path), "rb") as stream:
+            return stream.read(_SMALL_BYTES).decode("utf-8", "replace").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(read_file(path)).hexdigest()
+
+
+def _number(name: str) -> int:
+    """Return the number of a generation from its name, 0 if it is no such name."""
+    digits = name[1:]
+    return int(digits) if name[:1] == "g" and digits.isascii() and digits.isdigit() and len(digits) < 16 else 0

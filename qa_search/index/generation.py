@@ -1,0 +1,101 @@
+"""One published generation of an index folder: its manifest and its files, checked and held open."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qa_search.errors import (
+    IndexDamagedError,
+    IndexForkedError,
+)
+from qa_search.index.base import Stores
+from qa_search.index.integrity import (
+    Watch,
+    find_damage,
+)
+from qa_search.index.stores.folder_stores import open_folder
+
+MANIFEST = "manifest.json"
+MANIFEST_HASH = "manifest.sha256"
+# The file system knows no links, or takes no more of them, or the file lies on another one.
+_NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One published generation: where it is, its manifest, and its files, checked and held open."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The generation's name."""
+        return self.folder.name
+
+    def open_stores(self) -> Stores:
+        """Open what a search needs.
+
+        Raises:
+            IndexDamagedError: if a file is missing or is not what was written.
+        """
+        return open_folder(self.folder, self.manifest)
+
+    def copy_files(self, names: Iterable[str], target: Path) -> None:
+        """Copy files of this generation into the folder of a new one.
+
+        Raises:
+            IndexDamagedError: if one is not what was written: damage must not be published anew under a good hash.
+        """
+        for name in names:
+            copied = target / name
+            copied.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.folder / name, copied)
+            damage = find_damage(copied, self.manifest["files"][name])
+            if damage:
+                raise self._damaged(damage, target, name)
+
+    def link_files(self, names: Iterable[str], target: Path) -> None:
+        """Put files of this generation into the folder of a new one without copying them, where the system can.
+
+        Raises:
+            IndexDamagedError: as `copy_files`.
+        """
+        for name in names:
+            try:
+                os.link(self.folder / name, target / name)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(self.folder / name, target / name)
+            damage = find_damage(target / name, self.manifest["files"][name])
+            if damage:
+                raise self._damaged(damage, target, name)
+
+    def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
+        told = damage.replace(str(target / name), str(self.folder / name))
+        return IndexDamagedError.told(self.folder.parent.parent, told)
+
+    def require_unchanged(self) -> None:
+        """Make sure that the open files are still what they were when they were checked.
+
+        Raises:
+            IndexDamagedError: if somebody wrote to one.
+            IndexForkedError: if this process was forked from the one that opened them.
+        """
+        if self.watch.forked:
+            raise IndexForkedError(
+                f"{self.folder.parent.parent}: this process was forked from the one that opened the index, and the "
+                "libraries below cannot be used on both sides of a fork. Start processes by spawn (multiprocessing."
+                "get_context('spawn')), or fork before any index is opened, and open it in each process."
+            )
+        changed = self.watch.changed()
+        if changed is not None:
+            raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")

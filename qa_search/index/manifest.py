@@ -1,0 +1,121 @@
+"""What a manifest must hold for a generation to be searched, told before anything relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qa_search.types import SIGNALS, SIGNS
+
+# A condition on a value and what to call it.
+Shape = Mapping[str, Any] | Callable[[object], bool]
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _limit(value: object) -> bool:
+    return value is None or _count(value)
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
+
+
+def _signal_weights(value: object) -> bool:
+    if not isinstance(value, Mapping) or not all(map(_number, value.values())):
+        return False
+    return set(value) <= set(SIGNALS) and min(value.values(), default=0) >= 0 < sum(value.values())
+
+
+def _sign_weights(value: object) -> bool:
+    return isinstance(value, list) and len(value) == len(SIGNS) and all(map(_number, value))
+
+
+def _encoder(value: object) -> bool:
+    """An exported encoder names its folder, which lies beside the generations, and its files."""
+    if not isinstance(value, Mapping) or value.get("kind") not in ("onnx", "original", "given"):
+        return False
+    if value["kind"] != "onnx":
+        return True
+    agreement: Shape = {"passages": _count, "mean": _number, "min": _number}
+    shape: Shape = {"folder": is_plain_name, "files": is_file_list, "precision": _text, "agreement": agreement}
+    return _flaw(value, shape, "") is None
+
+
+def _vector_index(value: object) -> bool:
+    """Indexes of older formats do not say; theirs is flat. That of a database is hnsw."""
+    if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq", "hnsw"):
+        return False
+    counted = ("lists", "probes", "covered", "trained")
+    return value["kind"] in ("flat", "hnsw") or all(_count(value.get(name)) and value[name] > 0 for name in counted)
+
+
+_SHAPE: Shape = {
+    "built_by": _text,
+    "created": _text,
+    "model": {"name": _text, "sha256": _text, "location": _text, "dimension": _count, "passage_limit": _limit},
+    "encoder": _encoder,
+    "vectors": _text,
+    "splitter": {"passage_tokens": _count, "rules": _count},
+    "lexical": {"rules": _count, "texts": _text},
+    "ranking": {"weights": _signal_weights, "tuned": _flag},
+    "confidence": {
+        "learnt": _flag,
+        "weights": _sign_weights,
+        "bias": _number,
+        "threshold": _number,
+        "changed": _count,
+    },
+    "counts": {"posts": _count, "duplicates": _count, "passages": _count, "set_aside": _count, "unanswered": _count},
+}
+
+
+def is_plain_name(value: object) -> bool:
+    """Tell whether a value is the name of something in a folder, not a way out of it."""
+    if not isinstance(value, str) or value in ("", ".", ".."):
+        return False
+    return value.isprintable() and not set(value) & set("/\\")
+
+
+def is_file_list(value: object) -> bool:
+    """Tell whether a value lists files below a folder, each with its size and hashes."""
+    return isinstance(value, Mapping) and all(
+        all(map(is_plain_name, name.split("/")))
+        and isinstance(record, Mapping)
+        and _count(record.get("bytes"))
+        and _text(record.get("sha256"))
+        and _text(record.get("xxh3", ""))
+        for name, record in value.items()
+    )
+
+
+def find_flaw(manifest: Mapping[str, Any]) -> str | None:
+    """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
+    if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
+        return "vector_index"
+    return _flaw(manifest, _SHAPE, "")
+
+
+def _flaw(value: object, shape: Shape, place: str) -> str | None:
+    if not isinstance(shape, Mapping):
+        return None if shape(value) else place
+    if not isinstance(value, Mapping):
+        return place
+    for name, inner in shape.items():
+        here = f"{place}.{name}" if place else name
+        if name not in value:
+            return here
+        flaw = _flaw(value[name], inner, here)
+        if flaw:
+            return flaw
+    return None

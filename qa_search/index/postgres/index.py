@@ -1,0 +1,296 @@
+"""An index in PostgreSQL, seen by those who search it: what `IndexFolder` is for a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qa_search.errors import (
+    IndexDamagedError,
+    IndexFormatError,
+    IndexNotFoundError,
+    StoreError,
+    StoreGoneError,
+)
+from qa_search.index.base import Stores
+from qa_search.index.folder import READABLE_VERSIONS
+from qa_search.index.integrity import HeldFiles, find_damage
+from qa_search.index.owned import ENCODER_NAMES, remove_own
+from qa_search.index.postgres.connections import Address, Connection, Connections, choose, require_server
+from qa_search.index.postgres.readers import (
+    EF_SEARCH,
+    PostgresOwners,
+    PostgresPosts,
+    PostgresVectors,
+    PostgresWords,
+)
+from qa_search.index.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, lock_number
+from qa_search.index.postgres.trust import require_plain
+
+_ATTEMPTS = 10
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = 0.1
+# How far the index of vectors looks for passages that pass filters, before all are compared.
+_MOST_SCANNED = 50_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StoredGeneration:
+    """One generation in a database: its manifest, and the connections that keep builds from taking it away."""
+
+    number: int
+    tables: str
+    manifest: Mapping[str, Any]
+    tokens: int
+    sharded: bool
+    connections: Connections
+
+    @property
+    def name(self) -> str:
+        """The generation's name."""
+        return generation_name(self.number)
+
+    @property
+    def folder(self) -> Path:
+        """What messages call the place of its tables."""
+        return Path(self.tables)
+
+    def require_unchanged(self) -> None:
+        """Make sure that this process may use the connections; the database itself looks after its tables.
+
+        Raises:
+            IndexForkedError: if this process was forked from the one that opened them.
+        """
+        self.connections.require_process()
+
+    def open_stores(self) -> Stores:
+        """Open what a search needs."""
+        counts = self.manifest["counts"]
+        return Stores(
+            PostgresPosts(self.connections, sharded=self.sharded),
+            PostgresVectors(
+                self.connections, self.manifest["model"]["dimension"], counts["passages"], sharded=self.sharded
+            ),
+            PostgresWords(self.connections, counts["posts"], self.tokens),
+            PostgresOwners(self.connections),
+        )
+
+
+class PostgresIndex:
+    """Reads the generations in one database, and writes nothing to it."""
+
+    def __init__(self, url: str) -> None:
+        """Take the address; nothing is opened yet.
+
+        Raises:
+            StoreError: if it is none.
+        """
+        self.address = Address(url)
+        self.path = str(self.address)
+        self._control = Connections(self.address, lambda connection: require_plain(connection, self.address))
+
+    def pointer(self) -> tuple[str, str]:
+        """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
+
+        Raises:
+            IndexNotFoundError: if there is none.
+            StoreError: if the database cannot be used.
+        """
+        number, sha256 = self._pointer()
+        return generation_name(number), sha256
+
+    def state(self) -> tuple[str, str]:
+        """Return what differs whenever another generation answers, in a database that was reset too.
+
+        A manifest names the schema of its tables, and such a name is never used twice. Raises as `pointer`.
+        """
+        return self.pointer()
+
+    def open_current(self, use: Callable[[StoredGeneration], T]) -> T:
+        """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
+
+        Raises:
+            IndexFolderError: if there is none, it is damaged or of another format, or the database cannot be used.
+        """
+        for _ in range(_ATTEMPTS):
+            pointer = self._pointer()
+            generation = None
+            try:
+                generation = self._open(*pointer)
+                return use(generation)
+            except BaseException as error:
+                if generation is not None:
+                    generation.connections.close()
+                if not isinstance(error, StoreGoneError) or self._pointer() == pointer:
+                    raise
+        raise StoreError(f"{self.path}: the index changes faster than it can be opened. Try again.")
+
+    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+        """Open the files of the exported encoder, fetched from the database unless they were before.
+
+        They lie in the user's cache under a name that their hashes give, and every byte of them is compared with what
+        was written.
+
+        Raises:
+            IndexDamagedError: if the database does not hold what was written.
+            StoreError: if the cache cannot be written to.
+        """
+        files: Mapping[str, Any] = record["files"]
+        folder = _cache() / f"{record['folder']}-{_files_id(files)}"
+        try:
+            if any(find_damage(folder / name, expected) for name, expected in files.items()):
+                self._fetch_encoder(folder, files)
+            return HeldFiles(folder, files)
+        except OSError as error:
+            raise StoreError(
+                f"{folder}: the model of the index cannot be kept there ({error.strerror}). Make room, or name another "
+                "folder in XDG_CACHE_HOME."
+            ) from error
+
+    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+        """Compare every byte of an encoder with what was written.
+
+        Raises:
+            IndexDamagedError: if a file is not what was written.
+        """
+        for name, expected in record["files"].items():
+            damage = held.damage(name, expected)
+            if damage:
+                raise IndexDamagedError(f"{damage}. Open the index again: it fetches the file anew.")
+
+    def close(self) -> None:
+        """Close the connections that belong to no generation."""
+        self._control.close()
+
+    def _pointer(self) -> tuple[int, str]:
+        query = f"SELECT g.number, g.sha256 FROM {HOME}.current c JOIN {HOME}.generation g ON g.number = c.number"  # noqa: S608
+        try:
+            rows = self._control.rows(query)
+        except StoreGoneError:
+            rows = []  # the database has none of our tables
+        if not rows:
+            raise IndexNotFoundError(
+                f"{self.path}: no index in this database. Build one with: qa-search build SOURCE --store URL"
+            )
+        return rows[0]
+
+    def _open(self, number: int, pointed: str) -> StoredGeneration:
+        ((store_format,),) = self._control.rows(f"SELECT format FROM {HOME}.store") or [(None,)]  # noqa: S608
+        if store_format != STORE_FORMAT:
+            raise IndexFormatError(
+                f"{self.path}: the database is laid out in format {store_format}, and this version of qa_search reads "
+                f"{STORE_FORMAT}. Build the index again, in a database of its own, or use the version that made it."
+            )
+        rows = self._control.rows(
+            "SELECT g.sha256, g.manifest, g.tokens, cardinality(g.shards), g.tables "  # noqa: S608 - fixed text
+            f"FROM {HOME}.generation g WHERE g.number = %s",
+            [number],
+        )
+        if not rows:
+            raise StoreGoneError(f"{self.path}: {generation_name(number)} was taken away by later builds.")
+        sha256, text, tokens, shards, tables = rows[0]
+        if not sha256 == pointed == hashlib.sha256(text.encode()).hexdigest():
+            raise IndexDamagedError(
+                f"{self.path}: the manifest of {generation_name(number)} is not what was written. Build it again."
+            )
+        manifest = json.loads(text)
+        if manifest["files"]["tables"].get("schema") != tables:
+            raise IndexDamagedError(
+                f"{self.path}: {generation_name(number)} names other tables than were written. Build it again."
+            )
+        if manifest.get("format_version") not in READABLE_VERSIONS:
+            raise IndexFormatError(
+                f"{self.path}: written in format {manifest.get('format_version')}, and this version of qa_search reads "
+                f"{' and '.join(map(str, READABLE_VERSIONS))}. Build the index again."
+            )
+        reading = _Reading(self.address, tables, sharded=bool(shards))
+        connections = Connections(self.address, reading)
+        connections.rows("SELECT 1")  # from now on no build takes the generation away
+        return StoredGeneration(number, tables, manifest, tokens, bool(shards), connections)
+
+    def _fetch_encoder(self, folder: Path, files: Mapping[str, Any]) -> None:
+        """Fetch an encoder's files into the cache: whole or not at all, whoever else does the same."""
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fetched = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder.parent))
+        try:
+            for name, expected in files.items():
+                with (fetched / name).open("wb") as stream:
+                    for part in range(expected["bytes"] + 1):
+                        query = f"SELECT data FROM {HOME}.encoder_file WHERE sha256 = %s AND part = %s"  # noqa: S608
+                        rows = self._control.rows(query, [expected["sha256"], part])
+                        if not rows:
+                            break
+                        stream.write(rows[0][0])
+                damage = find_damage(fetched / name, expected, thorough=True)
+                if damage:
+                    raise IndexDamagedError(f"{self.path}: the model in the database: {damage}. Build the index again.")
+            with suppress(OSError):  # damaged, or not there
+                remove_own(folder, ENCODER_NAMES, files)
+            with suppress(OSError):  # another process was quicker
+                fetched.rename(folder)
+        finally:
+            with suppress(OSError):
+                remove_own(fetched, ENCODER_NAMES, files)
+
+
+class _Reading:
+    """Prepares the connections of one generation: they look into its tables, and keep builds from dropping them."""
+
+    def __init__(self, address: Address, tables: str, *, sharded: bool) -> None:
+        self._address = address
+        self._tables = tables
+        self._sharded = sharded
+
+    def __call__(self, connection: Connection) -> None:
+        require_server(connection, self._address)
+        require_plain(connection, self._address, self._tables, sharded=self._sharded)
+        connection.schema = self._tables
+        settings = {
+            "hnsw.ef_search": str(EF_SEARCH),
+            "hnsw.iterative_scan": "strict_order",
+            "hnsw.max_scan_tuples": str(_MOST_SCANNED),
+            "jit": "off",
+        }
+        if self._sharded:
+            settings |= {"enable_partitionwise_join": "on", "enable_partitionwise_aggregate": "on"}
+        choose(connection, settings)
+        self._hold(connection)
+        query = f"SELECT 1 FROM {HOME}.generation WHERE tables = %s LIMIT 1"  # noqa: S608 - fixed text
+        if connection.execute(query, [self._tables]).fetchone() is None:
+            raise StoreGoneError(
+                f"{self._address}: the tables {self._tables} were taken away by later builds. "
+                "Open the index again, or refresh it."
+            )
+
+    def _hold(self, connection: Connection) -> None:
+        """Keep builds from dropping the tables, if nobody stands in the way.
+
+        A build that is dropping these very tables has the lock for a moment. Anybody else may have it for ever: then
+        this reader goes on without, and is told when its tables are gone.
+        """
+        query = "SELECT pg_try_advisory_lock_shared(%s, %s)"
+        for attempt in range(_LOCK_ATTEMPTS):
+            if connection.execute(query, [LOCK_CLASS, lock_number(self._tables)]).fetchone() == (True,):
+                return
+            if attempt + 1 < _LOCK_ATTEMPTS:
+                time.sleep(_LOCK_PAUSE)
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "qa-search" / "encoders"
+
+
+def _files_id(files: Mapping[str, Any]) -> str:
+    listed = json.dumps(sorted((name, record["sha256"]) for name, record in files.items()))
+    return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest()

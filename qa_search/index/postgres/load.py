@@ -1,0 +1,526 @@
+"""A generation of an index folder -> a database: loaded beside what answers, switched to in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from psycopg import sql
+
+from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
+from qa_search.index.filters import fold_tag
+from qa_search.index.integrity import HeldFiles
+from qa_search.index.postgres.connections import Address, Connection, choose, process_name, require_server
+from qa_search.index.postgres.schema import (
+    HOME,
+    HOME_TABLES,
+    LOCK_CLASS,
+    PASSAGE,
+    STORE_FORMAT,
+    VECTOR_BYTES,
+    Table,
+    create_statements,
+    generation_name,
+    generation_tables,
+    length_steps,
+    lock_number,
+    new_schema,
+    seen_on_shards,
+    shard_schema_of,
+    tag_key,
+)
+from qa_search.index.postgres.shards import (
+    declare_shards,
+    hang_foreign_tables,
+    open_shard,
+    shard_address,
+    shard_of_each,
+)
+from qa_search.index.postgres.trust import require_plain
+from qa_search.index.stores.folder_stores import FolderStores
+from qa_search.index.stores.lexical import LEXICAL_FOLDER
+from qa_search.util.terms import terms_of
+
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = 0.1
+# How long an old generation's tables may be in use by others before they are left to a later build.
+_DROP_WAIT = "2s"
+_TRANSACTION_TIMEOUT_SINCE = 170_000
+_PART_BYTES = 4 << 20
+_BLOCK = 4096
+_MAX_INDEX_MEMORY_MB = 1024
+_LENGTHS = np.asarray(length_steps(), np.int64)
+# Generations that stay: the one that answers and the one before, as in an index folder.
+_KEPT = 2
+
+Row = tuple[Any, ...]
+
+
+class PostgresWriter:
+    """Holds a database for one build, and loads what that has made."""
+
+    def __init__(self, url: str, shards: Sequence[str] = ()) -> None:
+        """Take the addresses; ``shards`` are those of the servers to spread posts over, none for those it has.
+
+        Raises:
+            StoreError: if one is none.
+        """
+        self.address = Address(url)
+        self._named_shards = [Address(shard) for shard in shards]
+        self._connection: Connection
+        self._holder: Connection
+        self._store = ""
+        self._extension = ""
+        self._servers: list[str] = []
+        self._addresses: list[Address] = []
+        self._shards: list[Connection] = []
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the database for a build.
+
+        Raises:
+            IndexLockedError: if another build holds it.
+            StoreError: if it, or a shard, cannot be used.
+        """
+        name = process_name("qa-search build")
+        with ExitStack() as stack:
+            connection = stack.enter_context(self.address.connect(name, probe=True))
+            self._connection = connection
+            with self.address.named():
+                if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+                    raise StoreError(f"{self.address}: this is a replica, which takes no builds. Name the primary.")
+                require_plain(connection, self.address, mine=True)
+                _make_home(connection)
+                # Once more: what this role lets others do by default holds for the new tables, too.
+                require_plain(connection, self.address, mine=True)
+                self._lock(stack.enter_context(self.address.connect(name, probe=True)))
+                self._extension = require_server(connection, self.address, create=True)
+                self._know_store(connection)
+            for server in self._servers:
+                shard = shard_address(connection, self.address, server)
+                opened = stack.enter_context(open_shard(shard, self._extension, name))
+                self._addresses.append(shard)
+                self._shards.append(opened)
+            yield
+
+    def load(
+        self,
+        manifest: Mapping[str, Any],
+        stores: FolderStores,
+        encoder: HeldFiles | None,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> str:
+        """Load a generation, let it answer, and take away those before it that nobody reads; return its name.
+
+        Args:
+            manifest: what the folder's manifest says.
+            stores: the folder's stores, open.
+            encoder: the files of the exported encoder, if there is one.
+            report: called now and then with how many posts are stored.
+
+        Raises:
+            StoreError: if that fails; what answered before goes on answering.
+        """
+        connection = self._connection
+        try:
+            number = self._next_number(connection)
+            self._clear_leftovers(connection)
+            same = self._same_tables(connection, manifest)
+            # On one server all is one transaction; shards end theirs first, and nobody looks there before the switch.
+            with connection.transaction():
+                if encoder is not None:
+                    _store_encoder(connection, encoder, manifest["encoder"]["files"])
+                tables, tokens, size = same or self._load(connection, number, manifest, stores, report)
+                self._holder.execute("SELECT 1")  # still ours alone
+                self._publish(connection, number, tables, manifest, tokens, size)
+            self._clear(connection)
+        except psycopg.Error as error:
+            # What broke is told by its own address.
+            lost = [shard for shard, opened in zip(self._addresses, self._shards, strict=True) if opened.closed]
+            told = (lost or [self.address])[0].told(error)
+            raise type(told)(f"{told} What answered before still answers.") from error
+        return generation_name(number)
+
+    def _lock(self, holder: Connection) -> None:
+        """Lock the table that only those can lock who may write to it; the lock ends with the holder's connection."""
+        endless = ["idle_in_transaction_session_timeout"]
+        endless += ["transaction_timeout"] if holder.info.server_version >= _TRANSACTION_TIMEOUT_SINCE else []
+        choose(holder, dict.fromkeys(endless, "0"))
+        for _ in range(_LOCK_ATTEMPTS):
+            holder.execute("BEGIN")
+            try:
+                holder.execute(f"LOCK TABLE {HOME}.writer IN EXCLUSIVE MODE NOWAIT")
+            except psycopg.errors.LockNotAvailable:
+                holder.execute("ROLLBACK")
+                time.sleep(_LOCK_PAUSE)  # a build that has just been killed: the server notices in a moment
+            else:
+                self._holder = holder
+                return
+        row = holder.execute(
+            "SELECT a.application_name, date_trunc('second', a.backend_start)::text FROM pg_catalog.pg_locks l "
+            "JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'relation' AND l.granted "
+            "AND l.relation = %s::regclass AND l.mode = 'ExclusiveLock'",
+            [f"{HOME}.writer"],
+        ).fetchone()
+        who = f" ({row[0]}, since {row[1]})" if row else ""
+        raise IndexLockedError(
+            f"{self.address}: another build is writing to this database{who}. Wait for it. Searches go on meanwhile."
+        )
+
+    def _know_store(self, connection: Connection) -> None:
+        row = connection.execute(f"SELECT format, id, shards FROM {HOME}.store").fetchone()  # noqa: S608 - fixed text
+        if row is not None and row[0] != STORE_FORMAT:
+            raise IndexFormatError(
+                f"{self.address}: the database is laid out in format {row[0]}, and this version of qa_search writes "
+                f"{STORE_FORMAT}. Use a database of its own."
+            )
+        self._store = secrets.token_hex(4) if row is None else row[1]
+        self._servers = [] if row is None else row[2]
+        if self._named_shards:
+            self._servers = declare_shards(connection, self.address, self._named_shards)
+        connection.execute(
+            f"INSERT INTO {HOME}.store (format, id, shards) VALUES (%s, %s, %s) "  # noqa: S608 - fixed text
+            "ON CONFLICT (one) DO UPDATE SET shards = EXCLUDED.shards",
+            [STORE_FORMAT, self._store, self._servers],
+        )
+
+    def _next_number(self, connection: Connection) -> int:
+        query = f"SELECT COALESCE(max(number), 0) + 1 FROM {HOME}.generation"  # noqa: S608 - fixed text
+        ((number,),) = connection.execute(query).fetchall()
+        return int(number)
+
+    def _load(
+        self,
+        connection: Connection,
+        number: int,
+        manifest: Mapping[str, Any],
+        stores: FolderStores,
+        report: Callable[[int], None],
+    ) -> tuple[str, int, int]:
+        """Load all tables; return their schema, how many words posts have, and how many bytes all takes."""
+        counts = manifest["counts"]
+        tables = generation_tables(manifest["model"]["dimension"], self._extension)
+        own = new_schema(number)
+        remote = shard_schema_of(self._store, own)
+        self._enter(connection, own)
+        _run(connection, create_statements(own, tables, self._extension, partitioned=bool(self._shards)))
+        spread = [table for table in tables if table.key]
+        shard_of: Sequence[int] | None = None
+        with ExitStack() as transactions:
+            for shard in self._shards:
+                transactions.enter_context(shard.transaction())
+                self._enter(shard, remote)
+                _run(shard, create_statements(remote, spread, self._extension, partitioned=False))
+            if self._shards:
+                seen = seen_on_shards(tables)
+                _run(connection, create_statements(own, seen, self._extension, partitioned=True))
+                hang_foreign_tables(connection, [*spread, *seen], self._servers, remote)
+                shard_of = shard_of_each(connection, counts["posts"], len(self._shards))
+            loading = _Loading(
+                connection, self._shards or [connection], shard_of, {table.name: table for table in tables}
+            )
+            tokens = loading.posts(stores, report)
+            loading.passages(stores)
+            loading.rest(stores)
+            size = 0
+            for target in self._shards or [connection]:
+                if self._shards:
+                    _make_vector_bytes(target)
+                _make_indices(target, spread, counts["passages"], manifest["model"]["dimension"])
+                size += _size(target, spread)
+        local = [table for table in tables if not table.key]
+        _make_indices(connection, local, 0, 0)
+        if self._shards:
+            for table in spread:
+                connection.execute(f"ANALYZE {own}.{table.name}")
+        self._require_counts(connection, counts)
+        return own, tokens, size + _size(connection, local)
+
+    def _enter(self, connection: Connection, schema: str) -> None:
+        """Make a schema, whose tables are meant from now on."""
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        connection.schema = schema
+        _keep_commits(connection)
+
+    def _require_counts(self, connection: Connection, counts: Mapping[str, int]) -> None:
+        """Count what is stored, through the tables that searches will ask.
+
+        Raises:
+            StoreError: if it is not what was written.
+        """
+        expected = {
+            "post": counts["posts"],
+            "entry": counts["posts"] + counts["duplicates"],
+            "passage": counts["passages"],
+            "set_aside": counts["set_aside"],
+            "unanswered": counts["unanswered"],
+        }
+        for table, count in expected.items():
+            ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - names above
+            if found != count:
+                raise StoreError(f"{self.address}: {found} rows in {table}, where {count} were written.")
+        query = "SELECT (SELECT count(*) FROM posting WHERE term = id) = holders FROM term WHERE id = 0"
+        if connection.execute(query).fetchone() == (False,):
+            raise StoreError(f"{self.address}: words are missing.")
+
+    def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[str, int, int] | None:
+        """Return the tables, tokens and bytes of the generation that answers, if it holds what is to be loaded."""
+        row = connection.execute(
+            f"SELECT g.tables, g.tokens, g.manifest FROM {HOME}.current c "  # noqa: S608 - fixed text
+            f"JOIN {HOME}.generation g ON g.number = c.number WHERE g.content = %s AND g.shards = %s",
+            [_content_id(manifest), self._servers],
+        ).fetchone()
+        if row is None:
+            return None
+        tables, tokens, before = row
+        try:
+            # A transaction of its own: those that it begins on shards would not see what is loaded there later.
+            with connection.transaction():
+                connection.schema = tables
+                self._require_counts(connection, manifest["counts"])
+        except (StoreError, psycopg.Error):
+            return None  # a shard may have lost its part
+        return tables, tokens, json.loads(before)["files"]["tables"]["bytes"]
+
+    def _publish(
+        self, connection: Connection, number: int, tables: str, manifest: Mapping[str, Any], tokens: int, size: int
+    ) -> None:
+        complete = {
+            **manifest,
+            "generation": generation_name(number),
+            "vector_index": {"kind": "hnsw"},
+            "files": {"tables": {"bytes": size, "schema": tables}},
+        }
+        text = json.dumps(complete, ensure_ascii=False)
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        _keep_commits(connection)
+        connection.execute(
+            f"INSERT INTO {HOME}.generation VALUES (%s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - fixed text
+            [number, tables, _content_id(manifest), sha256, text, tokens, self._servers],
+        )
+        connection.execute(
+            f"INSERT INTO {HOME}.current (number) VALUES (%s) "  # noqa: S608 - fixed text
+            "ON CONFLICT (one) DO UPDATE SET number = EXCLUDED.number",
+            [number],
+        )
+
+    def _clear_leftovers(self, connection: Connection) -> None:
+        """Drop what builds that died left: on one server nothing, on shards the tables of no generation."""
+        known = {tables for (tables,) in connection.execute(f"SELECT tables FROM {HOME}.generation")}  # noqa: S608
+        wanted = {shard_schema_of(self._store, tables) for tables in known}
+        beginning = shard_schema_of(self._store, "")
+        for shard in self._shards:
+            rows = shard.execute(
+                "SELECT nspname FROM pg_catalog.pg_namespace WHERE starts_with(nspname::text, %s)", [beginning]
+            ).fetchall()
+            for (schema,) in rows:
+                if schema not in wanted:
+                    _drop(shard, schema)
+
+    def _clear(self, connection: Connection) -> None:
+        """Take away generations that are older than the one before, and that nobody reads."""
+        rows = connection.execute(
+            f"SELECT number, tables FROM {HOME}.generation ORDER BY number DESC"  # noqa: S608 - fixed text
+        ).fetchall()
+        used = {tables for _, tables in rows[:_KEPT]}
+        for number, tables in rows[_KEPT:]:
+            # Whoever looks into the tables at this moment is not waited for: a later build takes them away.
+            with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+                if tables not in used:
+                    connection.execute("SELECT set_config('lock_timeout', %s, true)", [_DROP_WAIT])
+                    lock = connection.execute(
+                        "SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_CLASS, lock_number(tables)]
+                    )
+                    if lock.fetchone() != (True,):
+                        continue  # somebody reads it
+                    _drop(connection, tables)
+                connection.execute(f"DELETE FROM {HOME}.generation WHERE number = %s", [number])  # noqa: S608
+        self._clear_leftovers(connection)
+        kept = connection.execute(f"SELECT manifest FROM {HOME}.generation").fetchall()  # noqa: S608 - fixed text
+        models = {
+            record["sha256"] for (text,) in kept for record in json.loads(text)["encoder"].get("files", {}).values()
+        }
+        connection.execute(f"DELETE FROM {HOME}.encoder_file WHERE sha256 <> ALL(%s)", [sorted(models)])  # noqa: S608
+
+
+class _Loading:
+    """Copies the rows of a generation, each to its shard."""
+
+    def __init__(
+        self,
+        coordinator: Connection,
+        targets: Sequence[Connection],
+        shard_of: Sequence[int] | None,
+        tables: Mapping[str, Table],
+    ) -> None:
+        self._coordinator = coordinator
+        self._targets = targets
+        self._shard_of = shard_of
+        self._tables = tables
+
+    def posts(self, stores: FolderStores, report: Callable[[int], None]) -> int:
+        """Copy posts and their words; return how many words there are."""
+        terms: dict[str, int] = {}
+        holders: Counter[int] = Counter()
+        postings: list[Row] = []
+        tokens = done = 0
+
+        def rows() -> Iterator[Row]:
+            nonlocal tokens, done
+            for row in _each(stores.posts.table("post", _BLOCK)):
+                number, _, title, question, answer, _ = row
+                words = Counter(terms_of("\n".join((title, question, answer))))
+                length = words.total()
+                tokens += length
+                rounded = int(_LENGTHS[np.searchsorted(_LENGTHS, length, "right") - 1])
+                for term, count in words.items():
+                    known = terms.setdefault(term, len(terms))
+                    holders[known] += 1
+                    postings.append((known, number, count, rounded))
+                done += 1
+                if done % _BLOCK == 0:
+                    report(done)
+                yield row
+
+        self._copy("post", rows(), 0)
+        report(done)
+        self._copy("posting", postings, 1)
+        self._copy("term", ((term, number, holders[number]) for term, number in terms.items()))
+        return tokens
+
+    def passages(self, stores: FolderStores) -> None:
+        """Copy passages and their vectors."""
+        vectors = (vector for block in stores.vectors.blocks(_BLOCK) for vector in block)
+        rows = zip(_each(stores.posts.table("passage", _BLOCK)), vectors, strict=True)
+        self._copy("passage", ((*row, HalfVector(vector)) for row, vector in rows), 1)
+
+    def rest(self, stores: FolderStores) -> None:
+        """Copy the ids of posts, and what could not be read."""
+        owners: dict[int, int] = {}
+
+        def entries() -> Iterator[Row]:
+            for row in _each(stores.posts.table("entry", _BLOCK)):
+                owners[row[0]] = row[2]
+                folded = sorted({fold_tag(str(tag)) for tag in json.loads(row[7])})
+                yield (*row, folded, [tag_key(tag) for tag in folded])
+
+        self._copy("entry", entries(), 2)
+        titles = _each(stores.posts.table("page_title", _BLOCK))
+        self._copy("page_title", ((folded, entry, owners.get(entry)) for folded, entry in titles))
+        for name in ("unanswered", "set_aside", "page_link"):
+            self._copy(name, _each(stores.posts.table(name, _BLOCK)))
+
+    def _copy(self, name: str, rows: Iterable[Row], owner: int | None = None) -> None:
+        """Copy rows to a table; ``owner`` is the column of the post whose shard they go to."""
+        table = self._tables[name]
+        targets = [self._coordinator] if owner is None else self._targets
+        with ExitStack() as stack:
+            copies = []
+            for target in targets:
+                statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(target.schema, name))
+                copy = stack.enter_context(stack.enter_context(target.cursor()).copy(statement))
+                copy.set_types(table.types())
+                copies.append(copy)
+            if owner is None or self._shard_of is None:
+                for row in rows:
+                    copies[0].write_row(row)
+            else:
+                for row in rows:
+                    copies[self._shard_of[row[owner]]].write_row(row)
+
+
+def _each(blocks: Iterator[list[Row]]) -> Iterator[Row]:
+    for block in blocks:
+        yield from block
+
+
+def _run(connection: Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        connection.execute(statement)
+
+
+def _keep_commits(connection: Connection) -> None:
+    """Make sure that what is said to be stored outlives the server, whatever it does for others."""
+    connection.execute(
+        "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    )
+
+
+def _content_id(manifest: Mapping[str, Any]) -> str:
+    """Return a hash of what the tables hold: the files of posts and vectors (words follow from posts)."""
+    files = {
+        name: record["sha256"]
+        for name, record in manifest["files"].items()
+        if not name.startswith(f"{LEXICAL_FOLDER}/")
+    }
+    listed = json.dumps([sorted(files.items()), manifest["lexical"]["rules"]])
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _make_home(connection: Connection) -> None:
+    """Make the tables that are there once, unless they are; another first build may do the same at this moment."""
+    for attempt in range(_LOCK_ATTEMPTS):
+        try:
+            _run(connection, HOME_TABLES)
+        except (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable):
+            if attempt + 1 == _LOCK_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+def _make_vector_bytes(shard: Connection) -> None:
+    shard.execute(
+        f"CREATE VIEW {shard.schema}.{VECTOR_BYTES} AS "  # noqa: S608 - names of ours
+        f"SELECT id, post, halfvec_send(embedding) AS bytes FROM {PASSAGE}"
+    )
+
+
+def _make_indices(connection: Connection, tables: Sequence[Table], passages: int, dimension: int) -> None:
+    # The graph of vectors is built in memory as long as it fits; in one process, as shared memory may be scarce.
+    needed = min(64 + passages * (2 * dimension + 600) // 1_000_000, _MAX_INDEX_MEMORY_MB)
+    connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", [f"{needed}MB"])
+    connection.execute("SET LOCAL max_parallel_maintenance_workers TO 0")
+    for table in tables:
+        for index in table.indices:
+            connection.execute(f"CREATE INDEX ON {connection.schema}.{table.name} {index}")
+        connection.execute(f"ANALYZE {connection.schema}.{table.name}")
+
+
+def _size(connection: Connection, tables: Sequence[Table]) -> int:
+    row = connection.execute(
+        "SELECT sum(pg_total_relation_size(name::regclass))::int8 FROM unnest(%s::text[]) AS name",
+        [[f"{connection.schema}.{table.name}" for table in tables]],
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _drop(connection: Connection, schema: str) -> None:
+    connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _store_encoder(connection: Connection, held: HeldFiles, files: Mapping[str, Any]) -> None:
+    """Store the files that are not there yet, in pieces."""
+    for name, record in files.items():
+        query = f"SELECT 1 FROM {HOME}.encoder_file WHERE sha256 = %s LIMIT 1"  # noqa: S608 - fixed text
+        if connection.execute(query, [record["sha256"]]).fetchone():
+            continue
+        with Path(held.path(name)).open("rb") as stream:
+            part = 0
+            while data := stream.read(_PART_BYTES):
+                connection.execute(
+                    f"INSERT INTO {HOME}.encoder_file VALUES (%s, %s, %s)",  # noqa: S608 - fixed text
+                    [record["sha256"], part, data],
+                )
+                part += 1

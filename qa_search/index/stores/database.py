@@ -1,0 +1,153 @@
+"""SQLite files: written through apsw, read through a file system layer that checks every block that it reads.
+
+apsw rather than Python's own module, because only it lets a program stand between SQLite and the file.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import count
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import apsw
+
+from qa_search.index.integrity import BLOCK_BYTES, BlockSums
+from qa_search.util.files import raise_if_withheld
+
+# A hostile file can make a statement run through the same pages for ever. No honest one takes as many steps.
+_STEPS_PER_BYTE = 50
+_LEAST_STEPS = 50_000_000
+_STEPS_AT_ONCE = 1_000_000
+_LEAST_VALUE_BYTES = 1 << 20
+_KINDS: dict[str, set[type]] = {"i": {int}, "t": {str}, "b": {bytes}, "I": {int, NoneType}, "T": {str, NoneType}}
+_numbers = count()
+
+
+class ReadOnlyDatabase:
+    """A finished database that nobody writes to any more. Safe to use from several threads."""
+
+    def __init__(self, path: Path, statements: Sequence[str], *, checked: bool = True) -> None:
+        """Open the file without ever writing to it.
+
+        Args:
+            path: the file.
+            statements: what it must have been made with, every ``CREATE`` and no other.
+            checked: whether its blocks' hashes lie beside it.
+
+        Raises:
+            IndexUnreadableError: if it cannot be read now.
+            ValueError: if it is not such a database, or is damaged.
+            OSError: if it is not there.
+        """
+        size = path.stat().st_size
+        self._lock = threading.Lock()
+        self._steps = _Steps(max(_LEAST_STEPS, size * _STEPS_PER_BYTE))
+        self._layer = _CheckedFiles(BlockSums(path)) if checked else None
+        try:
+            # immutable: no locks and no files beside it. Through a link, SQLite opens nothing by a layer of our own.
+            self._db = apsw.Connection(
+                f"{Path(os.path.realpath(path)).as_uri()}?immutable=1",
+                flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+                vfs=None if self._layer is None else self._layer.name,
+            )
+            self._db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            self._db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            self._db.execute("PRAGMA cell_size_check = ON")
+            # What SQLite sorts would else go to a file, through the layer that checks this one.
+            self._db.execute("PRAGMA temp_store = MEMORY")
+            # A value claims its own size.
+            self._db.limit(apsw.SQLITE_LIMIT_LENGTH, max(size, _LEAST_VALUE_BYTES))
+            self._db.set_progress_handler(self._steps, _STEPS_AT_ONCE)
+        except apsw.Error as error:
+            raise_if_withheld(error, path)
+            raise ValueError(str(error)) from error
+        schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
+        found = {" ".join(sql.split()) for (sql,) in schema}
+        if found != {" ".join(statement.split()) for statement in statements}:
+            raise ValueError("its tables are not those of an index")
+
+    def all(self, query: str, kinds: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query.
+
+        ``kinds`` has a letter for each column: i for a whole number, t for a text, b for bytes, I and T where there
+        may be nothing. SQLite itself takes any value in any column of a file that somebody made.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        with self._lock:
+            self._steps.done = 0
+            try:
+                rows = list(self._db.execute(query, tuple(values)))
+            except (apsw.Error, UnicodeDecodeError) as error:
+                damage = self._layer.damage if self._layer is not None else None
+                raise ValueError(damage or str(error)) from error
+        for found in {tuple(map(type, row)) for row in rows}:
+            if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
+                raise ValueError("a value is of another type than it was written with")
+        return rows
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+
+class _Steps:
+    """Counts a statement's steps; ends it when there are too many.
+
+    Not the database itself, which the connection would hold on to: files would stay open until somebody looks for
+    garbage.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.done = 0
+        self._most = most
+
+    def __call__(self) -> bool:
+        self.done += _STEPS_AT_ONCE
+        return self.done > self._most
+
+
+def create_database(path: Path) -> apsw.Connection:
+    """Make a database for one writer, all in one transaction; nobody reads it before it is whole."""
+    db = apsw.Connection(str(path))
+    # A page is a block, so that reading a page checks no more than that.
+    db.execute(f"PRAGMA page_size = {BLOCK_BYTES}")
+    db.execute("PRAGMA journal_mode = OFF")
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("PRAGMA locking_mode = EXCLUSIVE")
+    return db
+
+
+class _CheckedFiles(apsw.VFS):
+    """The system's files, read through `BlockSums`. One for each database: apsw knows them by name."""
+
+    def __init__(self, sums: BlockSums) -> None:
+        self.name = f"qa-search-{next(_numbers)}"
+        self.damage: str | None = None
+        self._sums = sums
+        super().__init__(self.name, base="")
+
+    def xOpen(self, name: Any, flags: list[int]) -> _CheckedFile:  # noqa: N802 - apsw's name
+        return _CheckedFile(name, flags, self)
+
+    def read(self, amount: int, offset: int) -> bytes:
+        try:
+            return self._sums.read(amount, offset)
+        except (ValueError, OSError) as error:
+            self.damage = str(error)
+            raise
+
+
+class _CheckedFile(apsw.VFSFile):
+    def __init__(self, name: Any, flags: list[int], layer: _CheckedFiles) -> None:
+        self._layer = layer
+        super().__init__("", name, flags)
+
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - apsw's name
+        return self._layer.read(amount, offset)

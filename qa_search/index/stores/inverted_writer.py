@@ -1,0 +1,287 @@
+"""Writes what `InvertedStore` reads: the kind of index that fits an archive, its rows and lists.
+
+Memory is that of the codes, which the caller bounds, and of a sample to train on; the vectors themselves pass through.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.base import Vectors
+from qa_search.errors import VectorIndexError
+from qa_search.index.generation import Generation
+from qa_search.index.integrity import BLOCKS_SUFFIX
+from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
+from qa_search.index.stores.rows import Rows, RowStore, RowWriter
+from qa_search.index.stores.vectors import Ids, write_faiss
+from qa_search.util.threads import configured_threads
+
+Kind = Literal["flat", "ivf-sq8", "ivf-pq"]
+# Exact search looks at this many in the time that it takes to embed the question.
+EXACT_PASSAGES = 65_536
+# Fewer are searched one by one whatever the memory.
+_LEAST_PASSAGES = 300
+DEFAULT_MEMORY = 1_000_000_000
+DEFAULT_RECALL = 0.95
+RECALL_AT = 10
+_MB = 1_000_000
+_FLOAT_BYTES = 4
+_ID_BYTES = 8
+_PQ_VALUES = 4  # of a vector, for each byte of its code
+_PQ_CENTRES = 256
+_TRAINING_PER_LIST = 40
+_TRAINING_PER_PQ_CENTRE = 64
+_PQ_ROUNDS = 8
+# Rows outside of the lists are compared one by one; this many before they are put into lists.
+FRESH_ROWS = 16_384
+_FRESH_SHARE = 0.02
+# Centres that were found among so many rows serve up to this many times as many.
+_OUTGROWN = 4
+# Rows that no passage has any more are left where they are up to this share.
+_DEAD_SHARE = 0.3
+_QUERIES = 256  # for choosing how many lists to look at, and as many others to say how good that is
+_SEED = 0
+_BLOCK = 16_384
+# How far above the wanted recall the lists are set: what is measured on other queries may be lower.
+_MARGIN = 0.6
+
+
+def list_count(passages: int) -> int:
+    """Return how many lists an archive is cut into: a power of two, about twice the square root."""
+    return 1 << max(round(math.log2(2 * math.sqrt(passages))), 4)
+
+
+def index_bytes(kind: Kind, passages: int, dimension: int) -> int:
+    """Return the memory that a search of all of an index needs, in bytes."""
+    centres = list_count(passages) * dimension * _FLOAT_BYTES
+    if kind == "flat":
+        return passages * dimension * _FLOAT_BYTES
+    code = dimension if kind == "ivf-sq8" else _code_parts(dimension)
+    return passages * (code + _ID_BYTES) + centres
+
+
+def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
+    """Choose the most exact kind that is fast enough and fits the memory (in bytes).
+
+    Raises:
+        VectorIndexError: if none fits.
+    """
+    if passages < _LEAST_PASSAGES:
+        return "flat"
+    kinds: tuple[Kind, ...] = ("ivf-sq8", "ivf-pq") if passages > EXACT_PASSAGES else ("flat", "ivf-sq8", "ivf-pq")
+    for kind in kinds:
+        if index_bytes(kind, passages, dimension) <= memory:
+            return kind
+    least = -(-index_bytes("ivf-pq", passages, dimension) // _MB)
+    raise VectorIndexError(
+        f"--memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
+        f"allowed. Build with --memory {least}MB or more. What was there before still answers."
+    )
+
+
+class InvertedWriter:
+    """Takes the passages in their order: those that the generation before has by their row, the others by vector."""
+
+    def __init__(
+        self, folder: Path, dimension: int, kind: Kind, previous: tuple[Generation, InvertedStore] | None = None
+    ) -> None:
+        """Begin; ``previous`` is what may be continued.
+
+        Raises:
+            IndexDamagedError: if the rows of the previous one are not what was written.
+            OSError: if the files cannot be written.
+        """
+        self._folder = folder
+        self._dimension = dimension
+        self._kind = kind
+        self._previous: InvertedStore | None = None
+        self._generation: Generation | None = None
+        files: list[str] = []
+        if previous is not None:
+            self._generation, self._previous = previous
+            names = self._generation.manifest["files"]
+            self._generation.link_files([name for name in names if name.startswith("rows-")], folder)
+            files = [name for name in names if name.endswith(".f32")]
+        self._first = 0 if self._previous is None else self._previous.rows.count
+        self._writer = RowWriter(folder, dimension, len(files))
+        self._rows: list[npt.NDArray[np.int32]] = []
+
+    def add(self, known: Ids, vectors: Vectors) -> None:
+        """Append passages: ``known`` (n,) is the row of each, -1 for those whose ``vectors`` follow in their order.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        rows = known.astype(np.int32)
+        start = self._first + self._writer.count
+        rows[rows < 0] = np.arange(start, start + len(vectors))
+        self._writer.add(vectors)
+        self._rows.append(rows)
+
+    def close(self) -> dict[str, Any]:
+        """Write what is left, and the lists; return what the manifest is to say of them but for `tune`.
+
+        Raises:
+            IndexDamagedError: if what is continued is not what was written.
+            OSError: if the files cannot be written.
+        """
+        self._writer.close()
+        rows = np.concatenate(self._rows)
+        store = self._open_rows()
+        used = np.unique(rows)
+        if len(used) < (1 - _DEAD_SHARE) * store.count:
+            rows = self._move_together(store, rows, used.astype(np.int64))
+            store = self._open_rows()
+        write_row_numbers(self._folder, rows, store.count)
+        return self._write_lists(store)
+
+    def _open_rows(self) -> RowStore:
+        return RowStore(self._folder, sorted(path.name for path in self._folder.glob("rows-*.f32")), self._dimension)
+
+    def _move_together(self, store: RowStore, rows: npt.NDArray[np.int32], used: Rows) -> npt.NDArray[np.int32]:
+        """Leave out the rows that no passage has."""
+        apart = self._folder / "moved"
+        apart.mkdir()
+        writer = RowWriter(apart, self._dimension)
+        for start in range(0, len(used), _BLOCK):
+            writer.add(store.read(used[start : start + _BLOCK]))
+        writer.close()
+        for path in self._folder.glob("rows-*"):
+            path.unlink()
+        for path in apart.iterdir():
+            path.rename(self._folder / path.name)
+        apart.rmdir()
+        self._previous = None if self._previous is None or self._outgrown(len(used)) else self._previous
+        self._first = 0
+        return np.searchsorted(used, rows).astype(np.int32)
+
+    def _outgrown(self, rows: int) -> bool:
+        return self._previous is None or rows > _OUTGROWN * self._previous.record["trained"]
+
+    def _write_lists(self, store: RowStore) -> dict[str, Any]:
+        previous, moved = self._previous, self._first == 0
+        record: dict[str, Any] = {}
+        lists: faiss.IndexIVF | None = None
+        if previous is not None and previous.record["kind"] == self._kind and not self._outgrown(store.count):
+            record = dict(previous.record)
+            fresh = store.count - record["covered"]
+            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._generation:
+                self._generation.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
+                return record
+            lists = previous.copy_of_lists()
+            if moved:
+                lists.reset()
+        faiss.omp_set_num_threads(configured_threads())
+        if lists is None:
+            lists = self._train(store)
+            record = {"kind": self._kind, "lists": lists.nlist, "trained": store.count}
+        for block in store.blocks(_BLOCK, lists.ntotal):
+            lists.add(block)
+        write_faiss(lists, self._folder / LISTS_NAME)
+        write_list_sums(self._folder / LISTS_NAME, lists)
+        record.pop("recall", None)  # other lists than it was measured with
+        return {**record, "covered": store.count, "probes": record.get("probes", 1)}
+
+    def _train(self, store: RowStore) -> faiss.IndexIVF:
+        count = list_count(store.count)
+        centres = faiss.IndexFlatIP(self._dimension)
+        make: Any = KINDS[self._kind]
+        metric = faiss.METRIC_INNER_PRODUCT
+        if self._kind == "ivf-sq8":
+            lists = make(centres, self._dimension, count, faiss.ScalarQuantizer.QT_8bit, metric)
+        else:
+            lists = make(centres, self._dimension, count, _code_parts(self._dimension), 8, metric)
+            lists.pq.cp.niter = _PQ_ROUNDS
+            lists.pq.cp.max_points_per_centroid = _TRAINING_PER_PQ_CENTRE
+            lists.pq.cp.min_points_per_centroid = 1
+        lists.cp.min_points_per_centroid = 1  # no complaint of a small archive
+        lists.cp.seed = _SEED
+        lists.train(_sample(store, max(_TRAINING_PER_LIST * count, _TRAINING_PER_PQ_CENTRE * _PQ_CENTRES)))
+        return cast(faiss.IndexIVF, lists)
+
+
+def tune(store: InvertedStore, recall: float) -> dict[str, Any]:
+    """Set how many lists are looked at, by queries made from the archive, and measure by others how much is found.
+
+    Returns:
+        what the manifest is to say of the lists.
+
+    Raises:
+        VectorIndexError: if less than ``recall`` of the 10 closest is found.
+    """
+    queries = _made_queries(store, 2 * _QUERIES)
+    bounds = _exact_bounds(store, queries)
+    aim = recall + _MARGIN * (1 - recall)
+    for probes in _steps(store.record["lists"]):
+        if _recall(store, queries[:_QUERIES], bounds[:_QUERIES], probes) >= aim:
+            break
+    found = _recall(store, queries[_QUERIES:], bounds[_QUERIES:], probes)
+    if found < recall:
+        raise VectorIndexError(
+            f"--recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
+            f"{recall} are wanted. Give it more memory (--memory), or be content with less (--recall {found:.2f}). "
+            "What was there before still answers."
+        )
+    measured = {"recall": round(found, 4), "recall_at": RECALL_AT, "queries": _QUERIES}
+    return {**store.record, "probes": probes, **measured}
+
+
+def _made_queries(store: InvertedStore, count: int) -> Vectors:
+    """Make queries from stored vectors: one, and half the difference of two others.
+
+    A complaint lies further from all passages than they lie from one another: by stored vectors as they are, too few
+    lists would seem enough.
+    """
+    origin, plus, minus = np.random.default_rng(_SEED).integers(0, store.rows.count, (3, count))
+    queries = store.rows.read(origin) + (store.rows.read(plus) - store.rows.read(minus)) / 2
+    lengths = np.linalg.norm(queries, axis=1, keepdims=True)
+    return cast(Vectors, np.asarray(queries / np.maximum(lengths, 1e-9), np.float32))
+
+
+def _steps(lists: int) -> Iterator[int]:
+    """Yield how many lists to look at: 1, 2, 3, 4, 6, 8, 12 and so on, at last all."""
+    step = 1
+    while step < lists:
+        yield step
+        if step > 1 and 3 * step // 2 < lists:
+            yield 3 * step // 2
+        step *= 2
+    yield lists
+
+
+def _exact_bounds(store: InvertedStore, queries: Vectors) -> npt.NDArray[np.float32]:
+    """Return the score of each query's 10th closest row: (n,)."""
+    faiss.omp_set_num_threads(configured_threads())
+    best = np.full((len(queries), RECALL_AT), -np.inf, np.float32)
+    for block in store.rows.blocks(_BLOCK):
+        scores, _ = faiss.knn(queries, block, min(RECALL_AT, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
+        best = -np.sort(-np.concatenate([best, scores], axis=1), axis=1)[:, :RECALL_AT]
+    return best[:, -1]
+
+
+def _recall(store: InvertedStore, queries: Vectors, bounds: npt.NDArray[np.float32], probes: int) -> float:
+    """Return the share of the 10 closest rows that is found. Of equally close ones, any will do."""
+    tolerance = 1e-6
+    found = 0
+    for query, bound in zip(queries, bounds, strict=True):
+        scores, _ = store.approximate(query, RECALL_AT, probes)
+        found += min(int(np.count_nonzero(scores >= bound - tolerance)), RECALL_AT)
+    return found / (RECALL_AT * len(queries))
+
+
+def _sample(store: RowStore, count: int) -> Vectors:
+    generator = np.random.default_rng(_SEED)
+    rows = generator.choice(store.count, min(count, store.count), replace=False)
+    return np.concatenate([store.read(part) for part in np.array_split(np.sort(rows), max(len(rows) // _BLOCK, 1))])
+
+
+def _code_parts(dimension: int) -> int:
+    """Return in how many bytes a product quantiser puts a vector."""
+    return max(parts for parts in range(1, max(dimension // _PQ_VALUES, 1) + 1) if dimension % parts == 0)

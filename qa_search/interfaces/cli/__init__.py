@@ -1,0 +1,90 @@
+"""The ``qa-search`` command. Everything that prints or exits is in this package."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from qa_search.errors import QASearchError, QueryError
+from qa_search.util.text import without_unsafe
+
+__all__ = ["cli", "main"]
+
+EXIT_USAGE = 2
+EXIT_UNUSABLE = 3
+
+
+_COMMANDS = {
+    "build": "Build the index from archives.",
+    "eval": "Measure retrieval quality on a judged set.",
+    "info": "Say what the index holds.",
+    "mcp": "Offer the search to assistants.",
+    "query": "Find the closest past answers.",
+    "serve": "Serve the search over HTTP, with a page.",
+    "shell": "Ask, open posts, ask again.",
+    "tune": "Learn the ranking's weights for this archive.",
+    "verify": "Check every byte of the index.",
+}
+
+
+# "eval" is a function of Python's own.
+_MODULES = {"eval": "evaluate"}
+
+
+class _Group(click.Group):
+    """Loads a command when it is called, and turns the library's errors into one message and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = _MODULES.get(cmd_name, cmd_name)
+        command: click.Command = getattr(import_module(f"qa_search.interfaces.cli.{module}"), module)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except QueryError as error:
+            raise click.UsageError(without_unsafe(str(error)), ctx=ctx) from error
+        except QASearchError as error:
+            click.echo(f"Error: {without_unsafe(str(error))}", err=True)
+            ctx.exit(EXIT_UNUSABLE)
+        except BrokenPipeError:
+            # Who read the output has seen enough. click would exit with 1, which here says that nothing was found.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="qa-search", prog_name="qa-search")
+def cli() -> None:
+    """Search an archive of expert answers: ask in your own words, get the closest past answers.
+
+    \b
+    qa-search build                    build the index from data/archive/
+    qa-search query "back of my thigh has ached for months, PT did nothing"
+    qa-search info                     what the index holds
+
+    Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
+    the model cannot be used.
+    """  # noqa: D301 - the backspace tells click to leave the lines as they are
+
+
+def main() -> None:
+    """Run the command, and end quietly when the reader of its output has gone."""
+    # Importing makes many objects that stay: looking through them for garbage again and again only costs time.
+    gc.set_threshold(100_000, 50, 50)
+    cli()

@@ -1,0 +1,193 @@
+"""``qa-search build``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from qa_search.archives.limits import Limits, format_size, parse_size
+from qa_search.builder.build import DEFAULT_SOURCE, build_index
+from qa_search.builder.encoder_choice import Device, PrecisionChoice
+from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
+from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.interfaces.cli.options import (
+    index_option,
+    json_option,
+    model_option,
+    print_json,
+    quiet_option,
+    store_option,
+)
+from qa_search.interfaces.cli.progress import ProgressLine
+from qa_search.types import BuildReport
+
+
+class _Size(click.ParamType[int]):
+    """A number, with a unit if one is wanted."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            size = parse_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return size or self.fail("a limit is at least 1", param, ctx)
+
+
+def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an option that sets one of the `Limits`; what goes over it is set aside."""
+    default = getattr(Limits(), limit)
+    shown = format_size(default).removesuffix(" bytes") if limit.endswith("bytes") else f"{default:,}"
+    return click.option(name, limit, type=_Size(), default=default, show_default=shown, metavar="N", help=what)
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@index_option()
+@store_option("A PostgreSQL database to load the index into as well.")
+@click.option(
+    "--shard",
+    "shards",
+    multiple=True,
+    metavar="URL",
+    help="A server to spread the database's posts over; once for each. Later builds know them.",
+)
+@model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
+@click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
+@click.option(
+    "--map",
+    "field_map",
+    multiple=True,
+    metavar="ROLE=FIELD",
+    help="Which field holds the question, answer, title, date, url, tags, author or id, where the names are unusual.",
+)
+@click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet.")
+@click.option("--strict", is_flag=True, help="Stop at the first post that cannot be read.")
+@click.option("--keep-going", is_flag=True, help="Set damaged files aside instead of stopping.")
+@click.option(
+    "--passage-tokens",
+    type=click.IntRange(min=8),
+    default=DEFAULT_PASSAGE_TOKENS,
+    show_default=True,
+    help="The most tokens of a passage.",
+)
+@limit_option("--max-post", "post_characters", "The most characters of a post.")
+@limit_option("--max-record", "record_bytes", "The most bytes of a line, a row, a JSON value or a page.")
+@limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .zip or .7z may unpack to.")
+@limit_option("--max-files", "files", "The most files in a .zip or .7z.")
+@click.option("--rebuild", is_flag=True, help="Compute everything afresh, reuse nothing.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where passages are embedded.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "int8", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="How: auto is int8 where that agrees with the model.",
+)
+@click.option(
+    "--memory",
+    type=_Size(),
+    default=DEFAULT_MEMORY,
+    show_default="1 GB",
+    metavar="SIZE",
+    help="How much memory searching the vectors may take, such as 500MB: more passages than fit are compressed.",
+)
+@click.option(
+    "--recall",
+    type=click.FloatRange(0, 1),
+    default=DEFAULT_RECALL,
+    show_default=True,
+    help="How much of the 10 closest passages must be found where vectors are compressed.",
+)
+@click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
+@json_option("the report")
+@quiet_option()
+def build(
+    sources: tuple[str, ...],
+    index_path: str,
+    store: str | None,
+    shards: tuple[str, ...],
+    model: str | None,
+    download: bool,
+    field_map: tuple[str, ...],
+    keep_unanswered: bool,
+    strict: bool,
+    keep_going: bool,
+    passage_tokens: int,
+    post_characters: int,
+    record_bytes: int,
+    unpacked_bytes: int,
+    files: int,
+    rebuild: bool,
+    device: Device,
+    precision: PrecisionChoice,
+    memory: int,
+    recall: float,
+    ray: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Read archives and build the index; what was there answers until the new one is whole.
+
+    SOURCE is a file or a folder (default: data/archive/): archive pages as text or HTML, JSON, JSON Lines, CSV,
+    TSV, Stack Exchange dumps, each also in .gz, .zip or .7z. Formats are recognised from content.
+    """
+    if shards and store is None:
+        raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
+    mapping = {}
+    for item in field_map:
+        role, separator, name = item.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{item!r} is not ROLE=FIELD, such as question=Frage", param_hint="--map")
+        mapping[role] = name
+    report = build_index(
+        sources or (DEFAULT_SOURCE,),
+        index_path,
+        model=model,
+        download=download,
+        field_map=mapping,
+        keep_unanswered=keep_unanswered,
+        strict=strict,
+        keep_going=keep_going,
+        passage_tokens=passage_tokens,
+        limits=Limits(
+            post_characters=post_characters, record_bytes=record_bytes, unpacked_bytes=unpacked_bytes, files=files
+        ),
+        rebuild=rebuild,
+        device=device,
+        precision=precision,
+        memory=memory,
+        recall=recall,
+        ray=ray,
+        progress=None if quiet else ProgressLine(),
+        store=store,
+        shards=shards,
+    )
+    if as_json:
+        print_json(report.to_dict())
+    elif not quiet:
+        click.echo(_summary(report))
+
+
+def _summary(report: BuildReport) -> str:
+    lines = [
+        f"{report.posts:,} posts in {report.passages:,} passages, built in {report.seconds:.1f} s into {report.index}"
+    ]
+    if report.duplicates:
+        lines.append(f"{report.duplicates:,} more were copies of these: stored once, found under all their ids")
+    if report.unanswered:
+        lines.append(f"{report.unanswered:,} questions have no answer yet and were left out (--keep-unanswered)")
+    if report.left_out:
+        lines.append(f"{report.left_out} was not read: it is the index, and lies in a source")
+    if report.set_aside:
+        lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
+    return "\n".join(lines)

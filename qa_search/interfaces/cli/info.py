@@ -1,0 +1,104 @@
+"""``qa-search info``."""
+
+from __future__ import annotations
+
+import click
+
+from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
+from qa_search.interfaces.render.terminal import printable
+from qa_search.search.search_index import SearchIndex
+from qa_search.types import IndexInfo
+
+_SHOWN = 10
+
+
+@click.command()
+@place_option()
+@click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
+@json_option("everything")
+@quiet_option()
+def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
+    """Say what the index holds, how it was built, what could not be read and which posts are missing.
+
+    Missing posts are the titles that the Prev and Next links of archive pages mention and no page has.
+    """
+    with SearchIndex.open(index_path) as index:
+        found = index.info()
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo("\n".join(printable(line) for line in _lines(found, None if show_all else _SHOWN)))
+
+
+def _lines(info: IndexInfo, shown: int | None) -> list[str]:
+    counts = info.counts
+    lines = [
+        f"{info.index}: generation {info.generation}, built {info.created} by {info.built_by}",
+        f"  {counts['posts']:,} posts in {counts['passages']:,} passages, {info.bytes / 1e6:,.1f} MB",
+        f"  {counts['duplicates']:,} copies, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
+        f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
+        f"  embedded by {_describe_encoder(info)}",
+        f"  passages of at most {info.splitter['passage_tokens']} tokens",
+        f"  {_describe_vectors(info)}",
+        f"  ranked by {_describe_ranking(info)}",
+        f"  {_describe_confidence(info)}",
+        "",
+        "Sources",
+    ]
+    for source in info.sources[:shown]:
+        extras = [
+            f"{count:,} {what}"
+            for count, what in ((source.unanswered, "unanswered"), (source.set_aside, "set aside"))
+            if count
+        ]
+        lines.append(f"  {source.source}: {', '.join([f'{source.posts:,} posts', *extras])}")
+    lines += _more(len(info.sources), shown)
+    if info.set_aside:
+        lines += ["", "Set aside"]
+        lines += [f"  {note}" for note in info.set_aside[:shown]]
+        lines += _more(len(info.set_aside), shown)
+    if info.missing_posts:
+        lines += ["", "Missing: Prev and Next links mention these posts, and no page has them"]
+        for missing in info.missing_posts[:shown]:
+            lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
+        lines += _more(len(info.missing_posts), shown)
+    return lines
+
+
+def _describe_vectors(info: IndexInfo) -> str:
+    record = info.vector_index
+    if record["kind"] == "flat":
+        return "vectors compared one by one"
+    if record["kind"] == "hnsw":
+        return "vectors in a graph (HNSW) in the database"
+    found = f"{record.get('recall', 0):.1%} of the {record.get('recall_at', 10)} closest are found"
+    return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them looked at: {found}"
+
+
+def _describe_encoder(info: IndexInfo) -> str:
+    encoder = info.encoder
+    if encoder["kind"] == "onnx":
+        agreement = encoder["agreement"]
+        text = f"its {encoder['precision']} export (cosine to the original {agreement['mean']} on average, "
+        text += f"{agreement['min']} at worst, on {agreement['passages']} passages)"
+        if "passages" in encoder:
+            text += f"; passages by torch, {encoder['passages']['precision']} on {encoder['passages']['device']}"
+        return text
+    return f"the original model ({encoder.get('why', 'given by the caller')})"
+
+
+def _describe_ranking(info: IndexInfo) -> str:
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in info.ranking["weights"].items())
+    return f"{weights} ({'tuned' if info.ranking['tuned'] else 'the default weights'})"
+
+
+def _describe_confidence(info: IndexInfo) -> str:
+    threshold = f"a complaint counts as not answered below {info.confidence['threshold']:.0%}"
+    if info.confidence["learnt"]:
+        return f"{threshold}, learnt from {info.confidence['complaints']} complaints made from its posts"
+    return f"{threshold}: the default, as the archive is too small to learn from"
+
+
+def _more(count: int, shown: int | None) -> list[str]:
+    hidden = 0 if shown is None else count - shown
+    return [f"  ... and {hidden:,} more (--all)"] if hidden > 0 else []

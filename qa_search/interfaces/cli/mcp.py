@@ -1,0 +1,115 @@
+"""``qa-search mcp``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.options import model_option, place_option, token_option
+from qa_search.interfaces.cli.serve import _CONNECTIONS, _is_loopback, _listen
+from qa_search.search.search_index import SearchIndex
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
+
+    from qa_search.interfaces.web.guards import App, Receive, Scope, Send
+
+_SHUTDOWN_SECONDS = 5
+
+
+class _Address(click.ParamType[tuple[str, int]]):
+    """HOST:PORT, the host of an IPv6 address in brackets."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Read the text."""
+        host, _, port = value.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit() and int(port[:6]) <= 65535):
+            self.fail(f"{value!r} is not HOST:PORT", param, ctx)
+        return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+@click.command()
+@place_option()
+@model_option("Where the model that made the index is now, if it moved.")
+@click.option(
+    "--http",
+    "address",
+    type=_Address(),
+    metavar="HOST:PORT",
+    help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
+)
+@token_option("What a request over HTTP must bring: Authorization: Bearer TOKEN.")
+@click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
+def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, token: str | None, no_auth: bool) -> None:
+    """Let assistants search the archive: a server of the Model Context Protocol with two tools.
+
+    An assistant that runs programs on this machine starts it by itself: give it the command
+    "qa-search mcp --index PATH". It answers from the index as it is, moves to a new one with the first question after
+    a build, and writes nothing.
+    """
+    if address and not _is_loopback(address[0]) and not token and not no_auth:
+        raise click.UsageError(
+            f"--http {address[0]} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
+        )
+    # Standard output belongs to the protocol.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        from qa_search.interfaces.mcp_server import create_server
+    except ModuleNotFoundError as error:
+        raise QASearchError(f"this needs more packages ({error.name}): pip install 'qa-search[mcp]'") from error
+    with SearchIndex.open(index_path, model=model) as index:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end)
+        server = create_server(index)
+        if address is None:
+            server.run("stdio")
+        else:
+            _serve_http(server, *address, token=token)
+
+
+def _end(number: int, frame: object) -> None:
+    """End at once: nothing is to be saved, and the thread that waits for standard input would hold up any other way."""
+    os._exit(0)
+
+
+def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | None) -> None:
+    from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
+
+    from qa_search.interfaces.web.connections import guarded_server, limits_for
+    from qa_search.interfaces.web.guards import Guards
+    from qa_search.interfaces.web.logs import set_up_logging
+
+    set_up_logging(logging.WARNING)
+    listener = _listen(host, port)
+    # Every request stands for itself: there is nothing to lose when the server is started again.
+    app = Guards(
+        _without_streams(server.streamable_http_app(host=host, stateless_http=True, json_response=True)),
+        token=token,
+        rate=0,
+        max_body=2 * DEFAULT_MAX_REQUEST_BODY_SIZE,  # the app's own limit comes first
+        hosts=frozenset((host.lower(), "localhost", "127.0.0.1", "::1")) if _is_loopback(host) else frozenset(),
+    )
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Serving MCP on http://{shown}:{listener.getsockname()[1]}/mcp (Ctrl-C stops)", err=True)
+    guarded_server(app, limits_for(_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
+
+
+def _without_streams(app: App) -> App:
+    """Refuse GET: it would open a stream that this server never sends anything on, and hold a connection for ever."""
+    from qa_search.interfaces.web.guards import error_response
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/mcp":
+            refusal = error_response(405, "HTTPError", "this server opens no streams: send a POST", {"allow": "POST"})
+            await refusal(scope, receive, send)
+            return
+        await app(scope, receive, send)
+
+    return answer

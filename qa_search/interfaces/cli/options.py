@@ -1,0 +1,129 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from qa_search.index.open import is_database
+from qa_search.search.search_index import DEFAULT_INDEX
+from qa_search.util.text import printable_json
+
+_TOKEN = re.compile(r"[!-~]+")
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def index_option() -> Decorator:
+    """--index: where the index is."""
+    return click.option(
+        "--index",
+        "index_path",
+        default=DEFAULT_INDEX,
+        envvar="QA_SEARCH_INDEX",
+        show_default=f"{DEFAULT_INDEX}/, or QA_SEARCH_INDEX",
+        metavar="PATH",
+        help="The index folder.",
+    )
+
+
+def place_option() -> Decorator:
+    """--index or --store: where the index is that is searched; the command gets it as ``index_path``."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_place(*args: Any, index_path: str, store: str | None, **options: Any) -> Any:
+            return command(*args, index_path=chosen_place(index_path, store) or index_path, **options)
+
+        return index_option()(
+            store_option("The PostgreSQL database that holds the index, in place of a folder.")(with_place)
+        )
+
+    return decorate
+
+
+def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Decorator:
+    """--store: a database."""
+    named = f" [env: {variable}]" if variable else ""
+    return click.option(
+        "--store",
+        envvar=variable,
+        metavar="URL",
+        callback=_require_database,
+        help=f"{what} Such as postgresql://USER@HOST/DATABASE.{named}",
+    )
+
+
+def _require_database(context: click.Context, option: click.Parameter, store: str | None) -> str | None:
+    if store is None or is_database(store):
+        return store
+    source = context.get_parameter_source("store")
+    typed = source is click.core.ParameterSource.COMMANDLINE
+    # Not repeated: it may hold a password.
+    message = "not the address of a PostgreSQL database, such as postgresql://USER@HOST/DATABASE."
+    raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
+
+
+def chosen_place(index_path: str | None, store: str | None) -> str | None:
+    """Return the database or the folder that is meant; what is typed counts more than the environment."""
+    context = click.get_current_context()
+    typed = [
+        name
+        for name in ("index_path", "store")
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if len(typed) == 2:
+        raise click.UsageError("--index and --store exclude each other.")
+    return index_path if typed == ["index_path"] else store or index_path
+
+
+def default_index() -> str:
+    """Return the index that is meant where none is named."""
+    return os.environ.get("QA_SEARCH_INDEX") or DEFAULT_INDEX
+
+
+def json_option(what: str) -> Decorator:
+    """--json: one document on standard output, and nothing else there."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as one JSON document.")
+
+
+def quiet_option() -> Decorator:
+    """--quiet: nothing but the result and errors."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks, only the result.")
+
+
+def model_option(what: str) -> Decorator:
+    """--model: a name or a folder."""
+    return click.option("--model", metavar="NAME|PATH", help=what)
+
+
+def token_option(what: str) -> Decorator:
+    """--token: what a request must bring."""
+    return click.option(
+        "--token",
+        envvar="QA_SEARCH_TOKEN",
+        metavar="TOKEN",
+        callback=_require_token,
+        help=f"{what} Letters, digits and signs of ASCII, without blanks. [env: QA_SEARCH_TOKEN]",
+    )
+
+
+def _require_token(context: click.Context, option: click.Parameter, token: str | None) -> str | None:
+    """Refuse a token that clients cannot send in a header."""
+    if token is None or _TOKEN.fullmatch(token):
+        return token
+    typed = context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    # Not repeated: it is a secret.
+    message = "a token has letters, digits and signs of ASCII, without blanks or line ends: no client can send another."
+    raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    click.echo(printable_json(json.dumps(document, ensure_ascii=False, indent=2)))

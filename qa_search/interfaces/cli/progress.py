@@ -1,0 +1,73 @@
+"""How far a build is, on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from qa_search.builder.generation_writer import Progress
+
+_SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_BETWEEN_UPDATES = 0.2
+_BAR_WIDTH = 24
+
+
+class ProgressLine:
+    """Shows how far a build is on standard error: one line that is redrawn on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._redraw = sys.stderr.isatty()
+        self._next = time.monotonic() + (0 if self._redraw else _SECONDS_BETWEEN_LINES)
+        self._stage: str | None = None
+        self._started = time.monotonic()
+        self._drawn = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Show it, unless the last time is too short ago."""
+        now = time.monotonic()
+        if progress.stage != self._stage:
+            self._stage, self._started = progress.stage, now
+        last = progress.done == progress.total
+        if now < self._next and not (last and self._drawn):
+            return
+        self._next = now + (_SECONDS_BETWEEN_UPDATES if self._redraw else _SECONDS_BETWEEN_LINES)
+        text = _describe(progress, now - self._started)
+        if self._redraw:
+            click.echo(f"\r\x1b[K{'' if last else text}", nl=False, err=True)
+        else:
+            click.echo(text, err=True)
+        self._drawn = True
+
+
+def _describe(progress: Progress, seconds: float) -> str:
+    """Say how far a stage is; with a bar, the rate and the time left where the total is known."""
+    if progress.stage == "model":
+        return "loading the model"
+    if progress.stage == "learning":
+        return "learning from the archive how sure its answers are"
+    if progress.stage == "arranging":
+        return "putting the vectors into lists"
+    if progress.stage == "measuring":
+        return "measuring how much is found among compressed vectors"
+    if progress.stage == "storing":
+        return f"storing in the database: {progress.done:,} of {progress.total:,} posts"
+    if progress.total is None:
+        return f"reading: {progress.done:,} posts"
+    share = progress.done / progress.total if progress.total else 1.0
+    filled = int(share * _BAR_WIDTH)
+    text = f"embedding [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {share:4.0%}  {progress.done:,} of "
+    text += f"{progress.total:,} passages"
+    if progress.done and seconds > 0:
+        rate = progress.done / seconds
+        text += f", {rate:,.0f}/s, {_duration((progress.total - progress.done) / rate)} left"
+    return text
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,282 @@
+"""``qa-search query``."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
+from qa_search.interfaces.render import export
+from qa_search.interfaces.render.terminal import printable, render_result
+from qa_search.search.query import DEFAULT_TOP_K
+from qa_search.search.search_index import SearchIndex
+from qa_search.types import SearchResult
+from qa_search.util.text import printable_json
+
+if TYPE_CHECKING:
+    from qa_search.search.reranking import Reranker
+
+EXIT_NOTHING_FOUND = 1
+FORMATS = ("text", "json", "markdown", "csv", "html")
+
+# More than the longest complaint that is searched for, however its characters are encoded.
+_MAX_INPUT_BYTES = 1_000_000
+_MAX_LINE_BYTES = 4_000_000
+_BLOCK = 64  # complaints searched for at once
+_NO_POST = "No post in the archive passes these filters."
+_MAX_HEADING = 72
+_WAY_OUT = "Mend this line or take it out."
+_EXPECTED = f'Each line is a text in quotes or {{"id": ..., "text": ...}}. {_WAY_OUT}'
+
+# An id, the complaint, and where it comes from.
+Complaint = tuple[str | int, str, str]
+SearchMany = Callable[[list[str]], list[SearchResult]]
+
+
+@click.command()
+@click.argument("text", nargs=-1, metavar="[TEXT]...")
+@place_option()
+@click.option(
+    "--from",
+    "from_file",
+    metavar="FILE",
+    help="Many complaints, from JSON Lines: a text, or an object with id and text (or query), on each line; - is "
+    "standard input.",
+)
+@click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
+              help="How many posts at most.")  # fmt: skip
+@click.option("--since", metavar="DATE", help="Only posts of this date or later (2015, 2015-06 or 2015-06-30).")
+@click.option("--until", metavar="DATE", help="Only posts up to this date, its whole day, month or year included.")
+@click.option("--source", metavar="GLOB", help="Only posts whose source matches, such as '*/Posts.xml'.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only posts with this tag; all of them, if repeated.")
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Say that nothing answers below this probability. [default: what the index has learnt]",
+)
+@click.option("--explain", is_flag=True, help="Say of each hit why it is one (in text and JSON).")
+@click.option(
+    "--rerank", metavar="NAME|PATH", help="Reorder the best posts by this sentence-transformers CrossEncoder."
+)
+@click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
+@click.option("--full", is_flag=True, help="Show whole questions and answers (in text; the other formats have them).")
+@click.option("--format", "shown_as", type=click.Choice(FORMATS), help="How the result is written.  [default: text]")
+@model_option("Where the model that made the index is now, if it moved.")
+@json_option("the result")
+@quiet_option()
+@click.pass_context
+def query(
+    ctx: click.Context,
+    text: tuple[str, ...],
+    from_file: str | None,
+    index_path: str,
+    top_k: int,
+    since: str | None,
+    until: str | None,
+    source: str | None,
+    tags: tuple[str, ...],
+    min_confidence: float | None,
+    explain: bool,
+    rerank: str | None,
+    download: bool,
+    full: bool,
+    shown_as: str | None,
+    model: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input.
+
+    When nothing in the archive seems to answer, that is said first, the exit status is 1, and what follows is only
+    the nearest there is.
+
+    With --from, many complaints are answered in the order of their lines: as JSON one document a line, the complaint's
+    id first (the line's number where it has none). The exit status is 0 only if all of them are answered.
+    """
+    if bool(text) == (from_file is not None):
+        raise click.UsageError(
+            "TEXT and --from exclude each other." if text else "Missing argument 'TEXT...' (or --from FILE)."
+        )
+    if as_json and shown_as not in (None, "json"):
+        raise click.UsageError(f"--json and --format {shown_as} exclude each other.")
+    written_as = "json" if as_json else shown_as or "text"
+    if from_file is not None and written_as == "html":
+        raise click.UsageError("--format html is a page for one complaint: with --from choose another format.")
+    with SearchIndex.open(index_path, model=model) as index:
+        search_many = partial(
+            index.search_many,
+            k=top_k,
+            since=since,
+            until=until,
+            source=source,
+            tags=tags,
+            min_confidence=min_confidence,
+            explain=explain,
+            rerank=_reranker(rerank, download=download),
+        )
+        if from_file is None:
+            (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])
+            _write(result, written_as, full=full, quiet=quiet)
+            answered = result.answered
+        else:
+            answered = _answer_all(from_file, search_many, written_as, full=full)
+    if not answered:
+        ctx.exit(EXIT_NOTHING_FOUND)
+
+
+def _reranker(model: str | None, *, download: bool) -> Reranker | None:
+    if model is None:
+        return None
+    from qa_search.search.reranking import Reranker
+
+    return Reranker(model, download=download)
+
+
+def _standard_input() -> str:
+    return sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
+
+
+def _write(result: SearchResult, written_as: str, *, full: bool, quiet: bool) -> None:
+    if written_as == "json":
+        print_json(result.to_dict())
+    elif written_as == "markdown":
+        click.echo(export.to_markdown(result), nl=False)
+    elif written_as == "csv":
+        click.echo("".join(export.to_csv([result])), nl=False)
+    elif written_as == "html":
+        click.echo(export.to_html(result), nl=False)
+    elif result.hits:
+        click.echo(render_result(result, full=full))
+    elif not quiet:
+        click.echo(_NO_POST, err=True)
+
+
+def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:
+    """Answer the complaints of a file block by block; return whether all of them are answered."""
+    search_many([])  # what is wrong with the options is no fault of the file
+    if written_as == "csv":
+        click.echo("".join(export.to_csv([], ids=[])), nl=False)
+    answered = True
+    for complaint_id, result in _answers(name, search_many):
+        answered = answered and result.answered
+        click.echo(_written(complaint_id, result, written_as, full=full), nl=False)
+    return answered
+
+
+def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, full: bool) -> str:
+    if written_as == "json":
+        return printable_json(json.dumps({"id": complaint_id, **result.to_dict()}, ensure_ascii=False)) + "\n"
+    if written_as == "markdown":
+        return export.to_markdown(result, title=str(complaint_id)) + "\n"
+    if written_as == "csv":
+        return "".join(export.to_csv([result], ids=[complaint_id], header=False))
+    heading = " ".join(printable(f"{complaint_id}: {result.query}").split())
+    if len(heading) > _MAX_HEADING:
+        heading = f"{heading[:_MAX_HEADING]} …"
+    return f"=== {heading} ===\n\n{render_result(result, full=full) if result.hits else _NO_POST}\n\n"
+
+
+def _answers(name: str, search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
+    with _opened(name) as stream:
+        complaints = _complaints(stream, "standard input" if name == "-" else name)
+        broken = None
+        while broken is None:
+            block, broken = _next_block(complaints)
+            if not block and broken is None:
+                return
+            yield from _answer_block(block, search_many)
+        raise broken
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are told from those of reading
+    except OSError as error:
+        raise QASearchError(
+            f"{name}: cannot be read ({error.strerror}). Name a file of JSON Lines, or - for standard input."
+        ) from error
+    with stream:
+        yield stream
+
+
+def _next_block(complaints: Iterator[Complaint]) -> tuple[list[Complaint], QASearchError | None]:
+    """Take some complaints, and the error that broke them off: those before it are answered first."""
+    block: list[Complaint] = []
+    try:
+        for complaint in islice(complaints, _BLOCK):
+            block.append(complaint)  # noqa: PERF402 - what was taken before an error is kept
+    except QASearchError as error:
+        return block, error
+    return block, None
+
+
+def _answer_block(block: list[Complaint], search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
+    try:
+        results = search_many([text for _, text, _ in block])
+    except QueryError:
+        # One of them cannot be searched for: those before it are answered first.
+        for complaint_id, text, place in block:
+            try:
+                (result,) = search_many([text])
+            except QueryError as error:
+                raise QASearchError(f"{place}: {error} {_WAY_OUT}") from error
+            yield complaint_id, result
+    else:
+        for (complaint_id, _, _), result in zip(block, results, strict=True):
+            yield complaint_id, result
+
+
+def _complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
+    for number in count(1):
+        place = f"{name}, line {number}"
+        try:
+            line = stream.readline(_MAX_LINE_BYTES + 1)
+        except OSError as error:
+            raise QASearchError(
+                f"{place}: cannot be read ({error.strerror}). What is before it is answered."
+            ) from error
+        if not line:
+            return
+        if len(line) > _MAX_LINE_BYTES:
+            raise QASearchError(f"{place}: longer than {_MAX_LINE_BYTES:,} bytes. {_EXPECTED}")
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if line.strip():
+            yield _read_complaint(line, number, place)
+
+
+def _read_complaint(line: bytes, number: int, place: str) -> Complaint:
+    try:
+        value = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
+    fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}
+    text = fields.get("text", fields.get("query"))
+    if not isinstance(text, str):
+        raise QASearchError(f"{place}: no text to search for. {_EXPECTED}")
+    complaint_id = fields.get("id", fields.get("_id"))
+    if complaint_id is None:
+        return number, text, place
+    if not isinstance(complaint_id, str | int) or isinstance(complaint_id, bool) or not _is_text(str(complaint_id)):
+        raise QASearchError(f"{place}: the id is neither a text nor a whole number. {_EXPECTED}")
+    return complaint_id, text, place
+
+
+def _is_text(text: str) -> bool:
+    """Tell text from what cannot be written as UTF-8: JSON can hold halves of surrogate pairs."""
+    return text == text.encode("utf-8", "replace").decode("utf-8")

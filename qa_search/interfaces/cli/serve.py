@@ -1,0 +1,148 @@
+"""``qa-search serve``."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+
+import click
+
+from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
+from qa_search.search.search_index import SearchIndex
+
+_SHUTDOWN_SECONDS = 20
+_BACKLOG = 64
+_CONNECTIONS = 512
+
+
+@click.command()
+@place_option()
+@model_option("Where the model that made the index is now, if it moved.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
+)
+@token_option("What a request must bring: Authorization: Bearer TOKEN, or as a browser's password.")
+@click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A name under which the service may be asked, beside its address; all, if it listens beyond this machine "
+    "and none is given.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0),
+    default=20.0,
+    show_default=True,
+    metavar="N",
+    help="Requests a second of one client, on average, and 1,000 times as many characters to search for; 0 for any.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=_CONNECTIONS,
+    show_default=True,
+    metavar="N",
+    help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
+)
+@click.option(
+    "--max-waiting",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Questions that may wait; more are refused (503).",
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Questions that are searched together, of those that wait.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="When a question is given up (504).",
+)
+@quiet_option()
+def serve(
+    index_path: str,
+    model: str | None,
+    host: str,
+    port: int,
+    token: str | None,
+    no_auth: bool,
+    allowed_hosts: tuple[str, ...],
+    rate: float,
+    max_connections: int,
+    max_waiting: int,
+    max_batch: int,
+    timeout: float,
+    quiet: bool,
+) -> None:
+    """Serve the search over HTTP: a page for people, a JSON API for programs.
+
+    The service answers from the index as it is, moves to a new one as soon as a build has published it, and writes
+    nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
+    says otherwise; then it demands --token or --no-auth.
+    """
+    loopback = _is_loopback(host)
+    if not loopback and not token and not no_auth:
+        raise click.UsageError(
+            f"--host {host} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
+        )
+    try:
+        from qa_search.interfaces.web.app import Settings, create_app
+        from qa_search.interfaces.web.connections import guarded_server, limits_for
+        from qa_search.interfaces.web.logs import set_up_logging
+    except ModuleNotFoundError as error:
+        raise QASearchError(f"serving needs more packages ({error.name}): pip install 'qa-search[serve]'") from error
+    set_up_logging(logging.WARNING if quiet else logging.INFO)
+    hosts = frozenset(name.lower() for name in allowed_hosts)
+    if loopback or hosts:
+        hosts |= {host.lower(), "localhost", "127.0.0.1", "::1"}
+    index = SearchIndex.open(index_path, model=model)
+    listener = _listen(host, port)
+    settings = Settings(
+        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
+    )
+    if not quiet:
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"Serving {index.location} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
+    app = create_app(index, settings)
+    server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)
+    server.run(sockets=[listener])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow is done, so that a port in use is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise QASearchError(
+            f"{host}:{port}: cannot listen there ({error.strerror or error}). Choose another --port or --host."
+        ) from error
+    return listener

@@ -1,0 +1,287 @@
+"""One conversation of the shell: lines and commands -> what is shown, and what the next line starts from."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.render import export
+from qa_search.interfaces.render.terminal import printable, render_result, use_colour
+from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, make_filters
+from qa_search.search.search_index import SearchIndex
+from qa_search.types import Hit, OtherPost, Post, SearchResult
+from qa_search.util.text import clean_text
+
+# What comes after each command (brackets: or nothing), and what it does.
+COMMANDS = {
+    "open": ("N", "show the whole post N; so does the number alone"),
+    "like": ("[N]", "more posts like post N, or like the open one"),
+    "prev": ("", "go on to the post before the open one"),
+    "next": ("", "go on to the post after it"),
+    "since": ("[DATE]", "only posts of this date or later; without a date, of any"),
+    "until": ("[DATE]", "only posts up to this date"),
+    "source": ("[GLOB]", "only posts whose source matches"),
+    "tag": ("[TAG]", "only posts that have this tag, too"),
+    "k": ("N", "how many posts at most"),
+    "clear": ("", "search all posts again"),
+    "export": ("N|all FILE", "write post N, or all that were found, to a new .md, .csv or .html"),
+    "info": ("", "what the index holds"),
+    "help": ("", "this list"),
+    "quit": ("", "leave; so does Ctrl-D"),
+}
+_WRITERS: Mapping[str, Callable[[SearchResult], str]] = {
+    ".md": export.to_markdown,
+    ".csv": lambda result: "".join(export.to_csv([result])),
+    ".html": export.to_html,
+}
+_MAX_WIDTH = 96
+_MAX_LIMITS_SHOWN = 60
+_MAX_SOURCES = 10
+_INDENT = "   "
+
+
+def complain(error: object) -> None:
+    """Tell what is wrong in one line."""
+    click.echo(_in_one_line(str(error)), err=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    since: str | None = None
+    until: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        named = [("since", self.since), ("until", self.until), ("source", self.source)]
+        return ", ".join(f"{name} {value}" for name, value in [*named, *(("tag", tag) for tag in self.tags)] if value)
+
+
+class Shell:
+    """What stays from line to line: the limits, the posts that were found and the one that is open."""
+
+    def __init__(self, index: SearchIndex, k: int = DEFAULT_TOP_K) -> None:
+        """Begin without limits but k, the most posts that a search gives."""
+        self.index = index
+        self._k = k
+        self._limits = _Limits()
+        self._result: SearchResult | None = None
+        self._open_post: str | None = None
+        self._tags: set[str] = set()
+        self._handlers: Mapping[str, Callable[[str], None]] = {
+            "open": lambda number: self._open(self._hit(number).post_id),
+            "like": self._like,
+            "prev": lambda _: self._go(0),
+            "next": lambda _: self._go(1),
+            "since": partial(self._limit, "since"),
+            "until": partial(self._limit, "until"),
+            "source": partial(self._limit, "source"),
+            "tag": partial(self._limit, "tags"),
+            "k": self._set_k,
+            "clear": lambda _: self._clear(),
+            "export": self._export,
+            "info": lambda _: self._info(),
+            "help": lambda _: _help(),
+        }
+
+    def obey(self, line: str) -> bool:
+        """Do what a line says; return False if it says to leave. What is wrong with it is told."""
+        line = clean_text(line)
+        try:
+            if self.index.refresh():
+                posts = self.index.generation.manifest["counts"]["posts"]
+                click.echo(f"The index was built again: from now on {posts:,} posts are searched.")
+        except QASearchError as error:
+            complain(error)  # what was open goes on answering
+        try:
+            if line.startswith(":"):
+                return self._command(line[1:])
+            if re.fullmatch("[0-9]+", line):
+                self._open(self._hit(line).post_id)
+            elif line:
+                self._show(self.index.search(line, self._k, **asdict(self._limits)))
+        except QASearchError as error:
+            complain(error)
+        return True
+
+    @property
+    def prompt(self) -> str:
+        """What stands before a line: the limits that hold."""
+        limits = _in_one_line(str(self._limits))
+        if len(limits) > _MAX_LIMITS_SHOWN:
+            limits = f"{limits[:_MAX_LIMITS_SHOWN]}…"
+        shown = [limits] * bool(limits) + [f"k {self._k}"] * (self._k != DEFAULT_TOP_K)
+        return f"qa-search [{', '.join(shown)}]> " if shown else "qa-search> "
+
+    def choices(self, command: str) -> Mapping[str, str]:
+        """Return what may follow a command as it is typed, each with a remark."""
+        if command in ("open", "like", "export"):
+            hits = self._result.hits if self._result else ()
+            numbers = {str(hit.rank): _in_one_line(hit.title or hit.question or hit.answer)[:60] for hit in hits}
+            return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
+        if command == "source":
+            return {escape(count.source): f"{count.posts:,} posts" for count in self.index.info().sources}
+        if command == "tag":
+            return dict.fromkeys(sorted(self._tags), "")
+        return {}
+
+    def _command(self, line: str) -> bool:
+        name, _, argument = line.partition(" ")
+        argument = argument.strip()
+        if name not in COMMANDS:
+            raise QueryError(f"There is no command :{name[:40]} (:help lists them).")
+        expected, _ = COMMANDS[name]
+        if argument and not expected:
+            raise QueryError(f"Nothing comes after :{name}.")
+        if not argument and expected and not expected.startswith("["):
+            raise QueryError(f"Write it like :{name} {expected}.")
+        if name == "quit":
+            return False
+        self._handlers[name](argument)
+        return True
+
+    def _hit(self, number: str) -> Hit:
+        hits = self._found().hits
+        for hit in hits:
+            if str(hit.rank) == number.lstrip("0"):
+                return hit
+        raise QueryError(f"There is no post {number[:40]}: choose from 1 to {len(hits)}.")
+
+    def _found(self) -> SearchResult:
+        if self._result is None or not self._result.hits:
+            raise QueryError("There are no posts to choose from: ask first.")
+        return self._result
+
+    def _show(self, result: SearchResult, *, asked: bool = True) -> None:
+        self._result, self._open_post = result, None
+        self._tags.update(tag for hit in result.hits for tag in hit.tags)
+        if not result.hits:
+            click.echo("No post in the archive passes these filters.")
+        else:
+            # Whether the archive answers is a question only where somebody asked one.
+            click.echo(render_result(result if asked else replace(result, answered=True)))
+
+    def _open(self, post_id: str) -> None:
+        post = self.index.post(post_id)
+        if post is None:
+            raise QueryError("This post is no longer in the index.")
+        self._open_post = post_id
+        text = render_post(post, self.index.neighbours(post_id))
+        if text.count("\n") + 1 >= shutil.get_terminal_size().lines:
+            click.echo_via_pager(text)  # which is a plain echo where there is no terminal
+        else:
+            click.echo(text)
+
+    def _like(self, number: str) -> None:
+        post_id = self._hit(number).post_id if number else self._open_post
+        if post_id is None:
+            raise QueryError("No post is open: write it like :like N.")
+        self._show(self.index.similar(post_id, self._k, **asdict(self._limits)), asked=False)
+
+    def _go(self, side: int) -> None:
+        if self._open_post is None:
+            raise QueryError("No post is open: open one first.")
+        other = self.index.neighbours(self._open_post)[side]
+        if other is None:
+            raise QueryError(f"The index has no {'next' if side else 'previous'} post to this one.")
+        self._open(other.post_id)
+
+    def _limit(self, name: str, value: str) -> None:
+        changed: dict[str, Any] = {name: value or None}
+        if name == "tags":
+            changed = {"tags": tuple(dict.fromkeys([*self._limits.tags, value])) if value else ()}
+        limits = replace(self._limits, **changed)
+        make_filters(**asdict(limits))
+        self._limits = limits
+
+    def _set_k(self, number: str) -> None:
+        if not re.fullmatch("[0-9]{1,9}", number) or not 1 <= int(number) <= MAX_TOP_K:
+            raise QueryError(f":k takes a number from 1 to {MAX_TOP_K:,}.")
+        self._k = int(number)
+
+    def _clear(self) -> None:
+        self._limits = _Limits()
+
+    def _export(self, argument: str) -> None:
+        number, _, name = argument.partition(" ")
+        name = name.strip()
+        writer = _WRITERS.get(Path(name).suffix.lower())
+        if writer is None:
+            raise QueryError("Write it like :export all FILE, where FILE ends in .md, .csv or .html.")
+        result = self._found()
+        if number != "all":
+            result = replace(result, hits=(self._hit(number),))
+        text = writer(result)
+        try:
+            with Path(name).expanduser().open("x", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+        except FileExistsError as error:
+            raise QueryError(f"{name} is there already: name a new file.") from error
+        except (OSError, RuntimeError) as error:  # the latter where "~" is nobody's home
+            raise QueryError(f"{name} cannot be written ({error}).") from error
+        click.echo(printable(f"{name}: {len(result.hits)} {'post' if len(result.hits) == 1 else 'posts'}"))
+
+    def _info(self) -> None:
+        info = self.index.info()
+        posts, passages = info.counts["posts"], info.counts["passages"]
+        click.echo(printable(f"{info.index}: {posts:,} posts in {passages:,} passages, built {info.created}"))
+        for source in info.sources[:_MAX_SOURCES]:
+            click.echo(printable(f"{_INDENT}{source.source}: {source.posts:,} posts"))
+        if len(info.sources) > _MAX_SOURCES:
+            click.echo(f"{_INDENT}... and {len(info.sources) - _MAX_SOURCES:,} more (qa-search info --all)")
+
+
+def _help() -> None:
+    click.echo("Write a complaint in your own words, the number of a post to open it, or a command:")
+    for name, (expected, what) in COMMANDS.items():
+        click.echo(f"{_INDENT}{f':{name} {expected}':<22}{what}")
+
+
+def render_post(post: Post, neighbours: tuple[OtherPost | None, OtherPost | None]) -> str:
+    """Lay out a whole post, and say which ones it links to."""
+    width = max(min(shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH), 30)
+    origin = post.source if post.source.endswith(f"/{post.source_id}") else f"{post.source}/{post.source_id}"
+    facts = [post.date[:10] if post.date else "no date", origin, *([post.author] if post.author else []), *post.tags]
+    title = _in_one_line(post.title or post.question or post.answer)
+    lines = [_bold(line) for line in textwrap.wrap(title, width, max_lines=2, placeholder=" …")]
+    lines += _wrapped(" · ".join(facts), width)
+    if post.url:
+        lines.append(_INDENT + _in_one_line(post.url))
+    for label, text in (("Question", post.question), ("Answer", post.answer)):
+        if text:
+            lines += ["", _INDENT + _bold(label), *_wrapped(text, width)]
+    links = [
+        f"{label}: {f'{_in_one_line(other.title)} ({other.source_id})' if other else f'{title}, not in the index'}"
+        for label, title, other in zip(
+            ("Previous", "Next"), (post.prev_title, post.next_title), neighbours, strict=True
+        )
+        if other or title
+    ]
+    return "\n".join([*lines, *([""] if links else []), *(line for link in links for line in _wrapped(link, width))])
+
+
+def _bold(text: str) -> str:
+    return click.style(text, bold=True) if use_colour() else text
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = []
+    for line in printable(text).split("\n"):
+        lines += textwrap.wrap(
+            line, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+        ) or [""]
+    return lines
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(printable(text).split())

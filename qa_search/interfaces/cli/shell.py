@@ -1,0 +1,61 @@
+"""``qa-search shell``: ask, open, ask again."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import suppress
+
+import click
+
+from qa_search.interfaces.cli.options import model_option, place_option
+from qa_search.interfaces.cli.session import Shell, complain
+from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K
+from qa_search.search.search_index import SearchIndex
+
+_MAX_LINE_BYTES = 1_000_000
+
+
+@click.command()
+@place_option()
+@click.option("-k", "--top-k", type=click.IntRange(1, MAX_TOP_K), default=DEFAULT_TOP_K, show_default=True, metavar="N",
+              help="How many posts at most.")  # fmt: skip
+@click.option("--no-history", is_flag=True, help="Do not keep what was asked.")
+@model_option("Where the model that made the index is now, if it moved.")
+def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> None:
+    """Ask one complaint after the other, read whole posts, and go on from them.
+
+    A line is a complaint in your own words, the number of a post to open, or a command, such as ":since 2015"; ":help"
+    lists them. When standard input is no terminal, lines are read from it.
+
+    What was asked is kept in ~/.local/state/qa-search/history (or below XDG_STATE_HOME), for you alone to read.
+    """
+    with SearchIndex.open(index_path, model=model) as index:
+        # The model is loaded while the first question is typed.
+        loading = threading.Thread(target=_load_model, args=(index,))
+        loading.start()
+        try:
+            if sys.stdin.isatty() and sys.stdout.isatty():
+                from qa_search.interfaces.cli.prompt import converse  # here, because scripts do not need it
+
+                converse(Shell(index, top_k), history=not no_history)
+            else:
+                _obey_standard_input(Shell(index, top_k))
+        finally:
+            loading.join()  # Python must not end in the middle of it
+
+
+def _load_model(index: SearchIndex) -> None:
+    with suppress(Exception):  # the first question meets the same error, and tells it
+        _ = index.embedder
+
+
+def _obey_standard_input(here: Shell) -> None:
+    stream = sys.stdin.buffer
+    while line := stream.readline(_MAX_LINE_BYTES):
+        if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_MAX_LINE_BYTES)
+            complain(f"A line of more than {_MAX_LINE_BYTES:,} bytes is left out.")
+        elif not here.obey(line.decode("utf-8-sig", "replace")):
+            return

@@ -1,0 +1,1 @@
+"""A hit -> text, HTML, Markdown or CSV."""

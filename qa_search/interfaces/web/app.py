@@ -1,0 +1,415 @@
+"""The HTTP service: the JSON API, the page, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
+from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
+from qa_search.interfaces.web.service import (
+    BusyError,
+    FailedError,
+    Question,
+    SearchService,
+    SlowError,
+    characters_like,
+    question_cost,
+)
+from qa_search.search.query import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
+from qa_search.search.search_index import SearchIndex
+from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
+
+MAX_HITS = 100
+# Characters of all posts that one answer holds: eight of the largest posts, thousands of usual ones.
+MAX_ANSWER_CHARACTERS = 8_000_000
+# Characters that count as one request of --rate, and that one client may have searched for at once.
+_CHARACTERS_EACH = 1_000
+_CHARACTERS_AT_ONCE = 2 * MAX_COMPLAINT_CHARACTERS
+_DEADLINE_SLACK = 5.0  # seconds: what gives up by itself says more of why
+_MAX_FORM_FIELDS = 20
+_GONE = 499  # who asked has gone, or the deadline has passed
+_STATIC = Path(__file__).parent / "static"
+_RETRY = {"retry-after": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a service allows. See `Guards` and `SearchService` for the meaning of each."""
+
+    token: str | None = None
+    rate: float = 20.0
+    max_body: int = 1 << 20
+    hosts: frozenset[str] = frozenset()
+    max_waiting: int = 256
+    timeout: float = 30.0
+    max_batch: int = 32
+    refresh_seconds: float = 1.0
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong: the kind of error, and a message for people."""
+
+    type: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: ErrorDetail
+
+
+class SearchRequest(BaseModel):
+    """A complaint and what the search is limited to."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: str = Field(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint, in any words.")
+    k: int = Field(DEFAULT_TOP_K, ge=1, le=MAX_HITS, description="How many posts at most.")
+    since: str | None = Field(None, description="The earliest date: 2015, 2015-06 or 2015-06-30.")
+    until: str | None = Field(None, description="The latest date, its whole day, month or year included.")
+    source: str | None = Field(None, description="A glob pattern that the source must match.")
+    tag: str | list[str] = Field(default_factory=list, description="Tags that a post must all have.")
+    tags: list[str] = Field(default_factory=list, description="The same.")
+    min_confidence: float | None = Field(None, ge=0, le=1, description="Below it, the answer is that nothing answers.")
+
+    def question(self) -> Question:
+        """Return everything but the text."""
+        tags = [self.tag] if isinstance(self.tag, str) else self.tag
+        return Question(self.k, self.since, self.until, self.source, (*tags, *self.tags), self.min_confidence)
+
+
+class PostDocument(BaseModel):
+    """A whole post, the posts before and after it, and all ids under which the archives have it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    post_id: str
+    title: str
+    question: str
+    answer: str
+    prev: OtherPost | None
+    next: OtherPost | None
+    ids: list[str]
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorBody, "description": "The input cannot be searched for."},
+    401: {"model": ErrorBody, "description": "A token is needed."},
+    408: {"model": ErrorBody, "description": "The request did not come to its end in time."},
+    413: {"model": ErrorBody, "description": "The body is too large."},
+    414: {"model": ErrorBody, "description": "The address is too long: send a long complaint by POST."},
+    421: {"model": ErrorBody, "description": "The service does not answer under this name."},
+    429: {"model": ErrorBody, "description": "Too many requests of one client."},
+    431: {"model": ErrorBody, "description": "The headers are too large or too many."},
+    500: {"model": ErrorBody, "description": "The service failed; its log says how."},
+    503: {"model": ErrorBody, "description": "Too many questions wait, or the index cannot be used."},
+    504: {"model": ErrorBody, "description": "Not answered in time."},
+}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody, "description": "There is no such post."}}
+
+Count = Annotated[int, Query(ge=1, le=MAX_HITS, description="How many posts at most.")]
+
+
+class Service(Guards):
+    """The ASGI app of one index, behind its guards."""
+
+    def __init__(self, app: App, service: SearchService, settings: Settings) -> None:
+        """Guard an app that answers by a search service."""
+        super().__init__(
+            app,
+            token=settings.token,
+            rate=settings.rate,
+            max_body=settings.max_body,
+            hosts=settings.hosts,
+            deadline=settings.timeout + _DEADLINE_SLACK,
+        )
+        self.stop_soon = service.stop_soon
+
+
+def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
+    """Make the ASGI app that serves an open index; the index is closed when the app shuts down."""
+    chosen = settings or Settings()
+    service = SearchService(
+        index,
+        max_waiting=chosen.max_waiting,
+        timeout=chosen.timeout,
+        max_batch=chosen.max_batch,
+        refresh_seconds=chosen.refresh_seconds,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.stop()
+
+    app = FastAPI(
+        title="qa_search",
+        version=version("qa-search"),
+        description="Semantic search over an archive of expert answers.",
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        responses=_ERRORS,
+    )
+    prices = Buckets(chosen.rate * _CHARACTERS_EACH, _CHARACTERS_AT_ONCE)
+    _add_api(app, service, prices)
+    _add_pages(app, service, prices)
+    _add_health(app, service)
+    _add_errors(app)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    return Service(_Counted(app, service), service, chosen)
+
+
+def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
+    """Count what is asked against its client: a long complaint or many hits cost as much as many short ones."""
+    wait = prices.take(client_of(request.scope), question_cost(characters, k))
+    if wait > 0:
+        raise HTTPException(429, "too much to search for: wait a moment", {"retry-after": str(int(wait) + 1)})
+
+
+def _require_bounded(result: SearchResult) -> SearchResult:
+    """Refuse an answer that is too large to give whole."""
+    characters = sum(len(hit.title) + len(hit.question) + len(hit.answer) for hit in result.hits)
+    if characters > MAX_ANSWER_CHARACTERS:
+        raise QueryError(
+            f"k: the {len(result.hits)} posts found have {characters:,} characters, and one answer holds "
+            f"{MAX_ANSWER_CHARACTERS:,}: ask for fewer posts"
+        )
+    return result
+
+
+def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
+    @app.get("/api/search", summary="Find the past answers closest to a complaint", response_model=SearchResult)
+    async def search(
+        request: Request,
+        q: Annotated[str, Query(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint.")],
+        k: Count = DEFAULT_TOP_K,
+        since: str | None = None,
+        until: str | None = None,
+        source: str | None = None,
+        tag: Annotated[list[str] | None, Query(description="Tags that a post must all have.")] = None,
+        min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
+    ) -> Response:
+        question = Question(k, since or None, until or None, source or None, tuple(tag or ()), min_confidence)
+        _charge(prices, request, len(q), k)
+        return JSONResponse(_require_bounded(await service.search(q, question, client_of(request.scope))).to_dict())
+
+    @app.post("/api/search", summary="The same, for long complaints", response_model=SearchResult)
+    async def search_by_body(request: Request, asked: SearchRequest) -> Response:
+        _charge(prices, request, len(asked.query), asked.k)
+        return JSONResponse(
+            _require_bounded(await service.search(asked.query, asked.question(), client_of(request.scope))).to_dict()
+        )
+
+    @app.get("/api/posts/{post_id}", summary="One whole post", response_model=PostDocument, responses=_NOT_FOUND)
+    async def post(post_id: str) -> Response:
+        view = await service.read(lambda index: _view(index, post_id))
+        ids = await service.read(lambda index: index.post_ids(post_id))
+        return JSONResponse(
+            {
+                "post_id": post_id,
+                **view.post.to_dict(),
+                "prev": view.prev and view.prev.to_dict(),
+                "next": view.next and view.next.to_dict(),
+                "ids": ids,
+            }
+        )
+
+    @app.get(
+        "/api/posts/{post_id}/similar", summary="More like this", response_model=SearchResult, responses=_NOT_FOUND
+    )
+    async def similar(request: Request, post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
+        await service.read(lambda index: _view(index, post_id))
+        _charge(prices, request, await service.read(lambda index: characters_like(index, post_id)), k)
+        return JSONResponse(
+            _require_bounded(await service.similar(post_id, Question(k), client_of(request.scope))).to_dict()
+        )
+
+    @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
+    async def info() -> Response:
+        return JSONResponse((await service.info()).to_dict())
+
+
+def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
+    @app.get("/", include_in_schema=False)
+    async def start(request: Request) -> Response:
+        return await page(request, request.query_params)
+
+    @app.post("/", include_in_schema=False)
+    async def start_by_body(request: Request) -> Response:
+        """Send to the address of a search, which can be passed on; answer here what is too long for one."""
+        try:
+            fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
+        except ValueError:
+            return HTMLResponse(error_page(400, "The form cannot be read."), 400)
+        form, problem = _form(fields)
+        address = form_address(form)
+        if address is None or problem:
+            return await page(request, fields)
+        return RedirectResponse(address, 303)
+
+    async def page(request: Request, fields: Mapping[str, str]) -> Response:
+        form, problem = _form(fields)
+        result, status, headers = None, 200, {}
+        if not problem and (form.q.strip() or form.like):
+            try:
+                result = await found(request, form)
+            except QueryError as error:
+                problem = str(error)
+            except HTTPException as error:
+                problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
+            except (BusyError, SlowError, FailedError) as error:
+                status = 500 if isinstance(error, FailedError) else 503
+                problem = f"{str(error).capitalize()}."
+        if problem and status == 200:
+            status = 400
+        info = await service.info()
+        sources = [count.source for count in info.sources]
+        text = search_page(form, result, sources, total=info.counts["posts"], message=problem)
+        return HTMLResponse(text, status, headers)
+
+    async def found(request: Request, form: Form) -> SearchResult:
+        tags = (form.tag,) if form.tag else ()
+        question = Question(form.k, form.since or None, form.until or None, form.source or None, tags)
+        if not form.like:
+            _charge(prices, request, len(form.q), form.k)
+            return await service.search(form.q, question, client_of(request.scope))
+        _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
+        return await service.similar(form.like, question, client_of(request.scope))
+
+    @app.get("/posts/{post_id}", include_in_schema=False)
+    async def post(post_id: str) -> Response:
+        return HTMLResponse(post_page(await service.read(lambda index: _view(index, post_id))))
+
+
+def _add_health(app: FastAPI, service: SearchService) -> None:
+    @app.get("/healthz", summary="Whether the service runs", response_model=dict[str, str])
+    async def healthz() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz", summary="Whether the service can answer", response_model=dict[str, str])
+    async def readyz() -> Response:
+        problem = service.problem()
+        if problem:
+            return error_response(503, "NotReady", problem)
+        state = {"status": "ready", "generation": service.index.generation.name}
+        if service.index_problem:  # what exactly is in the log: it names folders
+            state["problem"] = "the index changed and cannot be opened; the previous one answers (see the log)"
+        return JSONResponse(state)
+
+    @app.get("/metrics", summary="Counts for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        return Response(service.metrics.page(), media_type=service.metrics.content_type)
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def invalid(request: Request, error: Any) -> Response:
+        told = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
+        return _told(request, 400, "QueryError", told)
+
+    async def refused(request: Request, error: Any) -> Response:
+        kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # a path may have several routes, and the first names its own methods only
+            routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
+            methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
+            headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+        return _told(request, error.status_code, kind, str(error.detail), headers)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        status, headers = 503, _RETRY
+        if isinstance(error, QueryError):
+            status, headers = 400, {}
+        elif isinstance(error, SlowError):
+            status, headers = 504, {}
+        elif not isinstance(error, BusyError | IndexFolderError | ModelError):
+            status, headers = 500, {}
+        return _told(request, status, type(error).__name__, str(error), headers)
+
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, refused)
+
+    async def unexpected(request: Request, error: Exception) -> Response:
+        return _told(request, 500, "InternalError", "the service failed; its log says how")
+
+    app.add_exception_handler(QASearchError, failed)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _told(request: Request, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as a page to people and as JSON to programs."""
+    if request.url.path == "/" or request.url.path.startswith("/posts/"):
+        return HTMLResponse(error_page(status, message), status, headers)
+    return error_response(status, kind, message, headers)
+
+
+def _view(index: SearchIndex, post_id: str) -> PostView:
+    post: Post | None = index.post(post_id)
+    if post is None:
+        raise HTTPException(404, "There is no post of this id in the index.")
+    before, after = index.neighbours(post_id)
+    return PostView(post, post_id, before, after)
+
+
+def _form(given: Mapping[str, str]) -> tuple[Form, str]:
+    """Read what a person filled in; what makes no sense is told on the page."""
+    form = Form(
+        q=given.get("q", ""),
+        since=given.get("since", ""),
+        until=given.get("until", ""),
+        source=given.get("source", ""),
+        tag=given.get("tag", ""),
+        like=given.get("like", ""),
+    )
+    count = given.get("k", "") or str(DEFAULT_TOP_K)
+    if not (count.isascii() and count.isdigit() and 1 <= int(count[:9]) <= MAX_HITS):
+        return form, f"The number of answers must be from 1 to {MAX_HITS}."
+    return replace(form, k=int(count)), ""
+
+
+class _Counted:
+    """Counts requests and how long they took, by route."""
+
+    def __init__(self, app: FastAPI, service: SearchService) -> None:
+        self._app = app
+        self._metrics = service.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+
+        async def send_counted(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_counted)
+        except asyncio.CancelledError:
+            status = _GONE
+            raise
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            self._metrics.request(route, status, time.perf_counter() - started)

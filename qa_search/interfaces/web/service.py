@@ -1,0 +1,361 @@
+"""One open index that answers many callers: questions that come together are searched together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from qa_search.errors import QASearchError
+from qa_search.interfaces.web.metrics import Metrics
+from qa_search.search.query import MAX_COMPLAINT_CHARACTERS
+from qa_search.search.search_index import SearchIndex
+from qa_search.types import IndexInfo, SearchResult
+
+log = logging.getLogger("qa_search")
+
+# A question that makes the index read everything there is, before anybody waits for it.
+_WARM_UP = "warm up"
+MAX_BATCH = 32
+# Characters: up to so many a question is short; so many are searched together, and may wait, in all.
+_SHORT = 2_000
+_BATCH_COST = 20_000  # in characters; a hit costs as much as so many:
+_HIT_COST = 100
+_WAITING_CHARACTERS = 500_000
+_STOP_SECONDS = 2.0
+_REPLY_SECONDS = 2.0
+_RESTART_SECONDS = 0.1
+
+T = TypeVar("T")
+
+
+class BusyError(QASearchError):
+    """More questions wait than the service takes on: ask again in a moment."""
+
+
+class SlowError(QASearchError):
+    """A question was not answered in the time that a request may take."""
+
+
+class FailedError(QASearchError):
+    """Something below the service failed in a way that nobody expects; the log says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, apart from the text: questions that agree in it can be searched together."""
+
+    k: int
+    since: str | None = None
+    until: str | None = None
+    source: str | None = None
+    tags: tuple[str, ...] = ()
+    min_confidence: float | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    text: str
+    question: Question
+    characters: int
+    answer: asyncio.Future[SearchResult] = field(repr=False)
+    like_post: bool = False  # the text is the id of a post
+    client: str = ""
+
+    @property
+    def cost(self) -> int:
+        return question_cost(self.characters, self.question.k)
+
+
+def question_cost(characters: int, k: int) -> int:
+    """Return what a question costs, in characters of a text."""
+    return characters + _HIT_COST * k
+
+
+class _Lane:
+    """Questions that wait for one thread: clients take turns, and each one's are answered as they came."""
+
+    def __init__(self, name: str) -> None:
+        self.queue: list[_Waiting] = []
+        self.current: list[_Waiting] = []  # what is being searched
+        self.turns: dict[str, int] = {}  # when each client that waits had its last turn
+        self.wake = asyncio.Event()
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"qa-search-{name}")
+
+    @property
+    def characters(self) -> int:
+        return sum(waiting.characters for waiting in self.queue)
+
+    def drop_given_up(self) -> None:
+        """Leave out those whose asker has gone or was told that it takes too long."""
+        self.queue = [waiting for waiting in self.queue if not waiting.answer.done()]
+
+    def next_batch(self, most: int) -> list[_Waiting]:
+        """Take the first that waits, and those that ask for the same, as long as they are few and short together."""
+        self.drop_given_up()
+        if not self.queue:
+            return []
+        first = min(self.queue, key=lambda waiting: self.turns.get(waiting.client, -1))
+        waits = {waiting.client for waiting in self.queue}
+        turn = max(self.turns.values(), default=0) + 1
+        self.turns = {client: at for client, at in self.turns.items() if client in waits} | {first.client: turn}
+        batch, cost = [first], first.cost
+        for other in self.queue:
+            if len(batch) >= most or first.like_post or first.characters > _SHORT:
+                break
+            same = other is not first and other.question == first.question and not other.like_post
+            if same and cost + other.cost <= _BATCH_COST:
+                batch.append(other)
+                cost += other.cost
+        chosen = set(map(id, batch))
+        self.queue = [waiting for waiting in self.queue if id(waiting) not in chosen]
+        return batch
+
+
+class SearchService:
+    """Answers questions from one index, as many at a time as wait; moves to new generations.
+
+    Short questions have a thread of their own, so that they never wait for long ones. Searching uses all cores by
+    itself: more threads would only make all of them slower.
+    """
+
+    def __init__(
+        self,
+        index: SearchIndex,
+        *,
+        max_waiting: int = 256,
+        timeout: float = 30.0,
+        max_batch: int = MAX_BATCH,
+        refresh_seconds: float = 1.0,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """Serve an open index.
+
+        Args:
+            index: the index; closed by `stop`.
+            max_waiting: how many questions may wait; more are refused by `BusyError`.
+            timeout: seconds until a waiting question, or another use of the index, is given up by `SlowError`.
+            max_batch: how many questions are searched together.
+            refresh_seconds: how often to look for a new generation.
+            metrics: where to count.
+        """
+        self.index = index
+        self.metrics = metrics or Metrics()
+        self.index_problem = ""  # why a new generation, or the index folder, cannot be opened
+        self._max_waiting = max_waiting
+        self._timeout = timeout
+        self._max_batch = max_batch
+        self._refresh_seconds = refresh_seconds
+        self._short, self._long = _Lane("short"), _Lane("long")
+        self._reading = ThreadPoolExecutor(2, thread_name_prefix="qa-search-reading")
+        self._following = ThreadPoolExecutor(1, thread_name_prefix="qa-search-following")
+        self._running: dict[object, tuple[ThreadPoolExecutor, float]] = {}  # calls on threads, and since when
+        self._tasks: list[asyncio.Task[None]] = []
+        self._info: IndexInfo | None = None
+        self._state = "the index is being opened"
+        self._closed = False
+
+    async def start(self) -> None:
+        """Load the model and begin to answer."""
+        await self._on(self._short.thread, lambda: self.index.search(_WARM_UP, k=1))
+        self._tasks = [
+            asyncio.create_task(self._keep(work))
+            for work in (partial(self._answer_all, self._short), partial(self._answer_all, self._long))
+        ]
+        self._tasks.append(asyncio.create_task(self._keep(self._follow_builds)))
+        self._count_index()
+        self._state = ""
+
+    def problem(self) -> str:
+        """Say why the service cannot answer now; empty if it can."""
+        if self._state:
+            return self._state
+        late = time.monotonic() - self._timeout
+        stuck = [pool for pool, since in list(self._running.values()) if since < late]
+        if self._short.thread in stuck:
+            return f"a search has not ended for more than {self._timeout:g} seconds"
+        if self._reading in stuck:
+            return f"the index has not been readable for more than {self._timeout:g} seconds"
+        return ""
+
+    def stop_soon(self, seconds: float) -> None:
+        """Begin to stop: what is not answered so many seconds from now is refused, in time for that to be sent."""
+        self._state = "the service is stopping"
+        asyncio.get_running_loop().call_later(max(seconds - _REPLY_SECONDS, 0), self._refuse_waiting)
+
+    async def stop(self) -> None:
+        """Refuse what still waits, and close the index; what hangs is left behind."""
+        self._state = "the service is stopping"
+        self._refuse_waiting()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for pool in (self._short.thread, self._long.thread, self._reading, self._following):
+            pool.shutdown(wait=False, cancel_futures=True)
+        end = time.monotonic() + _STOP_SECONDS
+        while self._running and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        if self._running:
+            log.warning("the service ends while %d uses of the index still run", len(self._running))
+        else:
+            self.index.close()
+
+    def _refuse_waiting(self) -> None:
+        self._closed = True
+        for lane in (self._short, self._long):
+            for waiting in (*lane.queue, *lane.current):
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(BusyError("the service is stopping: ask again in a moment"))
+            lane.queue.clear()
+
+    async def search(self, text: str, question: Question, client: str = "") -> SearchResult:
+        """Search, together with the questions that wait at the same time; clients take turns.
+
+        Raises:
+            BusyError: if too many wait.
+            SlowError: if it takes too long.
+            QASearchError: whatever `SearchIndex.search` raises.
+        """
+        answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
+        return await self._wait_for(_Waiting(text, question, len(text), answer, client=client))
+
+    async def similar(self, post_id: str, question: Question, client: str = "") -> SearchResult:
+        """Search for more like a post. Raises as `search`."""
+        characters = await self.read(lambda index: characters_like(index, post_id))
+        answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
+        return await self._wait_for(_Waiting(post_id, question, characters, answer, like_post=True, client=client))
+
+    async def _wait_for(self, waiting: _Waiting) -> SearchResult:
+        if self._closed:
+            raise BusyError("the service is stopping: ask again in a moment")
+        lane = self._short if waiting.characters <= _SHORT else self._long
+        for each in (self._short, self._long):
+            each.drop_given_up()
+        crowded = len(self._short.queue) + len(self._long.queue) >= self._max_waiting
+        if crowded or (lane.queue and lane.characters + waiting.characters > _WAITING_CHARACTERS):
+            raise BusyError("too many questions at once: ask again in a moment")
+        lane.queue.append(waiting)
+        self._count_waiting()
+        lane.wake.set()
+        try:
+            return await asyncio.wait_for(waiting.answer, self._timeout)
+        except TimeoutError:
+            raise SlowError(f"not answered within {self._timeout:g} seconds") from None
+
+    async def read(self, use: Callable[[SearchIndex], T]) -> T:
+        """Use the index for something short (a post, its neighbours) without waiting for searches.
+
+        Raises:
+            SlowError: if it takes too long.
+            QASearchError: whatever the index raises.
+        """
+        try:
+            return await asyncio.wait_for(self._on(self._reading, lambda: use(self.index)), self._timeout)
+        except TimeoutError:
+            raise SlowError(f"the index did not answer within {self._timeout:g} seconds") from None
+
+    async def info(self) -> IndexInfo:
+        """Say what the index holds; counted once for each generation."""
+        if self._info is None or self._info.generation != self.index.generation.name:
+            self._info = await self.read(lambda index: index.info())
+        return self._info
+
+    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what never ends; should it end by an error, begin again."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("the service failed in its middle, and goes on")
+                await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _answer_all(self, lane: _Lane) -> None:
+        while True:
+            await lane.wake.wait()
+            lane.wake.clear()
+            while batch := lane.next_batch(self._max_batch):
+                lane.current = batch
+                self._count_waiting()
+                self.metrics.batch(len(batch))
+                await self._answer(lane, batch)
+            lane.current = []
+
+    async def _answer(self, lane: _Lane, batch: list[_Waiting]) -> None:
+        try:
+            results = await self._search_many(lane, batch)
+        except Exception as error:
+            if len(batch) > 1:
+                # One of them cannot be answered: each gets an answer or an error of its own.
+                for waiting in batch:
+                    if not waiting.answer.done():
+                        await self._answer(lane, [waiting])
+            elif not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
+            return
+        for waiting, result in zip(batch, results, strict=True):
+            if not waiting.answer.done():
+                waiting.answer.set_result(result)
+
+    async def _search_many(self, lane: _Lane, batch: list[_Waiting]) -> list[SearchResult]:
+        first, texts = batch[0], [waiting.text for waiting in batch]
+        asked = first.question
+        limits: dict[str, Any] = {
+            "since": asked.since,
+            "until": asked.until,
+            "source": asked.source,
+            "tags": asked.tags,
+        }
+        if first.like_post:
+            return [await self._on(lane.thread, lambda: self.index.similar(first.text, asked.k, **limits))]
+        limits["min_confidence"] = asked.min_confidence
+        return await self._on(lane.thread, lambda: self.index.search_many(texts, asked.k, **limits))
+
+    async def _follow_builds(self) -> None:
+        """Move to a new generation soon after it is published; one that cannot be opened is reported and left alone."""
+        while True:
+            await asyncio.sleep(self._refresh_seconds)
+            try:
+                if await self._on(self._following, self.index.refresh):
+                    log.info("now answering from %s", self.index.generation.name)
+                    self._count_index()
+                self.index_problem = ""
+            except (QASearchError, OSError) as error:
+                if str(error) != self.index_problem:
+                    log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
+                self.index_problem = str(error)
+
+    def _count_index(self) -> None:
+        generation = self.index.generation
+        self.metrics.index(generation.name, generation.manifest["counts"]["posts"])
+
+    def _count_waiting(self) -> None:
+        self.metrics.waiting(len(self._short.queue) + len(self._long.queue))
+
+    async def _on(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        """Call on a thread. An exception that would end whoever waits for it is made one of ours."""
+        key = object()
+
+        def run() -> T:
+            self._running[key] = pool, time.monotonic()
+            try:
+                return call()
+            except Exception:
+                raise
+            except BaseException as error:  # a panic of a library below
+                log.exception("a use of the index failed below Python")
+                raise FailedError(f"the search failed ({type(error).__name__}); the service's log says more") from error
+            finally:
+                del self._running[key]
+
+        return await asyncio.get_running_loop().run_in_executor(pool, run)
+
+
+def characters_like(index: SearchIndex, post_id: str) -> int:
+    """Return how many characters a search for more like a post reads; 0 if there is no such post."""
+    post = index.post(post_id)
+    return 0 if post is None else min(len(post.title) + len(post.question or post.answer), MAX_COMPLAINT_CHARACTERS)

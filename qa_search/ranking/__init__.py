@@ -1,1 +1,0 @@
-"""Candidates -> hits: pure functions, no files and no models."""

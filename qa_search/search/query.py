@@ -1,0 +1,135 @@
+"""What may be asked: complaints, filters and how many hits, checked before anything is computed."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from qa_search.errors import QueryError
+from qa_search.index.filters import Filters
+from qa_search.util.dates import parse_bound
+from qa_search.util.text import clean_text
+
+DEFAULT_TOP_K = 5
+MAX_TOP_K = 10_000
+MAX_COMPLAINT_CHARACTERS = 100_000
+# The text of a filter: SQLite takes long over patterns of many stars.
+_MAX_FILTER_CHARACTERS = 1000
+_MAX_STARS = 16
+_MAX_TAGS = 100
+_YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
+
+
+def make_filters(
+    since: str | date | None = None,
+    until: str | date | None = None,
+    source: str | None = None,
+    tags: Sequence[str] = (),
+) -> Filters:
+    """Check what a search is limited to.
+
+    Raises:
+        QueryError: if a date is none.
+    """
+    if not isinstance(tags, Iterable):
+        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
+    tags = (tags,) if isinstance(tags, str) else tuple(tags)
+    if len(tags) > _MAX_TAGS:
+        raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
+    given = [("tag", tag) for tag in tags] + ([] if source is None else [("source", source)])
+    for name, text in given:
+        if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
+            raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
+    if source is not None and source.count("*") > _MAX_STARS:
+        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
+    return Filters(
+        since=None if since is None else _bound(since, "since"),
+        until=None if until is None else _after(until),
+        source=None if source is None else clean_text(source),
+        tags=tuple(map(clean_text, tags)),
+    )
+
+
+def _bound(value: str | date, name: str) -> str:
+    if not isinstance(value, str | date):
+        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
+    bound = value.isoformat() if isinstance(value, date) else parse_bound(value)
+    if bound is None:
+        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
+    return bound
+
+
+def _after(value: str | date) -> str:
+    """Return the first moment after a day, month or year."""
+    bound = _bound(value, "until")
+    if len(bound) > len("2015-06-30"):
+        return bound + "\uffff"  # a moment: itself included
+    try:
+        day = date.fromisoformat(bound)
+    except ValueError as error:
+        raise QueryError(f"until: {reprlib.repr(value)} is no date ({error})") from error
+    parts = 3
+    if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
+        parts = 2 if coarse[1] else 1
+    if day.year == date.max.year:
+        return bound + "\uffff"
+    if parts == 1:
+        return day.replace(year=day.year + 1).isoformat()
+    if parts == 2:
+        return (day.replace(day=28) + timedelta(days=4)).replace(day=1).isoformat()
+    return (day + timedelta(days=1)).isoformat()
+
+
+def require_k(k: int) -> None:
+    """Make sure that so many hits can be asked for.
+
+    Raises:
+        QueryError: if ``k`` is no number, or none from 1 to 10,000.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
+        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}")
+
+
+def require_probability(min_confidence: float | None) -> None:
+    """Make sure that a confidence is from 0 to 1, or none.
+
+    Raises:
+        QueryError: if it is anything else.
+    """
+    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
+    if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
+        raise QueryError(f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}")
+
+
+def checked_texts(texts: Iterable[str]) -> list[str]:
+    """Return complaints as they are searched for.
+
+    Raises:
+        QueryError: if they are no list, or one of them is no text, blank or too long.
+    """
+    if isinstance(texts, str):
+        raise QueryError("expected a list of texts, not a single text: use search() for that")
+    if not isinstance(texts, Iterable):
+        raise QueryError(f"expected a list of texts, not {type(texts).__name__}")
+    return [require_text(text) for text in texts]
+
+
+def require_text(text: str) -> str:
+    """Return a complaint as it is searched for.
+
+    Raises:
+        QueryError: if it is no text, blank or too long.
+    """
+    if not isinstance(text, str):
+        raise QueryError(f"expected a text, not {type(text).__name__}")
+    if len(text) > MAX_COMPLAINT_CHARACTERS:
+        raise QueryError(
+            f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
+            "most. Leave out what does not belong to the complaint."
+        )
+    cleaned = clean_text(text)
+    if not any(character.isprintable() and not character.isspace() for character in cleaned):
+        raise QueryError("the text to search for is empty. Describe the complaint in a few words.")
+    return cleaned

@@ -1,0 +1,163 @@
+"""Complaints -> ranked posts of one generation: candidates from vectors and words, signals, one score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.queries import Complaint
+from qa_search.index.base import Stores
+from qa_search.index.filters import Filters
+from qa_search.index.stores.folder_stores import open_folder
+from qa_search.index.stores.vectors import Ids, Scores
+from qa_search.search.fusion import Fusion, weighted
+from qa_search.search.signals import (
+    Candidates,
+    Signals,
+    lexical_signal,
+    parts_signal,
+    side_signals,
+    whole_signal,
+)
+
+# Passages fetched for each vector of a complaint, and posts for its words, however few hits are wanted: so that the
+# first five hits of ten are the five hits of five.
+_DEPTH = 100
+_DEPTH_PER_HIT = 10
+_DEEPER = 8
+# The words' scores are known for so many posts; the others share next to nothing with the complaint.
+_SCORED_POSTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The candidates for one complaint; ``order`` lists their rows, best first, ``scores`` (n,) are by row.
+
+    ``weights`` are those of the signals in the score, ``best_words`` is the highest BM25 score in the archive. ``near``
+    (n,) marks the candidates that there are however few hits are wanted: what is said of the result rests on these.
+    ``total`` is how many posts pass the filters, candidates or not.
+    """
+
+    candidates: Candidates
+    signals: Signals
+    weights: Mapping[str, float]
+    best_words: float
+    near: npt.NDArray[np.bool_]
+    total: int
+    scores: npt.NDArray[np.float32]
+    order: npt.NDArray[np.intp]
+
+    def by(self, fusion: Fusion) -> Self:
+        """Rank the same candidates by another rule."""
+        return replace(self, **_ordered(self.candidates.posts, fusion(self.signals.values)))
+
+
+class Retriever:
+    """Finds and ranks the posts of one generation; needs no model. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any], stores: Stores | None = None) -> None:
+        """Open the files, unless their content is in other ``stores``.
+
+        Raises:
+            IndexDamagedError: if one is missing or is not what was written.
+        """
+        self._folder = folder
+        stores = open_folder(folder, manifest) if stores is None else stores
+        self.posts = stores.posts
+        self.vectors = stores.vectors
+        self.words = stores.words
+        self.owners = stores.owners
+
+    def close(self) -> None:
+        """Close the files."""
+        self.posts.close()
+
+    def rank(
+        self, complaints: Sequence[Complaint], k: int, weights: Mapping[str, float], filters: Filters | None = None
+    ) -> Iterator[Ranked]:
+        """Rank for each complaint in turn at least the k best posts, or all that pass the filters."""
+        allowed_posts = self.posts.allowed_posts(filters) if filters else None
+        allowed = None if allowed_posts is None else self.owners.allowed_passages(allowed_posts)
+        total = self.vectors.count if allowed is None else len(allowed)
+        posts = self.words.count if allowed_posts is None else len(allowed_posts)
+        depth = min(max(_DEPTH, _DEPTH_PER_HIT * k), total)
+        rows, vectors = _stacked(complaints)
+        found = self.vectors.search(vectors, depth, allowed)[1] if depth else np.empty((len(vectors), 0), np.int64)
+        for complaint, row in zip(complaints, rows, strict=True):
+            yield self._rank_one(complaint, found[row], min(k, posts), weights, allowed, allowed_posts)
+
+    def _rank_one(
+        self,
+        complaint: Complaint,
+        passages: Ids,
+        wanted: int,
+        weights: Mapping[str, float],
+        allowed: Any,
+        allowed_posts: Any,
+    ) -> Ranked:
+        total = self.vectors.count if allowed is None else len(allowed)
+        numbers, scores = self.words.search(complaint.terms, max(_SCORED_POSTS, wanted), allowed_posts)
+        # The best of the whole archive, so that a filter leaves every post its score.
+        best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
+        nearby = numbers[: max(_DEPTH, wanted)]
+        near = np.union1d(self.owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
+        posts = np.union1d(self.owners.posts_of(np.unique(passages)), nearby)
+        depth = passages.shape[-1]
+        while len(posts) < wanted and depth < total:
+            # A few posts hold all the closest passages.
+            depth = min(depth * _DEEPER, total)
+            passages = self.vectors.search(complaint.vector[None], depth, allowed)[1]
+            posts = np.union1d(self.owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
+        candidates = self.candidates(posts)
+        best_words = float(best[0]) if len(best) else 0.0
+        signals = measure(complaint, candidates, numbers, scores, best_words)
+        return Ranked(
+            candidates,
+            signals,
+            weights,
+            best_words,
+            near=np.isin(posts, near),
+            total=self.words.count if allowed_posts is None else len(allowed_posts),
+            **_ordered(posts, weighted(weights)(signals.values)),
+        )
+
+    def candidates(self, posts: Ids) -> Candidates:
+        """Gather posts, in ascending order of their numbers, with all their passages."""
+        passages, starts = self.owners.passages_of(posts)
+        return Candidates(posts, starts, passages, self.owners.sides_of(passages), self.vectors.reconstruct(passages))
+
+
+def measure(complaint: Complaint, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:
+    """Compute the signals of candidates.
+
+    ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest in the archive.
+    """
+    similarity = candidates.vectors @ complaint.vector
+    values = side_signals(candidates, similarity)
+    values["whole"] = whole_signal(candidates, complaint.vector)
+    values["parts"] = parts_signal(candidates, complaint.parts)
+    values["lexical"] = lexical_signal(candidates, dict(zip(numbers.tolist(), scores.tolist(), strict=True)), best)
+    return Signals(values, similarity)
+
+
+def _ordered(posts: Ids, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Put the best first; ties go to the lower number, so that an answer is the same on every run."""
+    return {"scores": scores, "order": np.lexsort((posts, -scores))}
+
+
+def _stacked(complaints: Sequence[Complaint]) -> tuple[list[list[int]], npt.NDArray[np.float32]]:
+    """Stack the vectors of all complaints and their parts; say which rows are whose."""
+    rows: list[list[int]] = []
+    vectors: list[npt.NDArray[np.float32]] = []
+    for complaint in complaints:
+        own = [complaint.vector[None], *([complaint.parts] if len(complaint.parts) > 1 else [])]
+        size = sum(map(len, own))
+        start = rows[-1][-1] + 1 if rows else 0
+        rows.append(list(range(start, start + size)))
+        vectors += own
+    return rows, np.concatenate(vectors)

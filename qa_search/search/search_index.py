@@ -1,0 +1,442 @@
+"""Open an index and search it."""
+
+from __future__ import annotations
+
+import os
+import reprlib
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from qa_search.embedders.load import Embedder, LocatedModel, Vectors, load_located, locate_model, locate_recorded_model
+from qa_search.embedders.locate import hash_model
+from qa_search.embedders.onnx import OnnxEmbedder
+from qa_search.embedders.queries import embed_whole_queries, read_complaints
+from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
+from qa_search.index.base import IndexPlace, OpenGeneration
+from qa_search.index.filters import Filters
+from qa_search.index.manifest import find_flaw
+from qa_search.index.open import open_place
+from qa_search.index.stores.posts import PostQueries
+from qa_search.search.confidence import Confidence
+from qa_search.search.fusion import RANKINGS
+from qa_search.search.hits import HitReader
+from qa_search.search.query import (
+    DEFAULT_TOP_K,
+    MAX_COMPLAINT_CHARACTERS,
+    checked_texts,
+    make_filters,
+    require_k,
+    require_probability,
+)
+from qa_search.search.retrieval import Ranked, Retriever
+from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
+from qa_search.util.text import clean_text
+from qa_search.util.threads import computing
+
+if TYPE_CHECKING:
+    from qa_search.search.reranking import Reranker
+
+DEFAULT_INDEX = "index"
+_MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
+Model = str | os.PathLike[str] | Embedder | None
+# The ids of each post and its score, best first.
+Run = list[tuple[tuple[str, ...], float]]
+_RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
+
+
+class _OpenGeneration:
+    """One generation, open for searching; its model is loaded when it is first needed."""
+
+    def __init__(self, folder: IndexPlace, generation: OpenGeneration, model: Model) -> None:
+        flaw = find_flaw(generation.manifest)
+        if flaw:
+            raise IndexDamagedError.told(
+                folder.path, f"{generation.folder}: the manifest says nothing usable of {flaw}"
+            )
+        self.folder = folder
+        self.generation = generation
+        self.manifest = generation.manifest
+        # Opened now, so that builds cannot take it away before the first search loads it.
+        exported = self.manifest["encoder"]["kind"] == "onnx" and (
+            model is None or isinstance(model, str | os.PathLike)
+        )
+        self._encoder_files = folder.hold_encoder(self.manifest["encoder"]) if exported else None
+        self.retriever = Retriever(generation.folder, generation.manifest, generation.open_stores())
+        self.confidence = Confidence.of_manifest(self.manifest["confidence"])
+        self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
+        self._model = model
+        self._embedder: Embedder | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def embedder(self) -> Embedder:
+        with self._loading:
+            if self._embedder is None:
+                self._embedder = self._load_embedder()
+            return self._embedder
+
+    def share_embedder(self, other: _OpenGeneration) -> None:
+        """Use the model that another generation has loaded, if it is the same."""
+        if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
+            self._embedder = other._embedder
+
+    def _load_embedder(self) -> Embedder:
+        encoder = self.manifest["encoder"]
+        if self._model is not None and not isinstance(self._model, str | os.PathLike):
+            self._require_model(self._model.model_id.name, self._model.model_id.sha256)
+            return self._model
+        if self._encoder_files is not None:
+            if self._model is not None:
+                self._require_located(locate_model(self._model))
+            self.folder.require_encoder(self._encoder_files, encoder)
+            return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
+        located = self._recorded_model() if self._model is None else locate_model(self._model)
+        self._require_located(located)
+        return load_located(located)
+
+    def _recorded_model(self) -> LocatedModel:
+        made_with, index = self.manifest["model"], self.folder.path
+        try:
+            return locate_recorded_model(made_with["name"], made_with["location"], Path(index))
+        except ModelError as error:
+            raise type(error)(
+                f"{index}: this index was made with the model {made_with['name']!r}, and {error}"
+            ) from error
+
+    def _require_located(self, located: LocatedModel) -> None:
+        """Compare a model with the one that made the index, before anything of it is loaded."""
+        self._require_model(located.name, hash_model(located.folder))
+
+    def _require_model(self, name: str, sha256: str) -> None:
+        made_with = self.manifest["model"]
+        if sha256 != made_with["sha256"]:
+            raise ModelMismatchError(
+                f"{self.folder.path}: this index was made with the model {made_with['name']!r} "
+                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
+                "was made with (--model PATH), or build the index again with the other one."
+            )
+
+
+class SearchIndex:
+    """One generation of an index, open for searching.
+
+    Opening loads no model and changes nothing on disk; the model is loaded at the first search. The same
+    generation answers until `refresh` or `close`, whatever a build does meanwhile. Safe to use from several threads,
+    but not on both sides of a fork.
+    """
+
+    def __init__(self, folder: IndexPlace, model: Model) -> None:
+        """Use `SearchIndex.open`."""
+        self._folder = folder
+        self._model = model
+        self._refreshing = threading.Lock()
+        # A search takes the generation once, and keeps to it; `refresh` puts another in its place.
+        self._state = folder.state()
+        self._opened = self._open_current()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
+        """Open the index in a folder, or in a PostgreSQL database.
+
+        Every byte of a folder's files is compared with what was written; of a file of posts of more than 256 MB, every
+        block when it is read.
+
+        Args:
+            path: the index folder, or the database as postgresql://USER@HOST:PORT/DATABASE.
+            model: where the model that made the index is now, if it moved; or the model itself.
+
+        Raises:
+            IndexFolderError: if there is no index, or it is damaged or of another format.
+        """
+        return cls(open_place(path), model)
+
+    @computing
+    def refresh(self) -> bool:
+        """Move to what answers at this place now, if that is another generation; return whether it is.
+
+        It is another one after a build, and after the folder was exchanged, as by ``mv`` or by a link that leads
+        elsewhere now. Searches that are going on end where they began. What was open goes on answering if the new one
+        cannot be opened.
+
+        Raises:
+            IndexFolderError: if there is no index any more, or it is damaged, unreadable or of another format.
+        """
+        with self._refreshing:
+            state = self._folder.state()  # before it is opened: what comes later is found at the next call
+            if state == self._state:
+                return False
+            opened = self._open_current()
+            opened.share_embedder(self._opened)
+            self._opened, self._state = opened, state
+            return True
+
+    @computing
+    def _open_current(self) -> _OpenGeneration:
+        return self._folder.open_current(lambda generation: _OpenGeneration(self._folder, generation, self._model))
+
+    def search(
+        self,
+        text: str,
+        k: int = DEFAULT_TOP_K,
+        *,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        source: str | None = None,
+        tags: Sequence[str] = (),
+        min_confidence: float | None = None,
+        explain: bool = False,
+        rerank: Reranker | None = None,
+    ) -> SearchResult:
+        """Find the k posts closest to a complaint.
+
+        Args:
+            text: the complaint, of any length.
+            k: how many posts at most; there are fewer only if fewer pass the filters.
+            since: the earliest date: a date, or text like "2015", "2015-06" or "2015-06-30".
+            until: the latest date, the whole of that day, month or year included.
+            source: a glob pattern that the source, or the source and the post's id in it, must match.
+            tags: tags that a post must all have.
+            min_confidence: below it the complaint counts as not answered; None for the index's own threshold.
+            explain: say of each hit why it is one.
+            rerank: a cross-encoder that reorders the best posts.
+
+        Raises:
+            QueryError: if the text is blank, k is below 1, a date is none or min_confidence is not from 0 to 1.
+            ModelError: if the model is not on this machine or is not the one that made the index.
+        """
+        return self.search_many(
+            [text],
+            k,
+            since=since,
+            until=until,
+            source=source,
+            tags=tags,
+            min_confidence=min_confidence,
+            explain=explain,
+            rerank=rerank,
+        )[0]
+
+    def search_many(
+        self,
+        texts: Iterable[str],
+        k: int = DEFAULT_TOP_K,
+        *,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        source: str | None = None,
+        tags: Sequence[str] = (),
+        min_confidence: float | None = None,
+        explain: bool = False,
+        rerank: Reranker | None = None,
+    ) -> list[SearchResult]:
+        """Search for many complaints at once: the same as `search` for each, in the same order, but faster.
+
+        ``took_ms`` is each one's equal share of the time.
+        """
+        queries = checked_texts(texts)
+        require_k(k)
+        filters = make_filters(since, until, source, tags)
+        require_probability(min_confidence)
+        return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
+
+    @computing
+    def _search(
+        self,
+        opened: _OpenGeneration,
+        queries: list[str],
+        k: int,
+        filters: Filters,
+        min_confidence: float | None = None,
+        *,
+        explain: bool = False,
+        rerank: Reranker | None = None,
+    ) -> list[SearchResult]:
+        started = time.perf_counter()
+        if not queries:
+            return []
+        threshold = opened.confidence.threshold if min_confidence is None else min_confidence
+        complaints = read_complaints(opened.embedder, queries)
+        found = []
+        rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
+        for complaint, ranked in zip(complaints, rankings, strict=True):
+            reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
+            confidence = reader.confidence(opened.confidence)
+            hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+            wanted = k
+            while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
+                # Posts that repeat one another are one hit, and they fill the ranking.
+                wanted *= _MORE_POSTS
+                ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
+                reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
+                hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+            answered = bool(hits) and confidence >= threshold
+            found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0))
+        opened.generation.require_unchanged()
+        took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
+        return [replace(result, took_ms=took_ms) for result in found]
+
+    @computing
+    def embed(self, texts: Iterable[str]) -> Vectors:
+        """Embed texts as questions: float32 (n, dimension), unit length.
+
+        Raises:
+            QueryError: if a text is blank.
+            ModelError: if the model is not on this machine or is not the one that made the index.
+        """
+        return embed_whole_queries(self._ready().embedder, checked_texts(texts))
+
+    @computing
+    def run(
+        self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
+    ) -> dict[str, list[Run]]:
+        """Rank posts for measuring: for each ranking and each text the k best, by all their ids, with their scores.
+
+        Raises:
+            QueryError: if a text is blank or there is no such ranking.
+            ModelError: if the model is not on this machine or is not the one that made the index.
+        """
+        if not isinstance(rankings, Iterable):
+            raise QueryError(f"expected names of rankings, not {type(rankings).__name__}")
+        for name in rankings:
+            if not isinstance(name, str) or name not in RANKINGS:
+                raise QueryError(f"no ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
+        queries = checked_texts(texts)
+        require_k(k)
+        opened = self._ready()
+        runs: dict[str, list[Run]] = {name: [] for name in rankings}
+        for start in range(0, len(queries), _RUN_BLOCK):
+            complaints = read_complaints(opened.embedder, queries[start : start + _RUN_BLOCK])
+            for ranked in opened.retriever.rank(complaints, k, opened.weights):
+                for name in rankings:
+                    by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
+                    runs[name].append(_run(by_name, k, opened.retriever.posts))
+        opened.generation.require_unchanged()
+        return runs
+
+    @computing
+    def post(self, post_id: str) -> Post | None:
+        """Return a whole post by any of its ids, None if there is none of that id."""
+        return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
+
+    @computing
+    def post_ids(self, post_id: str) -> list[str]:
+        """Return all ids under which the archives hold this post's text."""
+        return self._ready().retriever.posts.ids_of(post_id) if is_post_id(post_id) else []
+
+    @computing
+    def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
+        """Return the posts that a page's Prev and Next lines link to; None where there is none."""
+        posts = self._ready().retriever.posts
+        post = posts.find(post_id) if is_post_id(post_id) else None
+        return (None, None) if post is None else posts.neighbours(post)
+
+    @computing
+    def similar(
+        self,
+        post_id: str,
+        k: int = DEFAULT_TOP_K,
+        *,
+        since: str | date | None = None,
+        until: str | date | None = None,
+        source: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> SearchResult:
+        """Find the posts closest to a post's question (or to its answer, if it has no question), itself left out.
+
+        Raises:
+            QueryError: if there is no such post, or as `search`.
+        """
+        require_k(k)
+        opened = self._ready()
+        posts = opened.retriever.posts
+        post = posts.find(post_id) if is_post_id(post_id) else None
+        if post is None:
+            raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
+        text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
+        filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
+        return self._search(opened, [clean_text(text[:MAX_COMPLAINT_CHARACTERS])], k, filters)[0]
+
+    @computing
+    def info(self) -> IndexInfo:
+        """Say what the index holds and how it was built."""
+        opened = self._ready()
+        manifest, posts = opened.manifest, opened.retriever.posts
+        return IndexInfo(
+            index=str(self._folder.path),
+            generation=opened.generation.name,
+            created=manifest["created"],
+            format_version=manifest["format_version"],
+            built_by=manifest["built_by"],
+            model=manifest["model"],
+            encoder={key: value for key, value in manifest["encoder"].items() if key != "files"},
+            splitter=manifest["splitter"],
+            ranking=manifest["ranking"],
+            confidence=manifest["confidence"],
+            counts=manifest["counts"],
+            vector_index=manifest.get("vector_index", {"kind": "flat"}),
+            bytes=sum(file["bytes"] for file in manifest["files"].values()),
+            sources=tuple(posts.source_counts()),
+            set_aside=tuple(posts.set_aside()),
+            missing_posts=tuple(posts.missing_posts()),
+        )
+
+    def close(self) -> None:
+        """Close the files. Searching afterwards is an error."""
+        self._opened.retriever.close()
+        self._folder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def location(self) -> str:
+        """Where the index is, without a password."""
+        return str(self._folder.path)
+
+    @property
+    def generation(self) -> OpenGeneration:
+        """The generation that answers now."""
+        return self._opened.generation
+
+    @property
+    def retriever(self) -> Retriever:
+        """What finds and ranks posts by vectors and words."""
+        return self._opened.retriever
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """The weights of the signals in a score."""
+        return self._opened.weights
+
+    @property
+    def threshold(self) -> float:
+        """The confidence below which a complaint counts as not answered."""
+        return self._opened.confidence.threshold
+
+    @property
+    def embedder(self) -> Embedder:
+        """The model that made the index, loaded when it is first needed."""
+        return self._opened.embedder
+
+    def _ready(self) -> _OpenGeneration:
+        opened = self._opened
+        opened.generation.require_unchanged()
+        return opened
+
+
+def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:
+    rows = ranked.order[:k]
+    posts = ranked.candidates.posts[rows].tolist()
+    names = stored.source_ids(posts)
+    return [(tuple(names[post]), score) for post, score in zip(posts, ranked.scores[rows].tolist(), strict=True)]

@@ -1,0 +1,91 @@
+"""What speaks for a post: one number for each reason, computed exactly for every candidate.
+
+Each signal is a stage of its own; docs/ranking.md measures what each is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from qa_search.embedders.base import Vectors
+from qa_search.types import FIELDS, Field
+
+Values = npt.NDArray[np.float32]
+Rows = npt.NDArray[np.intp]
+
+# The power of the mean over a complaint's parts: between 1, their plain mean, which irrelevant parts pull down, and
+# infinity, the best part alone, which forgets the others.
+PARTS_POWER = 6
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The posts that may answer a complaint, with all their passages.
+
+    ``posts`` (n,) are post numbers in ascending order; ``starts`` (n,) is where each one's passages begin among
+    ``passages`` (m,), the passage numbers, and ``fields`` (m,), the side that each is of, and ``vectors``
+    (m, dimension).
+    """
+
+    posts: npt.NDArray[np.int64]
+    starts: Rows
+    passages: npt.NDArray[np.int64]
+    fields: Sequence[Field]
+    vectors: Vectors
+
+    @cached_property
+    def wholes(self) -> Vectors:
+        """The direction of each whole post, the mean of its passages: (n, dimension), unit length."""
+        sums = np.add.reduceat(self.vectors, self.starts, axis=0)
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
+
+    def passages_of(self, row: int) -> slice:
+        """Say where a post's passages stand, by the post's place among the candidates."""
+        end = self.starts[row + 1] if row + 1 < len(self.starts) else len(self.passages)
+        return slice(int(self.starts[row]), int(end))
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Signals of all candidates, each (n,): by name in ``values``; and each passage's similarity, (m,)."""
+
+    values: Mapping[str, Values]
+    similarity: Values
+
+
+def side_signals(candidates: Candidates, similarity: Values) -> dict[str, Values]:
+    """Return the cosine of each post's best passage on every side, and the ``best`` of all.
+
+    A side that a post does not have counts 0.
+    """
+    found: dict[str, Values] = {}
+    fields = np.asarray(candidates.fields)
+    for field in FIELDS:
+        of_side = np.where(fields == field, similarity, np.float32(0))
+        found[field] = np.maximum(np.maximum.reduceat(of_side, candidates.starts), 0)
+    found["best"] = np.maximum.reduceat(similarity, candidates.starts)
+    return found
+
+
+def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
+    """Return the cosine of each whole post, whose vector points to the mean of its passages'."""
+    return np.asarray(candidates.wholes @ vector, np.float32)
+
+
+def parts_signal(candidates: Candidates, parts: Vectors) -> Values:
+    """Return how well each post covers the complaint's parts: the power mean of each part's best passage."""
+    similarity = np.maximum(candidates.vectors @ parts.T, 0)
+    best = np.maximum.reduceat(similarity, candidates.starts, axis=0)
+    return np.asarray((best**PARTS_POWER).mean(axis=1) ** (1 / PARTS_POWER), np.float32)
+
+
+def lexical_signal(candidates: Candidates, scored: Mapping[int, float], best: float) -> Values:
+    """Return each post's BM25 score as a share of the best one for this complaint; 0 without common terms."""
+    scores = [scored.get(int(post), 0.0) for post in candidates.posts]
+    return np.asarray(scores, np.float32) / np.float32(best if best > 0 else 1)

@@ -1,0 +1,1 @@
+"""Text, sentences, terms, dates, threads and opening files: pure helpers that know no models."""

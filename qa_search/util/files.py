@@ -1,0 +1,78 @@
+"""Opening files: pipes and devices are refused, and what the system withholds is told from what is damaged."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from qa_search.errors import IndexUnreadableError
+
+_NO_THREAD = "can't start new thread"
+
+# What keeps a file from being read and says nothing about its content, with the way out of each.
+_WITHHELD = {
+    errno.EMFILE: "Let this process open more files (ulimit -n), and try again",
+    errno.ENFILE: "The system has too many files open: try again later",
+    errno.EACCES: "Let this user read it, and the folders above it",
+    errno.EPERM: "Let this user read it, and the folders above it",
+    errno.ENOMEM: "Free some memory, and try again",
+    errno.ENOSPC: "Make room, or name a folder with more room in TMPDIR",
+    errno.EDQUOT: "Make room, or name a folder with more room in TMPDIR",
+    errno.ESTALE: "Try again",
+    errno.ETIMEDOUT: "Try again",
+}
+
+
+def raise_if_withheld(error: BaseException, path: Path) -> None:
+    """Look at what went wrong with a file, and go on only if that may be the file's own fault.
+
+    Libraries seldom say why they cannot open a file: their text is searched for the system's words, and the file is
+    opened once more.
+
+    Raises:
+        IndexUnreadableError: if the system did not give the file, or what reading it takes.
+    """
+    text = str(error)
+    for code, remedy in _WITHHELD.items():
+        if (error.errno == code) if isinstance(error, OSError) and error.errno else (os.strerror(code) in text):
+            place = getattr(error, "filename", None) or path
+            raise IndexUnreadableError(
+                f"{place} cannot be read now ({os.strerror(code)}), which does not mean that it is damaged. {remedy}."
+            ) from error
+    if _NO_THREAD in text:
+        raise IndexUnreadableError(f"{path} cannot be read now ({_NO_THREAD}). Let this user run more.") from error
+    if not isinstance(error, OSError):
+        with suppress(OSError):
+            os.close(open_file(path))
+
+
+def open_file(path: Path) -> int:
+    """Open a file for reading and return its descriptor.
+
+    Raises:
+        IndexUnreadableError: if the system does not let it be opened now.
+        OSError: if it is not there, or is no file. (Opening a pipe would wait for ever.)
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        raise_if_withheld(error, path)
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return descriptor
+
+
+def read_file(path: Path, most: int | None = None) -> bytes:
+    """Return what a file holds, of at most ``most`` bytes; raises as `open_file`, and `OSError` for a larger one."""
+    with os.fdopen(open_file(path), "rb") as stream:
+        if most is None:
+            return stream.read()
+        data = stream.read(most + 1)
+        if len(data) > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MB", str(path))
+        return data

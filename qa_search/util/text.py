@@ -1,0 +1,60 @@
+"""Text -> text that can be stored and shown safely."""
+
+from __future__ import annotations
+
+import json
+import re
+
+# What text may hold that is not shown as it is: one table for all that show text, as insides of a character class.
+CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but the tab and the line end
+OVERRIDES = r"\u202d\u202e"  # of the writing direction: they make a text read as another
+DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # all marks of it
+LINE_ENDS = r"\u2028\u2029"
+SURROGATES = r"\ud800-\udfff"
+NO_CHARACTERS = r"\ufdd0-\ufdef" + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(0x11))
+# Joiners, blanks of no width, fillers, selectors of variants, tags, private use: they can hide what machines read.
+UNSEEN = (
+    r"\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ue000-\uf8ff"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U000e0000-\U000e0fff\U000f0000-\U000ffffd\U00100000-\U0010fffd"
+)
+_UNSAFE = CONTROLS + DIRECTION + LINE_ENDS + SURROGATES + NO_CHARACTERS
+_UNSAFE_TEXT = re.compile(f"[{_UNSAFE}]")
+_UNSEEN_TEXT = re.compile(f"[{_UNSAFE}{UNSEEN}]")
+_OTHER_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "\n")
+# Made into names of sources, by which posts get their ids: it must not change.
+_INVISIBLE = re.compile(rf"[{CONTROLS}\t\n{DIRECTION}{LINE_ENDS}{SURROGATES}]")
+
+
+def clean_text(text: str) -> str:
+    r"""Make text storable: line ends as "\n", NUL and half surrogate pairs as U+FFFD, no blanks around."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "\0" in text:
+        text = text.replace("\0", "\ufffd")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.strip()
+
+
+def visible(text: str) -> str:
+    """Put U+FFFD for what a terminal would obey instead of show, and for what cannot be stored."""
+    return _INVISIBLE.sub("\ufffd", text)
+
+
+def without_unsafe(text: str) -> str:
+    """Leave out what could take over a terminal or a page: controls, marks of direction, what is no character."""
+    return _UNSAFE_TEXT.sub("", text)
+
+
+def without_unseen(text: str) -> str:
+    r"""Leave out, besides what is unsafe, all that people do not see and machines read; end lines by "\n" alone."""
+    return _UNSEEN_TEXT.sub("", text.translate(_OTHER_LINE_ENDS))
+
+
+def printable_json(document: str) -> str:
+    r"""Write what is unsafe in a JSON document as "\u..." escapes: it means the same, and a terminal shows it."""
+    return _UNSAFE_TEXT.sub(lambda found: json.dumps(found[0])[1:-1], document)

@@ -1,0 +1,181 @@
+"""Calibration: complaints whose answer is known, or known to be missing, and the confidence learnt from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from qa_search import SearchIndex, build_index
+from qa_search.builder.calibration import (
+    MIN_COMPLAINTS,
+    View,
+    calibrate,
+    known_complaints,
+    questions_from_elsewhere,
+    self_test,
+)
+from qa_search.embedders.queries import Complaint, read_complaints
+from qa_search.search.confidence import closeness
+from qa_search.search.fusion import weighted
+from qa_search.search.highlight import covered_share
+from qa_search.util.terms import terms_of
+from tests.helpers import WordsEmbedder, write_jsonl
+
+POSTS = 120
+
+
+def random_text(rng: np.random.Generator, own: str, words: int = 12) -> str:
+    """Two sentences of words that all posts share and one of words that only this post has."""
+    common = [f"w{word}" for word in rng.integers(0, 60, words)]
+    return f"{' '.join(common[: words // 2])}. {own}. {' '.join(common[words // 2 :])}."
+
+
+def random_records(count: int, seed: int = 7) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "id": str(number),
+            "title": f"Complaint title{number}",
+            "question": random_text(rng, f"ache{number} in joint{number} since fall{number}"),
+            "answer": random_text(rng, f"ache{number} of joint{number} goes by fall{number} rest{number}"),
+        }
+        for number in range(count)
+    ]
+
+
+def open_index(folder: Path, records: list[dict[str, Any]]) -> SearchIndex:
+    model = WordsEmbedder()
+    build_index(write_jsonl(folder / "posts.jsonl", records), folder / "index", model=model)
+    return SearchIndex.open(folder / "index", model=model)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
+    """Random posts; question and answer of each have words that no other post has."""
+    return open_index(tmp_path_factory.mktemp("calibration"), random_records(POSTS))
+
+
+def signs(index: SearchIndex, complaint: Complaint, view: View) -> tuple[float, float, float]:
+    """What confidence is computed from, by its definition."""
+    first = view.posts[int(np.argmax(weighted(index.weights)(view.values)))]
+    text = view.texts.get(first, index.retriever.posts.entry(first).text)
+    terms = covered_share(terms_of(text), index.retriever.words.idf(complaint.terms))
+    return *closeness(view.values), terms
+
+
+def test_known_complaints_are_the_same_on_every_call_and_come_from_their_posts(index: SearchIndex) -> None:
+    """Beginnings of questions, in several lengths, no post twice."""
+    known = known_complaints(index.retriever)
+    assert known == known_complaints(index.retriever)
+    assert len(known) == len({item.post for item in known}) == POSTS
+    for item in known:
+        assert item.rest is None
+        assert index.retriever.posts.entry(item.post).question.startswith(item.text)
+        assert len(item.text.split()) >= 8
+    assert len({len(item.text.split()) for item in known}) > 1
+    assert known_complaints(index.retriever, 60) == known[:60]
+
+
+def test_answers_without_questions_are_asked_in_part(tmp_path: Path) -> None:
+    """Two sentences of an answer, which the rest of it then lacks."""
+    records = [
+        {"id": str(n), "answer": f"Rest knee{n} now. Ice ankle{n} daily. Bend hip{n} often. Walk mile{n} slowly."}
+        for n in range(60)
+    ]
+    with open_index(tmp_path, records) as index:
+        known = known_complaints(index.retriever)
+        assert len(known) == 60
+        for item in known:
+            answer = index.retriever.posts.entry(item.post).answer
+            assert item.text in answer
+            assert item.text.count(".") == 2
+            assert item.rest is not None
+            assert item.text not in item.rest
+            assert sorted(f"{item.text} {item.rest}".split()) == sorted(answer.split())
+        found = self_test(index.retriever, index.embedder, index.weights)
+        assert found is not None
+        assert all(rest is not None for rest in (view.own for view in found.left_in))
+        # Each post's whole direction is that of the rest, which shares no word with what was asked.
+        assert np.mean([view.values["lexical"][view.own] for view in found.left_in]) < 0.1
+
+
+def test_a_post_left_in_counts_by_its_answer_only(index: SearchIndex) -> None:
+    """Its question says nothing, its answer what it said before; the other posts are as a search finds them."""
+    found = self_test(index.retriever, index.embedder, index.weights)
+    assert found is not None
+    assert len(found.complaints) == len(found.left_in) == len(found.taken_out) == POSTS
+    ranked = list(index.retriever.rank(found.complaints, 10, index.weights))
+    for view, complaint, before in zip(found.left_in, found.complaints, ranked, strict=True):
+        own = view.own
+        assert own is not None
+        post = index.retriever.posts.entry(view.posts[own])
+        assert post.question.startswith(complaint.text)
+        assert view.texts == {view.posts[own]: post.answer}
+        assert view.values["question"][own] == view.values["title"][own] == 0
+        assert view.values["answer"][own] == pytest.approx(before.signals.values["answer"][own])
+        assert max(view.values["best"][own], 0) == view.values["answer"][own]
+        assert 0 < view.values["lexical"][own] <= 1
+        assert before.signals.values["question"][own] > 0.3
+        for name, column in before.signals.values.items():
+            assert np.array_equal(np.delete(column, own), np.delete(view.values[name], own))
+
+
+def test_a_post_taken_out_is_gone_with_those_closest_to_it(index: SearchIndex) -> None:
+    """At most a tenth of the archive; what is left keeps its signals."""
+    found = self_test(index.retriever, index.embedder, index.weights)
+    assert found is not None
+    holes = set()
+    for left_in, taken_out in zip(found.left_in, found.taken_out, strict=True):
+        assert left_in.own is not None
+        assert taken_out.own is None
+        assert taken_out.texts == {}
+        assert left_in.posts[left_in.own] not in taken_out.posts
+        assert set(taken_out.posts) < set(left_in.posts)
+        holes.add(len(left_in.posts) - 1 - len(taken_out.posts))
+        rows = [list(left_in.posts).index(post) for post in taken_out.posts]
+        for name, column in taken_out.values.items():
+            assert np.array_equal(column, left_in.values[name][rows])
+    assert holes == {3, 10, POSTS // 10}
+
+
+@pytest.mark.parametrize(("posts", "enough"), [(MIN_COMPLAINTS - 1, False), (MIN_COMPLAINTS, True)])
+def test_too_few_posts_keep_the_default(tmp_path: Path, posts: int, enough: bool) -> None:
+    """49 are too few, 50 are not; questions of a few words do not count."""
+    short = [{"id": f"s{number}", "question": f"short{number}", "answer": f"rest{number}"} for number in range(30)]
+    with open_index(tmp_path, [*random_records(posts), *short]) as index:
+        found = calibrate(index.retriever, index.embedder, index.weights)
+        assert (found is not None) == enough
+        assert index.info().confidence["learnt"] == enough
+
+
+def test_confidence_tells_answered_complaints_from_those_that_are_not(index: SearchIndex) -> None:
+    """On average above those from elsewhere and those whose post is gone; a tenth of the answered is refused."""
+    learnt = calibrate(index.retriever, index.embedder, index.weights)
+    found = self_test(index.retriever, index.embedder, index.weights)
+    assert learnt is not None
+    assert found is not None
+    confidence, sizes = learnt
+    assert sizes == {"complaints": POSTS, "from_elsewhere": 120}
+    assert min(confidence.weights) >= 0
+    left_in, taken_out = (
+        confidence.probability(
+            np.asarray([signs(index, *pair) for pair in zip(found.complaints, views, strict=True)], np.float64)
+        )
+        for views in (found.left_in, found.taken_out)
+    )
+    elsewhere = read_complaints(index.embedder, questions_from_elsewhere())
+    foreign = np.asarray([result.confidence for result in index.search_many([item.text for item in elsewhere], 1)])
+    assert left_in.mean() > foreign.mean() + 0.3
+    assert left_in.mean() > taken_out.mean() + 0.1
+    assert (left_in < confidence.threshold).mean() == pytest.approx(0.1, abs=0.02)
+    assert index.info().confidence["threshold"] == pytest.approx(confidence.threshold, abs=1e-4)
+
+
+def test_questions_from_elsewhere_are_all_different() -> None:
+    """And none is blank."""
+    questions = questions_from_elsewhere()
+    assert len(questions) == len({question.casefold() for question in questions}) == 120
+    assert all(question.strip() == question != "" for question in questions)

@@ -1,0 +1,173 @@
+"""Complaints: cut into parts that hold all of the text, and embedded all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qa_search.embedders.load import Vectors
+from qa_search.embedders.queries import Complaint, read_complaints, split_parts
+from qa_search.util.terms import query_weights
+from tests.helpers import WordsEmbedder
+
+MAX_PARTS = 24
+words_of_complaints = st.sampled_from(
+    "knee hurts. Help! when I run? 3) Dr. e.g. stairs, ... No. Ow! sleep\n ".split(" ")
+)
+texts = st.text() | st.lists(words_of_complaints, max_size=120).map(" ".join)
+
+
+class CountingEmbedder(WordsEmbedder):
+    """Remembers what it was asked to embed, call by call."""
+
+    def __init__(self, limit: int | None = 40) -> None:
+        super().__init__(limit)
+        self.calls: list[list[str]] = []
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        self.calls.append(list(texts))
+        return super().embed_queries(texts)
+
+
+def parts_of(text: str) -> list[str]:
+    return [text[start:end] for start, end in split_parts(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("My knee hurts when I run.", ["My knee hurts when I run."]),
+        ("knee", ["knee"]),
+        ("My knee hurts on stairs. It clicks when I bend.", ["My knee hurts on stairs.", "It clicks when I bend."]),
+        ("Help! My knee hurts when I run.", ["Help! My knee hurts when I run."]),
+        ("Hi. Help! Ow! My knee hurts when I run.", ["Hi. Help! Ow! My knee hurts when I run."]),
+        ("My knee hurts when I run. Please help!", ["My knee hurts when I run. Please help!"]),
+        (
+            "My knee hurts when I run. Any ideas? It began about a week ago.",
+            ["My knee hurts when I run.", "Any ideas? It began about a week ago."],
+        ),
+        ("Help! Please!", ["Help! Please!"]),
+        ("It hurts a lot\nI tried ice packs already", ["It hurts a lot", "I tried ice packs already"]),
+        ("", [""]),
+        ("  \n ", ["  \n "]),
+    ],
+)
+def test_a_complaint_is_cut_at_sentences_and_short_ones_are_joined(text: str, expected: list[str]) -> None:
+    """What says nothing by itself goes with its neighbour; there is always a part."""
+    assert parts_of(text) == expected
+
+
+@given(texts)
+@settings(deadline=None, max_examples=300)
+def test_parts_are_in_order_and_hold_everything(text: str) -> None:
+    """Every character that is not a blank is in one part; no more than 24, none empty, none of fewer than 4 words."""
+    spans = split_parts(text)
+    assert 1 <= len(spans) <= MAX_PARTS
+    edges = [edge for span in spans for edge in span]
+    assert edges == sorted(edges)
+    assert edges[0] >= 0
+    assert edges[-1] <= len(text)
+    inside = [number for start, end in spans for number in range(start, end)]
+    outside = set(range(len(text))) - set(inside)
+    assert all(text[number].isspace() for number in outside)
+    if text.strip():
+        assert all(text[start:end].strip() for start, end in spans)
+    if len(spans) > 1:
+        assert all(len(text[start:end].split()) >= 4 for start, end in spans)
+
+
+@pytest.mark.parametrize("sentences", [1, 2, 23, 24, 25, 47, 48, 49, 100, 5_000])
+def test_the_cost_of_a_long_complaint_is_bounded(sentences: int) -> None:
+    """At most 24 parts of about the same length, of neighbouring sentences, and nothing left out."""
+    text = " ".join(f"My knee hurts on day {number}." for number in range(sentences))
+    parts = parts_of(text)
+    assert " ".join(parts) == text
+    assert len(parts) == sentences if sentences <= MAX_PARTS else MAX_PARTS // 2 < len(parts) <= MAX_PARTS
+    sizes = [part.count(".") for part in parts]
+    assert max(sizes) == sizes[0] == -(-sentences // MAX_PARTS)
+    assert len(set(sizes[:-1])) <= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["knee " * 200_000, "Ow! " * 50_000, "a.\n" * 50_000, "My knee hurts so much! " * 20_000, "x" * 500_000],
+    ids=["no stops", "short sentences", "lines", "sentences", "one word"],
+)
+def test_huge_texts_are_cut_too(text: str) -> None:
+    """Whatever they are made of."""
+    spans = split_parts(text)
+    assert 1 <= len(spans) <= MAX_PARTS
+    assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
+
+
+TEXTS = [
+    "My knee hurts when I run.",
+    "Help! My knee clicks on stairs. It began a week ago. I sleep badly since then. What can I do?",
+    "knee",
+    " ".join(f"On day {number} my heel was sore and stiff." for number in range(60)),
+    "ankle " * 300,
+]
+
+
+def test_all_complaints_are_embedded_in_one_call() -> None:
+    """And none twice: a complaint of one part needs no vector of its part."""
+    embedder = CountingEmbedder(limit=None)
+    complaints = read_complaints(embedder, TEXTS)
+    assert len(embedder.calls) == 1
+    expected = [*TEXTS, *(part for text in TEXTS if len(parts_of(text)) > 1 for part in parts_of(text))]
+    assert sorted(embedder.calls[0]) == sorted(expected)
+    assert [complaint.text for complaint in complaints] == TEXTS
+    embedder = CountingEmbedder(limit=40)
+    read_complaints(embedder, TEXTS)
+    assert len(embedder.calls) == 1
+
+
+@pytest.mark.parametrize("limit", [None, 12, 40])
+def test_vectors_are_of_unit_length_whatever_the_model_reads(limit: int | None) -> None:
+    """Of the whole and of each part, long ones included."""
+    for complaint in read_complaints(WordsEmbedder(limit), TEXTS):
+        assert complaint.vector.shape == (64,)
+        assert complaint.parts.shape == (len(complaint.part_spans), 64)
+        assert complaint.vector.dtype == complaint.parts.dtype == np.float32
+        assert np.allclose(np.linalg.norm([complaint.vector, *complaint.parts], axis=1), 1, atol=1e-6)
+
+
+def same(one: Complaint, other: Complaint) -> bool:
+    return (
+        np.allclose(one.vector, other.vector, atol=1e-6)
+        and np.allclose(one.parts, other.parts, atol=1e-6)
+        and (one.text, one.part_spans, one.terms) == (other.text, other.part_spans, other.terms)
+    )
+
+
+@given(st.lists(st.sampled_from(TEXTS), max_size=6))
+@settings(deadline=None, max_examples=25)
+def test_each_complaint_is_what_it_is_alone(chosen: list[str]) -> None:
+    """Its vectors are its own, however many are read beside it and in whatever order."""
+    alone = {text: read_complaints(WordsEmbedder(), [text])[0] for text in set(chosen)}
+    together = read_complaints(WordsEmbedder(), chosen) if chosen else []
+    assert all(same(complaint, alone[text]) for complaint, text in zip(together, chosen, strict=True))
+
+
+def test_the_parts_vectors_are_those_of_their_texts() -> None:
+    """In the order of the spans; the terms are the whole text's."""
+    embedder = WordsEmbedder(limit=None)
+    for complaint in read_complaints(embedder, TEXTS):
+        texts = [complaint.text[start:end] for start, end in complaint.part_spans]
+        assert texts == parts_of(complaint.text)
+        assert np.allclose(complaint.parts, embedder.embed_queries(texts), atol=1e-6)
+        assert np.allclose(complaint.vector, embedder.embed_queries([complaint.text])[0], atol=1e-6)
+        assert complaint.terms == query_weights(complaint.text)
+        assert complaint.terms
+
+
+@pytest.mark.parametrize("text", ["My knee hurts when I run.", "knee", "Ow! My knee hurts.", "ankle " * 300])
+def test_the_only_part_of_a_complaint_is_the_complaint(text: str) -> None:
+    """So that it is searched for once."""
+    complaint = read_complaints(WordsEmbedder(), [text])[0]
+    assert complaint.parts.shape == (1, 64)
+    assert np.array_equal(complaint.parts[0], complaint.vector)

@@ -1,0 +1,203 @@
+"""Exported encoders: made once, checked against the original, never served when they differ."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qa_search import SearchIndex, build_index
+from qa_search.embedders import onnx_export as export
+from qa_search.embedders.load import Embedder, locate_model
+from qa_search.embedders.onnx import OnnxEmbedder
+from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
+from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages
+
+COMPLAINTS = ("sore heel in the first steps of the morning", "PT doesn't help my hamstring", "wheezing after a race 😀")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of some pages with the packaged model, as anyone builds it."""
+    folder = tmp_path_factory.mktemp("encoders")
+    pages = folder / "pages"
+    pages.mkdir()
+    for path in sorted(SAMPLE_ARCHIVE.glob("*.txt"))[:40]:
+        shutil.copy(path, pages)
+    build_index(pages, folder / "index")
+    return folder
+
+
+def test_an_index_carries_its_encoder_and_says_how_well_it_agrees(built: Path) -> None:
+    """Measured on passages of the archive; above the stated limits, or it would not be used."""
+    with SearchIndex.open(built / "index") as index:
+        encoder = index.info().encoder
+        assert isinstance(index.embedder, OnnxEmbedder)
+    assert (encoder["kind"], encoder["precision"]) == ("onnx", "int8")
+    assert encoder["agreement"]["passages"] > 40
+    assert encoder["agreement"]["mean"] >= export.AGREEMENT_LIMITS["int8"][0]
+    assert encoder["agreement"]["min"] >= export.AGREEMENT_LIMITS["int8"][1]
+
+
+def test_searching_needs_no_torch(built: Path) -> None:
+    """Nor transformers, sentence_transformers, the hub, the archive readers or the exporter: in a fresh process."""
+    program = (
+        "import sys; from qa_search.interfaces.cli import cli; "
+        "cli(['query', '--index', sys.argv[1], '--json', 'sore heel'], standalone_mode=False); "
+        "cli(['info', '--index', sys.argv[1], '--json'], standalone_mode=False); "
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'huggingface_hub', 'onnx', 'lxml'}; "
+        "print(sorted({m.split('.')[0] for m in sys.modules} & heavy), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(built / "index")], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def test_building_again_needs_no_torch_either(built: Path) -> None:
+    """The encoder is there: a changed post is embedded by it."""
+    program = (
+        "import sys; from qa_search import build_index; report = build_index(sys.argv[1], sys.argv[2]); "
+        "print(report.embedded, report.reused > 100, 'torch' in sys.modules)"
+    )
+    pages = shutil.copytree(built / "pages", built / "again" / "pages")
+    write_pages(pages, 1)
+    out = subprocess.run(
+        [sys.executable, "-c", program, str(pages), str(built / "index")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert out.split() == ["3", "True", "False"]
+
+
+def test_a_vector_does_not_depend_on_the_texts_beside_it(built: Path) -> None:
+    """So that a build which goes on after a kill gives the same vectors, bit for bit."""
+    with SearchIndex.open(built / "index") as index:
+        embedder = index.embedder
+    texts = [post.answer[:300] for post in posts_in(built / "pages") if post.answer]
+    together = embedder.embed_passages(texts)
+    assert np.array_equal(together, np.concatenate([embedder.embed_passages([text]) for text in texts]))
+    assert np.array_equal(together[::-1], embedder.embed_passages(texts[::-1]))
+
+
+def test_questions_and_passages_agree_with_the_original(built: Path, minilm: Embedder) -> None:
+    """Also the shortest and the longest that the model reads."""
+    with SearchIndex.open(built / "index") as index:
+        encoder = index.embedder
+    texts = [*COMPLAINTS, "heel", "knee " * 254]
+    assert export.measure_agreement(minilm, encoder, texts).mean > 0.98
+    assert encoder.count_tokens(texts) == minilm.count_tokens(texts)
+    assert (encoder.passage_limit, encoder.query_limit, encoder.dimension) == (254, 254, 384)
+    assert np.allclose(np.linalg.norm(encoder.embed_queries(texts), axis=1), 1, atol=1e-5)
+
+
+def test_fp32_can_be_chosen_and_is_the_original_to_the_last_digits(built: Path, minilm: Embedder) -> None:
+    """And switching back reuses nothing of it."""
+    report = build_index(built / "pages", built / "other", precision="fp32")
+    with SearchIndex.open(built / "other") as index:
+        assert index.info().encoder["precision"] == "fp32"
+        assert np.allclose(index.embedder.embed_queries(COMPLAINTS), minilm.embed_queries(COMPLAINTS), atol=1e-4)
+    back = build_index(built / "pages", built / "other")
+    assert back.embedded == report.embedded == len({*_passages(built / "other")})
+
+
+def _passages(index: Path) -> list[str]:
+    with SearchIndex.open(index) as opened:
+        return [row[0] for row in opened.retriever.posts._all("SELECT DISTINCT key FROM passage", "b")]
+
+
+def test_an_export_that_disagrees_is_not_used(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next precision is tried, at last the original model; info says why, and it is not tried twice."""
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (0.9999, 0.999), "fp32": (2.0, 2.0)})
+    build_index(built / "pages", built / "fallback")
+    with SearchIndex.open(built / "fallback") as index:
+        encoder = index.info().encoder
+        assert len(index.search(COMPLAINTS[0]).hits) == 5
+    assert encoder["kind"] == "original"
+    assert "int8: agrees too little with the original" in encoder["why"]
+    assert "fp32: agrees too little" in encoder["why"]
+    monkeypatch.setattr(export, "export_encoder", lambda *_: pytest.fail("exported again"))
+    assert build_index(built / "pages", built / "fallback").embedded == 0
+
+
+def test_a_model_that_cannot_be_exported_is_used_as_it_is(built: Path, tmp_path: Path) -> None:
+    """A static-embedding model has no transformer to export."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
+    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    model = tmp_path / "static"
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(model))
+    build_index(built / "pages", tmp_path / "index", model=model)
+    with SearchIndex.open(tmp_path / "index") as index:
+        assert index.info().encoder["kind"] == "original"
+        assert "no transformer" in index.info().encoder["why"]
+        assert len(index.search("sore heel").hits) == 5
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "settings"])
+def test_a_damaged_encoder_is_named_and_made_again_by_a_build(built: Path, tmp_path: Path, damage: str) -> None:
+    """A search says what to do; a build heals it."""
+    index = shutil.copytree(built / "index", tmp_path / "index")
+    (folder,) = (index / "encoders").iterdir()
+    if damage == "missing":
+        (folder / "tokenizer.json").unlink()
+    elif damage == "cut":
+        (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes()[:-1000])
+    else:
+        (folder / "encoder.json").write_text("{")
+    with pytest.raises(IndexDamagedError, match=str(index)), SearchIndex.open(index) as opened:
+        opened.search("sore heel")
+    build_index(built / "pages", index)
+    with SearchIndex.open(index) as opened:
+        assert len(opened.search("sore heel").hits) == 5
+
+
+def test_a_named_model_must_be_the_one_that_was_exported(built: Path, tmp_path: Path) -> None:
+    """Though the encoder needs no model, another one is not accepted in silence."""
+    moved = shutil.copytree(locate_model().folder, tmp_path / "moved")
+    with SearchIndex.open(built / "index", model=moved) as index:
+        assert len(index.search("sore heel").hits) == 5
+    (moved / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64}))
+    with SearchIndex.open(built / "index", model=moved) as index, pytest.raises(ModelMismatchError):
+        index.search("sore heel")
+
+
+def test_encoders_that_no_generation_uses_are_cleared_away(built: Path, tmp_path: Path) -> None:
+    """Two generations later."""
+    index = shutil.copytree(built / "index", tmp_path / "index")
+    build_index(built / "pages", index, precision="fp32")
+    assert len(list((index / "encoders").iterdir())) == 2
+    build_index(built / "pages", index, precision="fp32")
+    (left,) = (index / "encoders").iterdir()
+    assert left.name.startswith("fp32-")
+
+
+def test_bfloat16_is_used_on_demand_if_it_agrees(built: Path, tmp_path: Path) -> None:
+    """Passages by torch in bfloat16, questions by the export; search needs no torch for it."""
+    build_index(built / "pages", tmp_path / "index", precision="bf16")
+    with SearchIndex.open(tmp_path / "index") as index:
+        record = index.info().encoder
+        assert isinstance(index.embedder, OnnxEmbedder)
+        assert len(index.search("sore heel").hits) == 5
+    assert record["precision"] == "fp32"
+    assert record["passages"]["precision"] == "bf16"
+
+
+def test_a_gpu_that_is_not_there_is_told(built: Path, tmp_path: Path) -> None:
+    """Asked for by hand; auto does without."""
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA GPU")
+    with pytest.raises(ModelError, match="torch finds no CUDA GPU"):
+        build_index(built / "pages", tmp_path / "index", device="cuda")

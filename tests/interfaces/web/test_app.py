@@ -1,0 +1,325 @@
+"""The HTTP service: the same hits as the index, the right status codes, builds followed without a dropped request."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from qa_search import SearchIndex, build_index
+from qa_search.interfaces.web.app import Settings, create_app
+from qa_search.interfaces.web.connections import Limits, guarded_server
+from tests.helpers import WordsEmbedder, write_pages
+
+
+@contextmanager
+def serving(
+    index: Path,
+    settings: Settings | None = None,
+    embedder: WordsEmbedder | None = None,
+    limits: Limits | None = None,
+    graceful_seconds: int = 20,
+) -> Iterator[str]:
+    """Serve an index on a free port; yield its address."""
+    opened = SearchIndex.open(index, model=embedder or WordsEmbedder())
+    app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = guarded_server(app, limits or Limits(), graceful_seconds=graceful_seconds, on_stop=app.stop_soon)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        ask(f"{address}/readyz")
+        yield address
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def ask(url: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, Any, Mapping[str, str]]:
+    """Ask for a URL; return status, document (or text) and headers."""
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json", **(headers or {})})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+            status, raw, found = response.status, response.read(), response.headers
+    except urllib.error.HTTPError as error:
+        status, raw, found = error.code, error.read(), error.headers
+    kind = found.get("content-type", "")
+    return status, json.loads(raw) if "json" in kind else raw.decode(), {k.lower(): v for k, v in found.items()}
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("service")
+    pages = write_pages(folder / "pages", 12)
+    linked = "Knee one\n2015/1/2 3:04:05\nQuestion\nKnee apple.\nAnswer\nRest.\n- Prev:\n- Next:Complaint 3\n"
+    (pages / "linked.txt").write_text(linked, encoding="utf-8")
+    build_index(pages, folder / "index", model=WordsEmbedder())
+    return folder / "index"
+
+
+@pytest.fixture(scope="module")
+def address(index: Path) -> Iterator[str]:
+    with serving(index) as found:
+        yield found
+
+
+def without_time(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "took_ms"}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{}, {"k": 2}, {"since": "2016-07", "k": 3}, {"until": "2015"}, {"source": "*/pages", "k": 1}, {"tag": "none"}],
+)
+def test_get_post_and_python_give_the_same(address: str, index: Path, limits: dict[str, Any]) -> None:
+    """The document of a search is the same through each door, filters included."""
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        named: dict[str, Any] = {
+            ("tags" if name == "tag" else name): ([v] if name == "tag" else v) for name, v in limits.items()
+        }
+        expected = opened.search("my knee5 hurts", **named).to_dict()
+    status, got, _ = ask(f"{address}/api/search?{urlencode({'q': 'my knee5 hurts', **limits})}")
+    assert (status, without_time(got)) == (200, without_time(expected))
+    status, posted, _ = ask(f"{address}/api/search", {"query": "my knee5 hurts", **limits})
+    assert (status, without_time(posted)) == (200, without_time(expected))
+
+
+def test_a_post_comes_with_its_neighbours_and_more_like_it(address: str, index: Path) -> None:
+    """By id, with the pages that it links to; similar posts leave it out."""
+    _, found, _ = ask(f"{address}/api/search?q=knee+apple&k=1")
+    post_id = found["hits"][0]["post_id"]
+    status, post, _ = ask(f"{address}/api/posts/{post_id}")
+    assert status == 200
+    assert (post["post_id"], post["title"], post["ids"]) == (post_id, "Knee one", [post_id])
+    assert (post["prev"], post["next"]["title"]) == (None, "Complaint 3")
+    status, similar, _ = ask(f"{address}/api/posts/{post_id}/similar?k=3")
+    assert status == 200
+    assert len(similar["hits"]) == 3
+    assert post_id not in [hit["post_id"] for hit in similar["hits"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/api/search", 400, "QueryError"),
+        ("/api/search?q=", 400, "QueryError"),
+        ("/api/search?q=%20%09", 400, "QueryError"),
+        ("/api/search?q=knee&k=0", 400, "QueryError"),
+        ("/api/search?q=knee&k=101", 400, "QueryError"),
+        ("/api/search?q=knee&k=many", 400, "QueryError"),
+        ("/api/search?q=knee&since=yesterday", 400, "QueryError"),
+        ("/api/search?q=knee&min_confidence=2", 400, "QueryError"),
+        ("/api/posts/nonsense", 404, "NotFound"),
+        ("/api/posts/nonsense/similar", 404, "NotFound"),
+        ("/api/nothing", 404, "NotFound"),
+    ],
+)
+def test_bad_input_has_a_status_and_a_message(address: str, path: str, status: int, kind: str) -> None:
+    """In one shape: the kind of error and a message."""
+    got, document, _ = ask(address + path)
+    assert (got, document["error"]["type"]) == (status, kind)
+    assert document["error"]["message"]
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b'{"query": 1}', b'{"query": "knee", "k": "x"}', b"\xff\xfe"])
+def test_bodies_that_are_no_search_are_told(address: str, body: bytes) -> None:
+    """With status 400."""
+    status, document, _ = ask(f"{address}/api/search", body)
+    assert (status, document["error"]["type"]) == (400, "QueryError")
+
+
+def test_health_readiness_metrics_and_description(address: str) -> None:
+    """What monitors and tools ask for."""
+    assert ask(f"{address}/healthz")[:2] == (200, {"status": "ok"})
+    assert ask(f"{address}/readyz")[:2] == (200, {"status": "ready", "generation": "g000001"})
+    status, counts, headers = ask(f"{address}/metrics")
+    assert status == 200
+    assert headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "qa_search_posts 13.0" in counts
+    assert 'qa_search_requests_total{route="/healthz",status="200"}' in counts
+    status, description, _ = ask(f"{address}/openapi.json")
+    assert set(description["paths"]) >= {"/api/search", "/api/posts/{post_id}", "/healthz", "/readyz", "/metrics"}
+    assert ask(f"{address}/api/info")[1]["counts"]["posts"] == 13
+
+
+def test_every_answer_carries_the_security_headers(address: str) -> None:
+    """Pages, documents, files and errors alike."""
+    for path in ("/", "/api/info", "/static/style.css", "/api/nothing"):
+        headers = ask(address + path)[2]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_answers_and_tells_what_is_wrong(address: str) -> None:
+    """With the status that fits."""
+    status, page, _ = ask(f"{address}/?q=knee5")
+    assert status == 200
+    assert "Complaint 5" in page
+    assert ask(f"{address}/?q=knee5&since=never")[0] == 400
+    assert ask(f"{address}/?q=knee5&k=0")[0] == 400
+    assert ask(f"{address}/posts/nonsense")[0] == 404
+
+
+def test_questions_that_wait_are_searched_together(index: Path) -> None:
+    """Thirty at once take far fewer searches than thirty, and each gets its own answer."""
+    with serving(index) as address:
+        with ThreadPoolExecutor(30) as pool:
+            found = list(pool.map(lambda n: ask(f"{address}/api/search?q=knee{n % 12}&k=1"), range(30)))
+        assert [document["hits"][0]["title"] for _, document, _ in found] == [f"Complaint {n % 12}" for n in range(30)]
+        counts = ask(f"{address}/metrics")[1]
+    assert f"qa_search_batch_size_sum {30.0}" in counts
+    searches = next(line for line in counts.splitlines() if line.startswith("qa_search_batch_size_count"))
+    assert float(searches.split()[1]) < 25
+
+
+def test_a_question_that_fails_does_not_harm_those_beside_it(index: Path) -> None:
+    """Searched together with one that only the index can refuse, the others are answered."""
+    with serving(index) as address, ThreadPoolExecutor(20) as pool:
+        texts = [quote("\u200b" if n % 5 == 0 else f"knee{n % 12}") for n in range(20)]
+        found = list(pool.map(lambda text: ask(f"{address}/api/search?q={text}&k=1")[0], texts))
+    assert found == [400 if n % 5 == 0 else 200 for n in range(20)]
+
+
+def test_builds_are_followed_without_a_dropped_request(index: Path, tmp_path: Path) -> None:
+    """While ten builds publish, every request is answered, and the last build's posts are found at the end."""
+    path = tmp_path / "index"
+    build_index(write_pages(tmp_path / "a", 5), path, model=WordsEmbedder())
+    done, statuses = threading.Event(), []
+    with serving(path) as address:
+
+        def keep_asking() -> None:
+            while not done.is_set():
+                statuses.append(ask(f"{address}/api/search?q=knee1")[0])
+
+        with ThreadPoolExecutor(3) as pool:
+            asking = [pool.submit(keep_asking) for _ in range(3)]
+            for count in range(6, 16):
+                build_index(write_pages(tmp_path / "a", count), path, model=WordsEmbedder())
+            while ask(f"{address}/readyz")[1]["generation"] != "g000011":
+                pass
+            done.set()
+            for future in asking:
+                future.result()
+        assert ask(f"{address}/api/search?q=knee14&k=1")[1]["hits"][0]["title"] == "Complaint 14"
+    assert set(statuses) == {200}
+    assert len(statuses) > 10
+
+
+def test_a_damaged_build_is_not_moved_to(tmp_path: Path) -> None:
+    """What was open goes on answering."""
+    path = tmp_path / "index"
+    build_index(write_pages(tmp_path / "a", 3), path, model=WordsEmbedder())
+    with serving(path) as address:
+        (path / "CURRENT").write_text("g000009 nonsense\n", encoding="utf-8")
+        for _ in range(20):
+            assert ask(f"{address}/api/search?q=knee1&k=1")[0] == 200
+
+
+def test_a_folder_that_is_gone_or_exchanged_is_noticed(tmp_path: Path) -> None:
+    """While it is gone the previous index answers, and readiness says so; then the new one does, of the same name."""
+    path, new = tmp_path / "index", tmp_path / "new"
+    build_index(write_pages(tmp_path / "a", 3), path, model=WordsEmbedder())
+    build_index(write_pages(tmp_path / "b", 5), new, model=WordsEmbedder())
+    with serving(path, Settings(rate=0, refresh_seconds=0.01)) as address:
+        path.rename(tmp_path / "old")
+        while "problem" not in ask(f"{address}/readyz")[1]:
+            pass
+        status, state, _ = ask(f"{address}/readyz")
+        assert (status, state["status"], state["generation"]) == (200, "ready", "g000001")
+        assert str(tmp_path) not in state["problem"]
+        assert ask(f"{address}/api/search?q=knee1&k=1")[0] == 200
+        new.rename(path)
+        while "problem" in ask(f"{address}/readyz")[1]:
+            pass
+        assert ask(f"{address}/readyz")[1] == {"status": "ready", "generation": "g000001"}
+        assert ask(f"{address}/api/info")[1]["counts"]["posts"] == 5
+
+
+def test_a_token_is_demanded_where_one_is_set(index: Path) -> None:
+    """As a bearer, or as a browser's password; health needs none."""
+    with serving(index, Settings(token="s3cret ü", rate=0)) as address:  # noqa: S106 - a test's
+        url = f"{address}/api/search?q=knee"
+        status, document, headers = ask(url)
+        assert (status, document["error"]["type"]) == (401, "Unauthorized")
+        assert headers["www-authenticate"].startswith("Basic")
+        assert ask(url, headers={"authorization": "Bearer wrong"})[0] == 401
+        assert ask(url, headers={"authorization": "Basic ???"})[0] == 401
+        password = base64.b64encode("anyone:s3cret ü".encode()).decode()
+        assert ask(url, headers={"authorization": f"Basic {password}"})[0] == 200
+        assert ask(f"{address}/metrics")[0] == 401
+        assert ask(f"{address}/healthz")[0] == 200
+
+
+def test_too_many_requests_of_one_client_are_refused(index: Path) -> None:
+    """After twice the rate at once, with the time to wait."""
+    with serving(index, Settings(rate=2)) as address:
+        found = [ask(f"{address}/api/info") for _ in range(12)]
+    statuses = [status for status, _, _ in found]
+    assert statuses[0] == 200
+    assert 429 in statuses
+    refused = found[statuses.index(429)]
+    assert refused[1]["error"]["type"] == "TooManyRequests"
+    assert int(refused[2]["retry-after"]) >= 1
+
+
+def test_too_large_requests_are_refused(index: Path) -> None:
+    """By their length, or when more comes than they said."""
+    with serving(index, Settings(rate=0, max_body=2000)) as address:
+        body = {"query": "knee " * 1000}
+        assert ask(f"{address}/api/search", body)[0] == 413
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(
+                b"POST /api/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n" + (b"3e8\r\n" + b"x" * 1000 + b"\r\n") * 3 + b"0\r\n\r\n"
+            )
+            assert connection.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_another_host_name_is_refused(index: Path) -> None:
+    """A page elsewhere cannot make a browser read the archive under a name of its own."""
+    with serving(index, Settings(rate=0, hosts=frozenset(("127.0.0.1", "clinic.test")))) as address:
+        assert ask(f"{address}/api/info")[0] == 200
+        assert ask(f"{address}/api/info", headers={"host": "clinic.test:80"})[0] == 200
+        assert ask(f"{address}/api/info", headers={"host": "evil.test"})[0] == 421
+
+
+class SlowEmbedder(WordsEmbedder):
+    """Takes its time until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def embed_queries(self, texts: Any) -> Any:
+        if any("slow" in text for text in texts):
+            assert self.go.wait(30)
+        return super().embed_queries(texts)
+
+
+def test_slow_and_too_many_questions_are_given_up(index: Path) -> None:
+    """504 after the time that a question may take, 503 when too many wait; then it answers again."""
+    embedder = SlowEmbedder()
+    with (
+        serving(index, Settings(rate=0, timeout=0.3, max_waiting=2), embedder) as address,
+        ThreadPoolExecutor(12) as pool,
+    ):
+        found = list(pool.map(lambda n: ask(f"{address}/api/search?q=slow{n}")[0], range(12)))
+        assert set(found) == {503, 504}
+        embedder.go.set()
+        while (status := ask(f"{address}/api/search?q=knee")[0]) != 200:
+            assert status in (503, 504)

@@ -1,0 +1,581 @@
+"""The pages in a real browser: what people do with them, and that nothing in an archive can run.
+
+Needs Chromium (Debian: ``apt-get install chromium``) and playwright; skipped where either is absent.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+pytest.importorskip("fastapi", reason="the service's packages are not installed")
+
+import uvicorn
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    Route,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
+
+from qa_search import SearchIndex, build_index
+from qa_search.interfaces.web.app import Settings, create_app
+from tests.helpers import WordsEmbedder, page, write_jsonl
+from tests.interfaces.web.test_pages import HOSTILE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
+DESKTOP = ViewportSize(width=1280, height=900)
+PHONE = ViewportSize(width=360, height=740)
+# A name that leads to this machine and is, unlike 127.0.0.1, no "secure context": as on a network without https.
+PLAIN_HOST = "clinic.test"
+# What Chromium says of pages that are meant to be errors, and of pages without https.
+HARMLESS = (
+    "Failed to load resource: the server responded with a status of 4",
+    "The Cross-Origin-Opener-Policy header has been ignored",
+)
+# What the page is told to report: refusals of its own content security policy, and changes for screen readers.
+WATCH = """
+document.addEventListener("securitypolicyviolation", (event) =>
+  console.error(`refused by the policy: ${event.violatedDirective} ${event.blockedURI}`));
+globalThis.announced = [];
+new MutationObserver((changes) => {
+  for (const { target, addedNodes } of changes) {
+    if (addedNodes.length && target.role === "status") announced.push(target.textContent);
+  }
+}).observe(document, { childList: true, subtree: true });
+"""
+LONG_WORD = "ankle" * 60
+KNEE, NOTHING = "?q=swollen+knee+after+football", "?q=zyzzyva+quux+frobnicate"
+
+
+def write_archive(folder: Path) -> Path:
+    """Write pages that link to one another, and records with tags, addresses and hostile texts."""
+    pages = folder / "clinic"
+    pages.mkdir(parents=True)
+    titles = ["Swollen knee after football", "Heel hurts in the morning", "Wrist sore from typing"]
+    for number, title in enumerate(titles):
+        links = f"- Prev:{['', *titles][number]}\n- Next:{[*titles, 'Lost'][number + 1]}"
+        answer = f"Keep the weight off it for {number + 2} days.\n\n1) Ice it.\n2) Raise it.\nThen walk on the flat."
+        text = page(title, f"{title}, since last week. What helps?", answer, f"201{number}/3/4 10:00:00", links)
+        (pages / f"{number}.txt").write_text(text, encoding="utf-8")
+    for number, text in enumerate(HOSTILE):
+        body = page(f"Hostile {text}", f"Hostile question {text}", f"Hostile answer {text}").encode("utf-8", "replace")
+        (pages / f"hostile-{number:02}.txt").write_bytes(body)
+    records = [
+        {
+            "id": f"hostile-{number:02}", "title": f"Hostile {text}", "question": f"Hostile record {text}",
+            "answer": f"Hostile reply {text}", "tags": [text], "url": text, "author": text,
+        }
+        for number, text in enumerate(HOSTILE)
+    ]  # fmt: skip
+    records += [
+        {
+            "id": "jump", "title": "Swollen knee after a jump", "question": "My knee is swollen after a jump.",
+            "answer": "Rest the knee until the swelling is gone.", "date": "2018-05-06", "tags": ["knee"],
+            "url": "https://forum.example.org/t/7",
+        },
+        {"id": "long", "title": LONG_WORD, "question": LONG_WORD * 5, "answer": LONG_WORD * 5, "tags": [LONG_WORD]},
+        {"id": "rtl", "title": "כאב בברך", "question": "כאב בברך ימין", "answer": "מנוחה, 3 ימים, ואז הליכה."},
+    ]  # fmt: skip
+    write_jsonl(folder / "forum [2018].jsonl", records)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the service, on a small archive under a fake model."""
+    folder = tmp_path_factory.mktemp("site")
+    words = WordsEmbedder()
+    archive = write_archive(folder / "archive")
+    build_index([archive / "clinic", archive / "forum [2018].jsonl"], folder / "index", model=words)
+    index = SearchIndex.open(folder / "index", model=words)
+    # Who comes before the service is ready waits in the listener's queue: nobody has to ask when it is.
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(index, Settings(rate=0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser; its own loop runs only as long as these tests."""
+    arguments = ["--no-sandbox", "--disable-background-networking", f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(site: str, chromium: Browser) -> Iterator[Open]:
+    """Open a page in a fresh profile; at the end, nothing may have gone wrong in any of them."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+    allowed = [site, f"http://{PLAIN_HOST}:", "data:image/"]
+
+    def note_request(request: Request) -> None:
+        if not request.url.startswith(tuple(allowed)):
+            problems.append(f"asked for {request.url}")
+
+    def note_response(response: Response) -> None:
+        # A page may be an error that is told to people; what belongs to a page may not.
+        if response.status >= (500 if response.request.is_navigation_request() else 400):
+            problems.append(f"{response.status}: {response.url}")
+
+    def note_console(message: ConsoleMessage) -> None:
+        if not message.text.startswith(HARMLESS):
+            problems.append(f"console: {message.text}")
+
+    def opened(path: str = "", *, host: str = "", elsewhere: str = "", **options: Any) -> Page:
+        allowed.extend([elsewhere] if elsewhere else [])
+        context = chromium.new_context(**options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        if options.get("java_script_enabled", True):
+            context.add_init_script(WATCH)
+        context.on("dialog", lambda dialog: problems.append(f"a dialog opened: {dialog.message}"))
+        context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
+        context.on("console", note_console)
+        context.on("request", note_request)
+        context.on("response", note_response)
+        tab = context.new_page()
+        tab.goto((f"http://{host}:{site.split(':')[-1]}" if host else site) + path)
+        return tab
+
+    yield opened
+    for context in contexts:
+        for tab in context.pages:
+            tab.evaluate("0")  # what the page has reported comes before this answer
+        context.close()
+    assert contexts
+    assert not problems
+
+
+def box(tab: Page) -> Any:
+    return tab.get_by_role("textbox", name="What is the complaint?")
+
+
+def status(tab: Page) -> Any:
+    return tab.locator("#found").get_by_role("status")
+
+
+def titles(tab: Page) -> list[str]:
+    return tab.locator("h3").all_inner_texts()
+
+
+def overflow(tab: Page) -> list[str]:
+    """Name what reaches beyond the right edge of the screen, if anything does."""
+    return list(
+        tab.evaluate(
+            """() => {
+              const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
+              const beyond = [...document.body.querySelectorAll("*")].filter(
+                (element) => element.getBoundingClientRect().right > innerWidth + .5);
+              return [...wide, ...beyond.map((element) => element.outerHTML.slice(0, 80))];
+            }"""
+        )
+    )
+
+
+def violations(tab: Page) -> list[str]:
+    """Return what axe finds wrong with a page for people who see, hear or move differently."""
+    tab.evaluate(AXE.read_text(encoding="utf-8"))
+    found = tab.evaluate("axe.run(document).then(({ passes, violations }) => ({ passes: passes.length, violations }))")
+    assert found["passes"] > 10
+    return [
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def test_a_search_shows_the_answers(open_page: Open) -> None:
+    """Typed, searched, found: best first, the sentence marked, the number announced, the address passed on."""
+    tab = open_page()
+    expect(tab).to_have_title("Past answers")
+    box(tab).fill("swollen knee\nafter football")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.wait_for_url("**/?q=*")
+    assert titles(tab)[0] == "Swollen knee after football"
+    expect(tab.locator("mark").first).to_be_visible()
+    expect(status(tab)).to_contain_text("5 posts, nearest first.")
+    assert any("5 posts" in text for text in tab.evaluate("announced"))
+    assert tab.url.partition("?")[2] == "q=swollen+knee%0Aafter+football"
+    assert box(tab).input_value() == "swollen knee\nafter football"
+    assert titles(open_page("?" + tab.url.partition("?")[2])) == titles(tab)
+
+
+def test_enter_searches_and_shift_enter_starts_a_line(open_page: Open) -> None:
+    """In the box, as in a chat."""
+    tab = open_page()
+    expect(box(tab)).to_be_focused()
+    tab.keyboard.type("swollen knee")
+    tab.keyboard.press("Shift+Enter")
+    tab.keyboard.type("after football")
+    assert box(tab).input_value() == "swollen knee\nafter football"
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/?q=*")
+    assert titles(tab)[0] == "Swollen knee after football"
+
+
+def test_an_empty_box_is_not_searched(open_page: Open) -> None:
+    """The browser says that it is to be filled in."""
+    tab = open_page()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.querySelector('textarea').validity.valueMissing")
+    assert "?" not in tab.url
+
+
+def test_a_long_complaint_is_searched(open_page: Open) -> None:
+    """Of eight thousand words; it has no address that could be passed on."""
+    tab = open_page()
+    text = "Swollen knee after football. " * 2000
+    box(tab).fill(text)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(tab.locator("#found")).to_be_visible()
+    assert titles(tab)[0] == "Swollen knee after football"
+    assert box(tab).input_value() == text
+    assert "?" not in tab.url
+    expect(tab.get_by_role("button", name="Copy link to this search")).to_have_count(0)
+
+
+def test_nothing_found_is_said_at_the_top(open_page: Open) -> None:
+    """Before the nearest posts."""
+    tab = open_page(NOTHING)
+    headings = tab.locator("#found h2").all_inner_texts()
+    assert headings == ["Nothing here answers that", "The nearest posts"]
+    expect(tab).to_have_title("zyzzyva quux frobnicate – no answer – Past answers")
+    assert tab.locator(".nothing").bounding_box()["y"] < tab.locator(".hit").first.bounding_box()["y"]  # type: ignore[index]
+
+
+def test_filters_narrow_the_search(open_page: Open) -> None:
+    """By date, source and tag; they stay open while one is set, and can be cleared."""
+    tab = open_page(KNEE)
+    assert not tab.get_by_label("Since").is_visible()
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since").fill("2018")
+    tab.get_by_label("Until").fill("2018-05")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.wait_for_url("**since=2018&until=2018-05**")
+    assert titles(tab) == ["Swollen knee after a jump"]
+    expect(tab.get_by_label("Since")).to_have_value("2018")
+    tab.get_by_label("Since").fill("2019")
+    tab.get_by_label("Until").fill("")
+    tab.get_by_label("Until").press("Enter")
+    tab.wait_for_url("**since=2019**")
+    expect(status(tab)).to_have_text("No post passes the filters.")
+    tab.get_by_role("link", name="Clear the filters").click()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Source").select_option(label=next(
+        name for name in tab.get_by_label("Source").locator("option").all_inner_texts() if "[2018]" in name
+    ))  # fmt: skip
+    tab.get_by_label("Tag").fill("Knee")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.wait_for_url("**tag=Knee**")
+    assert titles(tab) == ["Swollen knee after a jump"]
+
+
+def test_a_date_that_is_none_is_told_by_the_box(open_page: Open) -> None:
+    """What was typed is kept."""
+    tab = open_page()
+    box(tab).fill("knee")
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since").fill("soon")
+    tab.get_by_label("Since").press("Enter")
+    expect(tab.get_by_role("alert")).to_contain_text("soon")
+    expect(box(tab)).to_have_value("knee")
+    expect(tab.get_by_label("Since")).to_have_value("soon")
+
+
+def test_a_post_is_read_whole_here_and_on_its_own_page(open_page: Open) -> None:
+    """From there, on to the next post, back to the one before, and to posts like it."""
+    tab = open_page(KNEE)
+    first = tab.locator(".hit").first
+    whole = first.locator("[data-answer]")
+    assert not whole.is_visible()
+    first.get_by_text("The whole post").click()
+    expect(whole).to_be_visible()
+    assert whole.inner_text().splitlines()[-3:] == ["1) Ice it.", "2) Raise it.", "Then walk on the flat."]
+    first.get_by_role("link", name="Swollen knee after football").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+    neighbours = tab.get_by_role("navigation", name="Posts before and after")
+    neighbours.get_by_role("link", name="Heel hurts in the morning").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Heel hurts in the morning")
+    neighbours.get_by_role("link", name="Swollen knee after football").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+    tab.get_by_role("link", name="More like this").click()
+    expect(tab.locator(".like")).to_have_text("Like Swollen knee after football")
+    assert titles(tab)[0] == "Swollen knee after a jump"
+    assert "Swollen knee after football" not in titles(tab)
+
+
+def test_a_page_that_is_not_there_says_so(open_page: Open) -> None:
+    """And leads back to the search."""
+    tab = open_page()
+    answer = tab.goto(tab.url + "posts/nosuchpost")
+    assert answer is not None
+    assert answer.status == 404
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Not found")
+
+
+@pytest.mark.parametrize("host", ["", PLAIN_HOST], ids=["secure", "plain http"])
+def test_an_answer_is_copied_with_its_source(open_page: Open, host: str) -> None:
+    """The whole answer, title, date, place and address; it is announced, and the focus stays. Also without https."""
+    tab = open_page(KNEE, host=host)
+    if not host:
+        tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    assert tab.evaluate("isSecureContext") == (not host)
+    button = tab.locator(".hit").first.get_by_role("button", name="Copy answer with source")
+    button.focus()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#said")).to_have_text("Copied the answer with its source.")
+    expect(button).to_be_focused()
+    assert "Copied the answer with its source." in tab.evaluate("announced")
+    address = tab.locator("h3 a").first.evaluate("(link) => link.href")
+    box(tab).fill("")
+    box(tab).press("ControlOrMeta+v")
+    copied = box(tab).input_value()
+    assert copied.startswith(
+        "Keep the weight off it for 2 days.\n\n1) Ice it.\n2) Raise it.\nThen walk on the flat.\n\n"
+    )
+    assert copied.splitlines()[-2].startswith("Swollen knee after football (2010-03-04, ")
+    assert copied.splitlines()[-1] == address
+    tab.get_by_role("button", name="Copy link to this search").click()
+    expect(tab.locator("#said")).to_have_text("Copied the link.")
+    box(tab).fill("")
+    box(tab).press("ControlOrMeta+v")
+    expect(box(tab)).to_have_value(tab.url)
+
+
+def test_everything_can_be_done_by_keyboard(open_page: Open) -> None:
+    """From loading to an open post with Tab and Enter alone, the focus always in sight."""
+    tab = open_page()
+    tab.keyboard.type("swollen knee after football")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/?q=*")
+    tab.keyboard.press("Tab")
+    skip = tab.get_by_role("link", name="Skip to the answers")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    tab.keyboard.press("Enter")
+    expect(tab.locator("#found")).to_be_focused()
+    reached = []
+    for _ in range(8):
+        tab.keyboard.press("Tab")
+        focused = tab.locator(":focus")
+        expect(focused).to_be_in_viewport()
+        style, width = focused.evaluate("(e) => [getComputedStyle(e).outlineStyle, getComputedStyle(e).outlineWidth]")
+        assert (style, width) == ("solid", "3px")
+        reached.append(focused.inner_text())
+    assert reached[:5] == [
+        "Copy link to this search", "Swollen knee after football", "The whole post", "More like this",
+        "Copy answer with source",
+    ]  # fmt: skip
+    for _ in range(8 - reached.index("The whole post") - 1):
+        tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("[data-answer]").first).to_be_visible()
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Enter")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+
+
+def test_without_scripts_everything_but_copying_works(open_page: Open) -> None:
+    """Searching, filtering, reading whole posts, opening them; nothing is offered that would not work."""
+    tab = open_page(java_script_enabled=False)
+    box(tab).fill("swollen knee after football")
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Until").fill("2012")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    expect(status(tab)).to_contain_text("nearest first")
+    first = tab.locator(".hit").first
+    first.get_by_text("The whole post").click()
+    expect(first.locator("[data-answer]")).to_be_visible()
+    assert tab.get_by_role("button").all_inner_texts() == ["Search"]
+    assert not tab.get_by_text("Shift+Enter").is_visible()
+    first.get_by_role("link", name="Swollen knee after football").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+
+
+def test_hostile_posts_are_shown_and_never_run(open_page: Open) -> None:
+    """Each in a search, on its own page, and as a post to find more like; the text is there to read."""
+    tab = open_page("?q=hostile&k=50")
+    assert len(titles(tab)) > len(HOSTILE)
+    links = tab.locator("h3 a").evaluate_all("(links) => links.map((link) => link.href)")
+    tab.locator("summary").evaluate_all("(folded) => folded.forEach((one) => one.click())")
+    read = tab.locator("#found").inner_text()
+    for text in ("<script>alert(1)</script>", "{{ 7 * 7 }}", "javascript:alert(1)//", "' onmouseover='alert(1)'"):
+        assert text in read
+    assert tab.locator("script, #found img, #found svg, #found [onmouseover], iframe, base").count() == 1
+    for element in tab.locator("#found a, #found p").all()[:40]:
+        element.dispatch_event("mouseover")
+    for link in links:
+        tab.goto(link)
+        assert tab.locator("main script, main img, main svg").count() == 0
+        assert all(
+            target.startswith(("http://127.0.0.1:", "https:"))
+            for target in tab.locator("a").evaluate_all("(links) => links.map((link) => link.href)")
+        )
+        tab.get_by_role("link", name="More like this").click()
+        expect(tab.locator(".like")).to_contain_text("Like")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_addresses_are_harmless(open_page: Open, text: str) -> None:
+    """Whatever a link to the page fills in for people."""
+    filled = {name: text.encode("utf-8", "replace").decode() for name in ("q", "since", "until", "source", "tag")}
+    tab = open_page()
+    start = tab.url
+    for fields in ({"q": filled["q"]}, filled, {"like": filled["q"]}, {"q": "knee", "k": filled["q"]}):
+        tab.goto(start + "?" + urlencode(fields))
+        assert tab.locator("script").count() == 1
+        assert tab.locator("main img, main svg, main base, main [style]").count() == 0
+
+
+def test_marks_of_direction_stay_within_their_text(open_page: Open) -> None:
+    """What follows a text that turns the direction reads as ever; Hebrew reads from the right."""
+    tab = open_page("?" + urlencode({"q": "hostile \u202everse\u2066\u2067x", "k": 50}))
+    hit = tab.locator(".hit", has_text="verse").first
+    text = hit.inner_text()
+    assert "\u202e" not in text
+    assert "\ufffdverse" in text
+    # The source is on the left of what follows it: nothing that precedes it turned the line.
+    facts = hit.locator(".facts > span")
+    assert facts.nth(0).bounding_box()["x"] < facts.nth(1).bounding_box()["x"]  # type: ignore[index]
+    tab = open_page("?" + urlencode({"q": "כאב בברך ימין"}))
+    answer = tab.locator(".hit", has_text="מנוחה").locator("blockquote.answer")
+    assert answer.evaluate("(element) => element.matches(':dir(rtl)')")
+    assert answer.evaluate("(element) => getComputedStyle(element).whiteSpace.includes('pre-line')")
+
+
+PAGES = {
+    "start": "",
+    "found": KNEE,
+    "filtered": KNEE + "&since=2010",
+    "nothing found": NOTHING,
+    "problem": "?q=knee&since=soon",
+    "long words": "?" + urlencode({"q": LONG_WORD, "tag": LONG_WORD, "source": LONG_WORD}),
+    "post": KNEE + "#post",
+    "post of long words": f"?q={LONG_WORD}#post",
+}  # fmt: skip
+
+
+def open_view(open_page: Open, path: str, **options: Any) -> Page:
+    """Open one of the pages; a post's is reached from the search."""
+    tab = open_page(path.removesuffix("#post"), **options)
+    if path.endswith("#post"):
+        tab.locator("h3 a").first.click()
+        expect(tab.locator("article h1")).to_be_visible()
+    else:
+        tab.locator("summary").evaluate_all("(folded) => folded.slice(1).forEach((one) => one.click())")
+    return tab
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+def test_pages_are_accessible(open_page: Open, path: str) -> None:
+    """Axe finds nothing by day, by night or in strong colours, on a desk or a phone, nor while a copy is announced."""
+    tab = open_view(open_page, path)
+    found = []
+    looks: tuple[tuple[Literal["light", "dark"], Literal["no-preference", "more"], ViewportSize], ...] = (
+        ("light", "no-preference", DESKTOP),
+        ("light", "no-preference", PHONE),
+        ("dark", "no-preference", DESKTOP),
+        ("dark", "no-preference", PHONE),
+        ("light", "more", DESKTOP),
+        ("dark", "more", PHONE),
+    )
+    for colours, contrast, size in looks:
+        tab.emulate_media(color_scheme=colours, contrast=contrast)
+        tab.set_viewport_size(size)
+        copy = tab.get_by_role("button", name="Copy")
+        if copy.count():
+            copy.first.click()
+            expect(tab.locator("#said")).not_to_be_empty()
+        found += [f"{colours}, {contrast}, {size['width']}: {violation}" for violation in violations(tab)]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", [*PAGES.values(), "?q=hostile&k=50"], ids=[*PAGES, "hostile"])
+def test_no_page_is_wider_than_a_phone(open_page: Open, path: str) -> None:
+    """Not even with words of hundreds of letters: nothing reaches beyond 360 pixels, or 320."""
+    tab = open_view(open_page, path, viewport=PHONE)
+    assert overflow(tab) == []
+    tab.set_viewport_size({"width": 320, "height": 600})
+    assert overflow(tab) == []
+
+
+def test_text_can_be_twice_as_large(open_page: Open) -> None:
+    """Without anything lost to the side."""
+    tab = open_view(open_page, KNEE, viewport={"width": 640, "height": 740})
+    tab.evaluate("document.documentElement.style.fontSize = '200%'")
+    assert overflow(tab) == []
+
+
+@pytest.mark.parametrize(("wish", "behaviour"), [("reduce", "auto"), ("no-preference", "smooth")])
+def test_motion_is_left_out_on_request(open_page: Open, wish: str, behaviour: str) -> None:
+    """Jumping within the page is smooth only for those who do not mind."""
+    tab = open_page(reduced_motion=wish)
+    assert tab.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == behaviour
+
+
+def test_dark_mode_is_dark(open_page: Open) -> None:
+    """Its paper is darker than its ink, and the other way round by day."""
+    for scheme, dark in (("dark", True), ("light", False)):
+        tab = open_page(KNEE, color_scheme=scheme)
+        paper, ink = tab.evaluate(
+            "['backgroundColor', 'color'].map((name) => getComputedStyle(document.documentElement)[name])"
+            ".map((colour) => colour.match(/\\d+/g).map(Number).reduce((a, b) => a + b))"
+        )
+        assert (paper < ink) == dark
+
+
+def test_answers_are_printed_without_what_is_for_screens(open_page: Open) -> None:
+    """The complaint and the answers stay."""
+    tab = open_page(KNEE)
+    tab.emulate_media(media="print")
+    expect(tab.locator("blockquote.answer").first).to_be_visible()
+    expect(box(tab)).to_be_visible()
+    for element in tab.locator("button, summary, .actions, .hint").all():
+        assert not element.is_visible()
+
+
+def test_what_was_searched_for_is_not_told_to_other_sites(open_page: Open) -> None:
+    """Somebody who follows a link to an original brings no address along."""
+    tab = open_page(KNEE, elsewhere="https://forum.example.org/")
+    told: list[dict[str, str]] = []
+
+    def answer(route: Route) -> None:
+        told.append(route.request.headers)
+        route.fulfill(body="the original")
+
+    tab.context.route("https://forum.example.org/**", answer)
+    tab.get_by_role("link", name="Original at forum.example.org").click()
+    expect(tab.locator("body")).to_have_text("the original")
+    assert ["referer" in headers for headers in told] == [False]
