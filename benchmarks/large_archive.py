@@ -39,7 +39,7 @@ from qa_search.index.stores.inverted_writer import (
     InvertedWriter,
     Kind,
     choose_kind,
-    tune,
+    choose_probes,
 )
 from qa_search.index.stores.lexical import LexicalWriter
 from qa_search.index.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
@@ -149,7 +149,7 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
         started = time.perf_counter()
         retriever = Retriever(partial, {**manifest, "files": {path.name: {} for path in partial.iterdir()}})
         if isinstance(retriever.vectors, InvertedStore):
-            manifest["vector_index"] = tune(retriever.vectors, DEFAULT_RECALL)
+            manifest["vector_index"] = choose_probes(retriever.vectors, DEFAULT_RECALL)
         retriever.close()
         taken["measuring"] = time.perf_counter() - started
         started = time.perf_counter()

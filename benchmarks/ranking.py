@@ -22,7 +22,7 @@ from qa_search import SearchIndex, build_index, evaluate
 from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.evaluate import Refusal, dataset_index
 from qa_search.evaluation.statistics import Floats, auroc, bootstrap_interval, paired_p_value
-from qa_search.evaluation.tuning import Case, judged_cases, learn_weights, self_cases
+from qa_search.evaluation.tuning import WeightedView, judged_cases, learn_weights, self_cases
 from qa_search.search.fusion import DEFAULT_WEIGHTS, Fusion, reciprocal_rank, weighted
 from qa_search.util.sentences import split_sentences
 
@@ -54,7 +54,7 @@ def variants() -> dict[str, Fusion]:
     return found
 
 
-def gains(cases: list[Case], fusion: Fusion) -> Floats:
+def gains(cases: list[WeightedView], fusion: Fusion) -> Floats:
     """Return nDCG@10 of each complaint."""
     return np.asarray([case.ndcg(fusion) for case in cases])
 
@@ -70,7 +70,7 @@ def summary(values: Floats) -> dict[str, Any]:
     }
 
 
-def ablation(cases: Mapping[str, list[Case]]) -> dict[str, Any]:
+def ablation(cases: Mapping[str, list[WeightedView]]) -> dict[str, Any]:
     """Measure every variant on every archive, with the p-value of its difference to the default."""
     found: dict[str, Any] = {}
     for name, fusion in variants().items():
@@ -88,7 +88,7 @@ def ablation(cases: Mapping[str, list[Case]]) -> dict[str, Any]:
     return found
 
 
-def robustness(cases: Mapping[str, list[Case]], indexes: Mapping[str, SearchIndex]) -> dict[str, Any]:
+def robustness(cases: Mapping[str, list[WeightedView]], indexes: Mapping[str, SearchIndex]) -> dict[str, Any]:
     """Compare the default on each archive's test half with weights learnt elsewhere, on its dev half, or unlabelled."""
     found: dict[str, Any] = {}
     for archive in cases:

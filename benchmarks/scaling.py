@@ -36,9 +36,9 @@ import numpy.typing as npt
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex
 from qa_search.index.generation import Generation
-from qa_search.index.integrity import measure
+from qa_search.index.integrity import file_record
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, tune
+from qa_search.index.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, choose_probes
 from qa_search.index.stores.vectors import VectorWriter
 
 _BLOCK = 16_384
@@ -117,14 +117,14 @@ def build(source: Vectors, folder: Path, count: int, kind: Kind, recall: float) 
     measured = time.perf_counter()
     if kind != "flat":
         store = cast(InvertedStore, open_vectors(folder, manifest))
-        manifest["vector_index"] = tune(store, recall)
+        manifest["vector_index"] = choose_probes(store, recall)
     now = time.perf_counter()
     return {**manifest, "seconds": now - started, "measuring": now - measured}
 
 
 def manifest_of(folder: Path, dimension: int, count: int, record: dict[str, Any]) -> dict[str, Any]:
     """Return what a manifest says of the vectors in a folder."""
-    files = {path.name: measure(path) for path in sorted(folder.iterdir())}
+    files = {path.name: file_record(path) for path in sorted(folder.iterdir())}
     return {"files": files, "model": {"dimension": dimension}, "counts": {"passages": count}, "vector_index": record}
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
 from qa_search.archives.read import read_archives
 from qa_search.embedders.load import ModelId, Vectors
-from qa_search.index.integrity import measure
+from qa_search.index.integrity import file_record
 from qa_search.types import Post, SetAside
 
 ROOT = Path(__file__).parent.parent
@@ -107,7 +107,7 @@ def seal(index: Path, change: Callable[[dict[str, Any]], object] = lambda manife
     pointer = index / "CURRENT"
     folder = index / "generations" / pointer.read_text(encoding="utf-8").split()[0]
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["files"] = {name: measure(folder / name) for name in manifest["files"] if (folder / name).is_file()}
+    manifest["files"] = {name: file_record(folder / name) for name in manifest["files"] if (folder / name).is_file()}
     change(manifest)
     text = json.dumps(manifest)
     (folder / "manifest.json").write_text(text, encoding="utf-8")

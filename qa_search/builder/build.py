@@ -16,11 +16,11 @@ from qa_search.archives.read import ReadOptions, read_archives
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
 from qa_search.builder.generation_writer import GenerationWriter, Progress
 from qa_search.builder.ray_cluster import RayCluster
-from qa_search.builder.reuse import Previous
+from qa_search.builder.reuse import PreviousGeneration
 from qa_search.embedders.load import Embedder, locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
-from qa_search.index.encoders import clear_encoders
+from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
@@ -145,7 +145,7 @@ def build_index(
             recall=recall,
             report=report,
         )
-        previous = None if rebuild else Previous.open(folder)
+        previous = None if rebuild else PreviousGeneration.open(folder)
         try:
             written = writer.write(posts, previous)
         except IndexDamagedError:
@@ -154,7 +154,7 @@ def build_index(
             # Damage that opening does not look for: nothing of that generation is used.
             written = writer.write(read_archives(paths, options, keep_going=keep_going), None)
         with suppress(IndexUnreadableError):  # then a later build clears them away
-            clear_encoders(folder.home / ENCODERS, folder.used_encoders())
+            remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
     return BuildReport(

@@ -16,7 +16,7 @@ from importlib import resources
 import numpy as np
 
 from qa_search.embedders.load import Embedder, Vectors
-from qa_search.embedders.queries import Complaint, embed_whole_queries, read_complaints
+from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.search.confidence import Confidence, closeness, fit
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.highlight import covered_share
@@ -26,7 +26,7 @@ from qa_search.util.sentences import split_sentences
 from qa_search.util.terms import terms_of
 
 # Fewer known complaints say too little: the default is kept.
-MIN_COMPLAINTS = 50
+MIN_QUERIES = 50
 _COMPLAINTS = 200
 _WORDS = (8, 20, 40, 80)  # complaints are asked in about these lengths
 _HOLES = (3, 10, 30)  # posts taken out besides a complaint's own; at most a tenth of the archive
@@ -36,7 +36,7 @@ _DEPTH = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SelfMadeQuery:
     """A complaint made from a post: its text, the post's number, and what is left of a cut answer (else None)."""
 
     text: str
@@ -44,29 +44,29 @@ class Known:
     rest: str | None
 
 
-def known_complaints(retriever: Retriever, count: int = _COMPLAINTS) -> list[Known]:
+def self_made_queries(retriever: Retriever, count: int = _COMPLAINTS) -> list[SelfMadeQuery]:
     """Make complaints from posts chosen at random, always the same ones: their questions, else parts of answers."""
     generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
     posts = list(range(retriever.words.count))
     generator.shuffle(posts)
-    questions: list[Known] = []
-    answers: list[Known] = []
+    questions: list[SelfMadeQuery] = []
+    answers: list[SelfMadeQuery] = []
     for number in posts[: 5 * count]:
         post = retriever.posts.entry(number)
         sentences = split_sentences(post.answer)
         if len(post.question.split()) >= min(_WORDS) and post.answer:
-            questions.append(Known(_beginning(post.question, generator.choice(_WORDS)), number, None))
+            questions.append(SelfMadeQuery(_beginning(post.question, generator.choice(_WORDS)), number, None))
         elif len(sentences) >= _MIN_SENTENCES:
             at = generator.randrange(len(sentences) - 1)
             start, end = sentences[at][0], sentences[at + 1][1]
-            answers.append(Known(post.answer[start:end], number, f"{post.answer[:start]}\n{post.answer[end:]}"))
+            answers.append(SelfMadeQuery(post.answer[start:end], number, f"{post.answer[:start]}\n{post.answer[end:]}"))
         if len(questions) >= count:
             break
-    return questions if len(questions) >= MIN_COMPLAINTS else answers[:count]
+    return questions if len(questions) >= MIN_QUERIES else answers[:count]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class QueryView:
     """Candidates as a complaint would meet them.
 
     ``posts`` are their numbers, ``values`` their signals, ``own`` the row of the post that answers (None if it is not
@@ -83,20 +83,20 @@ class View:
 class SelfTest:
     """Complaints made from an archive's own posts: each with its post left in, and with it taken out."""
 
-    complaints: list[Complaint]
-    left_in: list[View]
-    taken_out: list[View]
+    complaints: list[Query]
+    answerable: list[QueryView]
+    unanswerable: list[QueryView]
 
 
 def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]) -> SelfTest | None:
     """Ask an archive complaints made from its own posts; None if it has too few to make them from."""
-    known = known_complaints(retriever)
-    if len(known) < MIN_COMPLAINTS:
+    known = self_made_queries(retriever)
+    if len(known) < MIN_QUERIES:
         return None
     generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
     posts = [retriever.posts.entry(item.post) for item in known]
     mean_length = float(np.mean([len(terms_of(post.text)) for post in posts]))
-    complaints = read_complaints(embedder, [item.text for item in known])
+    complaints = read_queries(embedder, [item.text for item in known])
     rests = iter(embed_whole_queries(embedder, [item.rest for item in known if item.rest is not None]))
     done = SelfTest([], [], [])
     for item, post, complaint, ranked in zip(
@@ -111,8 +111,10 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
         words = retriever.words.bm25(complaint.terms, text, mean_length)
         best = ranked.best_words
         done.complaints.append(complaint)
-        done.left_in.append(_left_in(complaint, ranked, int(rows[0]), text, rest, words / max(words, best, 1e-9)))
-        done.taken_out.append(_taken_out(ranked, int(rows[0]), hole))
+        done.answerable.append(
+            _answerable_view(complaint, ranked, int(rows[0]), text, rest, words / max(words, best, 1e-9))
+        )
+        done.unanswerable.append(_unanswerable_view(ranked, int(rows[0]), hole))
     return done
 
 
@@ -123,17 +125,17 @@ def calibrate(
     asked = self_test(retriever, embedder, weights)
     if asked is None:
         return None
-    elsewhere = read_complaints(embedder, questions_from_elsewhere())
+    elsewhere = read_queries(embedder, questions_from_elsewhere())
     fuse = weighted(weights)
     signs = [
         _signs(retriever, complaint, view, fuse)
-        for views in (asked.left_in, asked.taken_out)
+        for views in (asked.answerable, asked.unanswerable)
         for complaint, view in zip(asked.complaints, views, strict=True)
     ]
     for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, weights), strict=True):
-        view = View(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
+        view = QueryView(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
         signs.append(_signs(retriever, complaint, view, fuse))
-    answered = np.arange(len(signs)) < len(asked.left_in)
+    answered = np.arange(len(signs)) < len(asked.answerable)
     return fit(np.asarray(signs), answered), {"complaints": len(asked.complaints), "from_elsewhere": len(elsewhere)}
 
 
@@ -142,7 +144,7 @@ def questions_from_elsewhere() -> list[str]:
     return resources.files("qa_search.builder").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
 
 
-def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion) -> tuple[float, float, float]:
+def _signs(retriever: Retriever, complaint: Query, view: QueryView, fuse: Fusion) -> tuple[float, float, float]:
     if not len(view.posts):
         return 0.0, 0.0, 0.0
     first = view.posts[int(np.argmax(fuse(view.values)))]
@@ -152,7 +154,9 @@ def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion)
     return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
 
 
-def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float) -> View:
+def _answerable_view(
+    complaint: Query, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float
+) -> QueryView:
     """See a post by its answer alone, or by what is left of it (``rest``); ``words`` is then its lexical signal."""
     candidates = ranked.candidates
     if rest is None:
@@ -173,15 +177,15 @@ def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Ve
     values = {name: column.copy() for name, column in ranked.signals.values.items()}
     for name, column in values.items():
         column[row] = seen[name][0]
-    return View(candidates.posts.tolist(), values, row, {int(candidates.posts[row]): text})
+    return QueryView(candidates.posts.tolist(), values, row, {int(candidates.posts[row]): text})
 
 
-def _taken_out(ranked: Ranked, row: int, hole: int) -> View:
+def _unanswerable_view(ranked: Ranked, row: int, hole: int) -> QueryView:
     """See the candidates without a post and the ``hole`` posts that are closest to it."""
     wholes = ranked.candidates.wholes
     kept = np.sort(np.argsort(-(wholes @ wholes[row]), kind="stable")[hole + 1 :])
     values = {name: column[kept] for name, column in ranked.signals.values.items()}
-    return View(ranked.candidates.posts[kept].tolist(), values, None, {})
+    return QueryView(ranked.candidates.posts[kept].tolist(), values, None, {})
 
 
 def _beginning(text: str, words: int) -> str:

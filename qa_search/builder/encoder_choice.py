@@ -14,14 +14,14 @@ from qa_search.embedders.locate import LocatedModel, hash_model
 from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
 from qa_search.index.encoders import (
-    Encoder,
+    BuildEncoder,
     encoder_record,
     move_into_place,
     start_partial,
     whole_settings,
     write_settings,
 )
-from qa_search.index.integrity import measure
+from qa_search.index.integrity import file_record
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class EncoderChooser:
         self._id = ModelId(model.name, hash_model(model.folder), model.location)
         self._afresh = afresh
         self._original: SentenceTransformerEmbedder | None = None
-        self._opened: dict[str, Encoder] = {}
+        self._opened: dict[str, BuildEncoder] = {}
         self._cuda = _has_cuda(device)
         self._precision = precision
         self._wanted: tuple[Precision, ...] = ("int8", "fp32") if precision == "auto" else ("fp32",)
@@ -93,7 +93,7 @@ class EncoderChooser:
         found = self._found()
         return found.embedder if found is not None else self._load_original()
 
-    def choose(self, sample: Callable[[int], list[str]]) -> Encoder:
+    def choose(self, sample: Callable[[int], list[str]]) -> BuildEncoder:
         """Return the encoder to embed with; ``sample`` gives some passages of the archive to check an export on."""
         found = self._found()
         if found is not None and not self._by_torch():
@@ -104,24 +104,24 @@ class EncoderChooser:
         reasons = []
         for precision in self._wanted:
             made = self._open(precision) or self._export(precision, passages)
-            if isinstance(made, Encoder):
+            if isinstance(made, BuildEncoder):
                 return self._accelerated(made, passages) if self._by_torch() else made
             reasons.append(f"{precision}: {made}")
         return self._original_encoder("; ".join(reasons))
 
-    def _found(self) -> Encoder | None:
+    def _found(self) -> BuildEncoder | None:
         """Return the encoder that an earlier build left, unless a better one was not tried yet."""
         if self._afresh:
             return None
         for precision in self._wanted:
             found = self._open(precision)
-            if isinstance(found, Encoder):
+            if isinstance(found, BuildEncoder):
                 return found
             if found is None:
                 return None
         return None
 
-    def _open(self, precision: Precision) -> Encoder | str | None:
+    def _open(self, precision: Precision) -> BuildEncoder | str | None:
         """Return a kept encoder, why it was found unusable, or None if there is none that is whole."""
         if self._afresh:
             return None
@@ -133,13 +133,13 @@ class EncoderChooser:
                 settings = whole_settings(folder)
                 if "unusable" in settings:
                     return str(settings["unusable"])
-                found = self._opened[name] = Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
+                found = self._opened[name] = BuildEncoder(OnnxEmbedder(folder), name, encoder_record(folder))
             except (OSError, ValueError, KeyError, IndexDamagedError):
                 continue  # half written or damaged: it is made again
             return found
         return None
 
-    def _export(self, precision: Precision, passages: list[str]) -> Encoder | str:
+    def _export(self, precision: Precision, passages: list[str]) -> BuildEncoder | str:
         """Export and check; return the encoder, or why it cannot be used."""
         from qa_search.embedders.onnx_export import AGREEMENT_LIMITS, export_encoder, measure_agreement
 
@@ -162,11 +162,11 @@ class EncoderChooser:
         settings = json.loads((partial / SETTINGS_FILE).read_bytes())
         settings["agreement"] = asdict(agreement)
         settings["files"] = {
-            path.name: measure(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
+            path.name: file_record(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }
         write_settings(partial, settings)
         folder = move_into_place(partial, name)
-        return Encoder(OnnxEmbedder(folder), name, encoder_record(folder))
+        return BuildEncoder(OnnxEmbedder(folder), name, encoder_record(folder))
 
     def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
         """Leave a note, so that the next build does not try again."""
@@ -176,7 +176,7 @@ class EncoderChooser:
         move_into_place(partial, name)
         return reason
 
-    def _accelerated(self, exported: Encoder, passages: list[str]) -> Encoder:
+    def _accelerated(self, exported: BuildEncoder, passages: list[str]) -> BuildEncoder:
         """Embed passages by torch on the GPU or in bfloat16, questions by the export, if both agree."""
         from qa_search.embedders.onnx_export import AGREEMENT_LIMITS, measure_agreement
         from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
@@ -193,11 +193,11 @@ class EncoderChooser:
             **exported.record,
             "passages": {"by": "torch", "device": device, "precision": kind, "agreement": asdict(agreement)},
         }
-        return Encoder(paired, f"{exported.vectors_id}-{device}-{kind}", record)
+        return BuildEncoder(paired, f"{exported.vectors_id}-{device}-{kind}", record)
 
-    def _original_encoder(self, reason: str) -> Encoder:
+    def _original_encoder(self, reason: str) -> BuildEncoder:
         record = {"kind": "original", "why": reason}
-        return Encoder(self._load_original(), f"original-{self._id.sha256[:16]}", record)
+        return BuildEncoder(self._load_original(), f"original-{self._id.sha256[:16]}", record)
 
     def _load_original(self) -> SentenceTransformerEmbedder:
         if self._original is None:
@@ -215,9 +215,9 @@ class EncoderChooser:
         return f"{precision}-{digest[:16]}"
 
 
-def given_encoder(embedder: Embedder) -> Encoder:
+def given_encoder(embedder: Embedder) -> BuildEncoder:
     """Wrap an embedder that the caller brought along."""
-    return Encoder(embedder, f"given-{embedder.model_id.sha256[:16]}", {"kind": "given"})
+    return BuildEncoder(embedder, f"given-{embedder.model_id.sha256[:16]}", {"kind": "given"})
 
 
 def _has_cuda(device: Device) -> bool:

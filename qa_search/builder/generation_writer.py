@@ -12,16 +12,16 @@ from typing import Any
 
 from qa_search.builder.calibration import calibrate
 from qa_search.builder.ray_cluster import RayCluster
-from qa_search.builder.reuse import Previous, Vectors
+from qa_search.builder.reuse import PassageVectors, PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
-from qa_search.index.encoders import Encoder
+from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.folder_stores import open_folder, require_counts
 from qa_search.index.stores.inverted import InvertedStore
-from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, tune
+from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.index.stores.vectors import VectorWriter
@@ -49,7 +49,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Written:
+class BuiltGeneration:
     """A generation that was published."""
 
     generation: Generation
@@ -73,7 +73,7 @@ class GenerationWriter:
     folder: IndexFolder
     sources: str
     splitter: Splitter
-    choose: Callable[[Callable[[int], list[str]]], Encoder]
+    choose: Callable[[Callable[[int], list[str]]], BuildEncoder]
     cluster: RayCluster | None
     keep_unanswered: bool
     strict: bool
@@ -82,7 +82,7 @@ class GenerationWriter:
     recall: float
     report: Callable[[Progress], None]
 
-    def write(self, posts: Iterable[Post | SetAside], previous: Previous | None) -> Written:
+    def write(self, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
 
         Raises:
@@ -99,11 +99,11 @@ class GenerationWriter:
             self.folder.abandon(partial)
             raise
         vectors.discard_journal()
-        return Written(generation, encoder.embedder.model_id.name, vectors.embedded)
+        return BuiltGeneration(generation, encoder.embedder.model_id.name, vectors.embedded)
 
     def _write_stores(
-        self, partial: Path, posts: Iterable[Post | SetAside], previous: Previous | None
-    ) -> tuple[dict[str, Any], Vectors, Encoder]:
+        self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None
+    ) -> tuple[dict[str, Any], PassageVectors, BuildEncoder]:
         settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
         writer = PostWriter(partial)
         try:
@@ -113,7 +113,9 @@ class GenerationWriter:
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
-            with Vectors(self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh) as vectors:
+            with PassageVectors(
+                self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh
+            ) as vectors:
                 vector_index = self._write_vectors(partial, writer, vectors, encoder)
             writer.close()
         except BaseException:
@@ -145,7 +147,9 @@ class GenerationWriter:
                     writer.add_passages(number, known or _keyed_passages(self.splitter, post))
             self.report(Progress("reading", done, None))
 
-    def _write_vectors(self, partial: Path, writer: PostWriter, vectors: Vectors, encoder: Encoder) -> dict[str, Any]:
+    def _write_vectors(
+        self, partial: Path, writer: PostWriter, vectors: PassageVectors, encoder: BuildEncoder
+    ) -> dict[str, Any]:
         dimension = encoder.embedder.dimension
         kind = choose_kind(writer.passages, dimension, self.memory)
         report = self.report
@@ -158,7 +162,12 @@ class GenerationWriter:
         return _write_rows(writer, InvertedWriter(partial, dimension, kind, vectors.rows), vectors, report)
 
     def _complete(
-        self, partial: Path, manifest: dict[str, Any], vectors: Vectors, encoder: Encoder, previous: Previous | None
+        self,
+        partial: Path,
+        manifest: dict[str, Any],
+        vectors: PassageVectors,
+        encoder: BuildEncoder,
+        previous: PreviousGeneration | None,
     ) -> None:
         """Add to the manifest what is measured and learnt of what was written."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
@@ -171,7 +180,7 @@ class GenerationWriter:
             require_counts(partial, stores, manifest["counts"])
             if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
                 self.report(Progress("measuring", 0, None))
-                manifest["vector_index"] = retriever.vectors.record = tune(retriever.vectors, self.recall)
+                manifest["vector_index"] = retriever.vectors.record = choose_probes(retriever.vectors, self.recall)
             manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
 
 
@@ -193,7 +202,9 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
         yield passage, passage_key(getattr(post, passage.field)[passage.start : passage.end])
 
 
-def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, lexical: Mapping[str, Any]) -> None:
+def _write_words(
+    writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: Mapping[str, Any]
+) -> None:
     """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
         names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
@@ -212,8 +223,8 @@ def _write_words(writer: PostWriter, partial: Path, previous: Previous | None, l
 def _embed_on(
     cluster: RayCluster,
     writer: PostWriter,
-    vectors: Vectors,
-    encoder: Encoder,
+    vectors: PassageVectors,
+    encoder: BuildEncoder,
     encoders: Path,
     report: Callable[[Progress], None],
 ) -> None:
@@ -241,7 +252,7 @@ def _unreported(_: Progress) -> None:
 
 
 def _write_shards(
-    writer: PostWriter, shards: VectorWriter, vectors: Vectors, report: Callable[[Progress], None]
+    writer: PostWriter, shards: VectorWriter, vectors: PassageVectors, report: Callable[[Progress], None]
 ) -> None:
     done = 0
     report(Progress("embedding", done, writer.passages))
@@ -253,7 +264,7 @@ def _write_shards(
 
 
 def _write_rows(
-    writer: PostWriter, rows: InvertedWriter, vectors: Vectors, report: Callable[[Progress], None]
+    writer: PostWriter, rows: InvertedWriter, vectors: PassageVectors, report: Callable[[Progress], None]
 ) -> dict[str, Any]:
     done = 0
     for block in writer.passage_texts(_EMBED_BLOCK):
@@ -267,7 +278,11 @@ def _write_rows(
 
 
 def _confidence(
-    retriever: Retriever, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
+    retriever: Retriever,
+    manifest: Mapping[str, Any],
+    encoder: BuildEncoder,
+    previous: PreviousGeneration | None,
+    embedded: int,
 ) -> dict[str, Any]:
     """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
     if previous is not None and previous.vectors_id == encoder.vectors_id:
@@ -284,7 +299,7 @@ def _confidence(
 
 
 def _manifest(
-    encoder: Encoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
+    encoder: BuildEncoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
 ) -> dict[str, Any]:
     model = encoder.embedder.model_id
     return {

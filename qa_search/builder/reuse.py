@@ -11,10 +11,9 @@ from typing import Self
 import numpy as np
 
 from qa_search.builder.journal import VectorJournal
-from qa_search.embedders.base import Vectors as Array
-from qa_search.embedders.base import checked_vectors
+from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import IndexDamagedError, IndexFormatError, IndexNotFoundError
-from qa_search.index.encoders import Encoder
+from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import find_flaw
@@ -24,7 +23,7 @@ from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.vectors import Ids
 
 
-class Previous:
+class PreviousGeneration:
     """The generation that answers now."""
 
     def __init__(self, generation: Generation) -> None:
@@ -52,11 +51,17 @@ class Previous:
             return None
 
 
-class Vectors:
+class PassageVectors:
     """Gives each passage its vector: from the index before, from a killed build's journal, or from the model."""
 
     def __init__(
-        self, index: Path, encoder: Encoder, previous: Previous | None, *, journal: bool, afresh: bool = False
+        self,
+        index: Path,
+        encoder: BuildEncoder,
+        previous: PreviousGeneration | None,
+        *,
+        journal: bool,
+        afresh: bool = False,
     ) -> None:
         """Open what can be reused; ``journal`` says whether new vectors are worth keeping in case of a kill."""
         self.embedded = 0
@@ -79,7 +84,7 @@ class Vectors:
         if self._journal is not None:
             self._journal.close()
 
-    def of(self, block: Sequence[tuple[bytes, str]]) -> Array:
+    def of(self, block: Sequence[tuple[bytes, str]]) -> Vectors:
         """Return the vectors of passages given by key and text: (n, dimension)."""
         vectors = np.empty((len(block), self._embedder.dimension), np.float32)
         rows: dict[bytes, list[int]] = {}
@@ -118,7 +123,7 @@ class Vectors:
         known = self._known(list(passages))
         return [(key, text) for key, text in passages.items() if key not in known]
 
-    def keep(self, keys: Sequence[bytes], made: Array) -> None:
+    def keep(self, keys: Sequence[bytes], made: Vectors) -> None:
         """Count vectors that the model made, and keep them in case of a kill."""
         self.embedded += len(made)
         if self._journal is not None:
@@ -129,8 +134,8 @@ class Vectors:
         with suppress(OSError):
             remove_own(self._work, WORK_NAMES)
 
-    def _known(self, keys: list[bytes]) -> dict[bytes, Array]:
-        found: dict[bytes, Array] = {}
+    def _known(self, keys: list[bytes]) -> dict[bytes, Vectors]:
+        found: dict[bytes, Vectors] = {}
         if self._previous is not None:
             numbers = self._previous.posts.numbers_of_keys(keys)
             stored = self._previous.vectors.reconstruct(np.fromiter(numbers.values(), np.int64, len(numbers)))

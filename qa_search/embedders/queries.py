@@ -19,7 +19,7 @@ _MAX_PARTS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class Query:
     """What is searched for.
 
     ``vector`` (dimension,) is the whole text's, ``parts`` (n, dimension) those of the spans ``part_spans`` of the text;
@@ -53,7 +53,7 @@ def split_parts(text: str) -> list[Span]:
     return spans or [(0, len(text))]
 
 
-def read_complaints(embedder: Embedder, texts: Sequence[str]) -> list[Complaint]:
+def read_queries(embedder: Embedder, texts: Sequence[str]) -> list[Query]:
     """Embed complaints and their parts, all at once.
 
     Raises:
@@ -70,7 +70,7 @@ def read_complaints(embedder: Embedder, texts: Sequence[str]) -> list[Complaint]
             wanted += [text[start:end] for start, end in parts]
     vectors = embed_whole_queries(embedder, wanted)
     return [
-        Complaint(text, vectors[number], vectors[rows[number]], tuple(spans[number]), query_weights(text))
+        Query(text, vectors[number], vectors[rows[number]], tuple(spans[number]), query_weights(text))
         for number, text in enumerate(texts)
     ]
 

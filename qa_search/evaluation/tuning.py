@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from qa_search.builder.calibration import MIN_COMPLAINTS, calibrate, self_test
-from qa_search.embedders.queries import read_complaints
+from qa_search.builder.calibration import MIN_QUERIES, calibrate, self_test
+from qa_search.embedders.queries import read_queries
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.statistics import Floats, bootstrap_interval, paired_p_value
@@ -82,7 +82,7 @@ class TuneReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class WeightedView:
     """A complaint to learn from: its candidates' signals and grades (n,), and the best that DCG@10 can be."""
 
     values: Mapping[str, Values]
@@ -162,7 +162,7 @@ def tune(
         )
 
 
-def learn_weights(cases: Sequence[Case]) -> dict[str, float]:
+def learn_weights(cases: Sequence[WeightedView]) -> dict[str, float]:
     """Choose weights by coordinate ascent from the defaults: one at a time, as long as a step helps."""
     weights = {"best": 1.0, **dict.fromkeys(_TUNED, 0.0), **DEFAULT_WEIGHTS}
     reached = float(_gains(cases, weighted(weights)).mean())
@@ -179,24 +179,25 @@ def learn_weights(cases: Sequence[Case]) -> dict[str, float]:
     return {name: weight for name, weight in weights.items() if weight}
 
 
-def self_cases(index: SearchIndex) -> list[Case]:
+def self_cases(index: SearchIndex) -> list[WeightedView]:
     """Make cases from the archive's own posts.
 
     Raises:
         QueryError: if the archive is too small.
     """
     asked = self_test(index.retriever, index.embedder, index.weights)
-    if asked is None or len(asked.left_in) < MIN_COMPLAINTS:
+    if asked is None or len(asked.answerable) < MIN_QUERIES:
         raise QueryError(
             "the archive is too small to learn from: complaints can be made from fewer than "
-            f"{MIN_COMPLAINTS} of its posts. Judge some complaints and name them with --judged."
+            f"{MIN_QUERIES} of its posts. Judge some complaints and name them with --judged."
         )
     return [
-        Case(view.values, np.asarray(np.arange(len(view.posts)) == view.own, np.float64), 1.0) for view in asked.left_in
+        WeightedView(view.values, np.asarray(np.arange(len(view.posts)) == view.own, np.float64), 1.0)
+        for view in asked.answerable
     ]
 
 
-def judged_cases(index: SearchIndex, dataset: Dataset) -> list[Case]:
+def judged_cases(index: SearchIndex, dataset: Dataset) -> list[WeightedView]:
     """Make cases from a judged set.
 
     Raises:
@@ -205,20 +206,20 @@ def judged_cases(index: SearchIndex, dataset: Dataset) -> list[Case]:
     cases = []
     for start in range(0, len(dataset.answerable), _BLOCK):
         queries = dataset.answerable[start : start + _BLOCK]
-        complaints = read_complaints(index.embedder, [dataset.queries[query] for query in queries])
+        complaints = read_queries(index.embedder, [dataset.queries[query] for query in queries])
         for query, ranked in zip(queries, index.retriever.rank(complaints, _POOL, index.weights), strict=True):
             known = dataset.grades[query]
             names = index.retriever.posts.source_ids(ranked.candidates.posts.tolist())
             grades = [max(known.get(name, 0) for name in names[post]) for post in ranked.candidates.posts.tolist()]
             best = np.sort([max(grade, 0) for grade in known.values()])[::-1][:_DEPTH]
             ideal = float((best * _DISCOUNTS[: len(best)]).sum())
-            cases.append(Case(ranked.signals.values, np.maximum(np.asarray(grades, np.float64), 0), ideal))
+            cases.append(WeightedView(ranked.signals.values, np.maximum(np.asarray(grades, np.float64), 0), ideal))
     if not any(case.grades.any() for case in cases):
         raise DatasetError(f"{dataset.folder}: none of its judged posts is in this index.")
     return cases
 
 
-def _gains(cases: Sequence[Case], fuse: Fusion) -> Floats:
+def _gains(cases: Sequence[WeightedView], fuse: Fusion) -> Floats:
     return np.asarray([case.ndcg(fuse) for case in cases])
 
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import HeldFiles
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import Field
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
@@ -78,7 +75,7 @@ class Stores:
     owners: PassageOwners
 
 
-class OpenGeneration(Protocol):
+class GenerationReader(Protocol):
     """A generation that is open for searching, in a folder or elsewhere."""
 
     @property
@@ -113,7 +110,7 @@ class IndexPlace(Protocol):
     def state(self) -> tuple[Any, ...]:
         """Return what differs whenever another generation answers, without opening it."""
 
-    def open_current(self, use: Callable[[OpenGeneration], T]) -> T:
+    def open_current(self, use: Callable[[GenerationReader], T]) -> T:
         """Open the generation that answers by ``use``."""
 
     def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:

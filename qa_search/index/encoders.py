@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from qa_search.embedders.load import Embedder
 from qa_search.embedders.locate import hash_file
 from qa_search.embedders.onnx import SETTINGS_FILE
-from qa_search.index.integrity import find_damage, flush, flush_tree, measure
+from qa_search.index.integrity import file_record, find_damage, flush, flush_tree
 from qa_search.index.owned import ENCODER_NAMES, PARTIAL, is_encoder_name, remove_own
 from qa_search.util.files import read_file
 
@@ -35,7 +35,7 @@ _MOST_SETTINGS_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
-class Encoder:
+class BuildEncoder:
     """What embeds an index: the embedder, the identity of its vectors, and what the manifest says of it."""
 
     embedder: Embedder
@@ -51,11 +51,11 @@ def encoder_record(folder: Path) -> dict[str, Any]:
         "folder": folder.name,
         "precision": settings["precision"],
         "agreement": settings["agreement"],
-        "files": {**settings["files"], SETTINGS_FILE: measure(folder / SETTINGS_FILE)},
+        "files": {**settings["files"], SETTINGS_FILE: file_record(folder / SETTINGS_FILE)},
     }
 
 
-def clear_encoders(folder: Path, kept: set[str]) -> None:
+def remove_unused_encoders(folder: Path, kept: set[str]) -> None:
     """Remove encoders that no kept generation uses, and what a killed export left; nothing else that lies there.
 
     Raises:

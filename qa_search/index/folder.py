@@ -48,7 +48,7 @@ from qa_search.errors import (
     IndexWriteError,
 )
 from qa_search.index.generation import MANIFEST, MANIFEST_HASH, Generation
-from qa_search.index.integrity import BLOCKS_SUFFIX, HeldFiles, Watch, flush, flush_tree, measure, write_new
+from qa_search.index.integrity import BLOCKS_SUFFIX, HeldFiles, OpenFiles, file_record, flush, flush_tree, write_new
 from qa_search.index.manifest import is_file_list, is_plain_name
 from qa_search.index.owned import (
     ENCODERS,
@@ -276,7 +276,9 @@ class IndexFolder:
         replaced = self._pointer_to_replace()
         flush_tree(started)
         files = {
-            path.relative_to(started).as_posix(): measure(path) for path in sorted(started.rglob("*")) if path.is_file()
+            path.relative_to(started).as_posix(): file_record(path)
+            for path in sorted(started.rglob("*"))
+            if path.is_file()
         }
         published = started.with_name(started.name.removesuffix(PARTIAL))
         complete = {"format_version": FORMAT_VERSION, **manifest, "generation": published.name, "files": files}
@@ -323,9 +325,9 @@ class IndexFolder:
             raise IndexDamagedError.told(self.path, f"{started / MANIFEST} is not what was written")
         self._watched(started, manifest["files"], whole=True)
 
-    def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> Watch:
+    def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> OpenFiles:
         """Open all files of a generation and compare them; ``whole`` reads those with sums of their blocks, too."""
-        watch = Watch()
+        watch = OpenFiles()
         by_blocks = 0
         for file, record in files.items():
             read = whole or f"{file}{BLOCKS_SUFFIX}" not in files

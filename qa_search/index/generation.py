@@ -16,7 +16,7 @@ from qa_search.errors import (
 )
 from qa_search.index.base import Stores
 from qa_search.index.integrity import (
-    Watch,
+    OpenFiles,
     find_damage,
 )
 from qa_search.index.stores.folder_stores import open_folder
@@ -33,7 +33,7 @@ class Generation:
 
     folder: Path
     manifest: Mapping[str, Any]
-    watch: Watch = field(default_factory=Watch, repr=False, compare=False)
+    watch: OpenFiles = field(default_factory=OpenFiles, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -46,7 +46,7 @@ def flush_tree(folder: Path) -> None:
     flush(folder)
 
 
-def measure(path: Path) -> dict[str, Any]:
+def file_record(path: Path) -> dict[str, Any]:
     """Return what a manifest says of a file: its size and both hashes."""
     sha256, xxh3, size = hashlib.sha256(), xxhash.xxh3_128(), 0
     with path.open("rb") as stream:
@@ -91,7 +91,7 @@ def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | 
         os.close(descriptor)
 
 
-class Watch:
+class OpenFiles:
     """Holds the files of an open index, to tell whether somebody changed one in place meanwhile.
 
     What is mapped into memory can change under the reader's hands. Files that were replaced or removed are another

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa_search.embedders.load import Embedder
-from qa_search.embedders.queries import Complaint
+from qa_search.embedders.queries import Query
 from qa_search.index.filters import Filters
 from qa_search.search.confidence import Confidence, closeness, of_hit
 from qa_search.search.fusion import shares
@@ -30,7 +30,7 @@ class HitReader:
     """Makes the hits of one complaint."""
 
     def __init__(
-        self, retriever: Retriever, embedder: Embedder, complaint: Complaint, ranked: Ranked, filters: Filters
+        self, retriever: Retriever, embedder: Embedder, complaint: Query, ranked: Ranked, filters: Filters
     ) -> None:
         self._retriever = retriever
         self._embedder = embedder

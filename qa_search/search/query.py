@@ -14,7 +14,7 @@ from qa_search.util.text import clean_text
 
 DEFAULT_TOP_K = 5
 MAX_TOP_K = 10_000
-MAX_COMPLAINT_CHARACTERS = 100_000
+MAX_QUERY_CHARACTERS = 100_000
 # The text of a filter: SQLite takes long over patterns of many stars.
 _MAX_FILTER_CHARACTERS = 1000
 _MAX_STARS = 16
@@ -124,9 +124,9 @@ def require_text(text: str) -> str:
     """
     if not isinstance(text, str):
         raise QueryError(f"expected a text, not {type(text).__name__}")
-    if len(text) > MAX_COMPLAINT_CHARACTERS:
+    if len(text) > MAX_QUERY_CHARACTERS:
         raise QueryError(
-            f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at "
+            f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at "
             "most. Leave out what does not belong to the complaint."
         )
     cleaned = clean_text(text)

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from qa_search.embedders.queries import Complaint
+from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
 from qa_search.index.stores.folder_stores import open_folder
@@ -78,7 +78,7 @@ class Retriever:
         self.posts.close()
 
     def rank(
-        self, complaints: Sequence[Complaint], k: int, weights: Mapping[str, float], filters: Filters | None = None
+        self, complaints: Sequence[Query], k: int, weights: Mapping[str, float], filters: Filters | None = None
     ) -> Iterator[Ranked]:
         """Rank for each complaint in turn at least the k best posts, or all that pass the filters."""
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
@@ -93,7 +93,7 @@ class Retriever:
 
     def _rank_one(
         self,
-        complaint: Complaint,
+        complaint: Query,
         passages: Ids,
         wanted: int,
         weights: Mapping[str, float],
@@ -115,7 +115,7 @@ class Retriever:
             posts = np.union1d(self.owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
-        signals = measure(complaint, candidates, numbers, scores, best_words)
+        signals = compute_signals(complaint, candidates, numbers, scores, best_words)
         return Ranked(
             candidates,
             signals,
@@ -132,7 +132,7 @@ class Retriever:
         return Candidates(posts, starts, passages, self.owners.sides_of(passages), self.vectors.reconstruct(passages))
 
 
-def measure(complaint: Complaint, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:
+def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:
     """Compute the signals of candidates.
 
     ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest in the archive.
@@ -150,7 +150,7 @@ def _ordered(posts: Ids, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
     return {"scores": scores, "order": np.lexsort((posts, -scores))}
 
 
-def _stacked(complaints: Sequence[Complaint]) -> tuple[list[list[int]], npt.NDArray[np.float32]]:
+def _stacked(complaints: Sequence[Query]) -> tuple[list[list[int]], npt.NDArray[np.float32]]:
     """Stack the vectors of all complaints and their parts; say which rows are whose."""
     rows: list[list[int]] = []
     vectors: list[npt.NDArray[np.float32]] = []

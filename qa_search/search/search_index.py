@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Self
 from qa_search.embedders.load import Embedder, LocatedModel, Vectors, load_located, locate_model, locate_recorded_model
 from qa_search.embedders.locate import hash_model
 from qa_search.embedders.onnx import OnnxEmbedder
-from qa_search.embedders.queries import embed_whole_queries, read_complaints
+from qa_search.embedders.queries import embed_whole_queries, read_queries
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
-from qa_search.index.base import IndexPlace, OpenGeneration
+from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
@@ -28,7 +28,7 @@ from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import (
     DEFAULT_TOP_K,
-    MAX_COMPLAINT_CHARACTERS,
+    MAX_QUERY_CHARACTERS,
     checked_texts,
     make_filters,
     require_k,
@@ -50,10 +50,10 @@ Run = list[tuple[tuple[str, ...], float]]
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 
 
-class _OpenGeneration:
+class _SearchableGeneration:
     """One generation, open for searching; its model is loaded when it is first needed."""
 
-    def __init__(self, folder: IndexPlace, generation: OpenGeneration, model: Model) -> None:
+    def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
         flaw = find_flaw(generation.manifest)
         if flaw:
             raise IndexDamagedError.told(
@@ -81,7 +81,7 @@ class _OpenGeneration:
                 self._embedder = self._load_embedder()
             return self._embedder
 
-    def share_embedder(self, other: _OpenGeneration) -> None:
+    def share_embedder(self, other: _SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
         if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
             self._embedder = other._embedder
@@ -177,8 +177,10 @@ class SearchIndex:
             return True
 
     @computing
-    def _open_current(self) -> _OpenGeneration:
-        return self._folder.open_current(lambda generation: _OpenGeneration(self._folder, generation, self._model))
+    def _open_current(self) -> _SearchableGeneration:
+        return self._folder.open_current(
+            lambda generation: _SearchableGeneration(self._folder, generation, self._model)
+        )
 
     def search(
         self,
@@ -248,7 +250,7 @@ class SearchIndex:
     @computing
     def _search(
         self,
-        opened: _OpenGeneration,
+        opened: _SearchableGeneration,
         queries: list[str],
         k: int,
         filters: Filters,
@@ -261,7 +263,7 @@ class SearchIndex:
         if not queries:
             return []
         threshold = opened.confidence.threshold if min_confidence is None else min_confidence
-        complaints = read_complaints(opened.embedder, queries)
+        complaints = read_queries(opened.embedder, queries)
         found = []
         rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
         for complaint, ranked in zip(complaints, rankings, strict=True):
@@ -311,7 +313,7 @@ class SearchIndex:
         opened = self._ready()
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            complaints = read_complaints(opened.embedder, queries[start : start + _RUN_BLOCK])
+            complaints = read_queries(opened.embedder, queries[start : start + _RUN_BLOCK])
             for ranked in opened.retriever.rank(complaints, k, opened.weights):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
@@ -360,7 +362,7 @@ class SearchIndex:
             raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
         filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
-        return self._search(opened, [clean_text(text[:MAX_COMPLAINT_CHARACTERS])], k, filters)[0]
+        return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], k, filters)[0]
 
     @computing
     def info(self) -> IndexInfo:
@@ -405,7 +407,7 @@ class SearchIndex:
         return str(self._folder.path)
 
     @property
-    def generation(self) -> OpenGeneration:
+    def generation(self) -> GenerationReader:
         """The generation that answers now."""
         return self._opened.generation
 
@@ -429,7 +431,7 @@ class SearchIndex:
         """The model that made the index, loaded when it is first needed."""
         return self._opened.embedder
 
-    def _ready(self) -> _OpenGeneration:
+    def _ready(self) -> _SearchableGeneration:
         opened = self._opened
         opened.generation.require_unchanged()
         return opened

@@ -10,14 +10,14 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.builder.calibration import (
-    MIN_COMPLAINTS,
-    View,
+    MIN_QUERIES,
+    QueryView,
     calibrate,
-    known_complaints,
     questions_from_elsewhere,
+    self_made_queries,
     self_test,
 )
-from qa_search.embedders.queries import Complaint, read_complaints
+from qa_search.embedders.queries import Query, read_queries
 from qa_search.search.confidence import closeness
 from qa_search.search.fusion import weighted
 from qa_search.search.highlight import covered_share
@@ -58,7 +58,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
     return open_index(tmp_path_factory.mktemp("calibration"), random_records(POSTS))
 
 
-def signs(index: SearchIndex, complaint: Complaint, view: View) -> tuple[float, float, float]:
+def signs(index: SearchIndex, complaint: Query, view: QueryView) -> tuple[float, float, float]:
     """What confidence is computed from, by its definition."""
     first = view.posts[int(np.argmax(weighted(index.weights)(view.values)))]
     text = view.texts.get(first, index.retriever.posts.entry(first).text)
@@ -68,15 +68,15 @@ def signs(index: SearchIndex, complaint: Complaint, view: View) -> tuple[float, 
 
 def test_known_complaints_are_the_same_on_every_call_and_come_from_their_posts(index: SearchIndex) -> None:
     """Beginnings of questions, in several lengths, no post twice."""
-    known = known_complaints(index.retriever)
-    assert known == known_complaints(index.retriever)
+    known = self_made_queries(index.retriever)
+    assert known == self_made_queries(index.retriever)
     assert len(known) == len({item.post for item in known}) == POSTS
     for item in known:
         assert item.rest is None
         assert index.retriever.posts.entry(item.post).question.startswith(item.text)
         assert len(item.text.split()) >= 8
     assert len({len(item.text.split()) for item in known}) > 1
-    assert known_complaints(index.retriever, 60) == known[:60]
+    assert self_made_queries(index.retriever, 60) == known[:60]
 
 
 def test_answers_without_questions_are_asked_in_part(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_answers_without_questions_are_asked_in_part(tmp_path: Path) -> None:
         for n in range(60)
     ]
     with open_index(tmp_path, records) as index:
-        known = known_complaints(index.retriever)
+        known = self_made_queries(index.retriever)
         assert len(known) == 60
         for item in known:
             answer = index.retriever.posts.entry(item.post).answer
@@ -97,18 +97,18 @@ def test_answers_without_questions_are_asked_in_part(tmp_path: Path) -> None:
             assert sorted(f"{item.text} {item.rest}".split()) == sorted(answer.split())
         found = self_test(index.retriever, index.embedder, index.weights)
         assert found is not None
-        assert all(rest is not None for rest in (view.own for view in found.left_in))
+        assert all(rest is not None for rest in (view.own for view in found.answerable))
         # Each post's whole direction is that of the rest, which shares no word with what was asked.
-        assert np.mean([view.values["lexical"][view.own] for view in found.left_in]) < 0.1
+        assert np.mean([view.values["lexical"][view.own] for view in found.answerable]) < 0.1
 
 
 def test_a_post_left_in_counts_by_its_answer_only(index: SearchIndex) -> None:
     """Its question says nothing, its answer what it said before; the other posts are as a search finds them."""
     found = self_test(index.retriever, index.embedder, index.weights)
     assert found is not None
-    assert len(found.complaints) == len(found.left_in) == len(found.taken_out) == POSTS
+    assert len(found.complaints) == len(found.answerable) == len(found.unanswerable) == POSTS
     ranked = list(index.retriever.rank(found.complaints, 10, index.weights))
-    for view, complaint, before in zip(found.left_in, found.complaints, ranked, strict=True):
+    for view, complaint, before in zip(found.answerable, found.complaints, ranked, strict=True):
         own = view.own
         assert own is not None
         post = index.retriever.posts.entry(view.posts[own])
@@ -128,20 +128,20 @@ def test_a_post_taken_out_is_gone_with_those_closest_to_it(index: SearchIndex) -
     found = self_test(index.retriever, index.embedder, index.weights)
     assert found is not None
     holes = set()
-    for left_in, taken_out in zip(found.left_in, found.taken_out, strict=True):
-        assert left_in.own is not None
-        assert taken_out.own is None
-        assert taken_out.texts == {}
-        assert left_in.posts[left_in.own] not in taken_out.posts
-        assert set(taken_out.posts) < set(left_in.posts)
-        holes.add(len(left_in.posts) - 1 - len(taken_out.posts))
-        rows = [list(left_in.posts).index(post) for post in taken_out.posts]
-        for name, column in taken_out.values.items():
-            assert np.array_equal(column, left_in.values[name][rows])
+    for answerable, unanswerable in zip(found.answerable, found.unanswerable, strict=True):
+        assert answerable.own is not None
+        assert unanswerable.own is None
+        assert unanswerable.texts == {}
+        assert answerable.posts[answerable.own] not in unanswerable.posts
+        assert set(unanswerable.posts) < set(answerable.posts)
+        holes.add(len(answerable.posts) - 1 - len(unanswerable.posts))
+        rows = [list(answerable.posts).index(post) for post in unanswerable.posts]
+        for name, column in unanswerable.values.items():
+            assert np.array_equal(column, answerable.values[name][rows])
     assert holes == {3, 10, POSTS // 10}
 
 
-@pytest.mark.parametrize(("posts", "enough"), [(MIN_COMPLAINTS - 1, False), (MIN_COMPLAINTS, True)])
+@pytest.mark.parametrize(("posts", "enough"), [(MIN_QUERIES - 1, False), (MIN_QUERIES, True)])
 def test_too_few_posts_keep_the_default(tmp_path: Path, posts: int, enough: bool) -> None:
     """49 are too few, 50 are not; questions of a few words do not count."""
     short = [{"id": f"s{number}", "question": f"short{number}", "answer": f"rest{number}"} for number in range(30)]
@@ -160,17 +160,17 @@ def test_confidence_tells_answered_complaints_from_those_that_are_not(index: Sea
     confidence, sizes = learnt
     assert sizes == {"complaints": POSTS, "from_elsewhere": 120}
     assert min(confidence.weights) >= 0
-    left_in, taken_out = (
+    answerable, unanswerable = (
         confidence.probability(
             np.asarray([signs(index, *pair) for pair in zip(found.complaints, views, strict=True)], np.float64)
         )
-        for views in (found.left_in, found.taken_out)
+        for views in (found.answerable, found.unanswerable)
     )
-    elsewhere = read_complaints(index.embedder, questions_from_elsewhere())
+    elsewhere = read_queries(index.embedder, questions_from_elsewhere())
     foreign = np.asarray([result.confidence for result in index.search_many([item.text for item in elsewhere], 1)])
-    assert left_in.mean() > foreign.mean() + 0.3
-    assert left_in.mean() > taken_out.mean() + 0.1
-    assert (left_in < confidence.threshold).mean() == pytest.approx(0.1, abs=0.02)
+    assert answerable.mean() > foreign.mean() + 0.3
+    assert answerable.mean() > unanswerable.mean() + 0.1
+    assert (answerable < confidence.threshold).mean() == pytest.approx(0.1, abs=0.02)
     assert index.info().confidence["threshold"] == pytest.approx(confidence.threshold, abs=1e-4)
 
 

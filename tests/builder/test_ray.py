@@ -23,7 +23,7 @@ import pytest
 from benchmarks.ray_nodes import RayNodes
 from qa_search import build_index
 from qa_search.builder import ray_cluster as cluster
-from qa_search.builder.ray_cluster.shipment import Shipment
+from qa_search.builder.ray_cluster.shipment import EncoderPackage
 from qa_search.embedders.load import Vectors
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import ClusterError, ModelError
@@ -238,10 +238,10 @@ def test_what_a_node_cannot_trust_is_told(built_sample: Path, monkeypatch: pytes
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
     expected = OnnxEmbedder(folder).embed_passages(["sore knee", "numb toes"])
-    sent = Shipment(version("qa-search"), "id", sums, files, ("sore knee", "numb toes"), expected.tobytes())
+    sent = EncoderPackage(version("qa-search"), "id", sums, files, ("sore knee", "numb toes"), expected.tobytes())
     table = pyarrow.table({"block": [b"name"], "texts": [["numb toes"]]})
 
-    def answer(shipment: Shipment) -> dict[str, bytes | str]:
+    def answer(shipment: EncoderPackage) -> dict[str, bytes | str]:
         monkeypatch.setattr(worker, "_loaded", {})
         (row,) = worker.embed_block(table, shipment).to_pylist()
         return dict(row)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search.embedders.load import Vectors
-from qa_search.embedders.queries import Complaint, read_complaints, split_parts
+from qa_search.embedders.queries import Query, read_queries, split_parts
 from qa_search.util.terms import query_weights
 from tests.helpers import WordsEmbedder
 
@@ -116,27 +116,27 @@ TEXTS = [
 def test_all_complaints_are_embedded_in_one_call() -> None:
     """And none twice: a complaint of one part needs no vector of its part."""
     embedder = CountingEmbedder(limit=None)
-    complaints = read_complaints(embedder, TEXTS)
+    complaints = read_queries(embedder, TEXTS)
     assert len(embedder.calls) == 1
     expected = [*TEXTS, *(part for text in TEXTS if len(parts_of(text)) > 1 for part in parts_of(text))]
     assert sorted(embedder.calls[0]) == sorted(expected)
     assert [complaint.text for complaint in complaints] == TEXTS
     embedder = CountingEmbedder(limit=40)
-    read_complaints(embedder, TEXTS)
+    read_queries(embedder, TEXTS)
     assert len(embedder.calls) == 1
 
 
 @pytest.mark.parametrize("limit", [None, 12, 40])
 def test_vectors_are_of_unit_length_whatever_the_model_reads(limit: int | None) -> None:
     """Of the whole and of each part, long ones included."""
-    for complaint in read_complaints(WordsEmbedder(limit), TEXTS):
+    for complaint in read_queries(WordsEmbedder(limit), TEXTS):
         assert complaint.vector.shape == (64,)
         assert complaint.parts.shape == (len(complaint.part_spans), 64)
         assert complaint.vector.dtype == complaint.parts.dtype == np.float32
         assert np.allclose(np.linalg.norm([complaint.vector, *complaint.parts], axis=1), 1, atol=1e-6)
 
 
-def same(one: Complaint, other: Complaint) -> bool:
+def same(one: Query, other: Query) -> bool:
     return (
         np.allclose(one.vector, other.vector, atol=1e-6)
         and np.allclose(one.parts, other.parts, atol=1e-6)
@@ -148,15 +148,15 @@ def same(one: Complaint, other: Complaint) -> bool:
 @settings(deadline=None, max_examples=25)
 def test_each_complaint_is_what_it_is_alone(chosen: list[str]) -> None:
     """Its vectors are its own, however many are read beside it and in whatever order."""
-    alone = {text: read_complaints(WordsEmbedder(), [text])[0] for text in set(chosen)}
-    together = read_complaints(WordsEmbedder(), chosen) if chosen else []
+    alone = {text: read_queries(WordsEmbedder(), [text])[0] for text in set(chosen)}
+    together = read_queries(WordsEmbedder(), chosen) if chosen else []
     assert all(same(complaint, alone[text]) for complaint, text in zip(together, chosen, strict=True))
 
 
 def test_the_parts_vectors_are_those_of_their_texts() -> None:
     """In the order of the spans; the terms are the whole text's."""
     embedder = WordsEmbedder(limit=None)
-    for complaint in read_complaints(embedder, TEXTS):
+    for complaint in read_queries(embedder, TEXTS):
         texts = [complaint.text[start:end] for start, end in complaint.part_spans]
         assert texts == parts_of(complaint.text)
         assert np.allclose(complaint.parts, embedder.embed_queries(texts), atol=1e-6)
@@ -168,6 +168,6 @@ def test_the_parts_vectors_are_those_of_their_texts() -> None:
 @pytest.mark.parametrize("text", ["My knee hurts when I run.", "knee", "Ow! My knee hurts.", "ankle " * 300])
 def test_the_only_part_of_a_complaint_is_the_complaint(text: str) -> None:
     """So that it is searched for once."""
-    complaint = read_complaints(WordsEmbedder(), [text])[0]
+    complaint = read_queries(WordsEmbedder(), [text])[0]
     assert complaint.parts.shape == (1, 64)
     assert np.array_equal(complaint.parts[0], complaint.vector)

@@ -12,7 +12,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
-from qa_search.evaluation.tuning import Case, learn_weights, self_quality, tune
+from qa_search.evaluation.tuning import WeightedView, learn_weights, self_quality, tune
 from qa_search.search import search_index as search
 from qa_search.search.fusion import DEFAULT_WEIGHTS, weighted
 from tests.helpers import WordsEmbedder, write_jsonl
@@ -73,7 +73,7 @@ def index(tmp_path: Path) -> Path:
     return tmp_path / "index"
 
 
-def make_cases(count: int, telling: str, seed: int = 1) -> list[Case]:
+def make_cases(count: int, telling: str, seed: int = 1) -> list[WeightedView]:
     """Complaints of twenty candidates, whose signals are noise except for one."""
     rng = np.random.default_rng(seed)
     cases = []
@@ -82,7 +82,7 @@ def make_cases(count: int, telling: str, seed: int = 1) -> list[Case]:
         grades = np.zeros(20)
         grades[rng.integers(20)] = 1
         values[telling] = (0.3 * values[telling] + 0.7 * grades).astype(np.float32)
-        cases.append(Case(values, grades, 1.0))
+        cases.append(WeightedView(values, grades, 1.0))
     return cases
 
 
@@ -92,9 +92,9 @@ def test_the_gain_of_a_case_is_that_computed_by_hand() -> None:
     grades = np.zeros(12)
     grades[[1, 3, 11]] = 2, 1, 3
     ideal = 3 + 2 / math.log2(3) + 1 / 2
-    case = Case({"best": scores}, grades, ideal)
+    case = WeightedView({"best": scores}, grades, ideal)
     assert case.ndcg(weighted({"best": 1})) == pytest.approx((2 / math.log2(3) + 1 / math.log2(5)) / ideal)
-    assert Case({"best": scores[:1]}, np.ones(1), 1.0).ndcg(weighted({"best": 1})) == 1
+    assert WeightedView({"best": scores[:1]}, np.ones(1), 1.0).ndcg(weighted({"best": 1})) == 1
 
 
 @pytest.mark.parametrize("telling", ["lexical", "answer"])
@@ -115,7 +115,9 @@ def test_a_signal_that_tells_the_right_post_gains_weight(telling: str) -> None:
 def test_nothing_to_gain_leaves_the_default() -> None:
     """Where every complaint finds its post already."""
     cases = make_cases(20, "lexical")
-    perfect = [Case(dict.fromkeys(SIGNALS, case.grades.astype(np.float32)), case.grades, case.ideal) for case in cases]
+    perfect = [
+        WeightedView(dict.fromkeys(SIGNALS, case.grades.astype(np.float32)), case.grades, case.ideal) for case in cases
+    ]
     assert learn_weights(perfect) == DEFAULT_WEIGHTS
 
 

@@ -33,7 +33,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.errors import ModelError, QASearchError, QueryError
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.interfaces.cli import cli
-from qa_search.search.query import MAX_COMPLAINT_CHARACTERS, MAX_TOP_K, make_filters
+from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, make_filters
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
@@ -274,7 +274,7 @@ def test_a_number_of_hits_that_is_none_is_told_by_every_method(index: SearchInde
     assert len(index.search("knee", MAX_TOP_K).hits) == len(POSTS) - 1  # one repeats another
 
 
-@pytest.mark.parametrize("length", [MAX_COMPLAINT_CHARACTERS + 1, 10_000_000])
+@pytest.mark.parametrize("length", [MAX_QUERY_CHARACTERS + 1, 10_000_000])
 @pytest.mark.parametrize("unit", ["knee ", " ", "\0", "\ud800", "e.g. ", "膝"])
 def test_a_complaint_that_is_too_long_is_told_before_anything_is_done(
     index: SearchIndex, length: int, unit: str
@@ -404,7 +404,7 @@ UNITS = (
 
 def longest(unit: str) -> str:
     """Repeat a text up to the most that is read."""
-    return (unit * (MAX_COMPLAINT_CHARACTERS // len(unit) + 1))[:MAX_COMPLAINT_CHARACTERS]
+    return (unit * (MAX_QUERY_CHARACTERS // len(unit) + 1))[:MAX_QUERY_CHARACTERS]
 
 
 def test_no_text_of_any_length_hangs(index: SearchIndex, campaign: Campaign) -> None:
@@ -424,7 +424,7 @@ def test_no_text_of_any_length_hangs(index: SearchIndex, campaign: Campaign) -> 
 
 def test_the_longest_text_of_many_different_words_is_answered(index: SearchIndex) -> None:
     """Tens of thousands of terms are looked up at once."""
-    words = " ".join(f"{number:x}" for number in range(MAX_COMPLAINT_CHARACTERS))[:MAX_COMPLAINT_CHARACTERS]
+    words = " ".join(f"{number:x}" for number in range(MAX_QUERY_CHARACTERS))[:MAX_QUERY_CHARACTERS]
     assert flaw_when(lambda: index.search(words, explain=True)) is None
 
 

@@ -27,9 +27,9 @@ from qa_search.errors import (
     UnknownFormatError,
 )
 from qa_search.evaluation.tuning import tune
-from qa_search.index.encoders import clear_encoders
+from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
-from qa_search.index.integrity import measure
+from qa_search.index.integrity import file_record
 from qa_search.index.owned import MARK
 from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, WordsEmbedder, write_pages
@@ -189,7 +189,7 @@ def every_command(index: Path, pages: Path) -> Iterator[str]:
     (current / "posts.sqlite").write_bytes(b"")
     assert CliRunner().invoke(cli, ["verify", "--fall-back", "--quiet", "--index", str(index)]).exit_code == 0
     yield "verify"
-    clear_encoders(index / "encoders", set())
+    remove_unused_encoders(index / "encoders", set())
     yield "clear_encoders"
 
 
@@ -483,7 +483,7 @@ def test_what_is_not_read_back_whole_replaces_nothing(
     """A file that is another one by the time it is read back ends the build, and the previous index answers."""
 
     def measured_and_lost(path: Path) -> dict[str, Any]:
-        found = measure(path)
+        found = file_record(path)
         if path.name == "posts.sqlite":
             path.write_bytes(path.read_bytes()[:-1] + b"?")
         return found

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search import build_index
-from qa_search.embedders.queries import read_complaints
+from qa_search.embedders.queries import read_queries
 from qa_search.index.folder import IndexFolder
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, reciprocal_rank, shares, weighted
 from qa_search.search.retrieval import Ranked, Retriever
@@ -111,7 +111,7 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranked]:
     build_index(write_pages(folder / "pages", 30), folder / "index", model=model)
     generation = IndexFolder(folder / "index").current()
     retriever = Retriever(generation.folder, generation.manifest)
-    complaints = read_complaints(model, ["My knee7 hurts. It began in week7 while walking slowly7 and nothing helps."])
+    complaints = read_queries(model, ["My knee7 hurts. It began in week7 while walking slowly7 and nothing helps."])
     yield next(iter(retriever.rank(complaints, 30, DEFAULT_WEIGHTS)))
     retriever.close()
 

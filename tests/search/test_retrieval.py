@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from qa_search import build_index
-from qa_search.embedders.queries import Complaint, read_complaints
+from qa_search.embedders.queries import Query, read_queries
 from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters
 from qa_search.index.folder import IndexFolder
 from qa_search.index.stores.owners import POSTS_NAME
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
-from qa_search.search.retrieval import Ranked, Retriever, measure
+from qa_search.search.retrieval import Ranked, Retriever, compute_signals
 from qa_search.search.signals import Candidates, Values
 from tests.helpers import WordsEmbedder, write_jsonl
 
@@ -62,11 +62,11 @@ def retriever(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
         yield opened
 
 
-def make_complaints() -> list[Complaint]:
+def make_complaints() -> list[Query]:
     """Of one word to many sentences; and of words that no post has."""
     rng = np.random.default_rng(6)
     texts = [random_text(rng, sentences) for sentences in [1] * 10 + [2] * 6 + [3] * 4 + [12] * 4]
-    return read_complaints(WordsEmbedder(LIMIT), [*texts, "w3", "unknown words only", "w1 " * 200])
+    return read_queries(WordsEmbedder(LIMIT), [*texts, "w3", "unknown words only", "w1 " * 200])
 
 
 COMPLAINTS = make_complaints()
@@ -82,7 +82,7 @@ FILTERS = [
 
 def rank(
     retriever: Retriever,
-    complaint: Complaint,
+    complaint: Query,
     k: int,
     filters: Filters | None = None,
     weights: Mapping[str, float] = DEFAULT_WEIGHTS,
@@ -95,11 +95,11 @@ def best(ranked: Ranked, k: int) -> list[int]:
     return posts
 
 
-def score_all(retriever: Retriever, complaint: Complaint, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Values:
+def score_all(retriever: Retriever, complaint: Query, weights: Mapping[str, float] = DEFAULT_WEIGHTS) -> Values:
     """Read every post of the archive and score it."""
     everything = retriever.candidates(np.arange(POSTS))
     numbers, scores = retriever.words.search(complaint.terms, POSTS)
-    signals = measure(complaint, everything, numbers, scores, float(scores.max()) if len(scores) else 0.0)
+    signals = compute_signals(complaint, everything, numbers, scores, float(scores.max()) if len(scores) else 0.0)
     return weighted(weights)(signals.values)
 
 
@@ -263,7 +263,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
 @pytest.mark.parametrize("k", [1, 2, 5, 31, 100])
 def test_a_post_that_holds_all_the_closest_passages_does_not_starve_the_others(crowded: Retriever, k: int) -> None:
     """It is the first, and the others follow in the order of all."""
-    complaint = read_complaints(WordsEmbedder(6), ["My knee hurts on stairs. The knee hurts again when I rest."])[0]
+    complaint = read_queries(WordsEmbedder(6), ["My knee hurts on stairs. The knee hurts again when I rest."])[0]
     assert len(complaint.parts) == 2
     everything, ranked = rank(crowded, complaint, 31), rank(crowded, complaint, k)
     assert len(everything.order) == 31
@@ -274,7 +274,7 @@ def test_a_post_that_holds_all_the_closest_passages_does_not_starve_the_others(c
 
 def test_a_crowd_that_does_not_pass_is_not_in_the_way(crowded: Retriever) -> None:
     """And one that alone passes is one post."""
-    complaint = read_complaints(WordsEmbedder(6), ["Knee knee stairs."])[0]
+    complaint = read_queries(WordsEmbedder(6), ["Knee knee stairs."])[0]
     assert len(rank(crowded, complaint, 30, Filters(tags=("short",))).order) == 30
     assert best(rank(crowded, complaint, 30, Filters(tags=("long",))), 30) == [0]
 

@@ -33,10 +33,10 @@ from typing import IO, Any, Self, cast
 
 import numpy as np
 
-from qa_search.builder.ray_cluster.shipment import Shipment
+from qa_search.builder.ray_cluster.shipment import EncoderPackage
 from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import ClusterError, IndexDamagedError, ModelError
-from qa_search.index.encoders import Encoder
+from qa_search.index.encoders import BuildEncoder
 
 INSTALL = "pip install 'qa-search[ray]'"
 # A second's work of one core, more or less: what a node that is lost costs for each of its cores.
@@ -118,7 +118,7 @@ class RayCluster:
         self._said.close()
 
     def embed(
-        self, encoder: Encoder, encoders: Path, groups: Iterable[Passages]
+        self, encoder: BuildEncoder, encoders: Path, groups: Iterable[Passages]
     ) -> Iterator[tuple[list[bytes], Vectors]]:
         """Embed passages, given by key and text; yield keys and vectors of each block as it is done.
 
@@ -147,14 +147,14 @@ class RayCluster:
                 window = _Window()
         yield from self._finish(encoder, window)
 
-    def _send_block(self, encoder: Encoder, window: _Window) -> None:
+    def _send_block(self, encoder: BuildEncoder, window: _Window) -> None:
         block, window.rest = window.rest[:BLOCK_PASSAGES], window.rest[BLOCK_PASSAGES:]
         keys = [key for key, _ in block]
         name = blake2b(encoder.vectors_id.encode() + b"".join(keys), digest_size=16).digest()
         window.keys[name] = keys
         self._send("block", (name, [text for _, text in block]))
 
-    def _finish(self, encoder: Encoder, window: _Window) -> Iterator[tuple[list[bytes], Vectors]]:
+    def _finish(self, encoder: BuildEncoder, window: _Window) -> Iterator[tuple[list[bytes], Vectors]]:
         """Have what is on the way embedded; yield it block by block."""
         if window.rest:
             self._send_block(encoder, window)
@@ -244,7 +244,7 @@ def _require_listener(address: str) -> None:
         ) from error
 
 
-def _shipment(encoder: Encoder, encoders: Path, probes: list[str]) -> Shipment:
+def _shipment(encoder: BuildEncoder, encoders: Path, probes: list[str]) -> EncoderPackage:
     """Pack what nodes need to embed as this machine does.
 
     Raises:
@@ -261,7 +261,7 @@ def _shipment(encoder: Encoder, encoders: Path, probes: list[str]) -> Shipment:
         files[name] = path.read_bytes()
         if sha256(files[name]).hexdigest() != written["sha256"]:
             raise IndexDamagedError(f"{path} is not what was written. Build with --rebuild.")
-    return Shipment(
+    return EncoderPackage(
         version=version("qa-search"),
         vectors_id=encoder.vectors_id,
         sums={name: written["sha256"] for name, written in record["files"].items()},

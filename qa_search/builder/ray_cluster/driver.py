@@ -14,7 +14,7 @@ import time
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from qa_search.builder.ray_cluster.shipment import Shipment
+from qa_search.builder.ray_cluster.shipment import EncoderPackage
 
 # How often Ray runs a block again whose worker or node was lost. Without a limit, a passage that ends the process
 # that embeds it would be tried for ever.
@@ -56,7 +56,7 @@ def _serve(orders: BinaryIO, messages: BinaryIO) -> None:
     import pyarrow as pa
     import ray
 
-    shipment: Shipment | None = None
+    shipment: EncoderPackage | None = None
     blocks: list[Any] = []
     while True:
         try:
@@ -74,7 +74,7 @@ def _serve(orders: BinaryIO, messages: BinaryIO) -> None:
             _send(messages, "vectors", None)
 
 
-def _run(blocks: list[Any], shipment: Shipment, messages: BinaryIO) -> None:
+def _run(blocks: list[Any], shipment: EncoderPackage, messages: BinaryIO) -> None:
     """Embed blocks on the cluster, and pass each on when it is done.
 
     By tasks rather than actors: a task of a lost node runs on another one at once; an actor's would wait for ever for a

@@ -11,7 +11,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
+class EncoderPackage:
     """An exported encoder, and how to tell that it gives what it gives here.
 
     ``files`` holds each file's bytes, or on their way through Ray a reference to them; ``sums`` their SHA-256.

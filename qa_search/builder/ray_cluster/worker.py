@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import ray
 
-from qa_search.builder.ray_cluster.shipment import TOLERANCE, Shipment
+from qa_search.builder.ray_cluster.shipment import TOLERANCE, EncoderPackage
 from qa_search.embedders.base import checked_vectors
 from qa_search.embedders.onnx import OnnxEmbedder
 
@@ -24,7 +24,7 @@ class UnfitError(Exception):
     """A node does not embed as the building machine does; the message goes on from "the node ..."."""
 
 
-def embed_block(table: pa.Table, shipment: Shipment) -> pa.Table:
+def embed_block(table: pa.Table, shipment: EncoderPackage) -> pa.Table:
     """Embed blocks: a row of name and texts each.
 
     What fails is told in the result. An exception would be, too, but in Ray's words and without the node's name.
@@ -44,7 +44,7 @@ _SCHEMA = pa.schema(
 )
 
 
-def _row(name: bytes, texts: Sequence[str], shipment: Shipment) -> dict[str, bytes | str]:
+def _row(name: bytes, texts: Sequence[str], shipment: EncoderPackage) -> dict[str, bytes | str]:
     data, error = b"", ""
     try:
         embedder = _embedder(shipment)
@@ -58,7 +58,7 @@ def _row(name: bytes, texts: Sequence[str], shipment: Shipment) -> dict[str, byt
     return {"block": name, "vectors": data, "sum": digest, "node": node, "error": error}
 
 
-def _embedder(shipment: Shipment) -> OnnxEmbedder:
+def _embedder(shipment: EncoderPackage) -> OnnxEmbedder:
     """Return the encoder, loaded and compared with the building machine's once in a process."""
     key = (shipment.version, *shipment.sums.values())
     if key not in _loaded:
@@ -67,7 +67,7 @@ def _embedder(shipment: Shipment) -> OnnxEmbedder:
     return _loaded[key]
 
 
-def _checked_embedder(shipment: Shipment) -> OnnxEmbedder:
+def _checked_embedder(shipment: EncoderPackage) -> OnnxEmbedder:
     own = version("qa-search")
     if own != shipment.version:
         raise UnfitError(f"has qa-search {own}, and the building machine {shipment.version}: install the same on both")

@@ -11,7 +11,7 @@ from qa_search.errors import IndexDamagedError
 from qa_search.index.base import Stores
 from qa_search.index.stores.inverted import open_vectors
 from qa_search.index.stores.lexical import LexicalStore
-from qa_search.index.stores.owners import Owners
+from qa_search.index.stores.owners import OwnerStore
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.vectors import VectorStore
 
@@ -23,7 +23,7 @@ class FolderStores(Stores):
     posts: PostStore
     vectors: VectorStore
     words: LexicalStore
-    owners: Owners
+    owners: OwnerStore
 
 
 def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
@@ -35,7 +35,7 @@ def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
     posts = PostStore(folder)
     vectors = open_vectors(folder, manifest)
     words = LexicalStore(folder, manifest["counts"]["posts"])
-    return FolderStores(posts, vectors, words, Owners(folder, vectors.count))
+    return FolderStores(posts, vectors, words, OwnerStore(folder, vectors.count))
 
 
 def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> None:

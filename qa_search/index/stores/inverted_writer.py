@@ -126,7 +126,7 @@ class InvertedWriter:
         self._rows.append(rows)
 
     def close(self) -> dict[str, Any]:
-        """Write what is left, and the lists; return what the manifest is to say of them but for `tune`.
+        """Write what is left, and the lists; return what the manifest is to say of them but for `choose_probes`.
 
         Raises:
             IndexDamagedError: if what is continued is not what was written.
@@ -207,7 +207,7 @@ class InvertedWriter:
         return cast(faiss.IndexIVF, lists)
 
 
-def tune(store: InvertedStore, recall: float) -> dict[str, Any]:
+def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     """Set how many lists are looked at, by queries made from the archive, and measure by others how much is found.
 
     Returns:

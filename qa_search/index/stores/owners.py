@@ -34,7 +34,7 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
     write_array(folder / SIDES_NAME, sides)
 
 
-class Owners:
+class OwnerStore:
     """Finds the posts of passages, and the passages of posts. The passages of a post follow one another."""
 
     def __init__(self, folder: Path, count: int) -> None:

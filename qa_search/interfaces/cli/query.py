@@ -39,7 +39,7 @@ _WAY_OUT = "Mend this line or take it out."
 _EXPECTED = f'Each line is a text in quotes or {{"id": ..., "text": ...}}. {_WAY_OUT}'
 
 # An id, the complaint, and where it comes from.
-Complaint = tuple[str | int, str, str]
+Query = tuple[str | int, str, str]
 SearchMany = Callable[[list[str]], list[SearchResult]]
 
 
@@ -214,9 +214,9 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _next_block(complaints: Iterator[Complaint]) -> tuple[list[Complaint], QASearchError | None]:
+def _next_block(complaints: Iterator[Query]) -> tuple[list[Query], QASearchError | None]:
     """Take some complaints, and the error that broke them off: those before it are answered first."""
-    block: list[Complaint] = []
+    block: list[Query] = []
     try:
         for complaint in islice(complaints, _BLOCK):
             block.append(complaint)  # noqa: PERF402 - what was taken before an error is kept
@@ -225,7 +225,7 @@ def _next_block(complaints: Iterator[Complaint]) -> tuple[list[Complaint], QASea
     return block, None
 
 
-def _answer_block(block: list[Complaint], search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
+def _answer_block(block: list[Query], search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
     try:
         results = search_many([text for _, text, _ in block])
     except QueryError:
@@ -241,7 +241,7 @@ def _answer_block(block: list[Complaint], search_many: SearchMany) -> Iterator[t
             yield complaint_id, result
 
 
-def _complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
+def _complaints(stream: BinaryIO, name: str) -> Iterator[Query]:
     for number in count(1):
         place = f"{name}, line {number}"
         try:
@@ -260,7 +260,7 @@ def _complaints(stream: BinaryIO, name: str) -> Iterator[Complaint]:
             yield _read_complaint(line, number, place)
 
 
-def _read_complaint(line: bytes, number: int, place: str) -> Complaint:
+def _read_complaint(line: bytes, number: int, place: str) -> Query:
     try:
         value = json.loads(line.decode("utf-8"))
     except (ValueError, RecursionError) as error:

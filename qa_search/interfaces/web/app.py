@@ -32,7 +32,7 @@ from qa_search.interfaces.web.service import (
     characters_like,
     question_cost,
 )
-from qa_search.search.query import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
+from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 
@@ -41,7 +41,7 @@ MAX_HITS = 100
 MAX_ANSWER_CHARACTERS = 8_000_000
 # Characters that count as one request of --rate, and that one client may have searched for at once.
 _CHARACTERS_EACH = 1_000
-_CHARACTERS_AT_ONCE = 2 * MAX_COMPLAINT_CHARACTERS
+_CHARACTERS_AT_ONCE = 2 * MAX_QUERY_CHARACTERS
 _DEADLINE_SLACK = 5.0  # seconds: what gives up by itself says more of why
 _MAX_FORM_FIELDS = 20
 _GONE = 499  # who asked has gone, or the deadline has passed
@@ -81,7 +81,7 @@ class SearchRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    query: str = Field(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint, in any words.")
+    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint, in any words.")
     k: int = Field(DEFAULT_TOP_K, ge=1, le=MAX_HITS, description="How many posts at most.")
     since: str | None = Field(None, description="The earliest date: 2015, 2015-06 or 2015-06-30.")
     until: str | None = Field(None, description="The latest date, its whole day, month or year included.")
@@ -201,7 +201,7 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     @app.get("/api/search", summary="Find the past answers closest to a complaint", response_model=SearchResult)
     async def search(
         request: Request,
-        q: Annotated[str, Query(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The complaint.")],
+        q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint.")],
         k: Count = DEFAULT_TOP_K,
         since: str | None = None,
         until: str | None = None,

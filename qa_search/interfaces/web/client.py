@@ -22,7 +22,7 @@ import httpx2
 
 from qa_search import errors
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search.query import DEFAULT_TOP_K, MAX_COMPLAINT_CHARACTERS
+from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS
 from qa_search.types import OtherPost, Post, SearchResult
 from qa_search.util.text import clean_text
 
@@ -312,10 +312,10 @@ def _search_request(
     tags: Sequence[str],
     min_confidence: float | None,
 ) -> _Request:
-    if isinstance(text, str) and len(text) > MAX_COMPLAINT_CHARACTERS:
+    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
         # Not left to the service: it may close the connection before all of such a text is sent.
         raise QueryError(
-            f"the text to search for has {len(text):,} characters, and {MAX_COMPLAINT_CHARACTERS:,} are read at most. "
+            f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at most. "
             "Leave out what does not belong to the complaint."
         )
     asked = {

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from qa_search.errors import QASearchError
 from qa_search.interfaces.web.metrics import Metrics
-from qa_search.search.query import MAX_COMPLAINT_CHARACTERS
+from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, SearchResult
 
@@ -358,4 +358,4 @@ class SearchService:
 def characters_like(index: SearchIndex, post_id: str) -> int:
     """Return how many characters a search for more like a post reads; 0 if there is no such post."""
     post = index.post(post_id)
-    return 0 if post is None else min(len(post.title) + len(post.question or post.answer), MAX_COMPLAINT_CHARACTERS)
+    return 0 if post is None else min(len(post.title) + len(post.question or post.answer), MAX_QUERY_CHARACTERS)

@@ -20,10 +20,10 @@ from qa_search.embedders.load import Vectors
 from qa_search.errors import IndexDamagedError, VectorIndexError
 from qa_search.index import folder as generations_module
 from qa_search.index.generation import Generation
-from qa_search.index.integrity import measure
+from qa_search.index.integrity import file_record
 from qa_search.index.stores import inverted, inverted_writer
 from qa_search.index.stores.inverted import LISTS_NAME, ROW_OF_PASSAGE, InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, index_bytes, tune
+from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, choose_probes, index_bytes
 from qa_search.index.stores.rows import RowStore, RowWriter, rows_name
 from qa_search.index.stores.vectors import FlatStore
 from tests.helpers import WordsEmbedder, page
@@ -42,7 +42,7 @@ def clustered(count: int, seed: int = 0) -> Vectors:
 
 
 def manifest_of(folder: Path, count: int, record: Mapping[str, Any]) -> dict[str, Any]:
-    files = {path.name: measure(path) for path in folder.iterdir()}
+    files = {path.name: file_record(path) for path in folder.iterdir()}
     counts, model = {"passages": count}, {"dimension": DIMENSION}
     return {"files": files, "counts": counts, "model": model, "vector_index": dict(record)}
 
@@ -61,7 +61,7 @@ def opened(folder: Path, count: int, record: Mapping[str, Any]) -> InvertedStore
     store = open_vectors(folder, manifest_of(folder, count, record))
     assert isinstance(store, InvertedStore)
     if "recall" not in record:
-        store.record = tune(store, 0.9)
+        store.record = choose_probes(store, 0.9)
     return store
 
 
@@ -258,7 +258,7 @@ def test_too_little_recall_is_refused(tmp_path: Path) -> None:
     store = open_vectors(folder, manifest_of(folder, 4000, writer.close()))
     assert isinstance(store, InvertedStore)
     with pytest.raises(VectorIndexError, match=r"--recall: 0\.\d+ of the 10 closest .* 0\.999 are wanted"):
-        tune(store, 0.999)
+        choose_probes(store, 0.999)
 
 
 def test_rows_come_back_in_any_order(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
-from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME, Owners, write_owners
+from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME, OwnerStore, write_owners
 from qa_search.types import FIELDS, Field
 
 # The sides of each post's passages: an archive as far as owners know it.
@@ -43,7 +43,7 @@ def test_owners_are_those_that_were_written(archive: list[list[Field]], data: st
     some_posts = sorted(data.draw(st.sets(st.integers(0, len(archive) - 1))))
     with tempfile.TemporaryDirectory() as name:
         write_owners(Path(name), iter(rows), len(rows))
-        owners = Owners(Path(name), len(rows))
+        owners = OwnerStore(Path(name), len(rows))
         posts = owners.posts_of(np.asarray(some_passages, np.int64))
         passages, starts = owners.passages_of(np.asarray(some_posts, np.int64))
         sides = owners.sides_of(np.asarray(some_passages, np.int64))
@@ -56,7 +56,7 @@ def test_owners_are_those_that_were_written(archive: list[list[Field]], data: st
 
 def test_nothing_asked_is_nothing_found(folder: Path) -> None:
     """No passages have no posts and no sides, and no posts have no passages."""
-    owners, nothing = Owners(folder, len(ROWS)), np.empty(0, np.int64)
+    owners, nothing = OwnerStore(folder, len(ROWS)), np.empty(0, np.int64)
     assert owners.posts_of(nothing).tolist() == owners.sides_of(nothing) == []
     assert [part.tolist() for part in owners.passages_of(nothing)] == [[], []]
 
@@ -65,7 +65,7 @@ def test_passages_of_many_blocks_are_all_written(tmp_path: Path) -> None:
     """More than are written at once, also if the last block is full or of one row."""
     for count in (65_536, 65_537, 150_000):
         write_owners(tmp_path, ((number // 3, FIELDS[number % 3]) for number in range(count)), count)
-        owners = Owners(tmp_path, count)
+        owners = OwnerStore(tmp_path, count)
         numbers = np.asarray([0, 1, 65_534, 65_535, count - 2, count - 1])
         assert owners.sides_of(numbers) == [FIELDS[number % 3] for number in numbers]
         assert owners.posts_of(np.arange(count)).tolist() == list(range((count + 2) // 3))
@@ -83,7 +83,7 @@ def refused(folder: Path, count: int = len(ROWS)) -> str:
 
 
 def use(folder: Path, count: int = len(ROWS)) -> None:
-    owners = Owners(folder, count)
+    owners = OwnerStore(folder, count)
     owners.posts_of(np.arange(count))
     owners.sides_of(np.arange(count))
     owners.passages_of(np.arange(3))
@@ -170,13 +170,13 @@ def test_a_post_without_passages_is_damage(folder: Path) -> None:
     """Its score could not be told from its neighbour's."""
     np.save(folder / POSTS_NAME, np.asarray([0, 0, 2, 2], np.int32))
     with pytest.raises(IndexDamagedError, match=r"no passages.*Build the index again"):
-        Owners(folder, 4).passages_of(np.asarray([0, 1, 2]))
+        OwnerStore(folder, 4).passages_of(np.asarray([0, 1, 2]))
 
 
 def test_a_side_that_there_is_not_is_damage(folder: Path) -> None:
     """There are three."""
     np.save(folder / SIDES_NAME, np.asarray([0, 1, 2, 3], np.uint8))
-    owners = Owners(folder, 4)
+    owners = OwnerStore(folder, 4)
     assert owners.sides_of(np.asarray([0, 1, 2])) == list(FIELDS)
     with pytest.raises(IndexDamagedError, match=r"no side.*Build the index again"):
         owners.sides_of(np.asarray([3]))
