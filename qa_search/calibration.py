@@ -17,9 +17,6 @@ import numpy as np
 
 from qa_search.complaints import Complaint, read_complaints
 from qa_search.embedders import Embedder, Vectors, embed_whole_queries
-from qa_search.ranking.confidence import Confidence, closeness, fit
-from qa_search.ranking.fusion import Fusion, weighted
-from qa_search.ranking.highlight import covered_share
 from qa_search.ranking.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.retrieval import Ranked, Retriever
 from qa_search.sentences import split_sentences
@@ -116,40 +113,9 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
     return done
 
 
-def calibrate(
-    retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]
-) -> tuple[Confidence, dict[str, int]] | None:
-    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
-    asked = self_test(retriever, embedder, weights)
-    if asked is None:
-        return None
-    elsewhere = read_complaints(embedder, questions_from_elsewhere())
-    fuse = weighted(weights)
-    signs = [
-        _signs(retriever, complaint, view, fuse)
-        for views in (asked.left_in, asked.taken_out)
-        for complaint, view in zip(asked.complaints, views, strict=True)
-    ]
-    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, weights), strict=True):
-        view = View(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
-        signs.append(_signs(retriever, complaint, view, fuse))
-    answered = np.arange(len(signs)) < len(asked.left_in)
-    return fit(np.asarray(signs), answered), {"complaints": len(asked.complaints), "from_elsewhere": len(elsewhere)}
-
-
 def questions_from_elsewhere() -> list[str]:
     """Return questions about everyday matters, which next to no archive of one subject answers."""
     return resources.files("qa_search").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
-
-
-def _signs(retriever: Retriever, complaint: Complaint, view: View, fuse: Fusion) -> tuple[float, float, float]:
-    if not len(view.posts):
-        return 0.0, 0.0, 0.0
-    first = view.posts[int(np.argmax(fuse(view.values)))]
-    text = view.texts.get(first)
-    if text is None:
-        text = retriever.posts.entry(first).text
-    return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
 
 
 def _left_in(complaint: Complaint, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float) -> View:

@@ -11,13 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qa_search.calibration import calibrate
 from qa_search.cluster import RayCluster
 from qa_search.encoders import ENCODERS, Encoder
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.generations import Generation, IndexFolder
 from qa_search.passages import SPLITTER_RULES, Splitter
-from qa_search.ranking.confidence import DEFAULT_CONFIDENCE
+from qa_search.ranking.confidence import GENERAL
 from qa_search.ranking.fusion import DEFAULT_WEIGHTS
 from qa_search.retrieval import Retriever
 from qa_search.reuse import Previous, Vectors
@@ -29,8 +28,6 @@ from qa_search.stores.vectors import VectorWriter
 from qa_search.types import Post, SetAside
 
 _EMBED_BLOCK = 1024
-# How much of an archive may change before confidence is learnt from it again.
-_RELEARN_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +88,7 @@ class GenerationWriter:
         partial = self.folder.start_generation()
         try:
             manifest, vectors, encoder = self._write_stores(partial, posts, previous)
-            self._complete(partial, manifest, vectors, encoder, previous)
+            self._complete(partial, manifest, encoder, previous)
             generation = self.folder.publish(partial, manifest)
         except BaseException:
             self.folder.abandon(partial)
@@ -155,13 +152,10 @@ class GenerationWriter:
             return {"kind": kind}
         return _write_rows(writer, InvertedWriter(partial, dimension, kind, vectors.rows), vectors, report)
 
-    def _complete(
-        self, partial: Path, manifest: dict[str, Any], vectors: Vectors, encoder: Encoder, previous: Previous | None
-    ) -> None:
-        """Add to the manifest what is measured and learnt of what was written."""
+    def _complete(self, partial: Path, manifest: dict[str, Any], encoder: Encoder, previous: Previous | None) -> None:
+        """Add to the manifest what is measured of what was written."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
             manifest["ranking"] = previous.ranking
-        self.report(Progress("learning", 0, None))
         # What was written is opened as a search will open it: a file that is short is found before it answers.
         files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
         with closing(Retriever(partial, {**manifest, "files": files})) as retriever:
@@ -169,7 +163,6 @@ class GenerationWriter:
             if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
                 self.report(Progress("measuring", 0, None))
                 manifest["vector_index"] = retriever.vectors.record = tune(retriever.vectors, self.recall)
-            manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
 
 
 def _require_posts(writer: PostWriter, sources: str) -> None:
@@ -262,23 +255,6 @@ def _write_rows(
     return rows.close()
 
 
-def _confidence(
-    retriever: Retriever, manifest: Mapping[str, Any], encoder: Encoder, previous: Previous | None, embedded: int
-) -> dict[str, Any]:
-    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
-    if previous is not None and previous.vectors_id == encoder.vectors_id:
-        changed = (
-            previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])
-        )
-        if previous.confidence["learnt"] and changed <= _RELEARN_SHARE * previous.vectors.count:
-            return {**previous.confidence, "changed": changed}
-    found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
-    if found is None:
-        return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
-    confidence, sizes = found
-    return {"learnt": True, **confidence.to_manifest(), **sizes, "changed": 0}
-
-
 def _manifest(
     encoder: Encoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
 ) -> dict[str, Any]:
@@ -298,5 +274,6 @@ def _manifest(
         "splitter": dict(settings),
         "lexical": dict(lexical),
         "ranking": {"weights": dict(DEFAULT_WEIGHTS), "tuned": False},
+        "confidence": {"learnt": False, **GENERAL.to_manifest(), "changed": 0},
         "counts": dict(counts),
     }
