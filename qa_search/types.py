@@ -13,7 +13,7 @@ _MOST_ID = 64
 FIELDS: tuple[Field, ...] = ("title", "question", "answer")
 # What a score is made of, and what confidence is made of: manifests name them too.
 SIGNALS = (*FIELDS, "best", "whole", "parts", "lexical")
-SIGNS = ("whole posts", "answers", "terms")
+SIGNS = ("closeness", "terms", "length")
 
 
 def to_jsonable(value: Any) -> Any:
@@ -198,7 +198,7 @@ class SearchResult(_Record):
     """What a search gave: the hits, best first, and how sure it is that the archive answers at all.
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
-    and the hits are then only the nearest there are.
+    and the hits are then only the nearest there are. ``advice`` says what would help, where something would.
     """
 
     query: str
@@ -206,10 +206,14 @@ class SearchResult(_Record):
     confidence: float
     hits: tuple[Hit, ...]
     took_ms: float
+    advice: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document."""
-        return {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
+        """Return the result as its JSON document; ``advice`` only where there is some."""
+        document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
+        if self.advice is None:
+            del document["advice"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)

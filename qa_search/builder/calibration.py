@@ -17,9 +17,6 @@ import numpy as np
 
 from qa_search.embedders.load import Embedder, Vectors
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
-from qa_search.search.confidence import Confidence, closeness, fit
-from qa_search.search.fusion import Fusion, weighted
-from qa_search.search.highlight import covered_share
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.util.sentences import split_sentences
@@ -118,40 +115,9 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
     return done
 
 
-def calibrate(
-    retriever: Retriever, embedder: Embedder, weights: Mapping[str, float]
-) -> tuple[Confidence, dict[str, int]] | None:
-    """Fit confidence to an archive; also say how many complaints it was learnt from. None if there are too few."""
-    asked = self_test(retriever, embedder, weights)
-    if asked is None:
-        return None
-    elsewhere = read_queries(embedder, questions_from_elsewhere())
-    fuse = weighted(weights)
-    signs = [
-        _signs(retriever, complaint, view, fuse)
-        for views in (asked.answerable, asked.unanswerable)
-        for complaint, view in zip(asked.complaints, views, strict=True)
-    ]
-    for complaint, ranked in zip(elsewhere, retriever.rank(elsewhere, 1, weights), strict=True):
-        view = QueryView(ranked.candidates.posts.tolist(), ranked.signals.values, None, {})
-        signs.append(_signs(retriever, complaint, view, fuse))
-    answered = np.arange(len(signs)) < len(asked.answerable)
-    return fit(np.asarray(signs), answered), {"complaints": len(asked.complaints), "from_elsewhere": len(elsewhere)}
-
-
 def questions_from_elsewhere() -> list[str]:
     """Return questions about everyday matters, which next to no archive of one subject answers."""
     return resources.files("qa_search.builder").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
-
-
-def _signs(retriever: Retriever, complaint: Query, view: QueryView, fuse: Fusion) -> tuple[float, float, float]:
-    if not len(view.posts):
-        return 0.0, 0.0, 0.0
-    first = view.posts[int(np.argmax(fuse(view.values)))]
-    text = view.texts.get(first)
-    if text is None:
-        text = retriever.posts.entry(first).text
-    return *closeness(view.values), covered_share(terms_of(text), retriever.words.idf(complaint.terms))
 
 
 def _answerable_view(

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qa_search.builder.calibration import calibrate
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
@@ -25,14 +24,12 @@ from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, 
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
 from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
 from qa_search.index.stores.vectors import VectorWriter
-from qa_search.search.confidence import DEFAULT_CONFIDENCE
+from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.search.retrieval import Retriever
 from qa_search.types import Post, SetAside
 
 _EMBED_BLOCK = 1024
-# How much of an archive may change before confidence is learnt from it again.
-_RELEARN_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ class GenerationWriter:
         partial = self.folder.start_generation()
         try:
             manifest, vectors, encoder = self._write_stores(partial, posts, previous)
-            self._complete(partial, manifest, vectors, encoder, previous)
+            self._complete(partial, manifest, encoder, previous)
             generation = self.folder.publish(partial, manifest)
         except BaseException:
             self.folder.abandon(partial)
@@ -162,17 +159,11 @@ class GenerationWriter:
         return _write_rows(writer, InvertedWriter(partial, dimension, kind, vectors.rows), vectors, report)
 
     def _complete(
-        self,
-        partial: Path,
-        manifest: dict[str, Any],
-        vectors: PassageVectors,
-        encoder: BuildEncoder,
-        previous: PreviousGeneration | None,
+        self, partial: Path, manifest: dict[str, Any], encoder: BuildEncoder, previous: PreviousGeneration | None
     ) -> None:
-        """Add to the manifest what is measured and learnt of what was written."""
+        """Add to the manifest what is measured of what was written."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
             manifest["ranking"] = previous.ranking
-        self.report(Progress("learning", 0, None))
         # What was written is opened as a search will open it: a file that is short is found before it answers.
         files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
         stores = open_folder(partial, {**manifest, "files": files})
@@ -181,7 +172,6 @@ class GenerationWriter:
             if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
                 self.report(Progress("measuring", 0, None))
                 manifest["vector_index"] = retriever.vectors.record = choose_probes(retriever.vectors, self.recall)
-            manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
 
 
 def _require_posts(writer: PostWriter, sources: str) -> None:
@@ -277,27 +267,6 @@ def _write_rows(
     return rows.close()
 
 
-def _confidence(
-    retriever: Retriever,
-    manifest: Mapping[str, Any],
-    encoder: BuildEncoder,
-    previous: PreviousGeneration | None,
-    embedded: int,
-) -> dict[str, Any]:
-    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
-    if previous is not None and previous.vectors_id == encoder.vectors_id:
-        changed = (
-            previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])
-        )
-        if previous.confidence["learnt"] and changed <= _RELEARN_SHARE * previous.vectors.count:
-            return {**previous.confidence, "changed": changed}
-    found = calibrate(retriever, encoder.embedder, manifest["ranking"]["weights"])
-    if found is None:
-        return {"learnt": False, **DEFAULT_CONFIDENCE.to_manifest(), "changed": 0}
-    confidence, sizes = found
-    return {"learnt": True, **confidence.to_manifest(), **sizes, "changed": 0}
-
-
 def _manifest(
     encoder: BuildEncoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
 ) -> dict[str, Any]:
@@ -317,5 +286,6 @@ def _manifest(
         "splitter": dict(settings),
         "lexical": dict(lexical),
         "ranking": {"weights": dict(DEFAULT_WEIGHTS), "tuned": False},
+        "confidence": {"learnt": False, **GENERAL.to_manifest(), "changed": 0},
         "counts": dict(counts),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,12 +10,22 @@ import numpy as np
 from qa_search.embedders.base import Embedder, Vectors, checked_vectors
 from qa_search.embedders.passages import Splitter
 from qa_search.util.sentences import Span, split_sentences
-from qa_search.util.terms import query_weights
+from qa_search.util.terms import query_weights, rarity
 
 # A shorter sentence ("Help!") says nothing by itself: it goes with its neighbour.
 _MIN_WORDS = 4
 # Of a longer complaint neighbouring sentences are taken together, so that its cost stays bounded.
 _MAX_PARTS = 24
+# What opens or closes a message and says nothing of a complaint, as the lexical store has the words.
+_COURTESIES = frozenset(
+    """
+    advic answer anybodi bye cheer chat dear doctor day even everyon everybodi evening folk good goodby greet guy hello
+    help hey hi hiya man morn okay ok pleas question repli regard someon somebodi sorri test thank thanx thx today
+    wonder yes
+""".split()
+)
+# One term says too little if more than this share of the posts, and more than so many, have it.
+_COMMON_SHARE, _COMMON_POSTS = 0.1, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,16 @@ def split_parts(text: str) -> list[Span]:
     if together > 1:
         spans = [(spans[at][0], spans[min(at + together, len(spans)) - 1][1]) for at in range(0, len(spans), together)]
     return spans or [(0, len(text))]
+
+
+def says_too_little(rarities: Mapping[str, float], posts: int) -> bool:
+    """Tell whether a complaint says too little to search by: courtesies, single characters, one common word.
+
+    ``rarities`` has its terms and the inverse document frequency of each among so many ``posts``.
+    """
+    telling = [term for term in rarities if len(term) > 1 and term not in _COURTESIES]
+    common = rarity(posts, max(int(posts * _COMMON_SHARE), _COMMON_POSTS))
+    return not telling or (len(telling) == 1 and rarities[telling[0]] < common)
 
 
 def read_queries(embedder: Embedder, texts: Sequence[str]) -> list[Query]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from qa_search.builder.calibration import MIN_QUERIES, calibrate, self_test
+from qa_search.builder.calibration import MIN_QUERIES, self_test
 from qa_search.embedders.queries import read_queries
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.dataset import Dataset, load_dataset
@@ -120,7 +120,7 @@ def tune(
     """Learn weights for an archive, and publish them if they hold up; later builds keep them.
 
     They are learnt on one half of the complaints and kept if they do significantly better on the other half. What
-    searches are open go on undisturbed. Confidence is learnt anew for the weights in use.
+    searches are open go on undisturbed.
 
     Args:
         index: the index folder.
@@ -224,17 +224,13 @@ def _gains(cases: Sequence[WeightedView], fuse: Fusion) -> Floats:
 
 
 def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, float], *, tuned: bool) -> None:
-    """Publish the same posts and vectors under other weights, with confidence learnt anew for these."""
+    """Publish the same posts and vectors under other weights; how sure a result is does not depend on them."""
     current = folder.current()
     partial = folder.start_generation()
     try:
         current.copy_files(current.manifest["files"], partial)
         manifest = {name: value for name, value in current.manifest.items() if name not in ("files", "format_version")}
         manifest["ranking"] = {"weights": dict(weights), "tuned": tuned}
-        found = calibrate(index.retriever, index.embedder, weights)
-        if found is not None:
-            confidence, sizes = found
-            manifest["confidence"] = {"learnt": True, **confidence.to_manifest(), **sizes, "changed": 0}
         folder.publish(partial, manifest)
     except BaseException:
         folder.abandon(partial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qa_search.types import SIGNALS, SIGNS
+from qa_search.types import SIGNALS
 
 # A condition on a value and what to call it.
 Shape = Mapping[str, Any] | Callable[[object], bool]
@@ -37,8 +37,17 @@ def _signal_weights(value: object) -> bool:
     return set(value) <= set(SIGNALS) and min(value.values(), default=0) >= 0 < sum(value.values())
 
 
-def _sign_weights(value: object) -> bool:
-    return isinstance(value, list) and len(value) == len(SIGNS) and all(map(_number, value))
+def _confidence(value: object) -> bool:
+    """One weight for each sign; older indexes have other signs, and say which."""
+    shape: Shape = {"learnt": _flag, "signs": _names, "bias": _number, "threshold": _number, "changed": _count}
+    if not isinstance(value, Mapping) or _flaw(value, shape, "") is not None:
+        return False
+    weights = value.get("weights")
+    return isinstance(weights, list) and len(weights) == len(value["signs"]) and all(map(_number, weights))
+
+
+def _names(value: object) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
 
 
 def _encoder(value: object) -> bool:
@@ -69,13 +78,7 @@ _SHAPE: Shape = {
     "splitter": {"passage_tokens": _count, "rules": _count},
     "lexical": {"rules": _count, "texts": _text},
     "ranking": {"weights": _signal_weights, "tuned": _flag},
-    "confidence": {
-        "learnt": _flag,
-        "weights": _sign_weights,
-        "bias": _number,
-        "threshold": _number,
-        "changed": _count,
-    },
+    "confidence": _confidence,
     "counts": {"posts": _count, "duplicates": _count, "passages": _count, "set_aside": _count, "unanswered": _count},
 }
 

@@ -1,8 +1,10 @@
-"""How sure a result is: a logistic function of three signs that the archive answers the complaint.
+"""How sure a result is: the probability that a post answers, and the probability that the archive does.
 
-The signs: how close the five closest whole posts are, how close the three closest answers are, and how many of the
-complaint's terms, by rarity, the best post has. All three are low for a complaint from elsewhere; the last tells "my
-wrist" from "my ankle" where everything else about two complaints is the same.
+Three signs decide, and they mean the same in every archive: how close a post is in meaning, how much of what the
+complaint says, by rarity, the post says too, and how much the complaint says. What is relative to an archive or to the
+other hits (z-scores, gaps) does not carry over from one archive to another; docs/ranking.md has the figures. The rules
+below were learnt from the judged archives by ``python -m benchmarks.confidence``, which also measures what rules that
+were learnt without an archive are worth on it.
 """
 
 from __future__ import annotations
@@ -15,24 +17,26 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qa_search.search.highlight import covered_share
 from qa_search.search.signals import Values
 from qa_search.types import SIGNS
 
-_WHOLE_POSTS, _ANSWERS = 5, 3
-# How fast the odds of a hit fall (by their logarithm) with each unit of score that it lies behind the first. Chosen on
-# the development halves of the judged sets, which want from 0 (only likely posts were judged) to 58 (only one was).
-_DROP_PER_SCORE = 24.0
-_RIDGE = 1.0
-_ROUNDS = 50
+# A complaint of one term is never covered for sure: it counts as if it said so much more that the post lacks (as the
+# sum of rarities; a rare term in a large archive has about 8).
+_UNSAID = 10.0
+# What a complaint that says too little is answered with, at most.
+TOO_LITTLE = 0.1
 
 Matrix = npt.NDArray[np.float64]
+Signs = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """Turns signs into the probability that something in the archive answers.
+    """Turns signs into a probability.
 
-    ``weights`` (three) and ``bias`` are of the logistic function; below ``threshold`` a result counts as no answer.
+    ``weights`` (one for each of `SIGNS`) and ``bias`` are of the logistic function; below ``threshold`` a result counts
+    as no answer.
     """
 
     weights: tuple[float, ...]
@@ -41,7 +45,9 @@ class Confidence:
 
     @classmethod
     def of_manifest(cls, record: Mapping[str, Any]) -> Self:
-        """Read what `to_manifest` gave."""
+        """Read what `to_manifest` gave; an index that was built with other signs gets the general rule."""
+        if record.get("signs") != list(SIGNS):
+            record = GENERAL.to_manifest()
         return cls(tuple(record["weights"]), record["bias"], record["threshold"])
 
     def to_manifest(self) -> dict[str, Any]:
@@ -58,76 +64,47 @@ class Confidence:
         """Return the probability for each row of signs (n, 3): (n,)."""
         return _probability(signs @ np.asarray(self.weights) + self.bias)
 
-    def of_result(self, signs: tuple[float, float, float]) -> float:
-        """Return the probability that some post of the archive answers."""
+    def of_signs(self, signs: Signs) -> float:
+        """Return the probability for one post's signs."""
         return float(self.probability(np.asarray([signs]))[0])
 
 
-# For archives that are too small to learn from: about what three larger ones taught, with the default model.
-DEFAULT_CONFIDENCE = Confidence((3.4, 3.4, 2.2), -4.2, 0.34)
+# That some post of the archive answers, by the signs of the first hit.
+GENERAL = Confidence((7.92, 2.81, 0.15), -4.59, 0.4)
+# That a hit answers, by its own signs.
+OF_HIT = Confidence((9.36, 2.22, 0.0), -6.62, 0.4)
 
 
-def closeness(values: Mapping[str, Values]) -> tuple[float, float]:
-    """Return the first two signs of ranked candidates; both are 0 without any."""
-    answers = values["answer"] if values["answer"].any() else values["best"]
-    return _mean_of_highest(values["whole"], _WHOLE_POSTS), _mean_of_highest(answers, _ANSWERS)
+def closeness(values: Mapping[str, Values]) -> Values:
+    """Return how close each candidate is in meaning, from -1 to 1: the mean of its best passage and the whole post."""
+    return np.asarray((values["best"] + values["whole"]) / 2, np.float32)
 
 
-def of_hit(result: float, first_score: float, score: float) -> float:
-    """Return the probability that a hit answers, given the result's and how far its score lies behind the first."""
-    odds = math.log(max(result, 1e-9) / max(1 - result, 1e-9)) - _DROP_PER_SCORE * (first_score - score)
-    return min(result, float(_probability(np.asarray(odds))))
+def signs_of(closeness: float, terms: frozenset[str], rarity: Mapping[str, float]) -> Signs:
+    """Return a post's signs.
 
-
-def fit(signs: Matrix, answered: npt.NDArray[np.bool_], refused: float = 0.1) -> Confidence:
-    """Fit the logistic function to signs (n, 3) of complaints that are answered or not.
-
-    Both kinds weigh the same, however many of each there are. A sign that would count against an answer is left out.
-    The threshold refuses a share of ``refused`` of the answered ones.
+    Args:
+        closeness: how close it is in meaning.
+        terms: its terms.
+        rarity: the complaint's terms and the inverse document frequency of each.
     """
-    kept = list(range(signs.shape[1]))
-    while True:
-        weights = np.zeros(signs.shape[1])
-        scale, middle = signs[:, kept].std(axis=0) + 1e-9, signs[:, kept].mean(axis=0)
-        solution = _logistic((signs[:, kept] - middle) / scale, answered)
-        weights[kept] = solution[1:] / scale
-        negative = [column for column in kept if weights[column] < 0]
-        if not negative:
-            break
-        if len(kept) == 1:
-            weights[:] = 0
-            break
-        kept.remove(min(negative, key=lambda column: weights[column]))
-    bias = float(solution[0] - (weights[kept] * middle).sum())
-    unset = Confidence(tuple(float(weight) for weight in weights), bias, 0.5)
-    threshold = float(np.quantile(unset.probability(signs[answered]), refused))
-    return Confidence(unset.weights, bias, threshold)
+    return closeness, said(terms, rarity), math.log1p(len(rarity))
 
 
-def _logistic(columns: Matrix, answered: npt.NDArray[np.bool_]) -> Matrix:
-    """Fit by Newton's method, with a small ridge: the bias, then a weight for each standardised column."""
-    design = np.column_stack([np.ones(len(columns)), columns])
-    shares = np.where(answered, 0.5 / max(answered.sum(), 1), 0.5 / max((~answered).sum(), 1)) * len(columns)
-    ridge = np.diag([0.0] + [_RIDGE] * columns.shape[1])
-    solution = np.zeros(design.shape[1])
-    for _ in range(_ROUNDS):
-        estimate = _probability(design @ solution)
-        gradient = design.T @ (shares * (answered - estimate)) - ridge @ solution
-        curvature = (design * (shares * estimate * (1 - estimate))[:, None]).T @ design + ridge
-        step = np.linalg.solve(curvature + 1e-9 * np.eye(len(solution)), gradient)
-        solution = solution + step
-        if np.abs(step).max() < 1e-8:
-            break
-    return solution
+def said(terms: frozenset[str], rarity: Mapping[str, float]) -> float:
+    """Return how much of a complaint a text says too, from 0 to 1: the less the complaint says, the less for sure.
+
+    ``rarity`` has the complaint's terms and the inverse document frequency of each.
+    """
+    total = sum(rarity.values())
+    return covered_share(terms, rarity) * total / (total + _UNSAID)
+
+
+def of_hit(result: float, signs: Signs) -> float:
+    """Return the probability that a hit answers, by its own signs; it is at most the result's."""
+    return min(result, OF_HIT.of_signs(signs))
 
 
 def _probability(odds: Matrix) -> Matrix:
     """Return the logistic function; beyond 500 either way it is 0 or 1 as far as numbers tell."""
     return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))), np.float64)
-
-
-def _mean_of_highest(values: Values, count: int) -> float:
-    if not len(values):
-        return 0.0
-    count = min(count, len(values))
-    return float(np.partition(values, -count)[-count:].mean())

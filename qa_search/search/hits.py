@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qa_search.embedders.load import Embedder
-from qa_search.embedders.queries import Query
+from qa_search.embedders.queries import Query, says_too_little
 from qa_search.index.filters import Filters
-from qa_search.search.confidence import Confidence, closeness, of_hit
+from qa_search.search.confidence import TOO_LITTLE, Confidence, Signs, closeness, of_hit, signs_of
 from qa_search.search.fusion import shares
 from qa_search.search.grouping import collapse, same_question
-from qa_search.search.highlight import covered_share, most_useful
+from qa_search.search.highlight import most_useful
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Passage, Post, SignalShare
 from qa_search.util.sentences import split_sentences
@@ -39,6 +39,8 @@ class HitReader:
         self._filters = filters
         self._idf = retriever.words.idf(complaint.terms)
         self._wholes = ranked.candidates.wholes
+        self._closeness = closeness(ranked.signals.values)
+        self.too_little = says_too_little(self._idf, retriever.words.count)
         self._posts: dict[int, Post] = {}
         self._terms: dict[int, frozenset[str]] = {}
 
@@ -46,9 +48,12 @@ class HitReader:
         """Return the probability that some post answers."""
         if not len(self._ranked.order):
             return 0.0
-        covered = covered_share(self._terms_of(int(self._ranked.order[0])), self._idf)
-        near = {name: column[self._ranked.near] for name, column in self._ranked.signals.values.items()}
-        return confidence.of_result((*closeness(near), covered))
+        sure = confidence.of_signs(self.signs(int(self._ranked.order[0])))
+        return min(sure, TOO_LITTLE) if self.too_little else sure
+
+    def signs(self, row: int) -> Signs:
+        """Return what tells how likely a candidate answers, by its row."""
+        return signs_of(float(self._closeness[row]), self._terms_of(row), self._idf)
 
     def hits(self, k: int, confidence: float, *, explain: bool, rerank: Reranker | None) -> list[Hit]:
         """Return the k best posts, repetitions gathered under the best of them; ``confidence`` is the result's."""
@@ -60,7 +65,6 @@ class HitReader:
         groups = collapse(order, self._wholes, self._terms_of, k)
         rows = [row for row, _ in groups]
         passages = self._passages(rows)
-        fused = self._ranked.scores
         hits = []
         for rank, (row, repeated) in enumerate(groups, start=1):
             post = self._post(row)
@@ -76,7 +80,7 @@ class HitReader:
                     url=post.url,
                     tags=post.tags,
                     score=round(float(scores[row]), 6),
-                    confidence=round(of_hit(confidence, float(fused.max()), float(fused[row])), 4),
+                    confidence=round(of_hit(confidence, self.signs(row)), 4),
                     matched=best.field,
                     passage=self._text(post, best),
                     highlight=self._highlight(post, useful),

@@ -47,6 +47,7 @@ _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one ano
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
+SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 
 
@@ -278,7 +279,8 @@ class SearchIndex:
                 reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
                 hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
             answered = bool(hits) and confidence >= threshold
-            found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0))
+            advice = SAY_MORE if reader.too_little else None
+            found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0, advice))
         opened.generation.require_unchanged()
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
         return [replace(result, took_ms=took_ms) for result in found]

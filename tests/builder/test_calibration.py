@@ -1,4 +1,4 @@
-"""Calibration: complaints whose answer is known, or known to be missing, and the confidence learnt from them."""
+"""Self-tests: complaints made from posts, whose answer is known, or known to be missing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,10 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.builder.calibration import (
-    MIN_QUERIES,
-    QueryView,
-    calibrate,
     questions_from_elsewhere,
     self_made_queries,
     self_test,
 )
-from qa_search.embedders.queries import Query, read_queries
-from qa_search.search.confidence import closeness
-from qa_search.search.fusion import weighted
-from qa_search.search.highlight import covered_share
-from qa_search.util.terms import terms_of
 from tests.helpers import WordsEmbedder, write_jsonl
 
 POSTS = 120
@@ -56,14 +48,6 @@ def open_index(folder: Path, records: list[dict[str, Any]]) -> SearchIndex:
 def index(tmp_path_factory: pytest.TempPathFactory) -> SearchIndex:
     """Random posts; question and answer of each have words that no other post has."""
     return open_index(tmp_path_factory.mktemp("calibration"), random_records(POSTS))
-
-
-def signs(index: SearchIndex, complaint: Query, view: QueryView) -> tuple[float, float, float]:
-    """What confidence is computed from, by its definition."""
-    first = view.posts[int(np.argmax(weighted(index.weights)(view.values)))]
-    text = view.texts.get(first, index.retriever.posts.entry(first).text)
-    terms = covered_share(terms_of(text), index.retriever.words.idf(complaint.terms))
-    return *closeness(view.values), terms
 
 
 def test_known_complaints_are_the_same_on_every_call_and_come_from_their_posts(index: SearchIndex) -> None:
@@ -139,39 +123,6 @@ def test_a_post_taken_out_is_gone_with_those_closest_to_it(index: SearchIndex) -
         for name, column in unanswerable.values.items():
             assert np.array_equal(column, answerable.values[name][rows])
     assert holes == {3, 10, POSTS // 10}
-
-
-@pytest.mark.parametrize(("posts", "enough"), [(MIN_QUERIES - 1, False), (MIN_QUERIES, True)])
-def test_too_few_posts_keep_the_default(tmp_path: Path, posts: int, enough: bool) -> None:
-    """49 are too few, 50 are not; questions of a few words do not count."""
-    short = [{"id": f"s{number}", "question": f"short{number}", "answer": f"rest{number}"} for number in range(30)]
-    with open_index(tmp_path, [*random_records(posts), *short]) as index:
-        found = calibrate(index.retriever, index.embedder, index.weights)
-        assert (found is not None) == enough
-        assert index.info().confidence["learnt"] == enough
-
-
-def test_confidence_tells_answered_complaints_from_those_that_are_not(index: SearchIndex) -> None:
-    """On average above those from elsewhere and those whose post is gone; a tenth of the answered is refused."""
-    learnt = calibrate(index.retriever, index.embedder, index.weights)
-    found = self_test(index.retriever, index.embedder, index.weights)
-    assert learnt is not None
-    assert found is not None
-    confidence, sizes = learnt
-    assert sizes == {"complaints": POSTS, "from_elsewhere": 120}
-    assert min(confidence.weights) >= 0
-    answerable, unanswerable = (
-        confidence.probability(
-            np.asarray([signs(index, *pair) for pair in zip(found.complaints, views, strict=True)], np.float64)
-        )
-        for views in (found.answerable, found.unanswerable)
-    )
-    elsewhere = read_queries(index.embedder, questions_from_elsewhere())
-    foreign = np.asarray([result.confidence for result in index.search_many([item.text for item in elsewhere], 1)])
-    assert answerable.mean() > foreign.mean() + 0.3
-    assert answerable.mean() > unanswerable.mean() + 0.1
-    assert (answerable < confidence.threshold).mean() == pytest.approx(0.1, abs=0.02)
-    assert index.info().confidence["threshold"] == pytest.approx(confidence.threshold, abs=1e-4)
 
 
 def test_questions_from_elsewhere_are_all_different() -> None:

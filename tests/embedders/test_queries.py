@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search.embedders.load import Vectors
-from qa_search.embedders.queries import Query, read_queries, split_parts
-from qa_search.util.terms import query_weights
+from qa_search.embedders.queries import Query, read_queries, says_too_little, split_parts
+from qa_search.util.terms import query_weights, rarity, terms_of
 from tests.helpers import WordsEmbedder
 
 MAX_PARTS = 24
@@ -171,3 +171,23 @@ def test_the_only_part_of_a_complaint_is_the_complaint(text: str) -> None:
     complaint = read_queries(WordsEmbedder(), [text])[0]
     assert complaint.parts.shape == (1, 64)
     assert np.array_equal(complaint.parts[0], complaint.vector)
+
+
+def weights_of(text: str, holders: int) -> dict[str, float]:
+    """A complaint's terms, each held by so many of a thousand posts."""
+    return dict.fromkeys(terms_of(text), rarity(1000, holders))
+
+
+@pytest.mark.parametrize("text", ["hello", "x", "Help!", "please help me, thanks", "Hi there", "the", "ok", "?"])
+def test_greetings_and_single_letters_say_too_little(text: str) -> None:
+    """However rare their words are in the archive."""
+    assert says_too_little(weights_of(text, 2), 1000)
+
+
+def test_one_common_word_says_too_little_and_a_rare_one_does_not() -> None:
+    """As knees do among knees; two common words do say something."""
+    assert says_too_little(weights_of("knee", 400), 1000)
+    assert not says_too_little(weights_of("anaemia", 3), 1000)
+    assert not says_too_little(weights_of("anaemia", 0), 1000)
+    assert not says_too_little(weights_of("sore knee", 400), 1000)
+    assert not says_too_little({"tap": rarity(20, 3)}, 20)

@@ -149,7 +149,6 @@ def test_trusted_weights_are_used_from_then_on(index: Path, tmp_path: Path) -> N
     with SearchIndex.open(index) as tuned:
         assert tuned.weights == report.learnt
         assert [hit.score for hit in tuned.search("w1 w2 w3 rare5", k=5).hits] != [hit.score for hit in asked]
-        assert tuned.info().confidence["learnt"]
     assert tune(index, trust_self=True).weights == report.weights
     built = build_index(write_archive(tmp_path, POSTS + 5), index, model=WordsEmbedder())
     assert built.posts == POSTS + 5

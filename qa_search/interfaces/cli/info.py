@@ -94,9 +94,7 @@ def _describe_ranking(info: IndexInfo) -> str:
 
 def _describe_confidence(info: IndexInfo) -> str:
     threshold = f"a complaint counts as not answered below {info.confidence['threshold']:.0%}"
-    if info.confidence["learnt"]:
-        return f"{threshold}, learnt from {info.confidence['complaints']} complaints made from its posts"
-    return f"{threshold}: the default, as the archive is too small to learn from"
+    return f"{threshold}: the general rule, learnt from judged complaints to other archives"
 
 
 def _more(count: int, shown: int | None) -> list[str]:

@@ -35,9 +35,8 @@ def render_result(result: SearchResult, *, full: bool = False, width: int | None
     columns = max(min(width or shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH), 30)
     blocks = [_render_hit(hit, full, columns) for hit in result.hits]
     if not result.answered:
-        warning = (
-            f"Nothing in the archive seems to answer this (confidence {result.confidence:.0%}). The nearest posts:"
-        )
+        nothing = f"Nothing in the archive seems to answer this (confidence {result.confidence:.0%})."
+        warning = f"{result.advice or nothing} The nearest posts:"
         blocks.insert(0, "\n".join(textwrap.wrap(warning, columns)))
     return "\n\n".join(blocks)
 
