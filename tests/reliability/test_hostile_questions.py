@@ -34,6 +34,7 @@ from qa_search.errors import ModelError, QASearchError, QueryError
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.interfaces.cli import cli
 from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, make_filters
+from qa_search.search.search_index import _SearchableGeneration
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
@@ -187,7 +188,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
 @pytest.fixture
 def built(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same index for the commands, which find its model where they look for one."""
-    monkeypatch.setattr("qa_search.search.search_index.load_embedder", lambda name: WordsEmbedder(limit=12))
+    monkeypatch.setattr(_SearchableGeneration, "_load_embedder", lambda generation: WordsEmbedder(limit=12))
     return Path(index.info().index)
 
 
@@ -580,10 +581,10 @@ def test_every_option_of_query_takes_every_hostile_value(built: Path, campaign: 
 
 
 WITH_WORDS = """
-import qa_search.search.search_index
 from qa_search.interfaces.cli import main
+from qa_search.search.search_index import _SearchableGeneration
 from tests.helpers import WordsEmbedder
-qa_search.search.search_index.load_embedder = lambda name: WordsEmbedder(limit=12)
+_SearchableGeneration._load_embedder = lambda generation: WordsEmbedder(limit=12)
 main()
 """
 

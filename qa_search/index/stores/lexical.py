@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,8 @@ LEXICAL_FOLDER = "lexical"
 LEXICAL_RULES = 1
 _ANALYZER = "qa_search"
 _TEXT, _NUMBER = "text", "number"
+# Seconds to wait before each further try to remove the temporary folder.
+_REMOVAL_PAUSES = (0.001, 0.01, 0.1)
 _META = "meta.json"
 _HEAP_BYTES = 30_000_000
 # As many posts are looked at for those that pass a filter; beyond that, a list of the numbers that pass is faster.
@@ -113,8 +116,7 @@ class LexicalStore:
         except OSError as error:
             raise self._no_room(error) from error
         finally:
-            with suppress(OSError):
-                remove_own(links, LEXICAL_NAMES)  # the links, and tantivy's lock
+            _remove_links(links)
 
     def _no_room(self, error: OSError) -> IndexUnreadableError:
         return IndexUnreadableError(
@@ -188,6 +190,15 @@ class LexicalStore:
             raise_if_withheld(error, self._folder / _META)
             index = self._folder.parent.parent.parent
             raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
+
+
+def _remove_links(folder: Path) -> None:
+    """Remove the links and tantivy's lock; a thread of tantivy may make that lock once more meanwhile."""
+    for pause in _REMOVAL_PAUSES:
+        with suppress(OSError):
+            if remove_own(folder, LEXICAL_NAMES):
+                return
+        time.sleep(pause)
 
 
 def _require_count(path: Path, count: int) -> None:
