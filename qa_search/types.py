@@ -213,6 +213,28 @@ class SearchResult(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class FileReport(_Record):
+    """What reading took for what, in one file or in all files of a folder that are alike.
+
+    ``roles`` says for each role which fields played it, and in how many records; ``unused`` names the text fields that
+    play none. ``encoding`` is None for a format that is not text. ``remarks`` are sentences for a person.
+    """
+
+    source: str
+    format: str
+    encoding: str | None
+    files: int
+    posts: int
+    with_question: int
+    with_answer: int
+    with_date: int
+    set_aside: int
+    roles: Mapping[str, Mapping[str, int]]
+    unused: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BuildReport(_Record):
     """What a build did.
 

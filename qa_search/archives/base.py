@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ _LINE_PIECE = 1 << 16
 _MOST_DATE = 100
 _MOST_REASON = 300
 _MOST_MESSAGE = 2000
+_MOST_REMARKS = 20
 
 
 class UnknownCompressionError(Exception):
@@ -30,6 +32,35 @@ class UnknownCompressionError(Exception):
 
 class OverLimitError(ArchiveError):
     """A file, or something in it, is larger than one of the `Limits`: it is set aside, and the rest is read."""
+
+
+@dataclass
+class ReadingLog:
+    """What a reader took for what in one file; `read_archives` makes a `FileReport` of it.
+
+    A reader calls `took` and `left` while it reads, and `remark` for what a person should look at. Posts, questions,
+    answers and dates need no call: they are counted from the posts that the reader yields.
+    """
+
+    roles: dict[str, Counter[str]] = field(default_factory=dict)
+    unused: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+
+    def took(self, role: str, name: str, records: int = 1) -> None:
+        """Note that a field played a role in so many records, such as ``took("question", "Frage")``."""
+        if role not in self.roles:
+            self.roles[role] = Counter()
+        self.roles[role][name] += records
+
+    def left(self, name: str, records: int = 1) -> None:
+        """Note that a field with text was not used in so many records."""
+        self.unused[name] += records
+
+    def remark(self, text: str) -> None:
+        """Note one sentence for a person, once; text of the archive in it is made fit to be shown."""
+        text = _shown(text)
+        if text not in self.remarks and len(self.remarks) < _MOST_REMARKS:
+            self.remarks.append(text)
 
 
 @dataclass(frozen=True)
@@ -44,6 +75,8 @@ class ArchiveFile:
     name: str
     location: str
     opener: Callable[[], BinaryIO]
+    log: ReadingLog = field(default_factory=ReadingLog, compare=False, repr=False)
+    encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""
@@ -58,7 +91,7 @@ class ArchiveFile:
     @cached_property
     def head_text(self) -> str | None:
         """The head as text, or None when it is not text."""
-        return decode_head(self.head)
+        return decode_head(self.head, self.encoding)
 
     def open_text(self, newline: str | None = None) -> io.TextIOWrapper:
         """Open the file as text; closing that closes the bytes below.
@@ -105,7 +138,7 @@ class ArchiveFile:
                     yield line if utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
-        encoding = detect_encoding(self.head)
+        encoding = self.encoding or detect_encoding(self.head)
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
@@ -160,10 +193,19 @@ class ArchiveFile:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How archives are read. ``field_map`` maps a role (question, answer, ...) to a field's name."""
+    """How archives are read.
+
+    ``field_map`` maps a role (question, answer, ...) to a field's name. ``encoding`` is the codec of all text files,
+    None to find it from the bytes. ``keep_unanswered`` says that questions without answers are expected. ``comments``
+    keeps the comments of a Stack Exchange dump. ``sample`` stops each file after about so many records.
+    """
 
     field_map: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    encoding: str | None = None
+    keep_unanswered: bool = False
+    comments: bool = False
+    sample: int | None = None
 
 
 class Reader(Protocol):

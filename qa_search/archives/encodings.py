@@ -89,9 +89,9 @@ def decode_text(data: bytes, encoding: str) -> str:
     return data.decode(encoding, _errors(encoding))
 
 
-def decode_head(head: bytes) -> str | None:
+def decode_head(head: bytes, encoding: str | None = None) -> str | None:
     """Decode the first bytes of a file, a character cut off at the end left out; None if they are not text."""
-    encoding = detect_encoding(head)
+    encoding = encoding or detect_encoding(head)
     if encoding is None:
         return None
     return codecs.getincrementaldecoder(encoding)(_errors(encoding)).decode(head, final=False)
