@@ -94,7 +94,12 @@ class ArchiveFile:
     @cached_property
     def head_text(self) -> str | None:
         """The head as text, or None when it is not text."""
-        return decode_head(self.head, self.encoding)
+        return None if self.codec is None else decode_head(self.head, self.codec)
+
+    @cached_property
+    def codec(self) -> str | None:
+        """The codec of the text: the one that was asked for, else as found from the head; None if it is no text."""
+        return self.encoding or detect_encoding(self.head)
 
     def open_text(self, newline: str | None = None) -> io.TextIOWrapper:
         """Open the file as text; closing that closes the bytes below.
@@ -141,7 +146,7 @@ class ArchiveFile:
                     yield line if utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
-        encoding = self.encoding or detect_encoding(self.head)
+        encoding = self.codec
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
