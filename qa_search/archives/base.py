@@ -80,6 +80,7 @@ class ArchiveFile:
     opener: Callable[[], BinaryIO]
     log: ReadingLog = field(default_factory=ReadingLog, compare=False, repr=False)
     encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
+    find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""
@@ -150,6 +151,10 @@ class ArchiveFile:
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
+
+    def sibling(self, name: str) -> ArchiveFile | None:
+        """Find another file of the same folder or container by its name, whatever its case; None if it is not there."""
+        return None if self.find_sibling is None else self.find_sibling(name.lower())
 
     @property
     def source(self) -> str:

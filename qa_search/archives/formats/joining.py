@@ -60,6 +60,10 @@ class Joiner:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all that is kept."""
         self._rows.close()
 
     def add(self, item: Member | Reply, file: ArchiveFile | None = None) -> None:

@@ -89,7 +89,7 @@ _HEADS_WITHOUT_BLANKS = {
     "frage": "question", "antwort": "answer", "问题": "question", "問題": "question", "质问": "question",
     "質問": "question", "答案": "answer", "回答": "answer", "答复": "answer", "질문": "question", "답변": "answer",
 }  # fmt: skip
-_QUALIFIERS = frozenset("text body content html raw plain string full cleaned clean en english value".split())
+_QUALIFIERS = frozenset("paragraph text body content html raw plain string full cleaned clean en english value".split())
 _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()
