@@ -11,7 +11,7 @@ from itertools import chain, islice
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.html_text import TextTooLongError
-from qa_search.archives.formats.joining import Joiner, Kind, Member
+from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.values import (
@@ -24,7 +24,7 @@ from qa_search.archives.formats.values import (
     split_tags,
     text_of,
 )
-from qa_search.errors import UnclearFieldsError, UnknownFormatError
+from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
 
@@ -82,7 +82,9 @@ def posts_of(
     """
     if options.sample is not None:
         records = islice(records, options.sample)
-    sample = _sample(records)
+    sample, problem = _sample(records)
+    if problem is not None:
+        records = _raising(problem)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     _require_clear(file, plan, len(known), options)
@@ -99,16 +101,25 @@ def posts_of(
         table.report()
 
 
-def _sample(records: Iterator[Record | SetAside]) -> list[Record | SetAside]:
+def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
+    """Take the first records, and what ended them before their time: it must not take them along."""
     sample: list[Record | SetAside] = []
     characters = 0
-    for record in records:
-        sample.append(record)
-        if isinstance(record, Record):
-            characters += record.size or sum(len(v) for v in record.fields.values() if isinstance(v, str))
-        if len(sample) >= _SAMPLE_RECORDS or characters > _SAMPLE_CHARACTERS:
-            break
-    return sample
+    try:
+        for record in records:
+            sample.append(record)
+            if isinstance(record, Record):
+                characters += record.size or sum(len(v) for v in record.fields.values() if isinstance(v, str))
+            if len(sample) >= _SAMPLE_RECORDS or characters > _SAMPLE_CHARACTERS:
+                break
+    except Exception as error:
+        return sample, error
+    return sample, None
+
+
+def _raising(problem: Exception) -> Iterator[Record | SetAside]:
+    yield from ()
+    raise problem
 
 
 def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptions) -> None:
@@ -175,9 +186,7 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
             yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _no_posts(
-    file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions
-) -> UnknownFormatError:
+def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
     unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
     if names and unmatched:

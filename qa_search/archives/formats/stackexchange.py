@@ -149,7 +149,9 @@ def _note_fields(file: ArchiveFile) -> None:
         file.log.took(role, name, 0)
 
 
-def _store_names(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions) -> Iterator[SetAside]:
+def _store_names(
+    file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions
+) -> Iterator[SetAside]:
     """Store the names of those who wrote, and the comments where they are asked for, from the tables beside the posts.
 
     What is wrong with those tables costs nothing of the posts.
@@ -357,7 +359,10 @@ def _comments(rows: sqlite3.Connection, post: object, options: ReadOptions) -> s
     if not options.comments:
         return ""
     found = rows.execute("SELECT author, owner, body FROM comment WHERE post = ? ORDER BY number", (post,)).fetchall()
-    lines = [f"- {clean_text(str(_author(rows, name, owner) or '?'))}: {clean_text(str(body))}" for name, owner, body in found]
+    lines = [
+        f"- {clean_text(str(_author(rows, name, owner) or '?'))}: {clean_text(str(body))}"
+        for name, owner, body in found
+    ]
     return "\n".join(("\n\nComments:", *lines)) if lines else ""
 
 
