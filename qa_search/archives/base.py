@@ -78,13 +78,17 @@ class ArchiveFile:
     name: str
     location: str
     opener: Callable[[], BinaryIO]
-    log: ReadingLog = field(default_factory=ReadingLog, compare=False, repr=False)
     encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
     find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""
         return self.opener()
+
+    @cached_property
+    def log(self) -> ReadingLog:
+        """What its reader takes for what."""
+        return ReadingLog()
 
     @cached_property
     def head(self) -> bytes:

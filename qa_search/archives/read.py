@@ -103,7 +103,6 @@ def read_archives(
             if isinstance(file, SetAside):
                 yield file
             else:
-                file = replace(file, encoding=options.encoding)
                 yield from _capped(file, _read_file(file, named, options, waiting), options)
         yield from waiting.flush()
 
@@ -137,7 +136,8 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _W
     try:
         with closing(unpacked(file, options)) as inner_files:
             for inner, problem in inner_files:
-                inner = replace(inner, encoding=options.encoding)
+                if options.encoding is not None:
+                    inner = replace(inner, encoding=options.encoding)
                 yield from waiting.move_to(inner)
                 # Only what was named itself, not what happens to lie beside it in a container, must be readable.
                 must_read = named and inner.source == file.source
@@ -171,13 +171,13 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
             for item in reader.read(file, options):
                 if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
                     item = file.set_aside(f"post {item.source_id}", post_too_long(options))
-                if isinstance(item, Reply) or (isinstance(item, Post) and file.log.lacks_answers):
+                if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):
                     waiting.add(item, file, reader.name)
                     continue
                 waiting.count(item, file, reader.name)
                 yield item
         finally:
-            waiting.reading.ended(file, reader.name)
+            waiting.reading.ended(file, reader.name, file.log)
 
 
 class _Waiting:
@@ -253,17 +253,13 @@ class _Waiting:
             self.count(note, file, format_name)
             yield note
         for file, format_name in files.values():
-            self.reading.ended(replace(file, log=_remarks_only(file)), format_name)
+            self.reading.ended(file, format_name, ReadingLog(remarks=file.log.remarks))
         self._close()
 
     def _close(self) -> None:
         if self._joiner is not None:
             self._joiner.close()
         self._joiner, self._files = None, {}
-
-
-def _remarks_only(file: ArchiveFile) -> ReadingLog:
-    return ReadingLog(remarks=file.log.remarks)
 
 
 def _characters(post: Post) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from qa_search.archives.base import ArchiveFile
-from qa_search.archives.encodings import is_doubtful, is_utf8
+from qa_search.archives.base import ArchiveFile, ReadingLog
+from qa_search.archives.encodings import is_doubtful, is_mostly_utf8, is_utf8
 from qa_search.types import FileReport, Post
 
 # So many files are reported one by one; further ones of the same layout are counted together.
@@ -60,10 +60,11 @@ class Reading:
 
     def began(self, file: ArchiveFile, format_name: str) -> None:
         """Note that a file is read as a format."""
-        encoding = None if file.codec is None else _encoding_name(file)
+        is_sure = file.codec != "utf-8" or file.encoding is not None or is_utf8(file.head)
+        encoding = file.codec if is_sure else _encoding_name(file)
         tally = self._tally(file.source, file.container, format_name, encoding)
         tally.files += 1
-        if file.encoding is None and file.codec is not None and is_doubtful(file.head):
+        if file.encoding is None and not (file.codec == "utf-8" and is_sure) and _may_be_another(file):
             tally.remarks[
                 f"the encoding may be another than {encoding}: look at the texts, and name it with --encoding if so"
             ] = None
@@ -80,18 +81,20 @@ class Reading:
         tally.with_answer += bool(post.answer)
         tally.with_date += post.date is not None
 
-    def ended(self, file: ArchiveFile, format_name: str) -> None:
+    def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
         """Take over what the file's reader noted."""
+        if not (log.roles or log.unused or log.remarks):
+            return
         tally = self._tally(file.source, file.container, format_name, None)
-        for role, names in file.log.roles.items():
+        for role, names in log.roles.items():
             tally.roles.setdefault(role, Counter()).update(names)
-        tally.unused.update(file.log.unused)
-        tally.remarks.update(dict.fromkeys(file.log.remarks))
+        tally.unused.update(log.unused)
+        tally.remarks.update(dict.fromkeys(log.remarks))
 
     def _tally(self, source: str, container: str, format_name: str, encoding: str | None) -> _Tally:
-        for name in (container, source):
-            if (name, format_name) in self._tallies and (name == source or _is_page(format_name)):
-                return self._tallies[name, format_name]
+        known = self._tallies.get((container if _is_page(format_name) else source, format_name))
+        if known is not None:
+            return known
         name = container if _is_page(format_name) or len(self._tallies) >= _MOST_REPORTS else source
         return self._tallies.setdefault((name, format_name), _Tally(name, format_name, encoding))
 
@@ -101,16 +104,13 @@ def _is_page(format_name: str) -> bool:
 
 
 def _encoding_name(file: ArchiveFile) -> str:
-    codec = file.codec or ""
-    if file.encoding is None and codec == "utf-8" and not is_utf8(file.head):
-        return "utf-8 and windows-1252" if _has_both(file.head) else "windows-1252"
-    return codec
+    """Say what is read where not all is UTF-8."""
+    return "utf-8 and windows-1252" if is_mostly_utf8(file.head) else "windows-1252"
 
 
-def _has_both(head: bytes) -> bool:
-    from qa_search.archives.encodings import is_mostly_utf8
-
-    return is_mostly_utf8(head)
+def _may_be_another(file: ArchiveFile) -> bool:
+    unicode = (file.codec or "utf").startswith("utf-") and file.codec != "utf-8"
+    return not unicode and is_doubtful(file.head)
 
 
 def _remarks(tally: _Tally) -> list[str]:

@@ -18,10 +18,8 @@ def clean_text(text: str) -> str:
 
     Blanks around it are left out.
     """
-    if "\r\n" in text:
-        text = text.replace("\r\n", "\n")
     if _CONTROLS.search(text):
-        text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text)
+        text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
     if not text.isascii():
         try:
             text.encode()

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from qa_search.archives.formats.html_text import html_to_text
 
+# The most frequent first, so that they are found soonest.
 _HTML_NAMES = (
-    "a abbr address area article aside audio b base bdi bdo big blockquote body br button canvas caption center cite "
+    "p br a li ul ol code pre strong em b i div span blockquote h2 h3 img hr td tr table "
+    "abbr address area article aside audio b base bdi bdo big blockquote body br button canvas caption center cite "
     "code col colgroup data dd del details dfn div dl dt em embed fieldset figcaption figure font footer form h1 h2 h3 "
-    "h4 h5 h6 head header hr html i iframe img input ins kbd label legend li link main map mark meta nav noscript "
+    "h4 h5 h6 head header html iframe input ins kbd label legend link main map mark meta nav noscript "
     "object ol option p param picture pre q s samp script section select small source span strike strong style sub "
     "summary sup svg table tbody td tfoot th thead time title tr tt u ul var video wbr o:p"
 )
@@ -28,6 +30,7 @@ _SOLE = frozenset("area base br col embed hr img input link meta param source wb
 _OPEN_ENDED = frozenset("p li dt dd td th tr tbody thead tfoot option colgroup body html head".split())
 _BLOCK = frozenset("p div ul ol li table blockquote pre h1 h2 h3 h4 h5 h6 dl".split())
 _MARKDOWN_TAG = re.compile(r"```|`[^`\n]*<[^`\n]*`|^(?: {4}|\t)[^\n]*</?[a-zA-Z]", re.MULTILINE)
+_MARKDOWN_MARKS = ("`", "\n    ", "\n\t")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 _BBCODE = re.compile(r"\[(b|i|u|s|url|img|quote|code|list|color|size|center|email)\b[^\]\n]{0,300}\]", re.IGNORECASE)
@@ -86,7 +89,9 @@ class TextKind:
     def _is_html(self, text: str) -> bool:
         if self.html is None:
             return html_vote(text) > 0
-        return self.html and _TAG.search(text) is not None and _MARKDOWN_TAG.search(text) is None
+        if not self.html or _TAG.search(text) is None:
+            return False
+        return not any(mark in text for mark in _MARKDOWN_MARKS) or _MARKDOWN_TAG.search(text) is None
 
 
 def decode_entities(text: str) -> str:

@@ -23,6 +23,11 @@ _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
     "articleBody",
 )  # fmt: skip
+# An object without any of these has no shape of its own.
+_TELLING_KEYS = frozenset(
+    ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
+     "section_id", "folder_id", "type", *_CHAT_KEYS, *_THREAD_KEYS)
+)  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
 
@@ -41,6 +46,8 @@ def expand(value: object) -> list[_Object] | None:
         return _pair(value)
     if not isinstance(value, Mapping):
         return None
+    if _TELLING_KEYS.isdisjoint(value):
+        return [value]
     for shape in _SHAPES:
         records = shape(value)
         if records is not None:

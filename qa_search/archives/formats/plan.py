@@ -129,10 +129,11 @@ class Plan:
         if not fields.keys() <= self.known:
             self.learn([name for name in fields if name not in self.known])
         chosen = {}
+        paths = self.paths
         for role, names in self.fields.items():
             for name in names:
-                value = lookup(fields, name) if name in self.paths else fields.get(name)
-                if not is_blank(value):
+                value = lookup(fields, name) if paths and name in paths else fields.get(name)
+                if (value and not is_blank(value)) or value == 0:
                     chosen[role] = (name, value)
                     break
         return chosen

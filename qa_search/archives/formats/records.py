@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -219,8 +218,7 @@ class _Table:
         self._plan = plan
         self._options = options
         self._most = options.limits.post_characters
-        self._used: Counter[tuple[str, str]] = Counter()
-        self._ids: set[str] = set()
+        self._used: dict[tuple[str, str], int] = {}
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record what it is: a post, a part of one, or a note on why it is none."""
@@ -277,8 +275,10 @@ class _Table:
             ValueError: if that cannot be done.
         """
         values = self._plan.values(record.fields)
-        for role, (name, _) in values.items():
-            self._used[role, name] += 1
+        used = self._used
+        for role, chosen in values.items():
+            key = (role, chosen[0])
+            used[key] = used.get(key, 0) + 1
         title = self._text(values.get("title"))
         question = self._text(values.get("question"))
         body = self._text(values.get("body"))

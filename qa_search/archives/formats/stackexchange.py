@@ -285,6 +285,7 @@ def _join(
     file: ArchiveFile, rows: sqlite3.Connection, site: str | None, options: ReadOptions
 ) -> Iterator[Post | SetAside]:
     rows.execute("CREATE INDEX answer_question ON answer (question)")
+    names = rows if rows.execute("SELECT 1 FROM name LIMIT 1").fetchone() else None
     size = "SELECT coalesce(sum(length(body) + ?), 0) FROM answer WHERE question = ?"
     for question in rows.execute("SELECT * FROM question ORDER BY id"):
         characters = rows.execute(size, (_ANSWER_CHARACTERS, question[0])).fetchone()[0]
@@ -292,7 +293,7 @@ def _join(
             yield file.set_aside(f"Id {question[0]}", post_too_long(options))
             continue
         found = rows.execute("SELECT * FROM answer WHERE question = ? ORDER BY id", question[:1])
-        yield _post(file, question, found.fetchall(), site, options, rows)
+        yield _post(file, question, found.fetchall(), site, options, rows, names)
     orphans = rows.execute(
         "SELECT id, question FROM answer WHERE question NOT IN (SELECT id FROM question) ORDER BY id"
     )
@@ -307,14 +308,15 @@ def _post(
     site: str | None,
     options: ReadOptions,
     rows: sqlite3.Connection,
+    names: sqlite3.Connection | None,
 ) -> Post | SetAside:
     number, title, body, tags, date, author, score, accepted, owner = question
-    author = _author(rows, author, owner)
+    author = _author(names, author, owner)
     found = []
     most = options.limits.post_characters
     try:
         for answer, _, text, answered, name, votes, by_id in answers:
-            by = _author(rows, name, by_id)
+            by = _author(names, name, by_id)
             part = AnswerPart(
                 0,
                 0,
@@ -346,11 +348,11 @@ def _post(
     )
 
 
-def _author(rows: sqlite3.Connection, name: object, owner: object) -> object:
+def _author(names: sqlite3.Connection | None, name: object, owner: object) -> object:
     """Return who wrote a post: the name in its row, else that of its owner, else the owner's number."""
-    if name or owner is None:
-        return name or None
-    known = rows.execute("SELECT name FROM name WHERE id = ?", (owner,)).fetchone()
+    if name or owner is None or names is None:
+        return name or owner
+    known = names.execute("SELECT name FROM name WHERE id = ?", (owner,)).fetchone()
     return known[0] if known else owner
 
 

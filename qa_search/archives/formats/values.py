@@ -27,8 +27,8 @@ _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 def is_blank(value: object) -> bool:
     """Tell whether a value is nothing: empty, not a number, or a word that programs write for nothing."""
     if isinstance(value, str):
-        if len(value) > _LONGEST_NOTHING and not value.isspace():
-            return False
+        if len(value) > _LONGEST_NOTHING:
+            return value.isspace()
         stripped = value.strip()
         return not stripped or stripped in _NOTHING
     return value is None or value == [] or value == {} or value != value
