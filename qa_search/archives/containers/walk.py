@@ -322,7 +322,7 @@ def _zip_sibling(
         entry = next((entry for entry in zip_entries(stream) if entry.name.lower() == wanted), None)
         if entry is None or entry.is_link or entry.is_encrypted:
             return None
-        target = scratch / "sibling"
+        target = scratch / f"sibling-{sum(1 for _ in scratch.iterdir())}"
         member = _member(file, entry.name, target)
         budget.take(member, entry.size)
         with _damage_named(member), open_entry(stream, entry) as packed:
