@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from qa_search.archives.read import Reading, ReadOptions, read_archives
-from qa_search.errors import DamagedArchiveError, UnclearFieldsError
+from qa_search.builder.build import build_index, inspect_archives
+from qa_search.errors import DamagedArchiveError, NoPostsError, UnclearFieldsError
 from qa_search.types import FileReport, Post, SetAside
 from tests.archives.case_posts import EXPECTED
 
@@ -140,3 +141,25 @@ def test_pages_of_one_folder_are_one_report() -> None:
     """Thousands of pages must not make thousands of reports."""
     _, (report,) = read_with_report(Path(__file__).parents[2] / "data" / "archive")
     assert report.files == report.posts > 100
+
+
+def test_a_folder_without_posts_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading it takes seconds, and unanswered questions alone are no archive either."""
+    monkeypatch.setattr("qa_search.builder.build.locate_model", pytest.fail)
+    (tmp_path / "notes.xyz").write_text("hello world")
+    with pytest.raises(NoPostsError, match="nothing to index"):
+        build_index(tmp_path, tmp_path / "index")
+    (tmp_path / "faq.csv").write_text("title,body\nWhy?,It knocks\n")
+    with pytest.raises(NoPostsError, match=r"1 questions, none of them answered.*--map answer=body"):
+        build_index(tmp_path, tmp_path / "index")
+
+
+def test_an_inspection_shows_posts_and_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a model; an unclear file is a note in it."""
+    monkeypatch.setattr("qa_search.builder.build.locate_model", pytest.fail)
+    found = inspect_archives(CASES / "csv-row-per-answer")
+    assert [len(posts) for posts in found.samples] == [2]
+    assert found.files[0].roles["answer"] == {"answerText": 4}
+    assert found.to_dict()["files"][0]["format"] == "CSV or TSV"
