@@ -213,12 +213,40 @@ class SearchResult(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class FileReport(_Record):
+    """What reading took for what, in one file or in all files of a folder that are alike.
+
+    ``roles`` says for each role which fields played it, and in how many records; ``unused`` names the text fields that
+    play none. ``encoding`` is None for a format that is not text. ``remarks`` are sentences for a person.
+    """
+
+    source: str
+    format: str
+    encoding: str | None
+    files: int
+    posts: int
+    with_question: int
+    with_answer: int
+    with_date: int
+    set_aside: int
+    roles: Mapping[str, Mapping[str, int]]
+    unused: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def file_report(document: Mapping[str, Any]) -> FileReport:
+    """Make a file's report of its JSON document."""
+    lists = {name: tuple(document[name]) for name in ("unused", "remarks")}
+    return FileReport(**{**document, **lists})
+
+
+@dataclass(frozen=True, slots=True)
 class BuildReport(_Record):
     """What a build did.
 
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
     ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
-    was not read; else "".
+    was not read; else "". ``files`` says what was taken for what.
     """
 
     index: str
@@ -233,6 +261,21 @@ class BuildReport(_Record):
     seconds: float
     model: str
     left_out: str = ""
+    files: tuple[FileReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection(_Record):
+    """What building from some sources would read: what is taken for what, and a few posts of each file.
+
+    ``samples`` are the first posts of each report in ``files``, in the same order. ``limit`` is how many records of
+    each file were looked at, at most.
+    """
+
+    files: tuple[FileReport, ...]
+    samples: tuple[tuple[Post, ...], ...]
+    set_aside: tuple[SetAside, ...]
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,3 +354,4 @@ class IndexInfo(_Record):
     sources: tuple[SourceCount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())
+    files: tuple[FileReport, ...] = ()

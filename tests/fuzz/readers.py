@@ -23,7 +23,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["qa_search.archives", "qa_search.util", "py7zr"]):
-    from qa_search.archives.base import short_date
+    from qa_search.archives.base import Reply, short_date
     from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, Limits, ReadOptions, read_archives
     from qa_search.errors import ArchiveError
     from qa_search.types import Post, SetAside
@@ -58,7 +58,7 @@ def read(name: str, data: bytes) -> None:
     file = ArchiveFile("folder", _NAMES[name], f"/folder/{_NAMES[name]}", partial(io.BytesIO, data))
     options = ReadOptions(limits=LIMITS)
     if _BY_NAME[name].recognises(file, options):
-        check(lambda: _BY_NAME[name].read(file, options))
+        check(lambda: (item for item in _BY_NAME[name].read(file, options) if not isinstance(item, Reply)))
 
 
 def unpack(suffix: str, folder: Path, data: bytes) -> None:

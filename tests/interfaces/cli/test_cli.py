@@ -59,7 +59,8 @@ def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "w"}, {}])
     result = run("build", source, "--index", tmp_path / "i")
     assert result.exit_code == 0
-    first, unanswered, aside = result.stdout.splitlines()
+    first, unanswered, aside, *reading = result.stdout.splitlines()
+    assert any("2 posts: 2 with a question, 1 with an answer" in line for line in reading)
     assert first.startswith("1 posts in 2 passages, built in ")
     assert unanswered == "1 questions have no answer yet and were left out (--keep-unanswered)"
     assert aside == "1 could not be read and were set aside: qa-search info lists them"
