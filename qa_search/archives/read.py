@@ -15,10 +15,21 @@ from importlib.metadata import entry_points
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadOptions, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.formats.labelled_text import LabelledTextReader
+from qa_search.archives.formats.mail import MailReader
+from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.page_html import HtmlPageReader
+from qa_search.archives.formats.parquet import ParquetReader
+from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.sql_dump import SqlDumpReader
+from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
 from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.formats.web_page import WebPageReader
+from qa_search.archives.formats.word import WordReader
+from qa_search.archives.formats.workbooks import WorkbookReader
+from qa_search.archives.formats.xml_documents import XmlReader
+from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
@@ -40,10 +51,21 @@ ENTRY_POINT_GROUP = "qa_search.readers"
 BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
-    HtmlPageReader(),
+    WebPageReader(),
+    XmlReader(),
+    MailReader(),
     JsonLinesReader(),
     JsonReader(),
+    SqlDumpReader(),
+    YamlReader(),
+    MarkdownReader(),
+    LabelledTextReader(),
     TableReader(),
+    WorkbookReader(),
+    WordReader(),
+    PdfReader(),
+    SqliteReader(),
+    ParquetReader(),
 )
 
 

@@ -74,6 +74,7 @@ class Record:
 
     place: str
     fields: Mapping[str, object]
+    html: bool | None = None
 
 
 def posts_of(
@@ -152,7 +153,7 @@ def _post(file: ArchiveFile, values: Mapping[str, object], options: ReadOptions)
     url = _short(values.get("url"), options)
     return Post(
         source=file.source,
-        source_id=_short(values.get("id"), options) or _content_id(url, title, question, answer),
+        source_id=_short(values.get("id"), options) or content_id(url, title, question, answer),
         title=" ".join(title.split()),
         question=question,
         answer=answer,
@@ -319,7 +320,7 @@ def _integer(value: object) -> int | None:
     return int(value) if value == int(value) else None
 
 
-def _content_id(url: str, title: str, question: str, answer: str) -> str:
+def content_id(url: str, title: str, question: str, answer: str) -> str:
     """Name a record that has no id by what was asked and where: so a mended answer keeps the name.
 
     The link alone would not do: in many tables it is that of a page with dozens of questions.
