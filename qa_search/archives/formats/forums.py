@@ -174,7 +174,8 @@ def _message(forum: Forum, element: Any) -> Message | None:
     for inner in list(_select(_NOT_SAID, body)):
         if inner is not body and inner.getparent() is not None:
             drop(inner)
-    for quotation in body.xpath(".//blockquote[.//cite]"):
+    # vBulletin 3 has no names for a quotation's parts: "Quote:" stands above it.
+    for quotation in body.xpath(".//blockquote[.//cite] | .//div[div[@class='smallfont'][starts-with(., 'Quote:')]]"):
         if quotation.getparent() is not None:
             drop(quotation)
     text = element_text(body)

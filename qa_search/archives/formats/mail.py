@@ -185,12 +185,12 @@ def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) 
 
 
 def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, str, str, int]]) -> Post:
-    """Make a post of a thread; of a reply alone, whose question is what it quotes."""
+    """Make a post of a thread; where its first message is missing, the question is what the first reply quotes."""
     messages = [Message(text, author or None, date, name) for name, _, author, date, text, _, _ in rows]
     name, subject, _, _, _, quoted, reply = rows[0]
-    if reply and quoted:
+    if reply:
         messages = [Message(quoted), *messages]
-    source_id = name or content_id("", subject, messages[0].text, "")
+    source_id = name or content_id("", subject, messages[0].text, messages[-1].text)
     return thread_post(file, subject, messages, source=file.source, source_id=source_id)
 
 
@@ -225,8 +225,12 @@ def _said(text: str) -> tuple[str, str]:
     """Part what a message says itself from what it quotes: no signature, no attribution, no footers."""
     said: list[str] = []
     quoted: list[str] = []
-    for line in clean_text(text).split("\n"):
-        if line.rstrip() == "--" or _REST_IS_OTHERS.fullmatch(line[:200]):
+    lines = clean_text(text).split("\n")
+    for number, line in enumerate(lines):
+        if line.rstrip() == "--":
+            break
+        if _REST_IS_OTHERS.fullmatch(line[:200]):
+            quoted = quoted or _original(lines[number + 1 :])
             break
         if line.startswith((">", "|>", " >")):
             while said and not said[-1].strip():
@@ -240,6 +244,16 @@ def _said(text: str) -> tuple[str, str]:
             said.append(line)
     first = "\n".join(line for line in quoted if not line.startswith(">") and not _ATTRIBUTION.fullmatch(line[:500]))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(said)).strip(), re.sub(r"\n{3,}", "\n\n", first).strip()
+
+
+def _original(lines: list[str]) -> list[str]:
+    """Return the text of a message that another one holds below its own, without its header; none of a footer."""
+    start = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
+    if not any(re.match(r"(?:from|von|de|da|от)\s*:", line.strip(" *"), re.IGNORECASE) for line in lines[:start]):
+        return []
+    return list(
+        takewhile(lambda line: not _REST_IS_OTHERS.fullmatch(line[:200]) and line.rstrip() != "--", lines[start:])
+    )
 
 
 def _header(mail: Mail, name: str) -> str:

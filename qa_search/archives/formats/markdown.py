@@ -23,6 +23,7 @@ _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 # A line of a program's or a table's, or of markup, that is no paragraph of Markdown.
 _OTHER_START = re.compile(r"\s*[<{\[]|#!|\s*From ")
 _IMPORTS = re.compile(r"^(?:import|export)\s[^\n]*$", re.MULTILINE)
+_HEADING_ID = re.compile(r"(?<=\S)[ \t]+\{#[\w-]{1,100}\}[ \t]*$", re.MULTILINE)
 _MDX_COMMENT = re.compile(r"\{/\*.{0,2000}?\*/\}", re.DOTALL)
 
 
@@ -107,7 +108,7 @@ def markdown_to_html(text: str) -> str:
     from markdown_it import MarkdownIt  # here, because it takes a while and searching does not need it
 
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 50}).enable(["table", "strikethrough"])
-    rendered: str = markdown.render(_MDX_COMMENT.sub("", _IMPORTS.sub("", text)))
+    rendered: str = markdown.render(_HEADING_ID.sub("", _MDX_COMMENT.sub("", _IMPORTS.sub("", text))))
     return rendered
 
 

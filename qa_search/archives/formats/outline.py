@@ -40,10 +40,12 @@ _NO_QUESTIONS = re.compile(
     r"(?:table of )?contents?|introduction|overview|about|see also|references?|links?|licen[cs]e|credits?"
     r"|contact(?: us)?"
     r"|further reading|acknowledge?ments?|changelog|index|inhalt(?:sverzeichnis)?|einleitung|sommaire|índice"
-    r"|prerequisites"
+    r"|prerequisites|attachments|page tree|child pages"
     r"|installation|usage|navigation|menu|comments?|related .*|share .*|disclaimer|copyright|support|feedback",
     re.IGNORECASE,
 )
+# The mark of the list item that the next title stands in.
+_MARKER_LEFT = re.compile(r"(?:^|\n)[ \t]*(?:-|\d{1,4}\.)[ \t]*\Z")
 _MOST_TITLE = 500
 _LONGEST_ANCHOR = 200
 
@@ -121,7 +123,7 @@ def _end_of(sections: Sequence[Section], start: int) -> int:
 def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bool) -> list[Asked]:
     start, end = scope
     inside = range(start + 1, end)
-    leaves = [n for n in inside if sections[n].text and not _NO_QUESTIONS.fullmatch(bare_question(sections[n].title))]
+    leaves = [n for n in inside if sections[n].text and not _is_no_question(sections[n].title)]
     asking = [n for n in leaves if seems_to_ask(sections[n].title)]
     if not named and (len(asking) < 2 or 2 * len(asking) < len(leaves)):
         return []
@@ -149,6 +151,10 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
         elif not names_faq(section.title) and n > start and section.level > 1:
             categories[section.level] = section.title
     return found
+
+
+def _is_no_question(title: str) -> bool:
+    return names_faq(title) or _NO_QUESTIONS.fullmatch(bare_question(title).rstrip(" :")) is not None
 
 
 def _asked_below(sections: Iterable[Section]) -> list[Asked]:
@@ -223,10 +229,11 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
         _unmark(element, before, tail)
     found = []
     matches = list(_TITLE.finditer(text))
-    for match, following in zip(matches, [*matches[1:], None], strict=True):
+    for match, end in zip(matches, [*(following.start() for following in matches[1:]), len(text)], strict=False):
         number = int(match[1])
-        body = text[match.end() : following.start() if following else len(text)].partition(_END)[0]
-        found.append(Section(marked[number][1], _one_line(match[2]), _MARKS.sub("", body).strip(), anchors[number]))
+        body = text[match.end() : end].partition(_END)[0]
+        body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip()).strip()
+        found.append(Section(marked[number][1], _one_line(match[2]), body, anchors[number]))
     return found
 
 

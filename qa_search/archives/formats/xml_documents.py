@@ -183,7 +183,7 @@ def _item(file: ArchiveFile, item: Any, place: str) -> Iterator[Record]:
     }
     kind = value.get("post_type", "")
     tags = [child.text.strip() for child in item if _local(child) == "category" and child.text and child.text.strip()]
-    title, content = html_to_text(value.get("title", "")), value.get("encoded", "")
+    title, content = html_to_text(value.get("title", "")), _paragraphs(value.get("encoded", ""))
     parent = value.get("post_parent", "0").strip()
     common: _Fields = {
         "id": value.get("post_id", "").strip(),
@@ -204,6 +204,13 @@ def _item(file: ArchiveFile, item: Any, place: str) -> Iterator[Record]:
         yield from _page(file, title, content, common, place)
     else:
         file.log.left(f"items of type {kind[:40] or 'unknown'}")
+
+
+def _paragraphs(content: str) -> str:
+    """Part a text at its blank lines, as WordPress does when it shows it, unless it has paragraphs of its own."""
+    if re.search(r"<(?:p|div|br)\b", content):
+        return content
+    return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
 
 
 def _page(file: ArchiveFile, title: str, content: str, common: _Fields, place: str) -> Iterator[Record]:
