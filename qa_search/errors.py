@@ -7,6 +7,7 @@
     ├── ArchiveError            a source cannot be used
     │   ├── SourceNotFoundError     it is not there
     │   ├── UnknownFormatError      no reader knows it
+    │   ├── UnclearFieldsError      no question or answer is found in it, though a field could hold one
     │   ├── DamagedArchiveError     it breaks off or contradicts itself in the middle
     │   ├── NoPostsError            it was read, and there is nothing to index
     │   └── SetAsideError           a post would be set aside, and ``strict`` forbids that
@@ -55,6 +56,7 @@ __all__ = [
     "SourceNotFoundError",
     "StoreError",
     "StoreGoneError",
+    "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
 ]
@@ -83,6 +85,10 @@ class SourceNotFoundError(ArchiveError):
 
 class UnknownFormatError(ArchiveError):
     """No reader knows a source's format, or its records have none of the fields of a post."""
+
+
+class UnclearFieldsError(ArchiveError):
+    """No record of a source has a question (or an answer), while a field that is not used could hold it."""
 
 
 class DamagedArchiveError(ArchiveError):

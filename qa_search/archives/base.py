@@ -13,8 +13,8 @@ from typing import BinaryIO, Protocol
 
 from qa_search.archives.encodings import decode_head, decode_text, detect_encoding, open_text
 from qa_search.archives.limits import Limits, format_size
-from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
-from qa_search.types import Post, SetAside
+from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
+from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import parse_date
 from qa_search.util.text import visible
 
@@ -45,6 +45,9 @@ class ReadingLog:
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
+    # Set before the first post comes out: no record has an answer, and what to say if no other file has them either.
+    lacks_answers: bool = False
+    problem: ArchiveError | None = None
 
     def took(self, role: str, name: str, records: int = 1) -> None:
         """Note that a field played a role in so many records, such as ``took("question", "Frage")``."""
@@ -170,6 +173,11 @@ class ArchiveFile:
         message = f"{self._at(place)}: {reason}. {_shown(way_out, _MOST_MESSAGE)}".rstrip()
         return UnknownFormatError(message, place=_shown(place), reason=reason)
 
+    def unclear(self, reason: str, way_out: str) -> UnclearFieldsError:
+        """Make the error for a file whose fields must be named by a person."""
+        reason = _shown(reason)
+        return UnclearFieldsError(f"{self._at('')}: {reason}. {_shown(way_out, _MOST_MESSAGE)}", reason=reason)
+
     def over_limit(self, reason: str, place: str = "") -> OverLimitError:
         """Make the error for something that is larger than it may be; the reason names the limit and its option."""
         reason = _shown(reason)
@@ -189,6 +197,19 @@ class ArchiveFile:
     def set_aside(self, place: str, reason: str) -> SetAside:
         """Make the note for a post in this file that could not be read."""
         return SetAside(self.source, _shown(place), _shown(reason))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer whose question stands in another record, of this file or of another one in its folder.
+
+    ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
+    """
+
+    parent: str
+    text: str
+    part: AnswerPart
+    place: str
 
 
 @dataclass(frozen=True)
@@ -249,9 +270,9 @@ def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size:
         )
 
 
-def short_date(text: str) -> str | None:
+def short_date(text: str, day_first: bool | None = None) -> str | None:
     """Read a date as `parse_date` does, but not in what is too long for one, and nothing but visible characters."""
-    return parse_date(visible(text)) if 0 < len(text) <= _MOST_DATE else None
+    return parse_date(visible(text), day_first) if 0 < len(text) <= _MOST_DATE else None
 
 
 def utf8_length(text: str) -> int:

@@ -69,9 +69,9 @@ def test_every_role_is_read() -> None:
 
 
 def test_fields_can_be_named() -> None:
-    """A map names fields in any language, also within objects, and takes them out of other roles."""
+    """A map names fields in any language, also within objects; "-" gives a role to no field."""
     fields = {"Frage": "Q", "Antwort": {"Text": "A"}, "text": "not this"}
-    made = post(fields, question="Frage", answer="Antwort.Text", body="nothing")
+    made = post(fields, question="Frage", answer="Antwort.Text", body="-")
     assert (made.question, made.answer) == ("Q", "A")
 
 
@@ -174,14 +174,17 @@ def test_records_are_parted_as_json_says(
     values: list[tuple[str, Any]], indent: int | None, wrapped: bool, ascii_only: bool, at_once: int
 ) -> None:
     """Whatever brackets, quotes and escapes their texts hold, and wherever what is read at once ends."""
-    rows = [{"id": str(number), "answer": f"a{text}", "other": value} for number, (text, value) in enumerate(values)]
+    rows: list[dict[str, Any]] = [
+        {"id": str(number), "answer": "a", "author": f"a{text}", "other": value}
+        for number, (text, value) in enumerate(values)
+    ]
     document = {"none": [1, "[{"], "in": {"posts": rows}} if wrapped else rows
     data = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("qa_search.archives.formats.json_records._CHUNK_CHARACTERS", at_once)
-        found = read(JsonReader(), data)
-    assert [(item.source_id, item.answer) for item in found if isinstance(item, Post)] == [
-        (row["id"], clean_text(row["answer"])) for row in rows
+        found = read(JsonReader(), data, question="-")
+    assert [(item.source_id, item.author) for item in found if isinstance(item, Post)] == [
+        (row["id"], clean_text(row["author"])) for row in rows
     ]
 
 
@@ -298,8 +301,8 @@ def test_json_of_the_wrong_shape_is_told(text: str, message: str) -> None:
 
 def test_a_map_that_names_no_field_is_told() -> None:
     """A mistyped --map is an error, not an empty index."""
-    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Frage"):
-        read(JsonReader(), '[{"Frage": "Q"}]', question="Fraage")
+    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Anfrage 1"):
+        read(JsonReader(), '[{"Anfrage 1": "Q"}]', question="Fraage")
 
 
 def test_json_lines_set_broken_lines_aside_by_number() -> None:
