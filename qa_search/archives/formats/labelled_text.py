@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import Literal
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.formats.found_dates import find_date
@@ -19,6 +20,8 @@ _MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[])", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t]{0,3}(?:\(?(?:\d{1,3}\.){0,3}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t]+\S")
 _UNDERLINE = re.compile(r"\s*([=\-*_~#])\1{2,}\s*")
 _MOST_QUESTION_LINES = 4
+# How a text without labels parts its questions.
+_Style = Literal["numbered", "dense", "paragraphs"] | None
 _HEADER_LINES = 6
 _HEAD_LINES = 2000
 
@@ -48,21 +51,25 @@ def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Ite
     Its questions are labelled or numbered.
     """
     head = lines[:_HEAD_LINES]
-    numbered = [*islice(_plain_pairs(head, sys.maxsize, numbered=True), _HEAD_LINES)]
-    style = "numbered" if sum(map(_has_answer, numbered)) > 1 else None
+    numbered = [*islice(_plain_pairs(head, sys.maxsize, numbered=True, dense=True), _HEAD_LINES)]
+    style: _Style = "dense" if sum(map(_has_answer, numbered)) > 1 else None
     if style is None and find_labels(head) is None:
         return None
     return _read(file, head, iter(lines), style, options)
 
 
 def _read(
-    file: ArchiveFile, head: list[str], lines: Iterator[str], style: str | None, options: ReadOptions
+    file: ArchiveFile, head: list[str], lines: Iterator[str], style: _Style, options: ReadOptions
 ) -> Iterator[Post | SetAside]:
     labels = find_labels(head)
     most = options.limits.post_characters
     if labels is None:
-        file.log.took("question", "numbered questions" if style == "numbered" else "paragraphs that ask")
-        yield from _posts(file, _answered(file, _plain_pairs(lines, most, numbered=style == "numbered")), options)
+        file.log.took("question", "paragraphs that ask" if style == "paragraphs" else "numbered questions")
+        yield from _posts(
+            file,
+            _answered(file, _plain_pairs(lines, most, numbered=style != "paragraphs", dense=style == "dense")),
+            options,
+        )
         return
     file.log.took("question", "text behind a label such as Q:")
     file.log.took("answer", "text behind a label such as A:")
@@ -122,13 +129,14 @@ def _without_trailer(lines: list[str]) -> list[str]:
     return lines[:end]
 
 
-def _plain_style(file: ArchiveFile, lines: list[str]) -> str | None:
+def _plain_style(file: ArchiveFile, lines: list[str]) -> _Style:
     """Tell how a text without labels parts its questions, if it does."""
     if file.suffix not in ("", ".txt", ".text", ".faq", ".asc"):
         return None
     top = [line for line in lines if line.strip()][:5]
     named = names_faq(file.name) or any(names_faq(line) for line in top)
-    for style, least in (("numbered", 1 if named else 3), ("paragraphs", 2)):
+    ways: tuple[tuple[_Style, int], ...] = (("numbered", 1 if named else 3), ("paragraphs", 2))
+    for style, least in ways:
         if style == "paragraphs" and not named:
             return None
         pairs = list(islice(_plain_pairs(lines, sys.maxsize, numbered=style == "numbered"), 1000))
@@ -137,8 +145,11 @@ def _plain_style(file: ArchiveFile, lines: list[str]) -> str | None:
     return None
 
 
-def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool) -> Iterator[LabelledPair]:
-    """Part a text at paragraphs that begin with a question: a numbered one, or one that is nothing else."""
+def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool = False) -> Iterator[LabelledPair]:
+    """Part a text at paragraphs that begin with a question: a numbered one, or one that is nothing else.
+
+    In a dense text, any line may begin a paragraph.
+    """
     pair: LabelledPair | None = None
     start: list[str] = []  # lines of a paragraph that may be a question
     after_blank = True
@@ -158,7 +169,7 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool) -> Iterator
             _extend(pair, start, most)
             start = []
             _extend(pair, [line], most)
-        after_blank = not text or bool(_UNDERLINE.fullmatch(line))
+        after_blank = dense or not text or bool(_UNDERLINE.fullmatch(line))
     _extend(pair, start, most)
     if pair is not None:
         yield pair

@@ -281,7 +281,7 @@ class _Table:
         url = self._short_of(values.get("url"))
         return Post(
             source=self._file.source,
-            source_id=self._short_of(values.get("id")) or _content_id(url, title, question, answer),
+            source_id=self._short_of(values.get("id")) or content_id(url, title, question, answer),
             title=" ".join(title.split()),
             question=question,
             answer=answer,
@@ -417,7 +417,7 @@ def _bare_id(text: str) -> str:
     return text[3:] if text[:1] == "t" and text[2:3] == "_" and text[1:2].isdigit() else text
 
 
-def _content_id(url: str, title: str, question: str, answer: str) -> str:
+def content_id(url: str, title: str, question: str, answer: str) -> str:
     """Name a record that has no id by what was asked and where: so a mended answer keeps the name.
 
     The link alone would not do: in many tables it is that of a page with dozens of questions.

@@ -56,7 +56,18 @@ class WorkbookReader:
                     reasons.append(error)
                     file.log.remark(f"Sheet {sheet} is not read: {error.reason}.")
         if not found:
-            raise reasons[0] if reasons else file.unknown("a workbook without cells", "")
+            raise _nothing(file, reasons)
+
+
+def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFormatError:
+    """Make the error for a workbook without a sheet that can be read."""
+    if len(reasons) == 1:
+        return reasons[0]
+    said = "; ".join(error.reason for error in reasons[:3]) if reasons else "it has no cells"
+    return file.unknown(
+        f"a workbook whose {len(reasons)} sheets hold no questions and answers that can be recognised: {said}",
+        "Name the columns with --map question=COLUMN --map answer=COLUMN.",
+    )
 
 
 def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]]:
