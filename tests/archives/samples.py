@@ -92,7 +92,8 @@ def docx(paragraphs: Sequence[tuple[str, str]]) -> bytes:
     """Write a Word document of (style, text); the style "bold" is bold text, "" plain."""
     body = "".join(_docx_paragraph(style, text) for style, text in paragraphs)
     styles = "".join(
-        f'<w:style w:type="paragraph" w:styleId="Heading{n}"><w:name w:val="heading {n}"/></w:style>' for n in range(1, 5)
+        f'<w:style w:type="paragraph" w:styleId="Heading{n}"><w:name w:val="heading {n}"/></w:style>'
+        for n in range(1, 5)
     )
     return zipped(
         {
