@@ -190,9 +190,9 @@ def bbcode_to_text(text: str) -> str:
         return text
     text = _without_quotes(text)
     text = re.sub(
-        r"\[url=[\"']?([^\]\"']+?)[\"']?(?::\w{5,12})?\](.*?)\[/url(?::\w+)*\]", _bbcode_link, text, flags=re.I | re.S
+        r"\[url=[\"']?([^\]\"']+?)[\"']?(?::\w{5,12})?\](.*?)\[/url(?::\w+)*\]", _bbcode_link, text, flags=re.IGNORECASE | re.DOTALL
     )
-    text = re.sub(r"\[(?:url|img|email)(?::\w+)*\](.*?)\[/(?:url|img|email)(?::\w+)*\]", r"\1", text, flags=re.I | re.S)
+    text = re.sub(r"\[(?:url|img|email)(?::\w+)*\](.*?)\[/(?:url|img|email)(?::\w+)*\]", r"\1", text, flags=re.IGNORECASE | re.DOTALL)
     text = re.sub(r"\[\*(?::\w+)*\]\s*", "\n- ", text)
     text = _BBCODE_END.sub("", _BBCODE.sub("", text))
     return re.sub(r"\[/\*(?::\w+)*\]", "", text)

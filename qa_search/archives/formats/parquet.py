@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.decoded import decoded
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.types import Post, SetAside
@@ -21,7 +21,7 @@ class ParquetReader:
         """Parquet's first bytes."""
         return file.head.startswith(_MAGIC)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row.
 
         Raises:

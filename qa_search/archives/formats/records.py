@@ -11,7 +11,7 @@ from itertools import chain, islice
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.html_text import TextTooLongError
-from qa_search.archives.formats.joining import Joiner, Kind, Member
+from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.values import (
@@ -23,7 +23,7 @@ from qa_search.archives.formats.values import (
     split_tags,
     text_of,
 )
-from qa_search.errors import UnclearFieldsError, UnknownFormatError
+from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
 

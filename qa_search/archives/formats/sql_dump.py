@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
 from qa_search.archives.formats.sqlite_tables import posts_in_database
 from qa_search.types import Post, SetAside
 
@@ -58,7 +58,7 @@ class SqlDumpReader:
             and (file.suffix in (".sql", ".dump", ".txt", ""))
         )
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row, or per question of tables that belong together.
 
         Raises:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply
 from qa_search.archives.formats.decoded import scratch_copy
+from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.errors import UnknownFormatError
-from qa_search.types import Post, SetAside
+from qa_search.types import AnswerPart, Post, SetAside
 
 _MAGIC = b"SQLite format 3\0"
 _MOST_TABLES = 1000
+# What tables of forums and help desks are called.
+_ASK = re.compile(r"question|topic|thread|faq|ticket|discussion|post", re.IGNORECASE)
+_ANSWER = re.compile(r"answer|repl(?:y|ies)|response|comment|message|post", re.IGNORECASE)
 _MOST_STEPS = 200_000_000  # of SQLite's machine, for one row: no plain scan comes near
 _STEPS_AT_ONCE = 1_000_000
 
@@ -37,7 +43,7 @@ class SqliteReader:
         """SQLite's first bytes."""
         return file.head.startswith(_MAGIC)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row, or per question of tables that belong together.
 
         Raises:
@@ -48,7 +54,7 @@ class SqliteReader:
             yield from posts_in_database(file, path, options)
 
 
-def posts_in_database(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[Post | SetAside]:
+def posts_in_database(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
     """Yield the posts of a database on this machine that holds a file's tables.
 
     Raises:
@@ -71,45 +77,85 @@ def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
         rows.execute(f"PRAGMA {pragma}")
 
 
-def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside]:
+def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
     tables = _tables(rows)
-    whole = [table for table in tables if _asks(table, options) and _answers(table, options)]
+    chosen = [table for table in tables if _asks(table, options) and _answers(table, options)]
+    if not chosen:
+        chosen = _parts([table for table in tables if has_post_fields(table.columns, options)])
     reasons: list[UnknownFormatError] = []
-    found = 0
-    for table in whole:
-        own = replace(file, name=f"{file.name}/{table.name}", location=f"{file.location}, table {table.name}")
-        try:
-            yield from posts_of(own, _records(own, rows, table), options)
-            found += 1
-        except UnknownFormatError as error:
-            reasons.append(error)
-    parts = [table for table in tables if not whole and has_post_fields(table.columns, options)]
-    if parts:
-        yield from posts_of(file, _records_of_all(file, rows, parts), options)
-    elif reasons and not found:
-        raise reasons[0]
-    elif not whole:
-        listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
-        raise file.unknown(
-            f"no table has columns that can be recognised as questions and answers (tables: {listed})",
-            "Name them with --map question=COLUMN --map answer=COLUMN, or export one table as CSV.",
-        )
-    left = [table.name for table in tables if table not in whole and table not in parts]
+    logs: list[ReadingLog] = []
+    with Joiner(file, options) as joiner:
+        for table in chosen:
+            own = replace(
+                file,
+                name=f"{file.name}/{table.name}",
+                location=f"{file.location}, table {table.name}",
+                log=ReadingLog(),
+            )
+            try:
+                for item in posts_of(own, _records(own, rows, table), options):
+                    if isinstance(item, SetAside) or (isinstance(item, Post) and (item.answer or len(chosen) == 1)):
+                        yield item
+                    elif isinstance(item, Reply):
+                        joiner.add(item, own)
+                    else:
+                        joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)), own)
+                logs.append(own.log)
+            except UnknownFormatError as error:
+                reasons.append(error)
+        for joined in joiner.joined():
+            if isinstance(joined, tuple):
+                source, reply = joined
+                yield SetAside(source, reply.place, f"an answer to {reply.parent[:100]}, which no table has")
+            else:
+                yield joined
+    if not logs:
+        raise reasons[0] if reasons else _nothing(file, tables)
+    _report(file, logs, [table.name for table in tables if table not in chosen])
+
+
+def _parts(tables: list[Table]) -> list[Table]:
+    """Choose the tables that make posts together, by their names where those tell."""
+    named = [table for table in tables if _ASK.search(table.name) or _ANSWER.search(table.name)]
+    both = any(_ASK.search(table.name) for table in named) and any(_ANSWER.search(table.name) for table in named)
+    return named if both else tables
+
+
+def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
+    listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
+    return file.unknown(
+        f"no table has columns that can be recognised as questions and answers (tables: {listed})",
+        "Name them with --map question=COLUMN --map answer=COLUMN, or export one table as CSV.",
+    )
+
+
+def _report(file: ArchiveFile, logs: list[ReadingLog], left: list[str]) -> None:
+    """Note what was taken for what in the tables that were read, and which were not."""
+    for log in logs:
+        for role, names in log.roles.items():
+            for name, count in names.items():
+                file.log.took(role, name, count)
+        for name, count in log.unused.items():
+            file.log.left(name, count)
+        for remark in log.remarks:
+            file.log.remark(remark)
+    if len(logs) == 1:
+        file.log.lacks_answers, file.log.problem = logs[0].lacks_answers, logs[0].problem
     if left:
         file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
 
 def _asks(table: Table, options: ReadOptions) -> bool:
-    columns = [name for name in table.columns if not _answers(Table("", (name,)), options)]
-    return has_post_fields(columns, options) or any(name.lower() in ("title", "subject", "topic") for name in columns)
+    return _has_role(table, options, ("question", "title", "body"))
 
 
 def _answers(table: Table, options: ReadOptions) -> bool:
-    """Tell whether a table has a column of answers: one without which its columns would be those of questions alone."""
-    from qa_search.archives.formats.records import ROLES, normal_name
+    return _has_role(table, options, ("answer",))
 
-    mapped = options.field_map.get("answer")
-    return any(normal_name(name) in ROLES["answer"] or name == mapped for name in table.columns)
+
+def _has_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> bool:
+    mapped = {options.field_map.get(role) for role in roles}
+    return any(name in mapped or (role_of(name) or ("",))[0] in roles for name in table.columns)
 
 
 def _tables(rows: sqlite3.Connection) -> list[Table]:
@@ -123,11 +169,6 @@ def _tables(rows: sqlite3.Connection) -> list[Table]:
         columns = rows.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (name,)).fetchall()
         found.append(Table(name, tuple(column for (column,) in columns)))
     return found
-
-
-def _records_of_all(file: ArchiveFile, rows: sqlite3.Connection, tables: list[Table]) -> Iterator[Record | SetAside]:
-    for table in tables:
-        yield from _records(file, rows, table)
 
 
 def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Iterator[Record | SetAside]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
@@ -32,7 +32,7 @@ class WebPageReader:
         """An HTML page; whether it holds questions and answers is known once it is read."""
         return is_html(file) and file.suffix not in _MARKDOWN_SUFFIXES
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield the page's posts.
 
         Raises:
@@ -48,7 +48,7 @@ class WebPageReader:
         except ValueError as error:
             yield file.set_aside("", str(error))
 
-    def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         large = len(markup) > MOST_TREE_BYTES
         lines = _lines(html_to_text(markup, options.limits.post_characters if large else None))
         if count_pairs(lines) == 1:

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
 from qa_search.archives.containers.office import office_kind
 from qa_search.archives.formats.decoded import decoded
 from qa_search.archives.formats.tables import TableReader
@@ -31,7 +31,7 @@ class WorkbookReader:
         """A zip with a workbook in it, or an old Excel file."""
         return office_kind(file) in _KINDS or (file.head.startswith(_OLD_OFFICE) and file.suffix == ".xls")
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row.
 
         Raises:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from lxml import etree
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, short_date
 from qa_search.archives.formats.documents import asked_in
 from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.labels import asks, names_faq
-from qa_search.archives.formats.records import Record, posts_of
+from qa_search.archives.formats.records import Record, content_id, posts_of
 from qa_search.archives.formats.trees import parse_tree
 from qa_search.errors import UnknownFormatError
-from qa_search.types import Post, SetAside
+from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import clean_text
 
 _START = re.compile(
     r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
@@ -30,6 +33,7 @@ _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
 _QUESTION_TYPES = frozenset(("question", "questions", "dwqa-question", "topic", "qa_question"))
 _ANSWER_TYPES = frozenset(("answer", "answers", "dwqa-answer", "reply", "qa_answer"))
 _PAGES = frozenset(("post", "page", "docs", "kb", "knowledgebase", "article", "ht_kb", "epkb_post_type_1"))
+_PUBLIC = frozenset(("publish", "inherit", "closed", "private", ""))
 _MOST_ELEMENTS = 2_000_000  # held at once, and below one record
 _INNER_HTML = frozenset(("p", "br", "ul", "ol", "li", "b", "i", "em", "strong", "a", "div", "pre", "code", "table"))
 _TOPICS = frozenset(("focus", "category", "topic"))
@@ -48,15 +52,16 @@ class XmlReader:
             return False
         return bool(_WORDPRESS.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per question.
 
         Raises:
             DamagedArchiveError: where the XML is broken.
         """
-        wordpress = _WORDPRESS.search(file.head_text or "") is not None
-        records = _wordpress(file, options) if wordpress else _records(file, options)
-        yield from posts_of(file, records, options)
+        if _WORDPRESS.search(file.head_text or ""):
+            yield from _wordpress(file, options)
+        else:
+            yield from posts_of(file, _records(file, options), options)
 
 
 def _elements(file: ArchiveFile, options: ReadOptions) -> Iterator[Any]:
@@ -152,20 +157,30 @@ def _unwrapped(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
-def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
-    """Yield a record for each question of a WordPress export, by what kind of item it is."""
+def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    """Yield the questions of a WordPress export, by what kind of item each is; replies of forums go to their topics."""
     found = 0
-    for element in _elements(file, options):
-        if _local(element) != "item":
-            continue
-        place = f"line {element.sourceline}"
-        try:
-            for record in _item(file, element, place):
+    with Joiner(file, options) as joiner:
+        for element in _elements(file, options):
+            if _local(element) != "item":
+                continue
+            place = f"line {element.sourceline}"
+            try:
+                items = _item(file, element, place)
+            except ValueError as error:
+                items = [file.set_aside(place, str(error))]
+            for item in items:
                 found += 1
-                yield record
-        except ValueError as error:
-            yield file.set_aside(place, str(error))
-        _clear(element)
+                if isinstance(item, Member | Reply):
+                    joiner.add(item)
+                else:
+                    yield item
+            _clear(element)
+        for joined in joiner.joined():
+            if isinstance(joined, tuple):
+                yield file.set_aside(joined[1].place, f"an answer to item {joined[1].parent}, which the export lacks")
+            else:
+                yield joined
     if not found:
         raise _nothing(file)
 
@@ -177,33 +192,40 @@ def _nothing(file: ArchiveFile) -> UnknownFormatError:
     )
 
 
-def _item(file: ArchiveFile, item: Any, place: str) -> Iterator[Record]:
-    value = {
-        _local(child): child.text or "" for child in item if isinstance(child.tag, str) and _local(child) != "category"
-    }
+def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Member | Reply]:
+    """Make of an item what it is by its type; nothing of one that holds no question."""
+    children = [child for child in item if isinstance(child.tag, str)]
+    value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
     kind = value.get("post_type", "")
-    tags = [child.text.strip() for child in item if _local(child) == "category" and child.text and child.text.strip()]
     title, content = html_to_text(value.get("title", "")), _paragraphs(value.get("encoded", ""))
-    parent = value.get("post_parent", "0").strip()
-    common: _Fields = {
-        "id": value.get("post_id", "").strip(),
-        "url": value.get("link", "").strip(),
-        "date": short_date(value.get("post_date", "").strip() or value.get("pubDate", "").strip()),
-        "author": value.get("creator", "").strip(),
-        "tags": tags,
-    }
-    if value.get("status", "publish") not in ("publish", "inherit", "closed", "private", ""):
+    post = Post(
+        source=file.source,
+        source_id=value.get("post_id") or content_id("", "", title, content),
+        date=short_date(value.get("post_date") or value.get("pubDate", "")),
+        url=clean_text(value.get("link", "")) or None,
+        author=clean_text(value.get("creator", "")) or None,
+        tags=tuple(dict.fromkeys(clean_text(c.text) for c in children if _local(c) == "category" and c.text)),
+    )
+    parent = value.get("post_parent", "0")
+    if value.get("status", "publish") not in _PUBLIC:
         file.log.left(f"items that are not published ({value['status'][:20]})")
     elif kind in _QUESTION_TYPES:
-        yield Record(place, {**common, "title": title, "question": html_to_text(content)}, html=False)
+        file.log.took("question", f"item of type {kind}")
+        asked = replace(post, title=clean_text(" ".join(title.split())), question=clean_text(html_to_text(content)))
+        return [Member(post.source_id, "asks", asked, AnswerPart(0, 0))]
     elif kind in _ANSWER_TYPES and parent not in ("", "0"):
-        yield Record(place, {**common, "parent_id": parent, "body": html_to_text(content)}, html=False)
+        file.log.took("answer", f"item of type {kind}")
+        part = AnswerPart(0, 0, post.source_id, author=post.author, date=post.date)
+        return [Reply(parent, clean_text(html_to_text(content)), part, place)]
     elif "faq" in kind:
-        yield Record(place, {**common, "question": title, "answer": html_to_text(content)}, html=False)
+        file.log.took("question", "title")
+        file.log.took("answer", "content")
+        return [replace(post, question=clean_text(title), answer=clean_text(html_to_text(content)))]
     elif kind in _PAGES:
-        yield from _page(file, title, content, common, place)
+        return [*_page(file, title, content, post)]
     else:
         file.log.left(f"items of type {kind[:40] or 'unknown'}")
+    return []
 
 
 def _paragraphs(content: str) -> str:
@@ -213,21 +235,27 @@ def _paragraphs(content: str) -> str:
     return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
 
 
-def _page(file: ArchiveFile, title: str, content: str, common: _Fields, place: str) -> Iterator[Record]:
+def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[Post]:
     """Yield the questions within a page, or the page itself where its title asks."""
-    text = html_to_text(content)
+    text = clean_text(html_to_text(content))
     tree = parse_tree(content)
     asked = [] if tree is None else asked_in(tree, names_faq(title))
     if len(asked) == 1 and not names_faq(title):
-        yield Record(
-            place, {**common, "title": title, "question": asked[0].question, "answer": asked[0].answer}, html=False
+        file.log.took("question", "content")
+        yield replace(
+            post,
+            title=clean_text(" ".join(title.split())),
+            question=clean_text(asked[0].question),
+            answer=clean_text(asked[0].answer),
         )
     elif asked:
-        for number, one in enumerate(asked, start=1):
-            own = {"id": f"{common['id']}#{number}"} if common["id"] else {}
-            yield Record(place, {**common, **own, "question": one.question, "answer": one.answer}, html=False)
+        file.log.took("question", "headings that ask", len(asked))
+        for one in asked:
+            question, answer = clean_text(one.question), clean_text(one.answer)
+            yield replace(post, source_id=content_id("", "", question, answer), question=question, answer=answer)
     elif asks(title) and text:
-        yield Record(place, {**common, "question": title, "answer": text}, html=False)
+        file.log.took("question", "title")
+        yield replace(post, question=clean_text(title), answer=text)
     else:
         file.log.left("pages without questions")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from qa_search.archives.base import ArchiveFile, ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.json_records import JsonReader
 from qa_search.archives.formats.yaml_values import YamlError, yaml_documents
 from qa_search.types import Post, SetAside
@@ -35,7 +35,7 @@ class YamlReader:
             return False
         return file.suffix in SUFFIXES or (file.suffix in ("", ".txt") and _LIST.match(text) is not None)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per mapping.
 
         Raises:
