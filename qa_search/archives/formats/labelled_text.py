@@ -11,6 +11,7 @@ from typing import Literal
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
+from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.records import content_id
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -34,7 +35,7 @@ class LabelledTextReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Labels of questions and answers, or numbered questions, or a name or a title that says FAQ and what asks."""
         text = file.head_text
-        if text is None or file.suffix in _TABLES or _MARKUP.match(text):
+        if text is None or file.suffix in _TABLES or _MARKUP.match(text) or PageReader().recognises(file, options):
             return False
         lines = text.splitlines()
         return find_labels(lines) is not None or _plain_style(file, lines) is not None

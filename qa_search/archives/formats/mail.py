@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import sqlite3
 import tempfile
@@ -81,13 +82,14 @@ class MailReader:
 
 
 def _is_mailbox(head: bytes) -> bool:
+    head = head.removeprefix(codecs.BOM_UTF8)
     first = _FROM_LINE.match(head)
     return first is not None and _HEADER_LINE.match(head, first.end()) is not None
 
 
 def _is_message(head: bytes) -> bool:
     names = set()
-    for line in takewhile(bytes.strip, head[: 1 << 15].splitlines()):
+    for line in takewhile(bytes.strip, head.removeprefix(codecs.BOM_UTF8)[: 1 << 15].splitlines()):
         if line[:1] not in b" \t":
             if not _HEADER_LINE.match(line + b"\n"):
                 return False
@@ -116,6 +118,8 @@ def _messages(file: ArchiveFile, options: ReadOptions) -> Iterator[bytes | None]
     size = 0
     after_blank = True
     with file.open() as stream:
+        start = len(codecs.BOM_UTF8) * file.head.startswith(codecs.BOM_UTF8)
+        stream.read(start)
         while line := stream.readline(_READ_AT_ONCE):
             if after_blank and not single and _FROM_LINE.match(line):
                 if size:
