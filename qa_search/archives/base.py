@@ -80,6 +80,7 @@ class ArchiveFile:
     opener: Callable[[], BinaryIO]
     log: ReadingLog = field(default_factory=ReadingLog, compare=False, repr=False)
     encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
+    find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""
@@ -94,7 +95,12 @@ class ArchiveFile:
     @cached_property
     def head_text(self) -> str | None:
         """The head as text, or None when it is not text."""
-        return decode_head(self.head, self.encoding)
+        return None if self.codec is None else decode_head(self.head, self.codec)
+
+    @cached_property
+    def codec(self) -> str | None:
+        """The codec of the text: the one that was asked for, else as found from the head; None if it is no text."""
+        return self.encoding or detect_encoding(self.head)
 
     def open_text(self, newline: str | None = None) -> io.TextIOWrapper:
         """Open the file as text; closing that closes the bytes below.
@@ -141,10 +147,14 @@ class ArchiveFile:
                     yield line if utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
-        encoding = self.encoding or detect_encoding(self.head)
+        encoding = self.codec
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
+
+    def sibling(self, name: str) -> ArchiveFile | None:
+        """Find another file of the same folder or container by its name, whatever its case; None if it is not there."""
+        return None if self.find_sibling is None else self.find_sibling(name.lower())
 
     @property
     def source(self) -> str:

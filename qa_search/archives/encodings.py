@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from functools import lru_cache
 from typing import BinaryIO
 
 _BOMS = (
@@ -22,6 +23,18 @@ _UTF8_CHARACTER = re.compile(
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
 )
 _LONGEST_UTF8_CHARACTER = 4
+# What text files are written in, besides Unicode: of codecs that are never met, some fit any bytes.
+_CANDIDATES = (
+    "gb18030", "big5hkscs", "cp932", "shift_jis_2004", "euc_jis_2004", "cp949", "euc_kr", "cp1250", "cp1251", "cp1252",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "iso8859-2", "iso8859-5", "iso8859-7",
+    "iso8859-15", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "mac-latin2", "cp850", "cp852", "cp866",
+)  # fmt: skip
+_ISO_2022_JP = (b"\x1b$B", b"\x1b$@")
+_DETECTED_BYTES = 1 << 15
+# Below this the detector guesses.
+_SURE = 0.5
+_FEW_BYTES = 12
+_HIGH = re.compile(rb"[\x80-\xff]")
 _CHARSETS = re.compile(
     r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
     r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
@@ -44,7 +57,8 @@ def _decode_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
 def detect_encoding(head: bytes) -> str | None:
     """Name the codec of a text by its first bytes, or return None when they are not text.
 
-    ``utf-8`` here stands for "UTF-8 wherever it is valid, else Windows-1252" (see `open_text`).
+    ``utf-8`` here stands for "UTF-8 wherever it is valid, else Windows-1252" (see `open_text`). Bytes that are mostly
+    no UTF-8 are given to a detector.
     """
     for bom, encoding in _BOMS:
         if head.startswith(bom):
@@ -58,7 +72,47 @@ def detect_encoding(head: bytes) -> str | None:
             return "utf-16-be"
     if len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
         return None
-    return "utf-8"
+    if any(mark in head for mark in _ISO_2022_JP) and head.isascii():
+        return "iso2022_jp"
+    return "utf-8" if is_mostly_utf8(head) else _detect(head)[0]
+
+
+def is_utf8(head: bytes) -> bool:
+    """Tell whether bytes are UTF-8, but for a character that is cut off at their end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_mostly_utf8(head: bytes) -> bool:
+    """Tell whether at least as many bytes beyond ASCII are UTF-8 as are not."""
+    if is_utf8(head):
+        return True
+    high = len(_HIGH.findall(head))
+    valid = sum(len(match) for match in _UTF8_CHARACTER.findall(head) if len(match) > 1)
+    return 2 * valid >= high
+
+
+def is_doubtful(head: bytes) -> bool:
+    """Tell whether the encoding that was found for these bytes may well be another."""
+    if is_mostly_utf8(head):
+        return False
+    return _detect(head)[1] < _SURE or len(_HIGH.findall(head)) < _FEW_BYTES
+
+
+@lru_cache(maxsize=8)
+def _detect(head: bytes) -> tuple[str, float]:
+    """Have a detector name the codec: (codec, how sure it is, from 0 to 1); "utf-8" stands for Windows-1252 too."""
+    import chardet  # here, because it takes a while and most text is UTF-8
+
+    telling = b"\n".join(line for line in head.split(b"\n") if not line.isascii())[:_DETECTED_BYTES]
+    found = chardet.detect(
+        telling, include_encodings=_CANDIDATES, compat_names=False, prefer_superset=False, no_match_encoding="cp1252"
+    )
+    name = codecs.lookup(found["encoding"] or "cp1252").name
+    return "utf-8" if name in ("cp1252", "iso8859-1", "iso8859-15", "utf-8", "ascii") else name, found["confidence"]
 
 
 def declared_encoding(name: str) -> str | None:

@@ -18,7 +18,7 @@ def document_posts(
     file: ArchiveFile, tree: Any, url: str | None, *, title: str = "", date: str | None = None, tags: Sequence[str] = ()
 ) -> Iterator[Post]:
     """Yield a post for each question of a document's tree, which is changed."""
-    titles = [title, *(words(element) for element in tree.xpath("//title | //h1")), file.name]
+    titles = [title, *(words(element) for element in tree.xpath(".//title | .//h1")), file.name]
     found, how = _asked(tree, any(names_faq(name) for name in titles if name))
     file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))

@@ -60,6 +60,10 @@ class Joiner:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all that is kept."""
         self._rows.close()
 
     def add(self, item: Member | Reply, file: ArchiveFile | None = None) -> None:
@@ -158,7 +162,9 @@ def thread_post(members: list[Member]) -> Post:
 def _with_replies(member: Member, replies: list[tuple[str, AnswerPart]]) -> Post:
     if not replies:
         return member.post
-    accepted = [(text, replace(part, accepted=part.accepted or part.id == member.accepted_id)) for text, part in replies]
+    accepted = [
+        (text, replace(part, accepted=part.accepted or part.id == member.accepted_id)) for text, part in replies
+    ]
     answer, parts = join_answers(accepted)
     if member.post.answer:
         return member.post

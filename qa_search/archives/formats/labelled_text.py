@@ -149,31 +149,58 @@ def _plain_style(file: ArchiveFile, lines: list[str]) -> _Style:
 def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool = False) -> Iterator[LabelledPair]:
     """Part a text at paragraphs that begin with a question: a numbered one, or one that is nothing else.
 
+    A numbered paragraph that does not ask is taken as a question too where its number follows that of the last one.
     In a dense text, any line may begin a paragraph.
     """
     pair: LabelledPair | None = None
     start: list[str] = []  # lines of a paragraph that may be a question
+    last: tuple[int, ...] = ()
     after_blank = True
     for number, line in enumerate(lines, start=1):
         text = line.strip()
-        if (after_blank and text and (not numbered or _NUMBERED.match(line))) or (start and text):
+        opens = bool(text) and (_NUMBERED.match(line) is not None if numbered else not start)
+        free = after_blank or dense or bool(start) or (pair is not None and not _has_answer(pair))
+        ended = start if start and (not text or opens) else []
+        if opens and free:
+            start = [line]
+        elif text and start:
             start.append(line)
-            if text.endswith(("?", "？")):
-                if pair is not None:
-                    yield pair
-                pair = LabelledPair(number - len(start) + 1, [bare_question(" ".join(" ".join(start).split()))])
-                start = []
-            elif len(start) >= _MOST_QUESTION_LINES:
-                _extend(pair, start, most)
-                start = []
         else:
+            start = []
+        if ended and numbered and not dense and last and _number(ended[0]) in _following(last):
+            if pair is not None:
+                yield pair
+            pair, last = _asked(number - len(ended), ended), _number(ended[0])
+        else:
+            _extend(pair, ended, most)
+        if start and text.endswith(("?", "？")):
+            if pair is not None:
+                yield pair
+            pair, last = _asked(number - len(start) + 1, start), _number(start[0]) or last
+            start = []
+        elif len(start) >= _MOST_QUESTION_LINES:
             _extend(pair, start, most)
             start = []
+        elif not start:
             _extend(pair, [line], most)
-        after_blank = dense or not text or bool(_UNDERLINE.fullmatch(line))
+        after_blank = not text or bool(_UNDERLINE.fullmatch(line))
     _extend(pair, start, most)
     if pair is not None:
         yield pair
+
+
+def _asked(line: int, lines: list[str]) -> LabelledPair:
+    return LabelledPair(line, [bare_question(" ".join(" ".join(lines).split()))])
+
+
+def _number(line: str) -> tuple[int, ...]:
+    found = re.match(r"[\s(\[]*((?:\d{1,3}\.){0,4}\d{1,3})", line)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
+def _following(last: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """Return the numbers that may follow one: 2.4, 3 and 2.3.1 that of 2.3."""
+    return {(*last[:level], last[level] + 1) for level in range(len(last))} | {(*last, 1)}
 
 
 def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:

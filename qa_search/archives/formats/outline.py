@@ -27,7 +27,7 @@ _FURNITURE = frozenset("nav header footer aside form button noscript script styl
 _FURNITURE_ROLES = frozenset("navigation banner contentinfo search complementary".split())
 _FURNITURE_NAMES = re.compile(
     r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|sidebar|cookie\S*|share|social|related(?:-\S+)?|toc|"
-    r"table-of-contents|pagination|comments?|advert\S*)(?:$|[\s_-])",
+    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*)(?:$|[\s_-])",
     re.IGNORECASE,
 )
 _QUESTION_NAMES = re.compile(
@@ -78,19 +78,23 @@ def drop_furniture(tree: Any) -> None:
 
 
 def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
-    """Find the questions in a page's tree by the first kind of titles that has any.
+    """Find the questions in a page's tree by the kind of titles that asks most often, the first of those that tie.
 
     ``named_faq`` says that the page's name or its title announces questions and answers.
     """
+    candidates: list[list[Asked]] = []
     for find in (_folded, _defined, _classed):
         titles = find(tree)
         if len(titles) > 1 or (titles and named_faq):
             found = _asked_below(_sections(tree, titles))
-            if found and (named_faq or _share(found) >= 0.5):
-                return found
-    headings = tree.xpath("|".join(f"//{tag}" for tag in _HEADINGS))
-    found = questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
-    return found or _bold_questions(tree, named_faq)
+            if found and _share(found) >= 0.5:
+                candidates.append(found)
+    headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+    candidates.append(
+        questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
+    )
+    best = max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found))
+    return best or _bold_questions(tree, named_faq)
 
 
 def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
@@ -175,17 +179,17 @@ def _share(found: Sequence[Asked]) -> float:
 
 
 def _folded(tree: Any) -> list[tuple[Any, int]]:
-    return [(element, 7) for element in tree.xpath("//details/summary")]
+    return [(element, 7) for element in tree.xpath(".//details/summary")]
 
 
 def _defined(tree: Any) -> list[tuple[Any, int]]:
-    return [(element, 7) for element in tree.xpath("//dl//dt[following-sibling::dd]")]
+    return [(element, 7) for element in tree.xpath(".//dl//dt[following-sibling::dd]")]
 
 
 def _classed(tree: Any) -> list[tuple[Any, int]]:
     """Find titles by the names that accordions and FAQ plugins give them, the innermost of those within one another."""
     found = []
-    for element in tree.xpath("//*[@class]"):
+    for element in tree.xpath(".//*[@class]"):
         if _QUESTION_NAMES.search(element.get("class")[:_MOST_TITLE]):
             title = words(element)
             if 3 < len(title) <= _MOST_TITLE:
@@ -198,7 +202,7 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
 def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
     """Take paragraphs that are nothing but a bold question."""
     titles = []
-    for element in tree.xpath("//p[b or strong] | //div[b or strong] | //li[b or strong]"):
+    for element in tree.xpath(".//p[b or strong] | .//div[b or strong] | .//li[b or strong]"):
         first = element[0]
         if (element.text or "").strip() or first.tag not in ("b", "strong"):
             continue
@@ -217,7 +221,7 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
     within = {inner for element in known for inner in element.iterdescendants()}
     others = [] if any(level < 7 for _, level in titles) else [
         (element, int(element.tag[1]))
-        for element in tree.xpath("|".join(f"//{tag}" for tag in _HEADINGS))
+        for element in tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
         if element not in within and element not in known and not _lies_in(element, known)
     ]  # fmt: skip
     order = {element: number for number, element in enumerate(tree.iter(etree.Element))}

@@ -19,7 +19,7 @@ from qa_search.util.text import clean_text
 _HEADER_LINES = 200
 # No pattern here may try a text in more ways than it is long: comments are taken whole, tags end at the next "<".
 _PAGE = re.compile(
-    r"\s*+(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article)\b",
+    r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _MARKER = re.compile(r"(?:- )?(question|answer)\s*:?", re.IGNORECASE)
@@ -28,6 +28,7 @@ _NEXT = re.compile(r"\bNext\s*:", re.IGNORECASE)
 _LINK_TARGET = re.compile(r"\([^()\s]*\)$")
 _TITLE = re.compile(r"<title(?:\s[^<>]*)?>([^<]*)</title>", re.IGNORECASE)
 _CANONICAL = re.compile(r"<link\b(?=[^<>]*\brel=[\"']?canonical)[^<>]*\bhref=[\"']?([^\"'\s<>]+)", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"\s*<\?xml\b[^<>]*\bencoding\s*=\s*[\"']([\w-]+)")
 _CHARSET = re.compile(rb"<meta\b[^>]*\bcharset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
@@ -42,7 +43,8 @@ def page_markup(file: ArchiveFile, options: ReadOptions) -> str:
     Raises:
         OverLimitError: if it is longer than a record may be.
     """
-    charset = None if options.encoding else _CHARSET.search(file.head[:2048])
+    head = file.head[:2048]
+    charset = None if options.encoding else _CHARSET.search(head) or _XML_CHARSET.match(head)
     encoding = declared_encoding(charset[1].decode("latin-1")) if charset else None
     if encoding is None:
         return file.read_text(options)

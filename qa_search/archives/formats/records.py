@@ -15,6 +15,7 @@ from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.values import (
+    bare_id,
     integer_of,
     is_blank,
     is_yes,
@@ -84,13 +85,13 @@ def posts_of(
     sample = _sample(records)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
-    _require_clear(file, plan, options)
+    _require_clear(file, plan, len(known), options)
     table = _Table(file, plan, options)
     try:
         items = table.items(chain(sample, records))
-        made = _join(file, _tried(file, items, sample, options), options) if plan.relation else _tried(
-            file, items, sample, options
-        )
+        made = _tried(file, items, sample, options)
+        if plan.relation not in ("", "replies"):
+            made = _join(file, made, options)
         for item in made:
             if not isinstance(item, Member):
                 yield item
@@ -110,15 +111,16 @@ def _sample(records: Iterator[Record | SetAside]) -> list[Record | SetAside]:
     return sample
 
 
-def _require_clear(file: ArchiveFile, plan: Plan, options: ReadOptions) -> None:
+def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptions) -> None:
     """Stop where a field that is not used could hold what all records lack.
 
     What other files of the folder may have, the answers, is only missed once all of them were read.
     """
     asks = any(plan.fields.get(role) for role in ("title", "question", "body"))
     answers = bool(plan.fields.get("answer"))
+    is_alone = count == 1 and file.suffix == ".json"  # the settings of some program, as a rule
     unused = sorted(plan.unused, key=lambda column: -column.length)
-    if plan.relation or asks == answers:
+    if plan.relation or asks == answers or is_alone:
         return
     if answers and unused and "question" not in plan.mapped:
         raise file.unclear(*_unclear("question", unused[0].name, plan))
@@ -254,10 +256,10 @@ class _Table:
             return Member(self._short(parent), "says", self._post(record), part)
         if is_parent(parent):
             post = self._post(record)
-            return Reply(_bare_id(self._short(parent)), post.answer or post.question, part, record.place)
+            return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
         post = self._post(record)
-        return Member(_bare_id(post.source_id), "asks", post, part, accepted)
+        return Member(bare_id(post.source_id), "asks", post, part, accepted)
 
     def _post(self, record: Record) -> Post:
         """Make a post of one record.
@@ -410,11 +412,6 @@ def _first(known: Mapping[str, object], names: Iterable[str]) -> object:
         if not is_blank(value := known.get(name)):
             return value
     return None
-
-
-def _bare_id(text: str) -> str:
-    """Leave out the mark of the kind before an id of Reddit's: ``t3_abc``."""
-    return text[3:] if text[:1] == "t" and text[2:3] == "_" and text[1:2].isdigit() else text
 
 
 def content_id(url: str, title: str, question: str, answer: str) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 # Names are compared as `normal_name` folds them. Earlier names win.
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "key", "slug", "_id", "answer id", "pid", "nr"),
+    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "key", "slug", "pid", "nr"),
     "title": (
         "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
         "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
@@ -67,7 +67,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "score": ("score", "votes", "upvotes", "votecount", "votenumber", "upvotecount", "ups", "points", "likes"),
     "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "parentcommentid"),
-    "thread": ("topicid", "threadid", "conversationid", "discussionid"),
+    "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts"),
     "accepted": ("accepted", "isaccepted", "isacceptedanswer", "isbestanswer", "isbest", "issolution", "isanswer"),
 }  # fmt: skip
 # Names that play a role only where no other field of the file does.
@@ -89,7 +89,7 @@ _HEADS_WITHOUT_BLANKS = {
     "frage": "question", "antwort": "answer", "问题": "question", "問題": "question", "质问": "question",
     "質問": "question", "答案": "answer", "回答": "answer", "答复": "answer", "질문": "question", "답변": "answer",
 }  # fmt: skip
-_QUALIFIERS = frozenset("text body content html raw plain string full cleaned clean en english value".split())
+_QUALIFIERS = frozenset("paragraph text body content html raw plain string full cleaned clean en english value".split())
 _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()
@@ -111,14 +111,16 @@ def normal_name(name: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
 
 
-_ROLE_OF = {
-    **{
-        normal_name(name): (role, _WEAK_RANK + rank)
-        for role, names in reversed(WEAK.items())
-        for rank, name in enumerate(names)
-    },
-    **{normal_name(name): (role, rank) for role, names in ROLES.items() for rank, name in enumerate(names)},
-}
+def _all_names() -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+    for names_by_role, first in ((ROLES, 0), (WEAK, _WEAK_RANK)):
+        for role, names in names_by_role.items():
+            for rank, name in enumerate(names, start=first):
+                found.setdefault(normal_name(name), (role, rank))
+    return found
+
+
+_ROLE_OF = _all_names()
 
 
 @lru_cache(maxsize=4096)

@@ -25,7 +25,7 @@ _LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description")
 
 def json_ld(tree: Any) -> Iterator[object]:
     """Yield what a page's JSON-LD scripts hold; broken ones are passed over."""
-    for script in tree.xpath("//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
+    for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
         text = _HTML_COMMENT.sub("", script.text or "")
         if len(text) > _MOST_BYTES:
             continue
@@ -39,7 +39,7 @@ def json_ld(tree: Any) -> Iterator[object]:
 def microdata(tree: Any) -> Iterator[dict[str, object]]:
     """Yield a page's microdata items as JSON-LD objects, those within others as their properties."""
     budget = [_MOST_ITEMS]
-    for element in tree.xpath("//*[@itemscope and not(@itemprop)]"):
+    for element in tree.xpath(".//*[@itemscope and not(@itemprop)]"):
         yield _item(element, 0, budget)
 
 

@@ -156,3 +156,8 @@ def lookup(fields: Mapping[str, object], name: str) -> object:
         else:
             return None
     return value
+
+
+def bare_id(text: str) -> str:
+    """Leave out the mark of the kind before an id of Reddit's: ``t3_abc``."""
+    return text[3:] if text[:1] == "t" and text[2:3] == "_" and text[1:2].isdigit() else text

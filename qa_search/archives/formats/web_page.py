@@ -96,7 +96,7 @@ def _as_records(records: Sequence[dict[str, object]]) -> Iterator[Record | SetAs
 
 def canonical_url_of(tree: Any) -> str | None:
     """Find the address that a page gives itself, in its tree."""
-    found = tree.xpath("//link[@rel='canonical']/@href | //meta[@property='og:url']/@content")
+    found = tree.xpath(".//link[@rel='canonical']/@href | .//meta[@property='og:url']/@content")
     return clean_text(found[0]) if found and found[0].strip() else None
 
 

@@ -14,6 +14,7 @@ from qa_search.archives.formats.documents import asked_in
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.labels import asks, names_faq
+from qa_search.archives.formats.page_html import is_html
 from qa_search.archives.formats.records import Record, content_id, posts_of
 from qa_search.archives.formats.trees import parse_tree
 from qa_search.errors import UnknownFormatError
@@ -48,7 +49,7 @@ class XmlReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """XML with elements named as questions and answers, or WordPress's export."""
         text = file.head_text
-        if text is None or not _START.match(text):
+        if text is None or not _START.match(text) or is_html(file):
             return False
         return bool(_WORDPRESS.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 

@@ -1,0 +1,126 @@
+"""What reading took for what: one `FileReport` of each file, or of all files of a folder that are pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from qa_search.archives.base import ArchiveFile
+from qa_search.archives.encodings import is_doubtful, is_utf8
+from qa_search.types import FileReport, Post
+
+# So many files are reported one by one; further ones of the same layout are counted together.
+_MOST_REPORTS = 1000
+_SHOWN = 20
+
+
+@dataclass
+class _Tally:
+    source: str
+    format: str
+    encoding: str | None
+    files: int = 0
+    posts: int = 0
+    with_question: int = 0
+    with_answer: int = 0
+    with_date: int = 0
+    set_aside: int = 0
+    roles: dict[str, Counter[str]] = field(default_factory=dict)
+    unused: Counter[str] = field(default_factory=Counter)
+    remarks: dict[str, None] = field(default_factory=dict)
+
+
+class Reading:
+    """Gathers what `read_archives` reads: pass one in, and ask it for its ``reports`` afterwards."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str], _Tally] = {}
+
+    @property
+    def reports(self) -> tuple[FileReport, ...]:
+        """One report of each file (of each folder of pages), in the order in which they were read."""
+        return tuple(
+            FileReport(
+                tally.source,
+                tally.format,
+                tally.encoding,
+                tally.files,
+                tally.posts,
+                tally.with_question,
+                tally.with_answer,
+                tally.with_date,
+                tally.set_aside,
+                {role: dict(names.most_common(_SHOWN)) for role, names in tally.roles.items()},
+                tuple(name for name, _ in tally.unused.most_common(_SHOWN)),
+                tuple([*tally.remarks, *_remarks(tally)][:_SHOWN]),
+            )
+            for tally in self._tallies.values()
+            if tally.posts or tally.set_aside
+        )
+
+    def began(self, file: ArchiveFile, format_name: str) -> None:
+        """Note that a file is read as a format."""
+        encoding = None if file.codec is None else _encoding_name(file)
+        tally = self._tally(file.source, file.container, format_name, encoding)
+        tally.files += 1
+        if file.encoding is None and file.codec is not None and is_doubtful(file.head):
+            tally.remarks[
+                f"the encoding may be another than {encoding}: look at the texts, and name it with --encoding if so"
+            ] = None
+
+    def set_aside(self, file: ArchiveFile, format_name: str) -> None:
+        """Count a note of what could not be read."""
+        self._tally(file.source, file.container, format_name, None).set_aside += 1
+
+    def read(self, post: Post, format_name: str) -> None:
+        """Count a post."""
+        tally = self._tally(post.source, post.source, format_name, None)
+        tally.posts += 1
+        tally.with_question += bool(post.question or post.title)
+        tally.with_answer += bool(post.answer)
+        tally.with_date += post.date is not None
+
+    def ended(self, file: ArchiveFile, format_name: str) -> None:
+        """Take over what the file's reader noted."""
+        tally = self._tally(file.source, file.container, format_name, None)
+        for role, names in file.log.roles.items():
+            tally.roles.setdefault(role, Counter()).update(names)
+        tally.unused.update(file.log.unused)
+        tally.remarks.update(dict.fromkeys(file.log.remarks))
+
+    def _tally(self, source: str, container: str, format_name: str, encoding: str | None) -> _Tally:
+        for name in (container, source):
+            if (name, format_name) in self._tallies and (name == source or _is_page(format_name)):
+                return self._tallies[name, format_name]
+        name = container if _is_page(format_name) or len(self._tallies) >= _MOST_REPORTS else source
+        return self._tallies.setdefault((name, format_name), _Tally(name, format_name, encoding))
+
+
+def _is_page(format_name: str) -> bool:
+    return format_name.startswith("archive page")
+
+
+def _encoding_name(file: ArchiveFile) -> str:
+    codec = file.codec or ""
+    if file.encoding is None and codec == "utf-8" and not is_utf8(file.head):
+        return "utf-8 and windows-1252" if _has_both(file.head) else "windows-1252"
+    return codec
+
+
+def _has_both(head: bytes) -> bool:
+    from qa_search.archives.encodings import is_mostly_utf8
+
+    return is_mostly_utf8(head)
+
+
+def _remarks(tally: _Tally) -> list[str]:
+    remarks = []
+    if tally.roles.get("date") and tally.with_date < tally.posts:
+        missing = tally.posts - tally.with_date
+        remarks.append(f"{missing:,} of {tally.posts:,} posts have no date that can be read")
+    if tally.with_question < tally.posts:
+        remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
+    if tally.unused:
+        names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
+        remarks.append(f"not used: {names} (name a field with --map ROLE=FIELD to use it)")
+    return remarks
