@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -106,7 +107,8 @@ def test_time_grows_with_the_length_alone(markup: str) -> None:
     file = archive_file(markup, "page.html")
     started_at = time.process_time()
     if WebPageReader().recognises(file, ReadOptions()):
-        list(WebPageReader().read(file, ReadOptions()))
+        with suppress(UnknownFormatError):
+            list(WebPageReader().read(file, ReadOptions()))
     assert time.process_time() - started_at < 10
 
 

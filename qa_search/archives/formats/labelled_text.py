@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
@@ -24,6 +24,9 @@ _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
 _Style = Literal["numbered", "dense", "paragraphs"] | None
 _HEADER_LINES = 6
+# Of a text in which tables of contents are looked for.
+_MOST_HELD = 1000
+_MOST_HELD_CHARACTERS = 4_000_000
 _HEAD_LINES = 2000
 
 
@@ -209,13 +212,26 @@ def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:
             pair.add(line, most, to_answer=True)
 
 
-def _answered(file: ArchiveFile, pairs: Iterable[LabelledPair]) -> Iterator[LabelledPair]:
-    """Leave out questions without an answer: they are those of a table of contents."""
-    for pair in pairs:
-        if _has_answer(pair):
+def _answered(file: ArchiveFile, pairs: Iterator[LabelledPair]) -> Iterator[LabelledPair]:
+    """Leave out questions without an answer, and those that come again: they are those of a table of contents."""
+    held = _held(pairs)
+    last = {pair.question[0]: number for number, pair in enumerate(held) if _has_answer(pair)}
+    for number, pair in enumerate(chain(held, pairs)):
+        if _has_answer(pair) and last.get(pair.question[0], number) <= number:
             yield pair
         else:
             file.log.left("questions without text below them, as a table of contents has")
+
+
+def _held(pairs: Iterator[LabelledPair]) -> list[LabelledPair]:
+    held: list[LabelledPair] = []
+    size = 0
+    for pair in pairs:
+        held.append(pair)
+        size += pair.characters
+        if len(held) >= _MOST_HELD or size > _MOST_HELD_CHARACTERS:
+            break
+    return held
 
 
 def _has_answer(pair: LabelledPair) -> bool:

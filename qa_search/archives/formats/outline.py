@@ -236,8 +236,8 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
     for match, end in zip(matches, [*(following.start() for following in matches[1:]), len(text)], strict=False):
         number = int(match[1])
         body = text[match.end() : end].partition(_END)[0]
-        body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip()).strip()
-        found.append(Section(marked[number][1], _one_line(match[2]), body, anchors[number]))
+        body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip(" \n|")).strip()
+        found.append(Section(marked[number][1], _one_line(match[2]).strip(" |"), body, anchors[number]))
     return found
 
 
