@@ -50,17 +50,19 @@ def word(path: str) -> Iterator[object]:
 
 def pdf(path: str) -> Iterator[object]:
     """Yield the text of each page."""
-    import logging
+    import pypdfium2
 
-    from pypdf import PdfReader
-
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    document = PdfReader(path)
-    if document.is_encrypted and not document.decrypt(""):
-        yield {"error": "locked by a password"}
+    try:
+        document = pypdfium2.PdfDocument(path)
+    except pypdfium2.PdfiumError as error:
+        yield {"error": "locked by a password" if "password" in str(error).lower() else str(error)}
         return
-    for page in document.pages:
-        yield {"text": page.extract_text()}
+    for number in range(len(document)):
+        page = document[number]
+        text = page.get_textpage()
+        yield {"text": text.get_text_bounded()}
+        text.close()
+        page.close()
 
 
 def _cell(value: Any) -> str:

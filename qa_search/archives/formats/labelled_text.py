@@ -18,7 +18,7 @@ from qa_search.util.text import clean_text
 
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".sql", ".yml", ".yaml", ".xml", ".mbox", ".eml")
 _MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[])", re.IGNORECASE)
-_NUMBERED = re.compile(r"[ \t]{0,3}(?:\(?(?:\d{1,3}\.){0,3}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t]+\S")
+_NUMBERED = re.compile(r"[ \t]{0,8}(?:\(?(?:\d{1,3}\.){0,4}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t\u00a0]+\S")
 _UNDERLINE = re.compile(r"\s*([=\-*_~#])\1{2,}\s*")
 _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
@@ -157,7 +157,7 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool
     """
     pair: LabelledPair | None = None
     start: list[str] = []  # lines of a paragraph that may be a question
-    last: tuple[int, ...] = ()
+    last_line = ""  # the first line of the question before
     after_blank = True
     for number, line in enumerate(lines, start=1):
         text = line.strip()
@@ -170,16 +170,16 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool
             start.append(line)
         else:
             start = []
-        if ended and numbered and not dense and last and _number(ended[0]) in _following(last):
+        if ended and numbered and (not dense or len(_number(ended[0])) > 1) and _follows(ended[0], last_line):
             if pair is not None:
                 yield pair
-            pair, last = _asked(number - len(ended), ended), _number(ended[0])
+            pair, last_line = _asked(number - len(ended), ended), ended[0]
         else:
             _extend(pair, ended, most)
         if start and text.endswith(("?", "？")):
             if pair is not None:
                 yield pair
-            pair, last = _asked(number - len(start) + 1, start), _number(start[0]) or last
+            pair, last_line = _asked(number - len(start) + 1, start), start[0]
             start = []
         elif len(start) >= _MOST_QUESTION_LINES:
             _extend(pair, start, most)
@@ -201,9 +201,12 @@ def _number(line: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
-def _following(last: tuple[int, ...]) -> set[tuple[int, ...]]:
-    """Return the numbers that may follow one: 2.4, 3 and 2.3.1 that of 2.3."""
-    return {(*last[:level], last[level] + 1) for level in range(len(last))} | {(*last, 1)}
+def _follows(line: str, before: str) -> bool:
+    """Tell whether a line's number may follow another's (2.4, 3 and 2.3.1 that of 2.3), no further indented."""
+    number, last = _number(line), _number(before)
+    indented = len(line) - len(line.lstrip()) > len(before) - len(before.lstrip())
+    following = {(*last[:level], last[level] + 1) for level in range(len(last))} | {(*last, 1)}
+    return bool(last) and not indented and number in following
 
 
 def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.formats.decoded import decoded
 from qa_search.archives.formats.labelled_text import text_posts
+from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
+
+# A document that asks does so before these are over.
+_FIRST_PAGES = 40
 
 
 class PdfReader:
@@ -30,15 +34,26 @@ class PdfReader:
         size = 0
         for item in decoded(file, "pdf", options):
             if isinstance(item, dict):
-                pages.append(item["text"])
-                size += len(item["text"])
+                # What ends a line that a hyphen parts; PDFium writes it so.
+                pages.append(item["text"].replace("\ufffe\n", "").replace("\ufffe", ""))
+                size += len(pages[-1])
                 if size > options.limits.record_bytes:
                     raise file.record_over_limit(options, f"page {len(pages)}")
-        found = text_posts(file, "\n".join(pages).splitlines(), options)
+                if len(pages) == _FIRST_PAGES and text_posts(file, _lines(pages), options) is None:
+                    raise _nothing(file, size)
+        found = text_posts(file, _lines(pages), options)
         if found is None:
-            scanned = "" if size else " (it holds no text: are its pages pictures?)"
-            raise file.unknown(
-                f"a PDF without questions and answers that can be recognised{scanned}",
-                "It needs lines that begin with Q: and A:, or numbered questions.",
-            )
+            raise _nothing(file, size)
         yield from found
+
+
+def _lines(pages: list[str]) -> list[str]:
+    return "\n".join(pages).splitlines()
+
+
+def _nothing(file: ArchiveFile, size: int) -> UnknownFormatError:
+    scanned = "" if size else " (it holds no text: are its pages pictures?)"
+    return file.unknown(
+        f"a PDF without questions and answers that can be recognised{scanned}",
+        "It needs lines that begin with Q: and A:, or numbered questions.",
+    )
