@@ -41,3 +41,15 @@ def office_kind(file: ArchiveFile) -> str | None:
     except (zipfile.BadZipFile, struct.error, zlib.error, EOFError, OSError, ValueError):
         return None  # whoever unpacks it says what is wrong
     return None
+
+
+def largest_member(file: ArchiveFile) -> int:
+    """Return the size of the largest text in an office document, pictures left aside; 0 for other files."""
+    if not file.head.startswith(ZIP_MAGICS):
+        return 0
+    try:
+        with file.open() as stream:
+            sizes = (entry.size for entry in zip_entries(stream) if entry.name.endswith((".xml", ".rels", ".bin")))
+            return max(sizes, default=0)
+    except (zipfile.BadZipFile, struct.error, OSError):
+        return 0

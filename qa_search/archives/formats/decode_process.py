@@ -106,9 +106,14 @@ def main() -> None:
     except ImportError:  # not every system has it
         pass
     else:
-        resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-        resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for kind_of_limit, most in (
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CPU, seconds),
+            (resource.RLIMIT_CORE, "0"),
+        ):
+            hard = resource.getrlimit(kind_of_limit)[1]
+            limit = int(most) if hard == resource.RLIM_INFINITY else min(int(most), hard)
+            resource.setrlimit(kind_of_limit, (limit, limit))
     write = sys.stdout.write
     try:
         for item in KINDS[kind](path):

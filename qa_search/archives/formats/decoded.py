@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import IO
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, require_scratch
+from qa_search.archives.containers.office import largest_member
 
 _PROGRAM = Path(__file__).with_name("decode_process.py")
 _MEMORY = 2 << 30
-_SECONDS = 600  # of computing
+_SECONDS = 300  # of computing
 _COPIED_AT_ONCE = 1 << 20
 _PIECE = 1 << 16
 
@@ -29,6 +30,8 @@ def decoded(file: ArchiveFile, kind: str, options: ReadOptions) -> Iterator[obje
         UnknownFormatError: if the package that reads it is not installed.
         OverLimitError: if a row or a text is longer than a record may be.
     """
+    if largest_member(file) > options.limits.record_bytes:
+        raise file.record_over_limit(options, "unpacked")
     with scratch_copy(file, options) as path:
         command = [sys.executable, "-P", str(_PROGRAM), kind, str(path), str(_MEMORY), str(_SECONDS)]
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
