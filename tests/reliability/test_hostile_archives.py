@@ -441,7 +441,7 @@ def sqlite_that_computes(folder: Path, size: Size) -> None:
 def sqlite_of_huge_values(folder: Path, size: Size) -> None:
     sqlite_file(
         folder / "huge.db",
-        f"CREATE TABLE faq (question, answer);INSERT INTO faq VALUES (hex(zeroblob({size.record})), 'a');",
+        f"CREATE TABLE faq (question, answer);INSERT INTO faq VALUES (hex(zeroblob({size.record})), 'a');",  # noqa: S608 - a number
     )
 
 
