@@ -34,6 +34,7 @@ from qa_search.errors import (
     SourceNotFoundError,
     StoreError,
     StoreGoneError,
+    UnclearFieldsError,
     UnknownFormatError,
     VectorIndexError,
 )
@@ -42,10 +43,12 @@ from qa_search.types import (
     AnswerPart,
     BuildReport,
     Explanation,
+    FileReport,
     GenerationCheck,
     Highlight,
     Hit,
     IndexInfo,
+    Inspection,
     MissingPost,
     OtherPost,
     Post,
@@ -57,7 +60,7 @@ from qa_search.types import (
 )
 
 if TYPE_CHECKING:
-    from qa_search.builder.build import build_index
+    from qa_search.builder.build import build_index, inspect_archives
     from qa_search.builder.generation_writer import Progress
     from qa_search.evaluation.evaluate import Evaluation, evaluate
     from qa_search.evaluation.tuning import TuneReport, tune
@@ -73,6 +76,7 @@ __all__ = [
     "DatasetError",
     "Evaluation",
     "Explanation",
+    "FileReport",
     "GenerationCheck",
     "Highlight",
     "Hit",
@@ -84,6 +88,7 @@ __all__ = [
     "IndexLockedError",
     "IndexNotFoundError",
     "IndexWriteError",
+    "Inspection",
     "MissingPost",
     "ModelError",
     "ModelMismatchError",
@@ -105,11 +110,13 @@ __all__ = [
     "StoreError",
     "StoreGoneError",
     "TuneReport",
+    "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
     "VerifyReport",
     "build_index",
     "evaluate",
+    "inspect_archives",
     "tune",
     "verify_index",
 ]
@@ -121,6 +128,7 @@ _LAZY = {
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
+    "inspect_archives": "builder.build",
     "tune": "evaluation.tuning",
     "verify_index": "index.verify",
 }

@@ -234,12 +234,18 @@ class FileReport(_Record):
     remarks: tuple[str, ...]
 
 
+def file_report(document: Mapping[str, Any]) -> FileReport:
+    """Make a file's report of its JSON document."""
+    lists = {name: tuple(document[name]) for name in ("unused", "remarks")}
+    return FileReport(**{**document, **lists})
+
+
 @dataclass(frozen=True, slots=True)
 class BuildReport(_Record):
     """What a build did.
 
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
-    ``embedded`` and ``reused`` add up to ``passages``.
+    ``embedded`` and ``reused`` add up to ``passages``. ``files`` says what was taken for what.
     """
 
     index: str
@@ -253,6 +259,21 @@ class BuildReport(_Record):
     unanswered: int
     seconds: float
     model: str
+    files: tuple[FileReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection(_Record):
+    """What building from some sources would read: what is taken for what, and a few posts of each file.
+
+    ``samples`` are the first posts of each report in ``files``, in the same order. ``limit`` is how many records of
+    each file were looked at, at most.
+    """
+
+    files: tuple[FileReport, ...]
+    samples: tuple[tuple[Post, ...], ...]
+    set_aside: tuple[SetAside, ...]
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,3 +343,4 @@ class IndexInfo(_Record):
     sources: tuple[SourceCount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())
+    files: tuple[FileReport, ...] = ()

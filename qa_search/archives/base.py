@@ -185,8 +185,8 @@ class ArchiveFile:
 
     def unclear(self, reason: str, way_out: str) -> UnclearFieldsError:
         """Make the error for a file whose fields must be named by a person."""
-        reason = _shown(reason)
-        return UnclearFieldsError(f"{self._at('')}: {reason}. {_shown(way_out, _MOST_MESSAGE)}", reason=reason)
+        reason = f"{_shown(reason)}. {_shown(way_out, _MOST_MESSAGE)}"
+        return UnclearFieldsError(f"{self._at('')}: {reason}", reason=reason)
 
     def over_limit(self, reason: str, place: str = "") -> OverLimitError:
         """Make the error for something that is larger than it may be; the reason names the limit and its option."""
@@ -249,8 +249,10 @@ class Reader(Protocol):
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Tell from ``file.head`` and ``file.name`` whether the file is in this format."""
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield the file's posts in its own order, and a note for each that cannot be read.
+
+        An answer whose question may stand in another file of the folder is a `Reply`.
 
         Memory must not grow with the file.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
 from qa_search.archives.limits import Limits
-from qa_search.archives.read import ReadOptions, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
-from qa_search.builder.generation_writer import GenerationWriter, Progress
+from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import Previous
 from qa_search.embedders.load import Embedder, locate_model
@@ -25,12 +26,18 @@ from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer
 from qa_search.index.stores.folder_stores import open_folder
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
-from qa_search.types import BuildReport
+from qa_search.types import BuildReport, Inspection, Post, SetAside
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
 
 DEFAULT_SOURCE = "data/archive"
+# How many records of each file `inspect_archives` looks at.
+DEFAULT_RECORDS = 2000
+# What is held until the first post that can be indexed.
+_MOST_BEGUN = 10_000
+_MOST_BEGUN_CHARACTERS = 16 << 20
+_MOST_NOTES = 1000
 
 
 def build_index(
@@ -54,6 +61,8 @@ def build_index(
     progress: Callable[[Progress], None] | None = None,
     store: str | None = None,
     shards: Sequence[str] = (),
+    encoding: str | None = None,
+    comments: bool = False,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
@@ -67,7 +76,7 @@ def build_index(
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
-        field_map: role -> name of a field, for records that call their fields otherwise.
+        field_map: role -> name of a field, for records that call their fields otherwise; "-" for no field.
         keep_unanswered: index questions that have no answer yet.
         strict: stop at the first post that cannot be read, instead of setting it aside.
         keep_going: set aside files that are damaged, instead of stopping.
@@ -83,6 +92,8 @@ def build_index(
         progress: called now and then with how far the build is.
         store: a PostgreSQL database to load the index into as well, as postgresql://USER@HOST:PORT/DATABASE.
         shards: the servers to spread it over, once; later builds know them.
+        encoding: what all text files are written in, such as "windows-1251"; None to find it from their bytes.
+        comments: keep the comments of Stack Exchange dumps, below what they comment on.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
@@ -94,17 +105,17 @@ def build_index(
     started_at = time.perf_counter()
     paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     named = ", ".join(os.fspath(path) for path in paths)
-    options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits())
+    options = read_options(
+        field_map, limits=limits, encoding=encoding, keep_unanswered=keep_unanswered, comments=comments
+    )
     report = progress or (lambda _: None)
     folder = IndexFolder(index)
-    # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
-    posts = read_archives(paths, options, keep_going=keep_going)
-    try:
-        posts = chain([next(posts)], posts)
-    except StopIteration:
-        raise NoPostsError(
-            f"{named or 'no source'}: no files to read. Name archive files, or folders of them."
-        ) from None
+    # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
+    # format that is not read is told at once.
+    reading = Reading()
+    posts = _begin(
+        named, read_archives(paths, options, keep_going=keep_going, reading=reading), reading, options, strict=strict
+    )
     database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
         if database is not None:
@@ -143,12 +154,13 @@ def build_index(
         )
         previous = None if rebuild else Previous.open(folder)
         try:
-            written = writer.write(posts, previous)
+            written = writer.write(posts, previous, reading)
         except IndexDamagedError:
             if previous is None:
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
-            written = writer.write(read_archives(paths, options, keep_going=keep_going), None)
+            reading = Reading()
+            written = writer.write(read_archives(paths, options, keep_going=keep_going, reading=reading), None, reading)
         clear_encoders(folder.path / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
@@ -159,6 +171,7 @@ def build_index(
         reused=written.counts["passages"] - written.embedded,
         seconds=round(time.perf_counter() - started_at, 2),
         model=written.model,
+        files=reading.reports,
         **written.counts,
     )
 
@@ -173,6 +186,106 @@ def _load(
     report(Progress("storing", 0, posts))
     with closing(stores.posts):
         database.load(generation.manifest, stores, held, lambda done: report(Progress("storing", done, posts)))
+
+
+def _begin(
+    sources: str,
+    posts: Iterator[Post | SetAside],
+    reading: Reading,
+    options: ReadOptions,
+    *,
+    strict: bool,
+) -> Iterator[Post | SetAside]:
+    """Read up to the first post that can be indexed, and return all posts from the start.
+
+    Raises:
+        NoPostsError: if there is none.
+        SetAsideError: if a post before it cannot be read, and ``strict`` says to stop then.
+    """
+    found: list[Post | SetAside] = []
+    characters = 0
+    for item in posts:
+        found.append(item)
+        characters += len(item.text) if isinstance(item, Post) else 0
+        if isinstance(item, Post) and (item.answer or options.keep_unanswered):
+            return chain(found, posts)
+        if isinstance(item, SetAside) and strict:
+            raise strict_error(item)
+        if len(found) >= _MOST_BEGUN or characters > _MOST_BEGUN_CHARACTERS:
+            return chain(found, posts)
+    if not found:
+        raise NoPostsError(f"{sources or 'no source'}: no files to read. Name archive files, or folders of them.")
+    notes = [item for item in found if isinstance(item, SetAside)]
+    raise no_posts(sources, len(found) - len(notes), len(notes), next(iter(notes), None), reading)
+
+
+def read_options(
+    field_map: Mapping[str, str] | None = None,
+    *,
+    limits: Limits | None = None,
+    encoding: str | None = None,
+    keep_unanswered: bool = False,
+    comments: bool = False,
+    sample: int | None = None,
+) -> ReadOptions:
+    """Check what a caller says of archives.
+
+    Raises:
+        ArchiveError: if a role or an encoding is unknown.
+    """
+    codec = None
+    if encoding is not None:
+        codec = named_encoding(encoding)
+        if codec is None:
+            raise ArchiveError(
+                f"--encoding {encoding}: unknown encoding. Name one such as utf-8, windows-1251, gb18030 or shift_jis."
+            )
+    return ReadOptions(
+        _checked_field_map(field_map or {}), limits or Limits(), codec, keep_unanswered, comments, sample
+    )
+
+
+def inspect_archives(
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    field_map: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    comments: bool = False,
+    limits: Limits | None = None,
+    records: int = DEFAULT_RECORDS,
+    posts: int = 3,
+) -> Inspection:
+    """Read the first records of every file, and say what is taken for what: nothing is built, no model is loaded.
+
+    A file that cannot be read, or whose fields are unclear, is set aside with the reason.
+
+    Args:
+        sources: files and folders; a single one may be given as it is.
+        field_map: as for `build_index`.
+        encoding: as for `build_index`.
+        comments: as for `build_index`.
+        limits: as for `build_index`.
+        records: how many records of each file to look at.
+        posts: how many posts of each file to return as samples.
+
+    Raises:
+        ArchiveError: if a source cannot be used.
+    """
+    paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    options = read_options(field_map, limits=limits, encoding=encoding, comments=comments, sample=records)
+    reading = Reading()
+    samples: dict[str, list[Post]] = {}
+    notes: list[SetAside] = []
+    for item in read_archives(paths, options, keep_going=True, reading=reading):
+        if isinstance(item, SetAside):
+            if len(notes) < _MOST_NOTES:
+                notes.append(item)
+        elif len(kept := samples.setdefault(item.source, [])) < posts:
+            kept.append(item)
+    reports = reading.reports
+    return Inspection(
+        reports, tuple(tuple(samples.get(report.source, ())) for report in reports), tuple(notes), records
+    )
 
 
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from qa_search.archives.read import Reading
 from qa_search.builder.calibration import calibrate
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import Previous, Vectors
@@ -28,7 +29,7 @@ from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import DEFAULT_CONFIDENCE
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.search.retrieval import Retriever
-from qa_search.types import Post, SetAside
+from qa_search.types import Post, SetAside, to_jsonable
 
 _EMBED_BLOCK = 1024
 # How much of an archive may change before confidence is learnt from it again.
@@ -82,8 +83,10 @@ class GenerationWriter:
     recall: float
     report: Callable[[Progress], None]
 
-    def write(self, posts: Iterable[Post | SetAside], previous: Previous | None) -> Written:
+    def write(self, posts: Iterable[Post | SetAside], previous: Previous | None, reading: Reading) -> Written:
         """Write what a search needs, open it as a search will, and publish it.
+
+        ``reading`` has gathered, once all posts came out, what was taken for what.
 
         Raises:
             ArchiveError: if a source cannot be read, or there is nothing to index.
@@ -92,7 +95,8 @@ class GenerationWriter:
         """
         partial = self.folder.start_generation()
         try:
-            manifest, vectors, encoder = self._write_stores(partial, posts, previous)
+            manifest, vectors, encoder = self._write_stores(partial, posts, previous, reading)
+            manifest["reading"] = to_jsonable(reading.reports)
             self._complete(partial, manifest, vectors, encoder, previous)
             generation = self.folder.publish(partial, manifest)
         except BaseException:
@@ -102,13 +106,16 @@ class GenerationWriter:
         return Written(generation, encoder.embedder.model_id.name, vectors.embedded)
 
     def _write_stores(
-        self, partial: Path, posts: Iterable[Post | SetAside], previous: Previous | None
+        self, partial: Path, posts: Iterable[Post | SetAside], previous: Previous | None, reading: Reading
     ) -> tuple[dict[str, Any], Vectors, Encoder]:
         settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
         writer = PostWriter(partial)
         try:
             self._store_posts(writer, posts, previous.posts if previous and previous.splitter == settings else None)
-            _require_posts(writer, self.sources)
+            if not writer.passages:
+                raise no_posts(
+                    self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
+                )
             lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
@@ -133,7 +140,7 @@ class GenerationWriter:
         for done, post in enumerate(posts, start=1):
             if isinstance(post, SetAside):
                 if self.strict:
-                    raise SetAsideError(f"{post}. Mend it, or build without --strict to set it aside.")
+                    raise strict_error(post)
                 writer.add_set_aside(post)
             elif not post.answer and not self.keep_unanswered:
                 writer.add_unanswered(post)
@@ -175,17 +182,22 @@ class GenerationWriter:
             manifest["confidence"] = _confidence(retriever, manifest, encoder, previous, vectors.embedded)
 
 
-def _require_posts(writer: PostWriter, sources: str) -> None:
-    if writer.passages:
-        return
-    if writer.unanswered:
-        raise NoPostsError(
-            f"{sources}: {writer.unanswered} questions, none of them answered. "
-            "Build with --keep-unanswered to index them all the same."
+def strict_error(note: SetAside) -> SetAsideError:
+    """Make the error for a post that cannot be read, where that ends the build."""
+    return SetAsideError(f"{note}. Mend it, or build without --strict to set it aside.")
+
+
+def no_posts(sources: str, unanswered: int, set_aside: int, first: object, reading: Reading) -> NoPostsError:
+    """Make the error for sources that hold nothing to index; ``first`` is the first note of what was set aside."""
+    if unanswered:
+        remarks = [remark for report in reading.reports for remark in report.remarks if "--map" in remark]
+        hint = f" {remarks[0][0].upper()}{remarks[0][1:]}." if remarks else ""
+        return NoPostsError(
+            f"{sources}: {unanswered} questions, none of them answered. "
+            f"Build with --keep-unanswered to index them all the same.{hint}"
         )
-    first = writer.first_set_aside()
-    why = f" ({writer.set_aside_count} set aside, the first: {first})" if first else ""
-    raise NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
+    why = f" ({set_aside} set aside, the first: {first})" if first else ""
+    return NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
 
 
 def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:

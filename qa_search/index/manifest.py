@@ -60,6 +60,34 @@ def _vector_index(value: object) -> bool:
     return value["kind"] in ("flat", "hnsw") or all(_count(value.get(name)) and value[name] > 0 for name in counted)
 
 
+def _file_report(value: object) -> bool:
+    shape: dict[str, Shape] = {
+        "source": _text,
+        "format": _text,
+        "encoding": lambda name: name is None or _text(name),
+        **dict.fromkeys(("files", "posts", "with_question", "with_answer", "with_date", "set_aside"), _count),
+        "roles": _counted_fields,
+        "unused": _texts,
+        "remarks": _texts,
+    }
+    return isinstance(value, Mapping) and set(value) == set(shape) and _flaw(value, shape, "") is None
+
+
+def _counted_fields(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(names, Mapping) and all(map(_count, names.values())) for names in value.values()
+    )
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _reading(value: object) -> bool:
+    """Indexes that earlier versions built do not say what was taken for what."""
+    return isinstance(value, list) and all(map(_file_report, value))
+
+
 _SHAPE: Shape = {
     "built_by": _text,
     "created": _text,
@@ -103,6 +131,8 @@ def find_flaw(manifest: Mapping[str, Any]) -> str | None:
     """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
     if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
         return "vector_index"
+    if not _reading(manifest.get("reading", [])):
+        return "reading"
     return _flaw(manifest, _SHAPE, "")
 
 

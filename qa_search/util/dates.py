@@ -18,12 +18,17 @@ _YEAR_LAST = re.compile(
 )
 _COMPACT = re.compile(r"((?:19|20)\d\d)([01]\d)([0-3]\d)(?:[T ]?([0-2]\d):?([0-5]\d):?([0-5]\d)?)?(Z?)", re.ASCII)
 _EAST_ASIAN = re.compile(
-    r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号일](?:\D{0,8}(\d{1,2})[:：时時시] ?(\d{1,2})?(?:[:：分분] ?(\d{1,2}))?[分秒분초]?)?"
+    r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号일]"
+    r"(?:\D{0,8}(\d{1,2})[:：时時시] ?(\d{1,2})?(?:[:：分분] ?(\d{1,2}))?[分秒분초]?)?"
 )
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})[:h.](\d\d)(?::(\d\d))?(?:\.\d+)?(?: ?([ap])\.?m\b\.?)?", re.ASCII | re.IGNORECASE)
-_OFFSET = re.compile(r"(?:(?<=\s)|(?<=:\d\d)|(?<=utc)|(?<=gmt))([+-])(\d\d):?(\d\d)(?!\d)|\b(utc|gmt)\b|(?<=\d)z\b", re.I)
-_MAIL = re.compile(r"(?:\w{3},? )?\d{1,2} \w{3} \d{2,4} \d{1,2}:\d\d(?::\d\d)?(?: [+-]\d{4}| [A-Z]{1,4})?(?: \(.*\))?", re.A)
+_OFFSET = re.compile(
+    r"(?:(?<=\s)|(?<=:\d\d)|(?<=utc)|(?<=gmt))([+-])(\d\d):?(\d\d)(?!\d)|\b(utc|gmt)\b|(?<=\d)z\b", re.IGNORECASE
+)
+_MAIL = re.compile(
+    r"(?:\w{3},? )?\d{1,2} \w{3} \d{2,4} \d{1,2}:\d\d(?::\d\d)?(?: [+-]\d{4}| [A-Z]{1,4})?(?: \(.*\))?", re.ASCII
+)
 _BLANK_BEFORE_OFFSET = re.compile(r" (?=(?:UTC|GMT|Z|[+-]\d\d:?\d\d)$)", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]+")
 _DAY = re.compile(r"(?<![\d'’:])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?![\d:])", re.IGNORECASE)
@@ -31,22 +36,24 @@ _YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)|['’](\d\d)(?!\d)")
 _LAST_EPOCH_IN_SECONDS = 10**11
 _PIVOT = 70  # a year of two digits is of the last century from here on
 _MOST_WORDS = 10
-# By their first letters: at least three, except where two tell.
 _MONTHS = (
-    "january januar janvier enero gennaio janeiro stycznia styczeń января январь ledna leden januari tammikuu ocak január",
-    "february februar février febrero febbraio fevereiro lutego luty февраля февраль února únor februari helmikuu şubat",
+    "january januar janvier enero gennaio janeiro stycznia styczeń января январь ledna leden januari tammikuu "
+    "ocak január",
+    "february februar février febrero febbraio fevereiro lutego luty февраля февраль února únor februari "
+    "helmikuu şubat",
     "march märz mars marzo março marca marzec марта март března březen maart maaliskuu mart március maerz mrz",
     "april avril abril aprile kwietnia kwiecień апреля апрель dubna duben huhtikuu nisan április",
     "may mai mayo maggio maio maja maj мая май května květen mei toukokuu mayıs május",
     "june juni juin junio giugno junho czerwca czerwiec июня июнь června červen kesäkuu haziran június",
     "july juli juillet julio luglio julho lipca lipiec июля июль července červenec heinäkuu temmuz július",
     "august août agosto sierpnia sierpień августа август srpna srpen augustus elokuu ağustos augusti augusztus",
-    "september septembre septiembre settembre setembro września wrzesień сентября сентябрь září syyskuu eylül szeptember",
-    "october oktober octobre octubre ottobre outubro października październik октября октябрь října říjen lokakuu ekim "
-    "október",
+    "september septembre septiembre settembre setembro września wrzesień сентября сентябрь září syyskuu eylül "
+    "szeptember",
+    "october oktober octobre octubre ottobre outubro października październik октября октябрь října říjen "
+    "lokakuu ekim október",
     "november novembre noviembre novembro listopada listopad ноября ноябрь listopadu marraskuu kasım",
-    "december dezember décembre diciembre dicembre dezembro grudnia grudzień декабря декабрь prosince prosinec joulukuu "
-    "aralık desember",
+    "december dezember décembre diciembre dicembre dezembro grudnia grudzień декабря декабрь prosince prosinec "
+    "joulukuu aralık desember",
 )
 _SHORT = {
     "jan": 1, "janv": 1, "ene": 1, "gen": 1, "sty": 1, "янв": 1, "feb": 2, "fev": 2, "fevr": 2, "febr": 2, "lut": 2,
@@ -94,7 +101,9 @@ def day_order(texts: Iterable[str]) -> bool | None:
 def is_ambiguous(text: str) -> bool:
     """Tell whether a text is a date that could mean two days, such as 3/4/2015."""
     match = _YEAR_LAST.fullmatch(" ".join(text.split()))
-    return match is not None and match[2] != "." and int(match[1]) <= 12 and int(match[3]) <= 12 and match[1] != match[3]
+    return (
+        match is not None and match[2] != "." and int(match[1]) <= 12 and int(match[3]) <= 12 and match[1] != match[3]
+    )
 
 
 def parse_bound(text: str) -> str | None:

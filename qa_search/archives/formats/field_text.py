@@ -32,6 +32,12 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 _BBCODE = re.compile(r"\[(b|i|u|s|url|img|quote|code|list|color|size|center|email)\b[^\]\n]{0,300}\]", re.IGNORECASE)
 _BBCODE_END = re.compile(r"\[/(?:b|i|u|s|url|img|quote|code|list|color|size|center|email)(?::\w+)*\]", re.IGNORECASE)
+_BBCODE_LINK = re.compile(
+    r"\[url=[\"']?([^\]\"'\n]{1,2000}?)[\"']?(?::\w{5,12})?\]([^\[\]]*)\[/url(?::\w+)*\]", re.IGNORECASE | re.DOTALL
+)
+_BBCODE_TARGET = re.compile(
+    r"\[(?:url|img|email)(?::\w+)*\]([^\[\]]*)\[/(?:url|img|email)(?::\w+)*\]", re.IGNORECASE | re.DOTALL
+)
 _WRITTEN_BREAK = re.compile(r"\\r\\n|\\n|\\r")
 # What follows "\n" in text that was written out; in formulas (\nabla) and paths (C:\new) a small letter does.
 _SURE_BREAK = re.compile(r"\\n(?![a-z])|(?<=[.!?:;])\\n")
@@ -189,10 +195,7 @@ def bbcode_to_text(text: str) -> str:
     if "[" not in text:
         return text
     text = _without_quotes(text)
-    text = re.sub(
-        r"\[url=[\"']?([^\]\"']+?)[\"']?(?::\w{5,12})?\](.*?)\[/url(?::\w+)*\]", _bbcode_link, text, flags=re.IGNORECASE | re.DOTALL
-    )
-    text = re.sub(r"\[(?:url|img|email)(?::\w+)*\](.*?)\[/(?:url|img|email)(?::\w+)*\]", r"\1", text, flags=re.IGNORECASE | re.DOTALL)
+    text = _BBCODE_TARGET.sub(r"\1", _BBCODE_LINK.sub(_bbcode_link, text))
     text = re.sub(r"\[\*(?::\w+)*\]\s*", "\n- ", text)
     text = _BBCODE_END.sub("", _BBCODE.sub("", text))
     return re.sub(r"\[/\*(?::\w+)*\]", "", text)

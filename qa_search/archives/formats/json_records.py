@@ -49,7 +49,7 @@ class JsonReader:
         text = file.head_text
         return text is not None and _DOCUMENT.match(text) is not None and not _is_lines(file)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per object; an item that is no object is set aside."""
         document = _whole_document(file, options)
         tables = tables_of(document) if document is not None else []
@@ -85,7 +85,7 @@ class JsonLinesReader:
         """The first two lines are whole objects, or the name says so."""
         return file.head_text is not None and _is_lines(file)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per line; a line that is not a JSON object is set aside."""
         return posts_of(file, self._records(file, options), options)
 
@@ -150,9 +150,7 @@ def _whole_document(file: ArchiveFile, options: ReadOptions) -> dict[str, object
     return value if isinstance(value, dict) else None
 
 
-def _posts_of_tables(
-    file: ArchiveFile, tables: list[Table], options: ReadOptions
-) -> Iterator[Post | SetAside | Reply]:
+def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
     """Read the tables of one document: those with answers, where some have; answers of another table are joined."""
     records: list[list[Record | SetAside]] = []
     count = 0

@@ -14,7 +14,9 @@ from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
 
 _Object = Mapping[str, Any]
 _USERS = frozenset(("user", "human", "prompter", "customer", "client", "question", "patient", "student"))
-_ASSISTANTS = frozenset(("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support"))
+_ASSISTANTS = frozenset(
+    ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
+)
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
@@ -173,7 +175,9 @@ def _question(value: _Object, name: object, text: object, given: list[tuple[bool
         else {"text": item}
         for accepted, item in given
     ]
-    simple = len(answers) == 1 and all(is_blank(inner) for key, inner in answers[0].items() if key not in ("text", "accepted"))
+    simple = len(answers) == 1 and all(
+        is_blank(inner) for key, inner in answers[0].items() if key not in ("text", "accepted")
+    )
     return {
         "id": value.get("@id"),
         **({"title": name, "body": text} if not is_blank(text) else {"question": name}),
@@ -191,12 +195,10 @@ def _reading_comprehension(value: _Object) -> list[_Object] | None:
     paragraphs = value.get("paragraphs")
     if isinstance(paragraphs, list) and all(isinstance(item, Mapping) and "qas" in item for item in paragraphs):
         title = value.get("title")
-        return [
-            {**record, "category": title} for item in paragraphs for record in _reading_comprehension(item) or ()
-        ]
+        return [{**record, "category": title} for item in paragraphs for record in _reading_comprehension(item) or ()]
     if not isinstance(value.get("qas"), list):
         return None
-    records = []
+    records: list[_Object] = []
     for item in value["qas"]:
         if isinstance(item, Mapping):
             texts = [answer.get("text") for answer in _listed(item.get("answers")) if isinstance(answer, Mapping)]
@@ -313,7 +315,9 @@ def _name(post: _Object) -> str:
 def _answer(post: _Object, asker: str) -> _Object | None:
     """Make an answer of a post of a thread; None for one of who asked, and for one that was deleted."""
     key = _text_key(post)
-    accepted = any(is_yes(post.get(name)) for name in ("accepted_answer", "accepted", "is_accepted", "isAnswer", "is_answer"))
+    accepted = any(
+        is_yes(post.get(name)) for name in ("accepted_answer", "accepted", "is_accepted", "isAnswer", "is_answer")
+    )
     text = post.get(key) if key else None
     if is_blank(text) or (asker and _name(post) == asker and not accepted):
         return None

@@ -176,7 +176,9 @@ def remarks_on(plan: Plan) -> list[str]:
     dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     if ambiguous and plan.day_first is None:
-        remarks.append(f"dates such as {ambiguous[0]!r} could mean two days, and no other date decides: they are left out")
+        remarks.append(
+            f"dates such as {ambiguous[0]!r} could mean two days, and no other date decides: they are left out"
+        )
     return remarks
 
 
@@ -217,7 +219,7 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
         known = role_of(column.name) if len(column.name) <= MOST_NAME and column.name not in taken else None
         if known is not None and known[0] not in plan.mapped and _could_be(known[0], column):
             found.setdefault(known[0], []).append(column.name)
-    for role, names in found.items():
+    for names in found.values():
         names.sort(key=_rank)
     _drop_counts(plan, found)
     if found.get("answer") and not (found.get("question") or plan.fields.get("question")):
@@ -227,9 +229,7 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
     plan.fields = {role: plan.fields.get(role) or found.get(role, []) for role in ROLES if role not in _STRUCTURAL}
     plan.fields = {role: names for role, names in plan.fields.items() if names}
     return {
-        role: plan.mapped.get(role) or found[role][0]
-        for role in _STRUCTURAL
-        if role in plan.mapped or found.get(role)
+        role: plan.mapped.get(role) or found[role][0] for role in _STRUCTURAL if role in plan.mapped or found.get(role)
     }
 
 

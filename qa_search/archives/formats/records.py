@@ -82,7 +82,9 @@ def posts_of(
     """
     if options.sample is not None:
         records = islice(records, options.sample)
-    sample = _sample(records)
+    sample, problem = _sample(records)
+    if problem is not None:
+        records = _raising(problem)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     _require_clear(file, plan, len(known), options)
@@ -99,16 +101,25 @@ def posts_of(
         table.report()
 
 
-def _sample(records: Iterator[Record | SetAside]) -> list[Record | SetAside]:
+def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
+    """Take the first records, and what ended them before their time: it must not take them along."""
     sample: list[Record | SetAside] = []
     characters = 0
-    for record in records:
-        sample.append(record)
-        if isinstance(record, Record):
-            characters += record.size or sum(len(v) for v in record.fields.values() if isinstance(v, str))
-        if len(sample) >= _SAMPLE_RECORDS or characters > _SAMPLE_CHARACTERS:
-            break
-    return sample
+    try:
+        for record in records:
+            sample.append(record)
+            if isinstance(record, Record):
+                characters += record.size or sum(len(v) for v in record.fields.values() if isinstance(v, str))
+            if len(sample) >= _SAMPLE_RECORDS or characters > _SAMPLE_CHARACTERS:
+                break
+    except Exception as error:
+        return sample, error
+    return sample, None
+
+
+def _raising(problem: Exception) -> Iterator[Record | SetAside]:
+    yield from ()
+    raise problem
 
 
 def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptions) -> None:
@@ -175,9 +186,7 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
             yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _no_posts(
-    file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions
-) -> UnknownFormatError:
+def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
     unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
     if names and unmatched:

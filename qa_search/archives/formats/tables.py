@@ -7,9 +7,9 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TextIO
+from typing import Literal, Self, TextIO
 
-from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, utf8_length
+from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
@@ -57,7 +57,7 @@ class TableReader:
         columns = _cells(_first_lines(text)[0][1])
         return len(columns) > 1 and has_post_fields(columns, options)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row; a row that does not fit the header is set aside."""
         layout, options = _layout(file, options)
         if not has_post_fields(layout.columns, options):
@@ -76,7 +76,7 @@ class TableReader:
         too_long = file.record_over_limit(options).reason
         columns: Sequence[str] = () if layout.has_header else layout.columns
         rows_read = short = repeated = mended = 0
-        quoting = csv.QUOTE_MINIMAL if layout.quotes else csv.QUOTE_NONE
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if layout.quotes else csv.QUOTE_NONE
         with file.open_text(newline="") as stream:
             lines = _Lines(stream, layout, too_long, options.limits.record_bytes)
             lines.skip(layout.lines_above)
@@ -264,7 +264,7 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
 def _first_lines(text: str) -> list[tuple[int, str]]:
     """Return the first lines of a text that are not blank, each with how many lines stand above it."""
     lines = _LINE_END.split(text.lstrip("\ufeff")[:HEAD_BYTES], _LINES_ABOVE * 2)[: _LINES_ABOVE * 2]
-    found = [(number, line) for number, line in enumerate(lines) if line.strip(" \t,;|\"")]
+    found = [(number, line) for number, line in enumerate(lines) if line.strip(' \t,;|"')]
     return found or [(0, "")]
 
 
@@ -280,7 +280,7 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
 
 
 def _quotes_are_letters(text: str, columns: int) -> bool:
-    """Tell a table whose quotes are letters: each line is a row, and some field opens a quote that it does not close."""
+    """Tell a table whose quotes are letters: each line is a row, and a field opens a quote that it does not close."""
     lines = [line for line in _LINE_END.split(text.lstrip("\ufeff")) if line]
     if len(text.encode("utf-8", "replace")) >= HEAD_BYTES:
         lines = lines[:-1]  # it may go on

@@ -22,6 +22,7 @@ _COMMANDS = {
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
     "info": "Say what the index holds.",
+    "inspect": "Show what a build would read, without building.",
     "mcp": "Offer the search to assistants.",
     "query": "Find the closest past answers.",
     "serve": "Serve the search over HTTP, with a page.",
