@@ -9,7 +9,7 @@ import pytest
 from tests.helpers import posts_in
 
 CASES = Path(__file__).parent / "cases"
-_BOILER = [
+_BOILER: list[tuple[str, str, str, str | None]] = [
     (
         "",
         "My boiler makes a knocking noise every morning, is it dangerous?",

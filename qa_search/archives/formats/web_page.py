@@ -71,7 +71,7 @@ class WebPageReader:
             )
         return iter(found)
 
-    def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside]:
+    def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
         """Read the page's own data, and a forum's topic where that says less than its messages."""
         records = [record for value in [*json_ld(tree), *microdata(tree)] for record in schema_records(value)]
         if len(records) < 2:

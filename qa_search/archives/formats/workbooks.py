@@ -6,9 +6,10 @@ import csv
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
 from qa_search.archives.containers.office import office_kind
@@ -47,7 +48,7 @@ class WorkbookReader:
                     continue
                 table = replace(
                     file, name=f"{file.name}/{sheet}", location=f"{file.location}, sheet {sheet}", encoding="utf-8",
-                    opener=lambda path=path: path.open("rb"),
+                    opener=partial(_open, path),
                 )  # fmt: skip
                 try:
                     yield from TableReader().read(table, options)
@@ -57,6 +58,10 @@ class WorkbookReader:
                     file.log.remark(f"Sheet {sheet} is not read: {error.reason}.")
         if not found:
             raise _nothing(file, reasons)
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFormatError:

@@ -74,7 +74,7 @@ class _Builder:
         import yaml
 
         if isinstance(event, yaml.AliasEvent):
-            built = self._anchors.get(event.anchor)
+            built = self._anchors.get(event.anchor or "")
             if built is None:
                 raise YamlError(_line(event.start_mark), f"an alias of nothing: *{event.anchor}")
         elif isinstance(event, yaml.ScalarEvent):
