@@ -229,7 +229,7 @@ class _Waiting:
     def count(self, item: Post | SetAside, file: ArchiveFile, format_name: str) -> None:
         """Count what comes out of a file."""
         if isinstance(item, Post):
-            self.reading.read(item, format_name)
+            self.reading.read(item, file, format_name)
         else:
             self.reading.set_aside(file, format_name)
 
@@ -238,6 +238,8 @@ class _Waiting:
         if self._joiner is None:
             self._joiner = Joiner(file, self._options)
         self._files[file.source] = (file, format_name)
+        if isinstance(item, Post):
+            self._files[item.source] = (file, format_name)  # that of a table or a sheet, or a folder of pages
         if isinstance(item, Reply):
             self._joiner.add(item, file)
         else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply
 from qa_search.archives.formats.decoded import scratch_copy
 from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.part_logs import take_over
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.errors import UnknownFormatError
@@ -111,7 +112,10 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
                 yield joined
     if not logs:
         raise reasons[0] if reasons else _nothing(file, tables)
-    _report(file, logs, [table.name for table in tables if table not in chosen])
+    take_over(file, logs)
+    left = [table.name for table in tables if table not in chosen]
+    if left:
+        file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
 
 def _parts(tables: list[Table]) -> list[Table]:
@@ -127,22 +131,6 @@ def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
         f"no table has columns that can be recognised as questions and answers (tables: {listed})",
         "Name them with --map question=COLUMN --map answer=COLUMN, or export one table as CSV.",
     )
-
-
-def _report(file: ArchiveFile, logs: list[ReadingLog], left: list[str]) -> None:
-    """Note what was taken for what in the tables that were read, and which were not."""
-    for log in logs:
-        for role, names in log.roles.items():
-            for name, count in names.items():
-                file.log.took(role, name, count)
-        for name, count in log.unused.items():
-            file.log.left(name, count)
-        for remark in log.remarks:
-            file.log.remark(remark)
-    if len(logs) == 1:
-        file.log.lacks_answers, file.log.problem = logs[0].lacks_answers, logs[0].problem
-    if left:
-        file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
 
 def _asks(table: Table, options: ReadOptions) -> bool:

@@ -11,9 +11,10 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply, require_scratch
 from qa_search.archives.containers.office import office_kind
 from qa_search.archives.formats.decoded import decoded
+from qa_search.archives.formats.part_logs import take_over
 from qa_search.archives.formats.tables import TableReader
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
@@ -40,7 +41,7 @@ class WorkbookReader:
             DamagedArchiveError: if the workbook is damaged.
         """
         reasons: list[UnknownFormatError] = []
-        found = 0
+        logs: list[ReadingLog] = []
         with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
             for sheet, rows in _sheets(decoded(file, "workbook", options)):
                 path = Path(scratch, "sheet.csv")
@@ -48,15 +49,16 @@ class WorkbookReader:
                     continue
                 table = replace(
                     file, name=f"{file.name}/{sheet}", location=f"{file.location}, sheet {sheet}", encoding="utf-8",
-                    opener=partial(_open, path),
+                    opener=partial(_open, path), log=ReadingLog(),
                 )  # fmt: skip
                 try:
                     yield from TableReader().read(table, options)
-                    found += 1
+                    logs.append(table.log)
                 except UnknownFormatError as error:
                     reasons.append(error)
                     file.log.remark(f"Sheet {sheet} is not read: {error.reason}.")
-        if not found:
+        take_over(file, logs)
+        if not logs:
             raise _nothing(file, reasons)
 
 
