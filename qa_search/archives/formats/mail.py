@@ -26,6 +26,7 @@ from qa_search.util.text import clean_text
 
 _FROM_LINE = re.compile(rb"From \S[^\n]{0,200}\d{4}[^\n]{0,20}\r?\n")
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]{0,60}:[ \t\r\n]")
+_HEADERS = frozenset((b"subject", b"date", b"message-id", b"received", b"mime-version", b"to", b"content-type"))
 _REPLY = re.compile(r"^\s*(?:(?:re|aw|sv|antw|wg|fwd?|tr|rv|odp|回复|答复)(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
 _LIST_TAG = re.compile(r"^\s*\[[^\]]{1,40}\]\s*")
 _ATTRIBUTION = re.compile(
@@ -94,7 +95,7 @@ def _is_message(head: bytes) -> bool:
             if not _HEADER_LINE.match(line + b"\n"):
                 return False
             names.add(line.partition(b":")[0].lower())
-    return b"from" in names and len(names & {b"subject", b"date", b"message-id", b"received", b"mime-version"}) > 1
+    return b"from" in names and len(names & _HEADERS) > 1
 
 
 def _store(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[SetAside]:

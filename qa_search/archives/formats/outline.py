@@ -135,16 +135,18 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
     if not levels:
         return []
     level = max(levels, key=lambda level: (levels[level], level))
-    chosen = [n for n in leaves if asks(sections[n].title) or sections[n].level == level]
+    # Elsewhere than in an FAQ, what stands before the first and behind the last question is something else.
+    first, last = (start, end) if named else (asking[0], asking[-1])
+    chosen = [n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)]
     found: list[Asked] = []
     categories: dict[int, str] = {}
     inside_answer = 0  # the level of the question whose answer we are in, 0 outside
     for n in inside:
         section = sections[n]
         if inside_answer and section.level > inside_answer and not (n in chosen and asks(section.title)):
-            last = found[-1]
-            found[-1] = Asked(last.question, f"{last.answer}\n\n{section.title}\n\n{section.text}".strip(),
-                              last.category, last.anchor)  # fmt: skip
+            latest = found[-1]
+            found[-1] = Asked(latest.question, f"{latest.answer}\n\n{section.title}\n\n{section.text}".strip(),
+                              latest.category, latest.anchor)  # fmt: skip
             continue
         inside_answer = 0
         categories = {above: title for above, title in categories.items() if above < section.level}
