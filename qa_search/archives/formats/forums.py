@@ -142,6 +142,9 @@ FORUMS = (
     Forum("Flarum", "article.Post, .CommentPost", ".Post-body", ".PostUser-name .username, .username", "time", "h1"),
 )  # fmt: skip
 _MOST_MESSAGES = 10_000
+_MOST_HEAD = 1000
+_POSTED = re.compile(r"Posted:\s*(.{6,60})")
+_JOINED = re.compile(r"\b(?:join(?:ed| date)|registered|member since)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,9 @@ def _message(forum: Forum, element: Any) -> Message | None:
     if body is None:
         return None
     author = next((name for found in _select(forum.author, element) if (name := words(found))), None)
-    date = next((date for found in _select(forum.date, element) if (date := _date(found))), None)
+    posted = _POSTED.search(words(element)[:_MOST_HEAD])
+    dates = (_date(found) for found in _select(forum.date, element) if not _JOINED.search(words(found)))
+    date = (date_in(posted[1]) if posted else None) or next((date for date in dates if date), None)
     for inner in list(_select(_NOT_SAID, body)):
         if inner is not body and inner.getparent() is not None:
             drop(inner)

@@ -7,16 +7,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply
 from qa_search.archives.formats.decoded import scratch_copy
-from qa_search.archives.formats.joining import Joiner, Member
-from qa_search.archives.formats.part_logs import take_over
+from qa_search.archives.formats.parts import read_parts
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.errors import UnknownFormatError
-from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.types import Post, SetAside
 
 _MAGIC = b"SQLite format 3\0"
 _MOST_TABLES = 1000
@@ -84,38 +84,30 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
     if not chosen:
         chosen = _parts([table for table in tables if has_post_fields(table.columns, options)])
     reasons: list[UnknownFormatError] = []
-    logs: list[ReadingLog] = []
-    with Joiner(file, options) as joiner:
-        for table in chosen:
-            own = replace(
+    parts = [
+        (
+            replace(
                 file,
                 name=f"{file.name}/{table.name}",
                 location=f"{file.location}, table {table.name}",
                 log=ReadingLog(),
-            )
-            try:
-                for item in posts_of(own, _records(own, rows, table), options):
-                    if isinstance(item, SetAside) or (isinstance(item, Post) and (item.answer or len(chosen) == 1)):
-                        yield item
-                    elif isinstance(item, Reply):
-                        joiner.add(item, own)
-                    else:
-                        joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)), own)
-                logs.append(own.log)
-            except UnknownFormatError as error:
-                reasons.append(error)
-        for joined in joiner.joined():
-            if isinstance(joined, tuple):
-                source, reply = joined
-                yield SetAside(source, reply.place, f"an answer to {reply.parent[:100]}, which no table has")
-            else:
-                yield joined
-    if not logs:
+            ),
+            partial(_read, rows=rows, table=table, options=options),
+        )
+        for table in chosen
+    ]
+    yield from read_parts(file, parts, options, reasons)
+    if len(reasons) == len(chosen):
         raise reasons[0] if reasons else _nothing(file, tables)
-    take_over(file, logs)
     left = [table.name for table in tables if table not in chosen]
     if left:
         file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
+
+
+def _read(
+    part: ArchiveFile, rows: sqlite3.Connection, table: Table, options: ReadOptions
+) -> Iterator[Post | SetAside | Reply]:
+    return posts_of(part, _records(part, rows, table), options)
 
 
 def _parts(tables: list[Table]) -> list[Table]:

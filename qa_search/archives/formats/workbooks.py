@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply, require_scratch
 from qa_search.archives.containers.office import office_kind
 from qa_search.archives.formats.decoded import decoded
-from qa_search.archives.formats.part_logs import take_over
+from qa_search.archives.formats.parts import Read, read_parts
 from qa_search.archives.formats.tables import TableReader
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
@@ -41,25 +41,29 @@ class WorkbookReader:
             DamagedArchiveError: if the workbook is damaged.
         """
         reasons: list[UnknownFormatError] = []
-        logs: list[ReadingLog] = []
         with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-            for sheet, rows in _sheets(decoded(file, "workbook", options)):
-                path = Path(scratch, "sheet.csv")
-                if not _write(file, rows, path, options):
-                    continue
-                table = replace(
-                    file, name=f"{file.name}/{sheet}", location=f"{file.location}, sheet {sheet}", encoding="utf-8",
-                    opener=partial(_open, path), log=ReadingLog(),
-                )  # fmt: skip
-                try:
-                    yield from TableReader().read(table, options)
-                    logs.append(table.log)
-                except UnknownFormatError as error:
-                    reasons.append(error)
-                    file.log.remark(f"Sheet {sheet} is not read: {error.reason}.")
-        take_over(file, logs)
-        if not logs:
+            tables = _tables(file, Path(scratch, "sheet.csv"), options)
+            yield from read_parts(file, tables, options, reasons)
+        read = len(file.log.roles)
+        for error in reasons if read else ():
+            file.log.remark(f"A sheet is not read: {error.reason}.")
+        if not read:
             raise _nothing(file, reasons)
+
+
+def _tables(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[tuple[ArchiveFile, Read]]:
+    """Write each sheet as a CSV table, in the place of the one before."""
+    for sheet, rows in _sheets(decoded(file, "workbook", options)):
+        if _write(file, rows, path, options):
+            table = replace(
+                file,
+                name=f"{file.name}/{sheet}",
+                location=f"{file.location}, sheet {sheet}",
+                encoding="utf-8",
+                opener=partial(_open, path),
+                log=ReadingLog(),
+            )
+            yield table, partial(TableReader().read, options=options)
 
 
 def _open(path: Path) -> BinaryIO:
