@@ -129,11 +129,9 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
     inside = range(start + 1, end)
     leaves = [n for n in inside if sections[n].text and not _is_no_question(sections[n].title)]
     asking = [n for n in leaves if seems_to_ask(sections[n].title)]
-    if not named and (len(asking) < 2 or 2 * len(asking) < len(leaves)):
+    if not asking or (not named and (len(asking) < 2 or 2 * len(asking) < len(leaves))):
         return []
-    levels = Counter(sections[n].level for n in asking or leaves)
-    if not levels:
-        return []
+    levels = Counter(sections[n].level for n in asking)
     level = max(levels, key=lambda level: (levels[level], level))
     # Elsewhere than in an FAQ, what stands before the first and behind the last question is something else.
     first, last = (start, end) if named else (asking[0], asking[-1])

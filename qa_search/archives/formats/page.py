@@ -58,7 +58,8 @@ class PageReader:
         if len(text) > options.limits.post_characters:
             raise file.post_over_limit(options)
         try:
-            yield from parse_pages(file, text.split("\n"))
+            parse = parse_pages if text.count("\nQuestion") > 1 else _one_page
+            yield from parse(file, text.split("\n"))
         except PageError as error:
             yield file.set_aside(error.place, str(error))
 
@@ -73,7 +74,7 @@ def parse_pages(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
     """
     starts = _pair_starts(lines)
     if len(starts) < 2:
-        return [parse_page(file, lines)]
+        return _one_page(file, lines)
     first = parse_page(file, lines)
     posts = []
     for (question_line, answer_line), (following, _) in pairwise([*starts, (len(lines), 0)]):
@@ -90,6 +91,10 @@ def parse_pages(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
             )
         )
     return posts
+
+
+def _one_page(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
+    return [parse_page(file, lines)]
 
 
 def _pair_starts(lines: Sequence[str]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.encodings import declared_encoding
 from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.page import PageError, parse_pages
+from qa_search.archives.formats.page import PageError, parse_page, parse_pages
 from qa_search.types import Post
 from qa_search.util.text import clean_text
 
@@ -22,6 +22,7 @@ _PAGE = re.compile(
     r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_LONGEST_MARKER = 20
 _MARKER = re.compile(r"(?:- )?(question|answer)\s*:?", re.IGNORECASE)
 _LINK = re.compile(r"[-•«‹<←]*\s*(prev|next)(?:ious)?\s*:(.*)", re.IGNORECASE)
 _NEXT = re.compile(r"\bNext\s*:", re.IGNORECASE)
@@ -59,19 +60,24 @@ def canonical_url(markup: str) -> str | None:
 
 def count_pairs(lines: Sequence[str]) -> int:
     """Count the lines that say Question and are followed by one that says Answer before the next of them."""
-    names = [match[1].lower() for line in lines if (match := _MARKER.fullmatch(line))]
+    short = (line for line in lines if len(line) <= _LONGEST_MARKER)
+    names = [match[1].lower() for line in short if (match := _MARKER.fullmatch(line))]
     return sum(pair == ("question", "answer") for pair in pairwise(names))
 
 
-def archive_pages(file: ArchiveFile, lines: Sequence[str], markup: str) -> list[Post]:
-    """Make a post of a page's lines of text, or several where it holds several questions.
+def archive_pages(file: ArchiveFile, lines: Sequence[str], markup: str, *, several: bool) -> list[Post]:
+    """Make a post of a page's lines of text, or of each of its pairs where it has several.
 
     Site header and footer are left out.
 
     Raises:
         PageError: if a part is missing.
     """
-    markers = {number: match[1].capitalize() for number, line in enumerate(lines) if (match := _MARKER.fullmatch(line))}
+    markers = {
+        number: match[1].capitalize()
+        for number, line in enumerate(lines)
+        if len(line) <= _LONGEST_MARKER and (match := _MARKER.fullmatch(line))
+    }
     question = next((number for number, name in markers.items() if name == "Question"), None)
     if question is None:
         raise PageError("", "no line that says 'Question' and nothing else")
@@ -81,10 +87,10 @@ def archive_pages(file: ArchiveFile, lines: Sequence[str], markup: str) -> list[
     title, date = _head([line for line in lines[:question] if line][-_HEADER_LINES:])
     if not title and (found := _TITLE.search(markup)):
         title = html_to_text(found[1])
-    several = count_pairs(lines) > 1
     rest = [markers.get(answer + 1 + n, line) if several else line for n, line in enumerate(lines[answer + 1 :])]
     page = [title, *([date] if date else []), "Question", *lines[question + 1 : answer], "Answer"]
-    posts = parse_pages(file, [*page, *_answer_and_links(rest)])
+    page += _answer_and_links(rest)
+    posts = parse_pages(file, page) if several else [parse_page(file, page)]
     url = canonical_url(markup)
     return posts if url is None else [replace(post, url=url) for post in posts]
 

@@ -50,16 +50,18 @@ class WebPageReader:
 
     def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         large = len(markup) > MOST_TREE_BYTES
-        lines = _lines(html_to_text(markup, options.limits.post_characters if large else None))
-        if count_pairs(lines) == 1:
-            if sum(map(len, lines)) > options.limits.post_characters:
+        text = html_to_text(markup, options.limits.post_characters if large else None)
+        lines = _lines(text)
+        pairs = count_pairs(lines)
+        if pairs == 1:
+            if len(text) > options.limits.post_characters:
                 raise file.post_over_limit(options)
-            return iter(archive_pages(file, lines, markup))
+            return iter(archive_pages(file, lines, markup, several=False))
         tree = parse_tree(markup)
         found = [] if tree is None else self._structured(file, tree, options)
-        if not found and count_pairs(lines) > 1:
+        if not found and pairs > 1:
             drop_furniture(tree)
-            found = [*archive_pages(file, _lines(element_text(tree)), markup)]
+            found = [*archive_pages(file, _lines(element_text(tree)), markup, several=True)]
             file.log.took("question", "lines below 'Question'", len(found))
             file.log.took("answer", "lines below 'Answer'", len(found))
         if not found and tree is not None:
