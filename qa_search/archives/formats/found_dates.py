@@ -42,6 +42,8 @@ def date_in(text: str) -> str | None:
 
 def _read(found: str) -> str | None:
     """Read a date without the words and letters that people put into it."""
+    if date := short_date(found):
+        return date
     plain = re.sub(r"(?<=\d)(?:st|nd|rd|th)\b", "", found, flags=re.IGNORECASE)
     plain = re.sub(r"\s+at\s+", " ", plain, flags=re.IGNORECASE)
     plain = re.sub(r"\b([ap])\.?m\.?$", r"\1m", re.sub(r"(?<=[a-z])\.(?=\s)", "", plain), flags=re.IGNORECASE)
