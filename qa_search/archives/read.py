@@ -20,11 +20,22 @@ from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, Reading
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.formats.labelled_text import LabelledTextReader
+from qa_search.archives.formats.mail import MailReader
+from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.page_html import HtmlPageReader
+from qa_search.archives.formats.parquet import ParquetReader
+from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.sql_dump import SqlDumpReader
+from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
 from qa_search.archives.formats.tables import TableReader
 from qa_search.archives.formats.values import bare_id
+from qa_search.archives.formats.web_page import WebPageReader
+from qa_search.archives.formats.word import WordReader
+from qa_search.archives.formats.workbooks import WorkbookReader
+from qa_search.archives.formats.xml_documents import XmlReader
+from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
@@ -49,10 +60,21 @@ ENTRY_POINT_GROUP = "qa_search.readers"
 BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
-    HtmlPageReader(),
+    WebPageReader(),
+    XmlReader(),
+    MailReader(),
     JsonLinesReader(),
     JsonReader(),
+    SqlDumpReader(),
+    YamlReader(),
+    MarkdownReader(),
+    LabelledTextReader(),
     TableReader(),
+    WorkbookReader(),
+    WordReader(),
+    PdfReader(),
+    SqliteReader(),
+    ParquetReader(),
 )
 
 
@@ -207,7 +229,7 @@ class _Waiting:
     def count(self, item: Post | SetAside, file: ArchiveFile, format_name: str) -> None:
         """Count what comes out of a file."""
         if isinstance(item, Post):
-            self.reading.read(item, format_name)
+            self.reading.read(item, file, format_name)
         else:
             self.reading.set_aside(file, format_name)
 
@@ -216,6 +238,8 @@ class _Waiting:
         if self._joiner is None:
             self._joiner = Joiner(file, self._options)
         self._files[file.source] = (file, format_name)
+        if isinstance(item, Post):
+            self._files[item.source] = (file, format_name)  # that of a table or a sheet, or a folder of pages
         if isinstance(item, Reply):
             self._joiner.add(item, file)
         else:

@@ -73,9 +73,9 @@ class Reading:
         """Count a note of what could not be read."""
         self._tally(file.source, file.container, format_name, None).set_aside += 1
 
-    def read(self, post: Post, format_name: str) -> None:
+    def read(self, post: Post, file: ArchiveFile, format_name: str) -> None:
         """Count a post."""
-        tally = self._tally(post.source, post.source, format_name, None)
+        tally = self._tally(file.source, file.container, format_name, None)
         tally.posts += 1
         tally.with_question += bool(post.question or post.title)
         tally.with_answer += bool(post.answer)
@@ -100,7 +100,7 @@ class Reading:
 
 
 def _is_page(format_name: str) -> bool:
-    return format_name.startswith("archive page")
+    return format_name.startswith("archive page") or format_name == "HTML page"
 
 
 def _encoding_name(file: ArchiveFile) -> str:

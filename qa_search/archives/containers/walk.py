@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from qa_search.archives.base import DAMAGE, ArchiveFile, ReadOptions, UnknownCompressionError, require_scratch
 from qa_search.archives.containers.gzip import GZIP_MAGIC, open_gzip
+from qa_search.archives.containers.office import office_kind
 from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
 from qa_search.archives.limits import Limits, format_size
 from qa_search.errors import ArchiveError, DamagedArchiveError, SourceNotFoundError, UnknownFormatError
@@ -100,7 +101,7 @@ def unpacked(
                 if magic.startswith(SEVENZIP_MAGIC)
                 else None
             )
-            if unpack is None:
+            if unpack is None or office_kind(file) is not None:
                 yield file, None
                 return
             if nesting >= options.limits.nesting:

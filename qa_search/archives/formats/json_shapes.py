@@ -18,6 +18,7 @@ _ASSISTANTS = frozenset(
     ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
 )
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
+_GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
@@ -356,11 +357,24 @@ def _help_article(value: _Object) -> list[_Object] | None:
     return [{**rest, "question": title, "answer": body, "url": value.get("html_url") or value.get("url")}]
 
 
+def _grouped(value: _Object) -> list[_Object] | None:
+    """Read the questions and answers of one group, its title as their category."""
+    lists = [(key, inner) for key, inner in value.items() if isinstance(inner, list) and inner]
+    if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
+        return None
+    roles = {found[0] for name in lists[0][1][0] if (found := role_of(str(name))) is not None}
+    if not {"question", "answer"} <= roles or any((role_of(str(name)) or ("",))[0] == "answer" for name in value):
+        return None
+    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
+    return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]
+
+
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
+    _grouped,
     _schema_org,
     _reading_comprehension,
     _chat,

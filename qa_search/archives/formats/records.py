@@ -292,7 +292,7 @@ class _Table:
         url = self._short_of(values.get("url"))
         return Post(
             source=self._file.source,
-            source_id=self._short_of(values.get("id")) or _content_id(url, title, question, answer),
+            source_id=self._short_of(values.get("id")) or content_id(url, title, question, answer),
             title=" ".join(title.split()),
             question=question,
             answer=answer,
@@ -423,7 +423,7 @@ def _first(known: Mapping[str, object], names: Iterable[str]) -> object:
     return None
 
 
-def _content_id(url: str, title: str, question: str, answer: str) -> str:
+def content_id(url: str, title: str, question: str, answer: str) -> str:
     """Name a record that has no id by what was asked and where: so a mended answer keeps the name.
 
     The link alone would not do: in many tables it is that of a page with dozens of questions.

@@ -50,7 +50,7 @@ class TableReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """The first line names a question or an answer column, or the file's name says it is a table."""
         text = file.head_text
-        if text is None or not text.strip():
+        if text is None or not text.strip() or file.suffix == ".sql":
             return False
         if file.suffix in _SUFFIXES:
             return True
