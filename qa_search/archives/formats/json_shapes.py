@@ -47,7 +47,7 @@ def expand(value: object) -> list[_Object] | None:
         return _pair(value)
     if not isinstance(value, Mapping):
         return None
-    if _TELLING_KEYS.isdisjoint(value):
+    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, value.values())):
         return [value]
     for shape in _SHAPES:
         records = shape(value)
@@ -367,6 +367,10 @@ def _grouped(value: _Object) -> list[_Object] | None:
         return None
     title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
     return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
 def _listed(value: object) -> list[Any]:

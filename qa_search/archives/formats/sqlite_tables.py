@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.decoded import scratch_copy
 from qa_search.archives.formats.parts import read_parts
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
@@ -90,7 +90,6 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
                 file,
                 name=f"{file.name}/{table.name}",
                 location=f"{file.location}, table {table.name}",
-                log=ReadingLog(),
             ),
             partial(_read, rows=rows, table=table, options=options),
         )

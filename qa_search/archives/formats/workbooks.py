@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, Reply, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
 from qa_search.archives.containers.office import office_kind
 from qa_search.archives.formats.decoded import decoded
 from qa_search.archives.formats.parts import Read, read_parts
@@ -61,7 +61,6 @@ def _tables(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[tup
                 location=f"{file.location}, sheet {sheet}",
                 encoding="utf-8",
                 opener=partial(_open, path),
-                log=ReadingLog(),
             )
             yield table, partial(TableReader().read, options=options)
 
