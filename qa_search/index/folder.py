@@ -68,9 +68,6 @@ from qa_search.util.files import open_file, raise_if_withheld, read_file
 from qa_search.util.text import visible
 
 FORMAT_VERSION = 5
-READABLE_VERSIONS = (3, 4, 5)
-# Its files have SHA-256 only, and nothing vouches for its manifest.
-UNHASHED_VERSION = 3
 LOCK = "build.lock"
 HOLDER = "build.holder"
 # Files that have block sums are read whole when they are opened up to this much altogether.
@@ -366,17 +363,15 @@ class IndexFolder:
             raise IndexDamagedError.told(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IndexDamagedError.told(self.path, f"{path} cannot be read ({error})") from error
-        if version not in READABLE_VERSIONS:
-            readable = " and ".join(map(str, READABLE_VERSIONS))
+        if version != FORMAT_VERSION:
             raise IndexFormatError(
-                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
-                f"{readable}. "
-                f"Build the index again: qa-search build --index {self.path}"
+                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads format "
+                f"{FORMAT_VERSION}. Build the index again: qa-search build --index {self.path}"
             )
-        if version != UNHASHED_VERSION and (not recorded or pointed == ""):
+        if not recorded or pointed == "":
             missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
             raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
-        if not is_file_list(files) or manifest.get("generation", name) != name:
+        if not is_file_list(files) or manifest.get("generation") != name:
             raise IndexDamagedError.told(self.path, f"{path} is not the manifest of a generation of this name")
         return manifest
 

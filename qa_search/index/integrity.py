@@ -72,7 +72,7 @@ def write_new(path: Path, text: str) -> None:
 def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
     """Compare every byte of a file with what was written: None if it is the same, else what is wrong.
 
-    ``thorough`` computes SHA-256 as well. Records of format 3 have nothing else.
+    ``thorough`` computes SHA-256 as well.
 
     Raises:
         IndexUnreadableError: if the system does not let it be opened now.
@@ -220,7 +220,7 @@ def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = Fal
     wrong_size = _other_size(path, os.fstat(descriptor).st_size, record)
     if wrong_size:
         return wrong_size
-    sha256 = hashlib.sha256() if thorough or "xxh3" not in record else None
+    sha256 = hashlib.sha256() if thorough else None
     xxh3 = xxhash.xxh3_128()
     for chunk in _chunks(descriptor):
         xxh3.update(chunk)
@@ -228,7 +228,7 @@ def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = Fal
             sha256.update(chunk)
     if sha256 is not None and sha256.hexdigest() != record["sha256"]:
         return f"{path} is not what was written (its SHA-256 is another)"
-    if record.get("xxh3", xxh3.hexdigest()) != xxh3.hexdigest():
+    if record["xxh3"] != xxh3.hexdigest():
         return f"{path} is not what was written (its XXH3 is another)"
     return None
 

@@ -53,7 +53,7 @@ def _encoder(value: object) -> bool:
 
 
 def _vector_index(value: object) -> bool:
-    """Indexes of older formats do not say; theirs is flat. That of a database is hnsw."""
+    """A folder has a flat index or inverted lists, a database HNSW."""
     if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq", "hnsw"):
         return False
     counted = ("lists", "probes", "covered", "trained")
@@ -94,14 +94,14 @@ def is_file_list(value: object) -> bool:
         and isinstance(record, Mapping)
         and _count(record.get("bytes"))
         and _text(record.get("sha256"))
-        and _text(record.get("xxh3", ""))
+        and _text(record.get("xxh3"))
         for name, record in value.items()
     )
 
 
 def find_flaw(manifest: Mapping[str, Any]) -> str | None:
     """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
-    if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
+    if not _vector_index(manifest.get("vector_index")):
         return "vector_index"
     return _flaw(manifest, _SHAPE, "")
 

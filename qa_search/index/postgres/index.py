@@ -21,7 +21,7 @@ from qa_search.errors import (
     StoreGoneError,
 )
 from qa_search.index.base import Stores
-from qa_search.index.folder import READABLE_VERSIONS
+from qa_search.index.folder import FORMAT_VERSION
 from qa_search.index.integrity import HeldFiles, find_damage
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.index.postgres.connections import Address, Connection, Connections, choose, require_server
@@ -208,10 +208,10 @@ class PostgresIndex:
             raise IndexDamagedError(
                 f"{self.path}: {generation_name(number)} names other tables than were written. Build it again."
             )
-        if manifest.get("format_version") not in READABLE_VERSIONS:
+        if manifest.get("format_version") != FORMAT_VERSION:
             raise IndexFormatError(
-                f"{self.path}: written in format {manifest.get('format_version')}, and this version of qa_search reads "
-                f"{' and '.join(map(str, READABLE_VERSIONS))}. Build the index again."
+                f"{self.path}: index format {manifest.get('format_version')}; this version of qa-search reads format "
+                f"{FORMAT_VERSION}. Build the index again: qa-search build --store URL"
             )
         reading = _Reading(self.address, tables, sharded=bool(shards))
         connections = Connections(self.address, reading)

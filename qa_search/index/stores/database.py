@@ -30,13 +30,12 @@ _numbers = count()
 class ReadOnlyDatabase:
     """A finished database that nobody writes to any more. Safe to use from several threads."""
 
-    def __init__(self, path: Path, statements: Sequence[str], *, checked: bool = True) -> None:
-        """Open the file without ever writing to it.
+    def __init__(self, path: Path, statements: Sequence[str]) -> None:
+        """Open the file without ever writing to it. The hashes of its blocks lie beside it.
 
         Args:
             path: the file.
             statements: what it must have been made with, every ``CREATE`` and no other.
-            checked: whether its blocks' hashes lie beside it.
 
         Raises:
             IndexUnreadableError: if it cannot be read now.
@@ -46,13 +45,13 @@ class ReadOnlyDatabase:
         size = path.stat().st_size
         self._lock = threading.Lock()
         self._steps = _Steps(max(_LEAST_STEPS, size * _STEPS_PER_BYTE))
-        self._layer = _CheckedFiles(BlockSums(path)) if checked else None
+        self._layer = _CheckedFiles(BlockSums(path))
         try:
             # immutable: no locks and no files beside it. Through a link, SQLite opens nothing by a layer of our own.
             self._db = apsw.Connection(
                 f"{Path(os.path.realpath(path)).as_uri()}?immutable=1",
                 flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-                vfs=None if self._layer is None else self._layer.name,
+                vfs=self._layer.name,
             )
             self._db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             self._db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
@@ -84,8 +83,7 @@ class ReadOnlyDatabase:
             try:
                 rows = list(self._db.execute(query, tuple(values)))
             except (apsw.Error, UnicodeDecodeError) as error:
-                damage = self._layer.damage if self._layer is not None else None
-                raise ValueError(damage or str(error)) from error
+                raise ValueError(self._layer.damage or str(error)) from error
         for found in {tuple(map(type, row)) for row in rows}:
             if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
                 raise ValueError("a value is of another type than it was written with")

@@ -49,7 +49,7 @@ def open_vectors(folder: Path, manifest: Mapping[str, Any]) -> VectorStore:
     Raises:
         IndexDamagedError: if files are missing or are not what was written.
     """
-    names, record = sorted(manifest["files"]), manifest.get("vector_index", {"kind": "flat"})
+    names, record = sorted(manifest["files"]), manifest["vector_index"]
     dimension, count = manifest["model"]["dimension"], manifest["counts"]["passages"]
     if record["kind"] == "flat":
         return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count)

@@ -59,8 +59,6 @@ CREATE INDEX entry_date ON entry (date);
 CREATE INDEX passage_of_post ON passage (post);
 CREATE INDEX passage_key ON passage (key);
 """
-# Indexes of format 3 do not say which entry has a title, and have no block sums.
-_OLD_TITLES = "CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID"
 _NO_ENTRY = -1
 # The end of an id that told posts of one id apart. A post whose own id ends like this is told apart as well.
 _TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
@@ -518,12 +516,8 @@ class PostStore(PostQueries):
             IndexUnreadableError: if it cannot be read now.
         """
         self._path = folder / DATABASE_NAME
-        self._current = self._path.with_name(BLOCKS_NAME).exists()
-        statements = [
-            _OLD_TITLES if "page_title" in statement and not self._current else statement for statement in _STATEMENTS
-        ]
         try:
-            self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
+            self._db = ReadOnlyDatabase(self._path, _STATEMENTS)
         except (OSError, ValueError) as error:
             raise_if_withheld(error, self._path)
             raise self._damaged(error) from error
@@ -548,9 +542,6 @@ class PostStore(PostQueries):
                 return
             yield rows
             last = tuple(rows[-1][columns.index(column)] for column in key)
-
-    def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
-        return super()._titled(title, source, back) if self._current else []
 
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
