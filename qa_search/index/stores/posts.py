@@ -12,7 +12,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from pathlib import Path
 from types import NoneType
@@ -267,6 +267,8 @@ class PostWriter:
 class PostQueries(ABC):
     """Reads the posts of one generation, from whichever database holds these tables."""
 
+    # What stands for a parameter in a statement.
+    _mark = "?"
     # The aggregate that lists the ids of a group as JSON.
     _ids_as_json = "json_group_array(source_id)"
 
@@ -282,9 +284,13 @@ class PostQueries(ABC):
     def _damaged(self, what: object) -> IndexDamagedError:
         """Make the error that says where and what is damaged."""
 
+    @abstractmethod
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         """Return the condition on ``entry e`` and its parameters."""
-        return filters.sql()
+
+    @abstractmethod
+    def allowed_posts(self, filters: Filters) -> Sized:
+        """Return the selection of the posts that pass, as the other stores of the generation take it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -308,29 +314,19 @@ class PostQueries(ABC):
     def passage_blocks(self, size: int) -> Iterator[list[StoredPassage]]:
         """Yield all passages in order of their numbers, some at a time."""
         last = -1
-        while rows := self._all(f"{_TEXTS} WHERE passage.id > ? ORDER BY passage.id LIMIT ?", "btiiiit", (last, size)):
+        query = f"{_TEXTS} WHERE passage.id > {self._mark} ORDER BY passage.id LIMIT {self._mark}"
+        while rows := self._all(query, "btiiiit", (last, size)):
             yield [
                 StoredPassage(number, post, field, key, text[start:end])
                 for key, text, start, end, number, post, field in rows
             ]
             last = rows[-1][4]
 
-    def allowed_posts(self, filters: Filters) -> Ids:
-        """Return the numbers of the posts that pass, in ascending order."""
-        condition, values = self._condition(filters)
-        passing = f"SELECT DISTINCT e.post AS post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
-        # One text: half the time of so many rows.
-        (row,) = self._all(f"SELECT json_group_array(post) FROM ({passing})", "t", values)  # noqa: S608
-        found = np.array(json.loads(row[0]) or np.empty(0, np.int64))
-        if found.dtype != np.int64:
-            raise self._damaged("a page belongs to no post")
-        return found
-
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Return the passage of each number."""
         found: dict[int, Passage] = {}
         for chunk in _chunks(numbers):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             query = f'SELECT id, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
             for number, field, start, end in self._all(query, "itii", chunk):
                 found[number] = self._passage(field, start, end)
@@ -350,7 +346,7 @@ class PostQueries(ABC):
         """Return for each post number all that its sources call it, in the order in which they came."""
         found: dict[int, list[str]] = {}
         for chunk in _chunks(posts):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             query = f"SELECT post, source_id FROM entry WHERE post IN ({marks}) ORDER BY id"  # noqa: S608
             for post, source_id in self._all(query, "it", chunk):
                 found.setdefault(post, []).append(source_id)
@@ -362,8 +358,8 @@ class PostQueries(ABC):
     def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
         """Return the passages of the post of this content, none if there is no such post."""
         rows = self._all(
-            'SELECT field, start, "end", key FROM passage WHERE post = (SELECT id FROM post WHERE content = ?) '
-            "ORDER BY id",
+            'SELECT field, start, "end", key FROM passage '  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT id FROM post WHERE content = {self._mark}) ORDER BY id",
             "tiib",
             [content],
         )
@@ -374,7 +370,7 @@ class PostQueries(ABC):
         found: dict[bytes, int] = {}
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             found.update(self._all(f"SELECT key, id FROM passage WHERE key IN ({marks})", "bi", chunk))  # noqa: S608
         return found
 
@@ -383,7 +379,7 @@ class PostQueries(ABC):
         condition, values = self._condition(filters or Filters())
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
-            f"WHERE e.post = ? AND {condition} ORDER BY e.id LIMIT 1",
+            f"WHERE e.post = {self._mark} AND {condition} ORDER BY e.id LIMIT 1",
             _ENTRY_KINDS,
             [post, *values],
         )
@@ -396,7 +392,7 @@ class PostQueries(ABC):
         condition, values = self._condition(filters or Filters())
         found: dict[int, Post] = {}
         for chunk in _chunks(posts):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             rows = self._all(
                 f"SELECT e.post, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
                 # Said of both tables, for a planner that joins them on another server.
@@ -415,7 +411,7 @@ class PostQueries(ABC):
     def find(self, post_id: str) -> Post | None:
         """Return a post by any of its ids, None if there is none of that id."""
         rows = self._all(
-            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = ?",  # noqa: S608
+            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = {self._mark}",  # noqa: S608
             _ENTRY_KINDS,
             [post_id],
         )
@@ -423,17 +419,23 @@ class PostQueries(ABC):
 
     def number_of(self, post_id: str) -> int | None:
         """Return the number of the post that has this id, None if there is none."""
-        rows = self._all("SELECT post FROM entry WHERE post_id = ?", "i", [post_id])
+        rows = self._all(f"SELECT post FROM entry WHERE post_id = {self._mark}", "i", [post_id])  # noqa: S608
         return int(rows[0][0]) if rows else None
 
     def ids_of(self, post_id: str) -> list[str]:
         """Return all ids of the post that has this one, in the order in which they came."""
-        query = "SELECT post_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        query = (
+            "SELECT post_id FROM entry "  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT post FROM entry WHERE post_id = {self._mark}) ORDER BY id"
+        )
         return [row[0] for row in self._all(query, "t", [post_id])]
 
     def source_ids_of(self, post_id: str) -> list[str]:
         """Return all that its sources call the post that has this id, in the order in which they came."""
-        query = "SELECT source_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        query = (
+            "SELECT source_id FROM entry "  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT post FROM entry WHERE post_id = {self._mark}) ORDER BY id"
+        )
         return [row[0] for row in self._all(query, "t", [post_id])]
 
     def neighbours(self, post: Post) -> tuple[OtherPost | None, OtherPost | None]:
@@ -449,15 +451,9 @@ class PostQueries(ABC):
         rows.sort(key=lambda row: fold_title(row[4] or "") != own)
         return OtherPost(*rows[0][:4]) if rows else None
 
+    @abstractmethod
     def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
         """Return what another post says of the pages of a folded title, and the title that each one links back to."""
-        return self._all(
-            f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
-            "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
-            "ORDER BY e.id LIMIT 100",
-            "tttTT",
-            (title, source),
-        )
 
     def source_counts(self) -> list[SourceCount]:
         """Count what each source gave."""
@@ -486,6 +482,10 @@ class PostQueries(ABC):
             "tt",
         )
         return [MissingPost(title, tuple(sorted({str(found) for found in json.loads(ids)}))) for title, ids in rows]
+
+    def _marks(self, values: Sequence[object]) -> str:
+        """Return the marks of a list of parameters."""
+        return ",".join([self._mark] * len(values))
 
     def _passage(self, field: str, start: int, end: int) -> Passage:
         if field not in FIELDS or not 0 <= start <= end:
@@ -526,6 +526,17 @@ class PostStore(PostQueries):
         """Close the file."""
         self._db.close()
 
+    def allowed_posts(self, filters: Filters) -> Ids:
+        """Return the numbers of the posts that pass, in ascending order."""
+        condition, values = self._condition(filters)
+        passing = f"SELECT DISTINCT e.post AS post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
+        # One text: half the time of so many rows.
+        (row,) = self._all(f"SELECT json_group_array(post) FROM ({passing})", "t", values)  # noqa: S608
+        found = np.array(json.loads(row[0]) or np.empty(0, np.int64))
+        if found.dtype != np.int64:
+            raise self._damaged("a page belongs to no post")
+        return found
+
     def flaws(self) -> list[str]:
         """Return what SQLite finds wrong when it reads all of the file."""
         return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
@@ -543,6 +554,18 @@ class PostStore(PostQueries):
             yield rows
             last = tuple(rows[-1][columns.index(column)] for column in key)
 
+    def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
+        return _condition(filters)
+
+    def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
+        return self._all(
+            f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
+            "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
+            "ORDER BY e.id LIMIT 100",
+            "tttTT",
+            (title, source),
+        )
+
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._db.all(query, kinds, values)
@@ -552,6 +575,28 @@ class PostStore(PostQueries):
     def _damaged(self, what: object) -> IndexDamagedError:
         folder = self._path.parent.parent.parent
         return IndexDamagedError.told(folder, f"{self._path}: {what}")
+
+
+def _condition(filters: Filters) -> tuple[str, list[str | int]]:
+    """Return the condition on ``entry e`` in SQLite's words, and its parameters."""
+    conditions: list[str] = ["1"]
+    values: list[str | int] = []
+    if filters.other_than is not None:
+        conditions.append("e.post <> ?")
+        values.append(filters.other_than)
+    if filters.since is not None:
+        conditions.append("e.date >= ?")
+        values.append(filters.since)
+    if filters.until is not None:
+        conditions.append("e.date < ?")
+        values.append(filters.until)
+    if filters.source is not None:
+        conditions.append("(e.source GLOB ? OR e.source || '/' || e.source_id GLOB ?)")
+        values += [filters.source, filters.source]
+    for tag in filters.tags:
+        conditions.append("e.id IN (SELECT t.entry FROM tag t WHERE t.tag = ?)")
+        values.append(fold_tag(tag))
+    return " AND ".join(conditions), values
 
 
 def _answer_part(values: dict[str, Any]) -> AnswerPart:
