@@ -15,11 +15,11 @@ from qa_search.errors import (
     IndexForkedError,
 )
 from qa_search.index.base import Stores
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.integrity import (
     OpenFiles,
     find_damage,
 )
-from qa_search.index.stores.folder_stores import open_folder
 
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
@@ -39,6 +39,12 @@ class Generation:
     def name(self) -> str:
         """The generation's name."""
         return self.folder.name
+
+    @property
+    def file_names(self) -> Iterable[str]:
+        """The names of its files, below its folder."""
+        names: Iterable[str] = self.manifest["files"]
+        return names
 
     def open_stores(self) -> Stores:
         """Open what a search needs.

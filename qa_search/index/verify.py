@@ -19,11 +19,11 @@ from qa_search.errors import (
     IndexUnreadableError,
 )
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import FolderStores, open_folder, require_counts
 from qa_search.index.integrity import find_damage
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import require_folder
 from qa_search.index.owned import ENCODERS, GENERATIONS
-from qa_search.index.stores.folder_stores import FolderStores, open_folder, require_counts
 from qa_search.index.stores.posts import passage_key
 from qa_search.types import GenerationCheck, VerifyReport
 

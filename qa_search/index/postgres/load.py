@@ -19,6 +19,7 @@ from psycopg import sql
 
 from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
 from qa_search.index.filters import fold_tag
+from qa_search.index.folder_stores import FolderStores
 from qa_search.index.integrity import HeldFiles
 from qa_search.index.postgres.connections import Address, Connection, choose, process_name, require_server
 from qa_search.index.postgres.schema import (
@@ -47,7 +48,6 @@ from qa_search.index.postgres.shards import (
     shard_of_each,
 )
 from qa_search.index.postgres.trust import require_plain
-from qa_search.index.stores.folder_stores import FolderStores
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.util.terms import terms_of
 

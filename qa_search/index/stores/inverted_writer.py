@@ -6,9 +6,9 @@ Memory is that of the codes, which the caller bounds, and of a sample to train o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import faiss
 import numpy as np
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
-from qa_search.index.generation import Generation
 from qa_search.index.integrity import BLOCKS_SUFFIX
 from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
 from qa_search.index.stores.rows import Rows, RowStore, RowWriter
@@ -53,6 +52,21 @@ _BLOCK = 16_384
 _MARGIN = 0.6
 
 
+class PreviousFiles(Protocol):
+    """The files of the previous generation, as far as a writer needs them."""
+
+    @property
+    def file_names(self) -> Iterable[str]:
+        """The names of the files."""
+
+    def link_files(self, names: Iterable[str], target: Path) -> None:
+        """Put files into another folder, linked where the system can.
+
+        Raises:
+            IndexDamagedError: if one is not what was written.
+        """
+
+
 def list_count(passages: int) -> int:
     """Return how many lists an archive is cut into: a power of two, about twice the square root."""
     return 1 << max(round(math.log2(2 * math.sqrt(passages))), 4)
@@ -87,12 +101,12 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
 
 
 class InvertedWriter:
-    """Takes the passages in their order: those that the generation before has by their row, the others by vector."""
+    """Takes the passages in their order: those of the previous generation by their row, the others by their vector."""
 
     def __init__(
-        self, folder: Path, dimension: int, kind: Kind, previous: tuple[Generation, InvertedStore] | None = None
+        self, folder: Path, dimension: int, kind: Kind, previous: tuple[PreviousFiles, InvertedStore] | None = None
     ) -> None:
-        """Begin; ``previous`` is what may be continued.
+        """Begin; ``previous`` are the files and the vectors to continue.
 
         Raises:
             IndexDamagedError: if the rows of the previous one are not what was written.
@@ -102,12 +116,12 @@ class InvertedWriter:
         self._dimension = dimension
         self._kind = kind
         self._previous: InvertedStore | None = None
-        self._generation: Generation | None = None
+        self._files: PreviousFiles | None = None
         files: list[str] = []
         if previous is not None:
-            self._generation, self._previous = previous
-            names = self._generation.manifest["files"]
-            self._generation.link_files([name for name in names if name.startswith("rows-")], folder)
+            self._files, self._previous = previous
+            names = list(self._files.file_names)
+            self._files.link_files([name for name in names if name.startswith("rows-")], folder)
             files = [name for name in names if name.endswith(".f32")]
         self._first = 0 if self._previous is None else self._previous.rows.count
         self._writer = RowWriter(folder, dimension, len(files))
@@ -172,8 +186,8 @@ class InvertedWriter:
         if previous is not None and previous.record["kind"] == self._kind and not self._outgrown(store.count):
             record = dict(previous.record)
             fresh = store.count - record["covered"]
-            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._generation:
-                self._generation.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
+            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._files:
+                self._files.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
                 return record
             lists = previous.copy_of_lists()
             if moved:
