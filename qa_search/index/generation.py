@@ -10,16 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa_search.errors import (
-    IndexDamagedError,
-    IndexForkedError,
-)
+from qa_search.errors import IndexDamagedError, IndexForkedError
 from qa_search.index.base import Stores
 from qa_search.index.folder_stores import open_folder
-from qa_search.index.integrity import (
-    OpenFiles,
-    find_damage,
-)
+from qa_search.index.integrity import OpenFiles, find_damage
+from qa_search.index.owned import index_of
 
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
@@ -87,7 +82,7 @@ class Generation:
 
     def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
         told = damage.replace(str(target / name), str(self.folder / name))
-        return IndexDamagedError.told(self.folder.parent.parent, told)
+        return IndexDamagedError.told(index_of(self.folder), told)
 
     def require_unchanged(self) -> None:
         """Make sure that the open files are still what they were when they were checked.
@@ -98,10 +93,10 @@ class Generation:
         """
         if self.watch.forked:
             raise IndexForkedError(
-                f"{self.folder.parent.parent}: this process was forked from the one that opened the index, and the "
+                f"{index_of(self.folder)}: this process was forked from the one that opened the index, and the "
                 "libraries below cannot be used on both sides of a fork. Start processes by spawn (multiprocessing."
                 "get_context('spawn')), or fork before any index is opened, and open it in each process."
             )
         changed = self.watch.changed()
         if changed is not None:
-            raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")
+            raise IndexDamagedError.told(index_of(self.folder), f"{changed} was changed while the index was open")

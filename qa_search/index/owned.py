@@ -61,6 +61,11 @@ WORK_NAMES = Names(rf"(int8|fp32|original|given)-[0-9a-f]{{16}}(-(cpu|cuda)-(fp3
 _ENCODER = re.compile(r"(int8|fp32)-[0-9a-f]{16}(-[0-9a-f]{8})?((\.\d+)?\.partial)?")
 
 
+def index_of(generation: Path) -> Path:
+    """Return the index folder that the folder of a generation is in."""
+    return generation.parent.parent
+
+
 def is_generation_name(name: str) -> bool:
     """Tell whether a name is that of a generation, or of one being written."""
     return _NUMBERED.fullmatch(name.removesuffix(PARTIAL)) is not None

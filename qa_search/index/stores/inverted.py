@@ -23,8 +23,9 @@ import xxhash
 from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import BLOCKS_SUFFIX, prefetch
 from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.rows import RowStore, rows_name
-from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
+from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, read_faiss
 from qa_search.util.files import open_file, raise_if_withheld, read_file
 
 LISTS_NAME = "lists.faiss"
@@ -43,7 +44,7 @@ _SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
 
 
-def open_vectors(folder: Path, manifest: Mapping[str, Any]) -> VectorStore:
+def open_vectors(folder: Path, manifest: Mapping[str, Any], damaged: DamageReport = name_damage) -> VectorStore:
     """Open the vectors of a generation, as its manifest lists them.
 
     Raises:
@@ -52,10 +53,10 @@ def open_vectors(folder: Path, manifest: Mapping[str, Any]) -> VectorStore:
     names, record = sorted(manifest["files"]), manifest["vector_index"]
     dimension, count = manifest["model"]["dimension"], manifest["counts"]["passages"]
     if record["kind"] == "flat":
-        return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count)
+        return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count, damaged)
     if record["kind"] not in KINDS:
         raise damaged(folder / LISTS_NAME, f"a folder holds no vector index of the kind {record['kind']}")
-    return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record)
+    return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record, damaged)
 
 
 def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: int) -> None:
@@ -75,7 +76,13 @@ class InvertedStore(VectorStore):
     """Looks at the lists whose centres are closest to the query; of what it finds, the scores are exact."""
 
     def __init__(
-        self, folder: Path, files: Sequence[str], dimension: int, count: int, record: Mapping[str, Any]
+        self,
+        folder: Path,
+        files: Sequence[str],
+        dimension: int,
+        count: int,
+        record: Mapping[str, Any],
+        damaged: DamageReport = name_damage,
     ) -> None:
         """Map the lists and the arrays, open the rows.
 
@@ -85,11 +92,12 @@ class InvertedStore(VectorStore):
             dimension: of the vectors.
             count: how many passages there are.
             record: what the manifest says of the lists.
+            damaged: makes the error for a file that is damaged.
 
         Raises:
             IndexDamagedError: if a file is missing or is not what was written.
         """
-        super().__init__(folder, dimension)
+        super().__init__(folder, dimension, damaged)
         self.count = count
         self.record = record
         try:
@@ -101,10 +109,10 @@ class InvertedStore(VectorStore):
             raise_if_withheld(error, folder / LISTS_NAME)
             raise damaged(folder, str(error)) from error
         self._kind, self._covered = record["kind"], record["covered"]
-        self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME))
+        self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME, damaged=damaged))
         self._require_lists()
         try:
-            self._checked = _CheckedLists(folder / LISTS_NAME, self._lists)
+            self._checked = _CheckedLists(folder / LISTS_NAME, self._lists, damaged)
         except (OSError, ValueError) as error:
             raise damaged(folder / LISTS_NAME, str(error)) from error
         self._live = self._live_rows()
@@ -114,19 +122,19 @@ class InvertedStore(VectorStore):
     def _require_lists(self) -> None:
         lists, path = self._lists, self._folder / LISTS_NAME
         if type(lists) is not KINDS[self._kind] or type(faiss.downcast_index(lists.quantizer)) is not faiss.IndexFlatIP:
-            raise damaged(path, f"a FAISS index of another type ({type(lists).__name__})")
+            raise self._damaged(path, f"a FAISS index of another type ({type(lists).__name__})")
         metrics = {lists.metric_type, lists.quantizer.metric_type}
         if (lists.d, lists.quantizer.d) != (self._dimension,) * 2 or metrics != {faiss.METRIC_INNER_PRODUCT}:
-            raise damaged(path, f"{lists.d} dimensions, where the manifest says {self._dimension}")
+            raise self._damaged(path, f"{lists.d} dimensions, where the manifest says {self._dimension}")
         found = (lists.nlist, lists.quantizer.ntotal, lists.ntotal)
         if found != (self.record["lists"], self.record["lists"], self._covered) or self._covered > self.rows.count:
-            raise damaged(path, f"{found[2]} vectors in {found[0]} lists, where the manifest says otherwise")
+            raise self._damaged(path, f"{found[2]} vectors in {found[0]} lists, where the manifest says otherwise")
 
     def _live_rows(self) -> npt.NDArray[np.bool_] | None:
         """Tell which rows have passages; None if all have."""
         sizes = np.diff(self._starts)
         if self._starts[0] != 0 or self._starts[-1] != self.count or (sizes < 0).any():
-            raise damaged(self._folder / STARTS_OF_ROWS, "it does not say where rows start")
+            raise self._damaged(self._folder / STARTS_OF_ROWS, "it does not say where rows start")
         live: npt.NDArray[np.bool_] = sizes > 0
         return None if live.all() else live
 
@@ -138,7 +146,7 @@ class InvertedStore(VectorStore):
         """
         rows = self._row_of[numbers].astype(np.int64)
         if len(rows) and not (rows.min() >= 0 and rows.max() < self.rows.count):
-            raise damaged(self._folder / ROW_OF_PASSAGE, "a passage has a row that there is not")
+            raise self._damaged(self._folder / ROW_OF_PASSAGE, "a passage has a row that there is not")
         return rows
 
     def reconstruct(self, numbers: Ids) -> Vectors:
@@ -171,7 +179,7 @@ class InvertedStore(VectorStore):
 
     def copy_of_lists(self) -> faiss.IndexIVF:
         """Return the lists, in memory, to be added to."""
-        return cast(faiss.IndexIVF, read_faiss(self._folder / LISTS_NAME, 0))
+        return cast(faiss.IndexIVF, read_faiss(self._folder / LISTS_NAME, 0, damaged=self._damaged))
 
     def approximate(
         self, query: Vectors, k: int, probes: int, usable: npt.NDArray[np.bool_] | None = None
@@ -220,7 +228,7 @@ class InvertedStore(VectorStore):
         )  # fmt: skip
         rows: Ids = found[found >= 0]
         if len(rows) and rows.max() >= self._covered:
-            raise damaged(self._folder / LISTS_NAME, "a list holds a row that there is not")
+            raise self._damaged(self._folder / LISTS_NAME, "a list holds a row that there is not")
         return np.unique(rows)
 
     def _compare(self, query: Vectors, rows: Ids, k: int) -> tuple[Scores, Ids]:
@@ -250,7 +258,7 @@ class InvertedStore(VectorStore):
                 passing = allowed[places] == numbers
                 numbers, scores = numbers[passing], scores[passing]
             if len(numbers) < k or (numbers.min() < 0 or numbers.max() >= self.count):
-                raise damaged(self._folder, f"the arrays of rows and {LISTS_NAME} contradict each other")
+                raise self._damaged(self._folder, f"the arrays of rows and {LISTS_NAME} contradict each other")
             order = np.lexsort((numbers, -scores))[:k]
             all_scores[at], all_numbers[at] = scores[order], numbers[order]
         self._require_numbers(all_scores)
@@ -267,7 +275,7 @@ class InvertedStore(VectorStore):
         try:
             vectors = self.rows.read(rows)
         except (OSError, ValueError) as error:
-            raise damaged(self._folder / rows_name(0), str(error)) from error
+            raise self._damaged(self._folder / rows_name(0), str(error)) from error
         self._require_lengths(vectors)
         return vectors
 
@@ -322,7 +330,7 @@ class _ListBytes:
 class _CheckedLists:
     """Compares each list with what was written when it is first looked at; what describes them at once."""
 
-    def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
+    def __init__(self, path: Path, lists: faiss.IndexIVF, damaged: DamageReport) -> None:
         """Check the beginning.
 
         Raises:
@@ -330,6 +338,7 @@ class _CheckedLists:
             ValueError: if it is not what was written.
         """
         self._path = path
+        self._damaged = damaged
         self._bytes = _ListBytes(path, lists)
         self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), _SUM_KIND)
         if len(self._sums) != lists.nlist + 1 or self._bytes.head() != int(self._sums[0]):
@@ -347,5 +356,5 @@ class _CheckedLists:
             self._bytes.prefetch(unseen)
         for number in unseen:
             if self._bytes.of(number) != int(self._sums[number + 1]):
-                raise damaged(self._path, f"list {number} is not what was written")
+                raise self._damaged(self._path, f"list {number} is not what was written")
             self._seen[number] = True

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import tantivy
 
-from qa_search.errors import IndexDamagedError, IndexUnreadableError
+from qa_search.errors import IndexUnreadableError
 from qa_search.index.owned import LEXICAL_NAMES, remove_own
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.util.files import raise_if_withheld, read_file
 from qa_search.util.terms import _analyzer, bm25_of_text, rarity
@@ -75,7 +76,7 @@ class LexicalWriter:
 class LexicalStore:
     """Searches the words of one generation. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, damaged: DamageReport = name_damage) -> None:
         """Open the files, which hold ``count`` posts, without ever writing beside them.
 
         Raises:
@@ -83,6 +84,7 @@ class LexicalStore:
             IndexUnreadableError: if they cannot be read now, or no temporary folder can be made.
         """
         self._folder = folder / LEXICAL_FOLDER
+        self._damaged = damaged
         self.count = count
         with self._damage_named():
             _require_count(self._folder / _META, count)
@@ -186,8 +188,7 @@ class LexicalStore:
             if not isinstance(error, OSError | ValueError | TypeError) and type(error).__name__ != "PanicException":
                 raise
             raise_if_withheld(error, self._folder / _META)
-            index = self._folder.parent.parent.parent
-            raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
+            raise self._damaged(self._folder, _reason(error)) from error
 
 
 def _require_count(path: Path, count: int) -> None:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids
 from qa_search.types import FIELDS, Field
 
@@ -37,13 +38,14 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
 class OwnerStore:
     """Finds the posts of passages, and the passages of posts. The passages of a post follow one another."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, damaged: DamageReport = name_damage) -> None:
         """Map the arrays.
 
         Raises:
             IndexDamagedError: if they are missing or are not what was written.
         """
         self._folder = folder
+        self._report = damaged
         self._posts = self._map(POSTS_NAME, np.int32, count)
         self._sides = self._map(SIDES_NAME, np.uint8, count)
 
@@ -93,5 +95,4 @@ class OwnerStore:
         return [FIELDS[side] for side in sides]
 
     def _damaged(self, what: str, name: str = POSTS_NAME) -> IndexDamagedError:
-        index = self._folder.parent.parent
-        return IndexDamagedError.told(index, f"{self._folder / name}: {what}")
+        return self._report(self._folder / name, what)

@@ -23,6 +23,7 @@ import numpy as np
 from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters, fold_tag
 from qa_search.index.integrity import BLOCKS_SUFFIX, write_block_sums
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.database import ReadOnlyDatabase, create_database
 from qa_search.index.stores.owners import write_owners
 from qa_search.index.stores.vectors import Ids
@@ -508,14 +509,15 @@ class PostQueries(ABC):
 class PostStore(PostQueries):
     """Reads one generation's posts. Opening parses nothing; safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, damaged: DamageReport = name_damage) -> None:
         """Open the file without ever writing to it.
 
         Raises:
-            IndexDamagedError: if it is missing or no database.
+            IndexDamagedError: if it is missing or not a database.
             IndexUnreadableError: if it cannot be read now.
         """
         self._path = folder / DATABASE_NAME
+        self._report = damaged
         try:
             self._db = ReadOnlyDatabase(self._path, _STATEMENTS)
         except (OSError, ValueError) as error:
@@ -573,8 +575,7 @@ class PostStore(PostQueries):
             raise self._damaged(error) from error
 
     def _damaged(self, what: object) -> IndexDamagedError:
-        folder = self._path.parent.parent.parent
-        return IndexDamagedError.told(folder, f"{self._path}: {what}")
+        return self._report(self._path, what)
 
 
 def _condition(filters: Filters) -> tuple[str, list[str | int]]:

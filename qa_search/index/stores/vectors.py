@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
-from qa_search.errors import IndexDamagedError
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.util.files import raise_if_withheld
 from qa_search.util.threads import configured_threads
 
@@ -106,7 +106,7 @@ def write_faiss(index: faiss.Index, path: Path) -> None:
             raise
 
 
-def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC) -> faiss.Index:
+def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC, *, damaged: DamageReport = name_damage) -> faiss.Index:
     """Map a FAISS index into memory (or read it, with ``flags`` of 0); nothing is believed but its type.
 
     Raises:
@@ -128,9 +128,10 @@ class VectorStore(ABC):
 
     count: int
 
-    def __init__(self, folder: Path, dimension: int) -> None:
+    def __init__(self, folder: Path, dimension: int, damaged: DamageReport = name_damage) -> None:
         self._folder = folder
         self._dimension = dimension
+        self._damaged = damaged
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
         """Find the passages of highest inner product.
@@ -164,7 +165,7 @@ class VectorStore(ABC):
 
     def _require_numbers(self, values: npt.NDArray[np.float32], most: float = np.inf) -> None:
         if not (np.isfinite(values) & (values <= most)).all():
-            raise damaged(self._folder, "a vector holds values that are no numbers, or is too long")
+            raise self._damaged(self._folder, "a vector holds values that are no numbers, or is too long")
 
     def _require_lengths(self, vectors: Vectors) -> None:
         """Make sure that vectors are of unit length at most."""
@@ -174,18 +175,20 @@ class VectorStore(ABC):
 class FlatStore(VectorStore):
     """Compares each vector with the query: exact."""
 
-    def __init__(self, folder: Path, files: list[str], dimension: int, count: int) -> None:
+    def __init__(
+        self, folder: Path, files: list[str], dimension: int, count: int, damaged: DamageReport = name_damage
+    ) -> None:
         """Map the shards.
 
         Raises:
             IndexDamagedError: if a shard is missing or is not what was written.
         """
-        super().__init__(folder, dimension)
+        super().__init__(folder, dimension, damaged)
         self._shards: list[tuple[int, faiss.Index]] = []
         self.count = 0
         for name in files:
             path = folder / name
-            shard = read_faiss(path)
+            shard = read_faiss(path, damaged=damaged)
             if not isinstance(shard, faiss.IndexFlat):
                 raise damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
             if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -253,8 +256,3 @@ def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, all
         parameters = settings(sel=selector(bitmap))
     scores, ids = shard.search(queries, min(k, count), params=parameters)
     return scores, ids + offset
-
-
-def damaged(path: Path, what: str) -> IndexDamagedError:
-    """Make the error that names a file of a generation."""
-    return IndexDamagedError.told(path.parent.parent.parent, f"{path}: {what}")

@@ -9,6 +9,7 @@ import pytest
 
 from qa_search.embedders.load import Vectors
 from qa_search.errors import IndexDamagedError
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores.vectors import FlatStore, VectorWriter
 
 DIMENSION = 16
@@ -94,7 +95,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
         shard.write_bytes(shard.read_bytes()[:-100] if damage == "cut" else b"")
     files = [f"vectors-{number:05}.faiss" for number in range(3)]
     with pytest.raises(IndexDamagedError, match=r"vectors-00001\.faiss.*Build the index again"):
-        FlatStore(tmp_path, files, DIMENSION, 25)
+        FlatStore(tmp_path, files, DIMENSION, 25, damage_in(tmp_path))
 
 
 def test_a_store_that_lacks_a_shard_is_told(tmp_path: Path) -> None:
