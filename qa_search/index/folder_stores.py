@@ -37,7 +37,7 @@ def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
     """Open the stores of a generation in an index folder.
 
     Raises:
-        IndexDamagedError: if a file is missing or is not what was written.
+        IndexDamagedError: if a file is missing or damaged.
     """
     damaged = damage_in(folder)
     posts = PostStore(folder, damaged)
@@ -47,10 +47,10 @@ def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
 
 
 def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> None:
-    """Make sure that every part holds as much as was stored; the vectors were counted at opening.
+    """Compare the counts of every store with those of the manifest. The vectors were counted at opening.
 
     Raises:
-        IndexDamagedError: if one does not.
+        IndexDamagedError: if one differs.
     """
     found = [("posts.sqlite", name, count) for name, count in stores.posts.counts().items()]
     for file, name, count in (*found, ("lexical", "posts", stores.words.count)):

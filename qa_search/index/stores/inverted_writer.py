@@ -1,6 +1,6 @@
-"""Writes what `InvertedStore` reads: the kind of index that fits an archive, its rows and lists.
+"""Writes the rows and lists that `InvertedStore` reads, and chooses the kind of index that fits an archive.
 
-Memory is that of the codes, which the caller bounds, and of a sample to train on; the vectors themselves pass through.
+In memory are the codes, which the caller bounds, and a sample to train on. The vectors themselves are streamed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from qa_search.index.stores.vectors import Ids, write_faiss
 from qa_search.util.threads import configured_threads
 
 Kind = Literal["flat", "ivf-sq8", "ivf-pq"]
-# Exact search looks at this many in the time that it takes to embed the question.
+# Exact search compares this many in the time that embedding the query takes.
 EXACT_PASSAGES = 65_536
-# Fewer are searched one by one whatever the memory.
+# Fewer are always compared one by one.
 _LEAST_PASSAGES = 300
 DEFAULT_MEMORY = 1_000_000_000
 DEFAULT_RECALL = 0.95
@@ -48,7 +48,7 @@ _DEAD_SHARE = 0.3
 _QUERIES = 256  # for choosing how many lists to look at, and as many others to say how good that is
 _SEED = 0
 _BLOCK = 16_384
-# How far above the wanted recall the lists are set: what is measured on other queries may be lower.
+# How far above the wanted recall the lists are set: the recall of other queries may be lower.
 _MARGIN = 0.6
 
 
@@ -63,7 +63,7 @@ class PreviousFiles(Protocol):
         """Put files into another folder, linked where the system can.
 
         Raises:
-            IndexDamagedError: if one is not what was written.
+            IndexDamagedError: if one is damaged.
         """
 
 
@@ -109,7 +109,7 @@ class InvertedWriter:
         """Begin; ``previous`` are the files and the vectors to continue.
 
         Raises:
-            IndexDamagedError: if the rows of the previous one are not what was written.
+            IndexDamagedError: if the previous rows are damaged.
             OSError: if the files cannot be written.
         """
         self._folder = folder
@@ -140,10 +140,10 @@ class InvertedWriter:
         self._rows.append(rows)
 
     def close(self) -> dict[str, Any]:
-        """Write what is left, and the lists; return what the manifest is to say of them but for `choose_probes`.
+        """Write the rest and the lists; return the manifest's record of them, without what `choose_probes` adds.
 
         Raises:
-            IndexDamagedError: if what is continued is not what was written.
+            IndexDamagedError: if the previous files are damaged.
             OSError: if the files cannot be written.
         """
         self._writer.close()
@@ -160,7 +160,7 @@ class InvertedWriter:
         return RowStore(self._folder, sorted(path.name for path in self._folder.glob("rows-*.f32")), self._dimension)
 
     def _move_together(self, store: RowStore, rows: npt.NDArray[np.int32], used: Rows) -> npt.NDArray[np.int32]:
-        """Leave out the rows that no passage has."""
+        """Drop the rows that no passage has."""
         apart = self._folder / "moved"
         apart.mkdir()
         writer = RowWriter(apart, self._dimension)
@@ -215,17 +215,17 @@ class InvertedWriter:
             lists.pq.cp.niter = _PQ_ROUNDS
             lists.pq.cp.max_points_per_centroid = _TRAINING_PER_PQ_CENTRE
             lists.pq.cp.min_points_per_centroid = 1
-        lists.cp.min_points_per_centroid = 1  # no complaint of a small archive
+        lists.cp.min_points_per_centroid = 1  # no warning about a small archive
         lists.cp.seed = _SEED
         lists.train(_sample(store, max(_TRAINING_PER_LIST * count, _TRAINING_PER_PQ_CENTRE * _PQ_CENTRES)))
         return cast(faiss.IndexIVF, lists)
 
 
 def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
-    """Set how many lists are looked at, by queries made from the archive, and measure by others how much is found.
+    """Choose how many lists a search reads, by queries made from the archive, and measure the recall with others.
 
     Returns:
-        what the manifest is to say of the lists.
+        the manifest's record of the lists.
 
     Raises:
         VectorIndexError: if less than ``recall`` of the 10 closest is found.
@@ -240,7 +240,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     if found < recall:
         raise VectorIndexError(
             f"--recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
-            f"{recall} are wanted. Give it more memory (--memory), or be content with less (--recall {found:.2f}). "
+            f"{recall} are wanted. Give it more memory (--memory), or accept less (--recall {found:.2f}). "
             "What was there before still answers."
         )
     measured = {"recall": round(found, 4), "recall_at": RECALL_AT, "queries": _QUERIES}
@@ -250,7 +250,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
 def _made_queries(store: InvertedStore, count: int) -> Vectors:
     """Make queries from stored vectors: one, and half the difference of two others.
 
-    A complaint lies further from all passages than they lie from one another: by stored vectors as they are, too few
+    A query lies further from all passages than they lie from one another: with stored vectors as queries, too few
     lists would seem enough.
     """
     origin, plus, minus = np.random.default_rng(_SEED).integers(0, store.rows.count, (3, count))
@@ -281,7 +281,7 @@ def _exact_bounds(store: InvertedStore, queries: Vectors) -> npt.NDArray[np.floa
 
 
 def _recall(store: InvertedStore, queries: Vectors, bounds: npt.NDArray[np.float32], probes: int) -> float:
-    """Return the share of the 10 closest rows that is found. Of equally close ones, any will do."""
+    """Return the share of the 10 closest rows that is found. Any of equally close rows counts."""
     tolerance = 1e-6
     found = 0
     for query, bound in zip(queries, bounds, strict=True):
@@ -297,5 +297,5 @@ def _sample(store: RowStore, count: int) -> Vectors:
 
 
 def _code_parts(dimension: int) -> int:
-    """Return in how many bytes a product quantiser puts a vector."""
+    """Return the bytes of a vector's code in a product quantiser."""
     return max(parts for parts in range(1, max(dimension // _PQ_VALUES, 1) + 1) if dimension % parts == 0)

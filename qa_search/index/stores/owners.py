@@ -1,4 +1,4 @@
-"""Which post each passage belongs to and on which side: two arrays on disk, memory-mapped, nothing parsed."""
+"""The post and the field of each passage: two arrays on disk, memory-mapped."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = 65_536
 
 
 def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int) -> None:
-    """Write the post and the side of each passage, in order of the passage numbers."""
+    """Write the post and the field of each passage, in order of the passage numbers."""
     posts, sides = np.empty(count, np.int32), np.empty(count, np.uint8)
     rows = iter(passages)
     start = 0
@@ -42,7 +42,7 @@ class OwnerStore:
         """Map the arrays.
 
         Raises:
-            IndexDamagedError: if they are missing or are not what was written.
+            IndexDamagedError: if they are missing or damaged.
         """
         self._folder = folder
         self._report = damaged
@@ -64,7 +64,7 @@ class OwnerStore:
         return np.unique(self._posts[passages]).astype(np.int64)
 
     def passages_of(self, posts: Ids) -> tuple[Ids, Ids]:
-        """Return the passages of posts that are in ascending order, and where each post's begin among them.
+        """Return the passages of posts that are in ascending order, and where those of each post begin.
 
         Raises:
             IndexDamagedError: if a post has none.
@@ -84,14 +84,14 @@ class OwnerStore:
         return self.passages_of(posts)[0]
 
     def sides_of(self, passages: Ids) -> list[Field]:
-        """Return which side each passage is of.
+        """Return the field of each passage.
 
         Raises:
-            IndexDamagedError: if a side is none that there is.
+            IndexDamagedError: if a stored field is invalid.
         """
         sides = self._sides[passages]
         if len(sides) and sides.max() >= len(FIELDS):
-            raise self._damaged("a passage is of no side", SIDES_NAME)
+            raise self._damaged("a passage has an invalid field", SIDES_NAME)
         return [FIELDS[side] for side in sides]
 
     def _damaged(self, what: str, name: str = POSTS_NAME) -> IndexDamagedError:

@@ -179,7 +179,7 @@ def test_a_side_that_there_is_not_is_damage(folder: Path) -> None:
     np.save(folder / SIDES_NAME, np.asarray([0, 1, 2, 3], np.uint8))
     owners = OwnerStore(folder, 4, damage_in(folder))
     assert owners.sides_of(np.asarray([0, 1, 2])) == list(FIELDS)
-    with pytest.raises(IndexDamagedError, match=r"no side.*Build the index again"):
+    with pytest.raises(IndexDamagedError, match=r"invalid field.*Build the index again"):
         owners.sides_of(np.asarray([3]))
 
 
