@@ -226,7 +226,7 @@ def test_long_values_are_stored_as_a_folder_stores_them(url: str, tmp_path: Path
         ("42501", "not allowed"), ("55P03", "holds a lock"), ("57014", "statement_timeout"), ("40P01", "Try again"),
         ("28P01", "rejects this role"), ("3D000", "does not exist"), ("58030", "its own files"),
         ("XX001", "damaged"), ("22021", "ENCODING 'UTF8'"), ("57P01", "when it is back"), ("08006", "when it is back"),
-        ("42601", "refuses"),
+        ("42601", "reports an error"),
     ],
 )  # fmt: skip
 def test_errors_are_told_for_what_they_are(server: Server, code: str, told: str) -> None:
