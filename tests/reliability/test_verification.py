@@ -83,7 +83,7 @@ def test_damage_is_named_and_the_generation_before_answers_on_demand(index: Path
         (new / name).write_bytes((new / name).read_bytes()[:-1] + b"!")
     report = verify_index(index)
     assert not report.ok
-    assert [problem.split()[0] for problem in report.generations[0].problems] == [
+    assert [problem.split(":")[0] for problem in report.generations[0].problems] == [
         str(new / "posts.sqlite"), str(new / "vectors-00000.faiss"),
     ]  # fmt: skip
     told = CliRunner().invoke(cli, ["verify", "--index", str(index)])
