@@ -25,8 +25,8 @@ from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.load import Vectors
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.postgres.load import PostgresWriter
-from qa_search.index.stores.folder_stores import open_folder
 from tests.index.postgres.servers import Server, debian_programs, running, wheel_programs
 
 DATASETS = ROOT.parent / "shared" / "datasets"

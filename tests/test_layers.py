@@ -67,6 +67,16 @@ def test_imports_point_one_way(module: str) -> None:
     assert all(LEVEL.get(other, len(LAYERS)) < LEVEL[own] for other in others), others
 
 
+def test_stores_do_not_know_what_opens_them() -> None:
+    """A store imports the other stores and the tools that all of an index shares, never a generation or the folder."""
+    shared = {"filters", "integrity", "owned"}
+    stores = {name: path for name, path in MODULES.items() if name.startswith("qa_search.index.stores.")}
+    assert len(stores) > 5
+    for name, path in stores.items():
+        inner = {found.split(".")[2] for found in imported(path) if found.startswith("qa_search.index.")}
+        assert inner <= {"stores", *shared}, name
+
+
 def test_no_modules_import_one_another_in_a_circle() -> None:
     """Not even inside a function, and not through others."""
     order = graphlib.TopologicalSorter({module: imported(path) for module, path in MODULES.items()})

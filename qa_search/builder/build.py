@@ -23,10 +23,10 @@ from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
 from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
-from qa_search.index.stores.folder_stores import open_folder
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.types import BuildReport, Inspection, Post, SetAside
 

@@ -18,9 +18,9 @@ from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder, require_counts
 from qa_search.index.generation import Generation
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
-from qa_search.index.stores.folder_stores import open_folder, require_counts
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter

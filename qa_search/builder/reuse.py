@@ -15,6 +15,7 @@ from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import IndexDamagedError, IndexFormatError, IndexNotFoundError
 from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import find_flaw
 from qa_search.index.owned import WORK, WORK_NAMES, remove_own
@@ -34,8 +35,8 @@ class PreviousGeneration:
         self.vectors_id = manifest["vectors"]
         self.confidence = manifest["confidence"]
         self.ranking = manifest["ranking"]
-        self.posts = PostStore(folder)
-        self.vectors = open_vectors(folder, manifest)
+        self.posts = PostStore(folder, damage_in(folder))
+        self.vectors = open_vectors(folder, manifest, damage_in(folder))
 
     @classmethod
     def open(cls, folder: IndexFolder) -> Self | None:

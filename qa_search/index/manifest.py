@@ -1,4 +1,4 @@
-"""What a manifest must hold for a generation to be searched, told before anything relies on it."""
+"""What a manifest must hold for a generation to be searched. It is checked before anything relies on it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _encoder(value: object) -> bool:
 
 
 def _vector_index(value: object) -> bool:
-    """Indexes of older formats do not say; theirs is flat. That of a database is hnsw."""
+    """A folder has a flat index or inverted lists, a database HNSW."""
     if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq", "hnsw"):
         return False
     counted = ("lists", "probes", "covered", "trained")
@@ -109,27 +109,27 @@ _SHAPE: Shape = {
 
 
 def is_plain_name(value: object) -> bool:
-    """Tell whether a value is the name of something in a folder, not a way out of it."""
+    """Return whether a value is a plain name in a folder, not a path out of it."""
     if not isinstance(value, str) or value in ("", ".", ".."):
         return False
     return value.isprintable() and not set(value) & set("/\\")
 
 
 def is_file_list(value: object) -> bool:
-    """Tell whether a value lists files below a folder, each with its size and hashes."""
+    """Return whether a value lists files below a folder, each with its size and hashes."""
     return isinstance(value, Mapping) and all(
         all(map(is_plain_name, name.split("/")))
         and isinstance(record, Mapping)
         and _count(record.get("bytes"))
         and _text(record.get("sha256"))
-        and _text(record.get("xxh3", ""))
+        and _text(record.get("xxh3"))
         for name, record in value.items()
     )
 
 
 def find_flaw(manifest: Mapping[str, Any]) -> str | None:
-    """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
-    if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
+    """Return the name of the first missing or invalid part of a manifest, None if all are valid."""
+    if not _vector_index(manifest.get("vector_index")):
         return "vector_index"
     if not _reading(manifest.get("reading", [])):
         return "reading"

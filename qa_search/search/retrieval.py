@@ -13,7 +13,7 @@ import numpy.typing as npt
 from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
-from qa_search.index.stores.folder_stores import open_folder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.signals import (

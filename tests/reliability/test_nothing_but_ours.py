@@ -488,8 +488,8 @@ def test_what_is_not_read_back_whole_replaces_nothing(
             path.write_bytes(path.read_bytes()[:-1] + b"?")
         return found
 
-    monkeypatch.setattr("qa_search.index.folder.measure", measured_and_lost)
-    with pytest.raises(IndexDamagedError, match=r"posts\.sqlite is not what was written"):
+    monkeypatch.setattr("qa_search.index.folder.file_record", measured_and_lost)
+    with pytest.raises(IndexDamagedError, match=r"posts\.sqlite: checksum mismatch"):
         build(pages, index, rebuild=True)
     assert IndexFolder(index).names() == ["g000002", "g000001"]
     assert ask(index)

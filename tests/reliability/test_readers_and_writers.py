@@ -22,7 +22,7 @@ import pytest
 import qa_search.index.folder
 from qa_search import SearchIndex, build_index
 from qa_search.errors import IndexFolderError, IndexLockedError
-from qa_search.index.stores.folder_stores import FolderStores, open_folder
+from qa_search.index.folder_stores import FolderStores, open_folder
 from tests.helpers import ROOT, WordsEmbedder, page, write_pages
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import answers

@@ -312,7 +312,7 @@ def test_refresh_keeps_what_answers_if_the_new_generation_is_damaged(index: Sear
     build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder())
     database = path / "generations" / "g000002" / "posts.sqlite"
     database.write_bytes(database.read_bytes()[:-1] + b"x")
-    with pytest.raises(IndexDamagedError, match=r"posts\.sqlite is not what was written"):
+    with pytest.raises(IndexDamagedError, match=r"posts\.sqlite: checksum mismatch"):
         index.refresh()
     assert len(index.search("knee", k=10).hits) == 3
 

@@ -287,7 +287,7 @@ def test_a_server_that_stops_is_told_and_comes_back(programs: Path, tmp_path: Pa
         with open_index(server.url()) as opened:
             assert opened.search("knee").hits
             server.kill()
-            with pytest.raises(StoreError, match=rf"127\.0\.0\.1:{server.port}.*server running"):
+            with pytest.raises(StoreError, match=rf"127\.0\.0\.1:{server.port}.*the server runs"):
                 opened.search("knee")
             assert run("query", "knee", "--store", server.url()).returncode == 3
             server.start()
@@ -305,8 +305,8 @@ def test_what_cannot_be_used_is_named_without_its_password(server: Server, url: 
         (f"postgresql://{place}:{free_port()}/one", "no connection"),
         (f"postgresql://{place}:{server.port}/none", 'database "none" does not exist'),
         (f"postgresql://{place}:{server.port}/{url.rpartition('/')[2]}", "no index in this database"),
-        (f"postgresql://{place}:no-port/one", "cannot be read|no connection"),
-        (f"postgresql://{SECRET} with blanks", "cannot be read|no connection"),
+        (f"postgresql://{place}:no-port/one", "invalid address|no connection"),
+        (f"postgresql://{SECRET} with blanks", "invalid address|no connection"),
     ):
         done = run("query", "knee", "--store", address)
         assert done.returncode == 3, done.stderr
@@ -318,7 +318,7 @@ def test_what_cannot_be_used_is_named_without_its_password(server: Server, url: 
     assert (denied.returncode, "not allowed" in denied.stderr) == (3, True), denied.stderr
     refused = run("build", str(tmp_path / "pages"), "--index", str(tmp_path / "index"), "--shard", url)
     assert refused.returncode == 2
-    with pytest.raises(StoreError, match="cannot be read") as raised:
+    with pytest.raises(StoreError, match="invalid address") as raised:
         Address(f"postgresql://{place},b:{SECRET}/x")
     assert SECRET not in str(raised.value)
 
@@ -340,7 +340,7 @@ def test_a_role_that_may_only_read_can_search(server: Server, url: str, tmp_path
 
 
 def test_a_database_of_another_layout_is_refused_by_name(url: str, tmp_path: Path) -> None:
-    """For reading and for writing; so is a manifest that is not what was written."""
+    """For reading and for writing; so is a manifest whose hash does not match."""
     build(tmp_path, url, 2)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE qa_search.store SET format = 99")
@@ -351,7 +351,7 @@ def test_a_database_of_another_layout_is_refused_by_name(url: str, tmp_path: Pat
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE qa_search.store SET format = 2")
         connection.execute("UPDATE qa_search.generation SET manifest = replace(manifest, 'words', 'other')")
-    with pytest.raises(IndexDamagedError, match="not what was written"):
+    with pytest.raises(IndexDamagedError, match="checksum mismatch"):
         open_index(url)
 
 

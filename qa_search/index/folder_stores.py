@@ -9,6 +9,8 @@ from typing import Any
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.base import Stores
+from qa_search.index.owned import index_of
+from qa_search.index.stores.damage import DamageReport
 from qa_search.index.stores.inverted import open_vectors
 from qa_search.index.stores.lexical import LexicalStore
 from qa_search.index.stores.owners import OwnerStore
@@ -26,27 +28,31 @@ class FolderStores(Stores):
     owners: OwnerStore
 
 
+def damage_in(folder: Path) -> DamageReport:
+    """Return what turns a store's damage into the error that names the index and the way out."""
+    return lambda path, what: IndexDamagedError.told(index_of(folder), f"{path}: {what}")
+
+
 def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
     """Open the stores of a generation in an index folder.
 
     Raises:
-        IndexDamagedError: if a file is missing or is not what was written.
+        IndexDamagedError: if a file is missing or damaged.
     """
-    posts = PostStore(folder)
-    vectors = open_vectors(folder, manifest)
-    words = LexicalStore(folder, manifest["counts"]["posts"])
-    return FolderStores(posts, vectors, words, OwnerStore(folder, vectors.count))
+    damaged = damage_in(folder)
+    posts = PostStore(folder, damaged)
+    vectors = open_vectors(folder, manifest, damaged)
+    words = LexicalStore(folder, manifest["counts"]["posts"], damaged)
+    return FolderStores(posts, vectors, words, OwnerStore(folder, vectors.count, damaged))
 
 
 def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> None:
-    """Make sure that every part holds as much as was stored; the vectors were counted at opening.
+    """Compare the counts of every store with those of the manifest. The vectors were counted at opening.
 
     Raises:
-        IndexDamagedError: if one does not.
+        IndexDamagedError: if one differs.
     """
     found = [("posts.sqlite", name, count) for name, count in stores.posts.counts().items()]
     for file, name, count in (*found, ("lexical", "posts", stores.words.count)):
         if count != counts[name]:
-            raise IndexDamagedError.told(
-                folder.parent.parent, f"{folder / file}: {count} {name}, where the manifest says {counts[name]}"
-            )
+            raise damage_in(folder)(folder / file, f"{count} {name}, where the manifest says {counts[name]}")
