@@ -539,28 +539,19 @@ def row(number: int) -> bytes:
 
 @case(notes=r"line 2: longer than .*--max-record", posts=2)
 def jsonl_line(folder: Path, size: Size) -> None:
-    rows = [
-        json.dumps({**ROW, "id": str(number), "question": f"Q {number}", "answer": f"Rest {number}."}).encode() + b"\n"
-        for number in (1, 2)
-    ]
+    rows = [row(number) + b"\n" for number in (1, 2)]
     repeated(folder / "line.jsonl", rows[0] + b'{"id": "big", "answer": "', b"a" * 64, size.large, b'"}\n' + rows[1])
 
 
 @case(notes=r"record 2: longer than .*--max-record", posts=2)
 def json_value(folder: Path, size: Size) -> None:
-    rows = [
-        json.dumps({**ROW, "id": str(number), "question": f"Q {number}", "answer": f"Rest {number}."}).encode()
-        for number in (1, 2)
-    ]
+    rows = [row(number) for number in (1, 2)]
     repeated(folder / "a.json", b"[" + rows[0] + b', {"answer": "', rb"\"\\" * 16, size.large, b'"}, ' + rows[1] + b"]")
 
 
 @case(notes=r"record 2: longer than .*--max-record", posts=2)
 def json_value_of_many_values(folder: Path, size: Size) -> None:
-    rows = [
-        json.dumps({**ROW, "id": str(number), "question": f"Q {number}", "answer": f"Rest {number}."}).encode()
-        for number in (1, 2)
-    ]
+    rows = [row(number) for number in (1, 2)]
     repeated(
         folder / "a.json", b"[" + rows[0] + b', {"answer": [', b"[],{}," * 16, size.large, b"0]}, " + rows[1] + b"]"
     )
