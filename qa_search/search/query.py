@@ -1,11 +1,13 @@
-"""What may be asked: complaints, filters and how many hits, checked before anything is computed."""
+"""What a search can be asked for. Everything is checked before anything is computed."""
 
 from __future__ import annotations
 
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TypedDict
 
 from qa_search.errors import QueryError
 from qa_search.index.filters import Filters
@@ -22,34 +24,64 @@ _MAX_TAGS = 100
 _YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 
 
-def make_filters(
-    since: str | date | None = None,
-    until: str | date | None = None,
-    source: str | None = None,
-    tags: Sequence[str] = (),
-) -> Filters:
-    """Check what a search is limited to.
+class SearchOptions(TypedDict, total=False):
+    """The keyword arguments of every search: the fields of `SearchParameters` except ``k``."""
 
-    Raises:
-        QueryError: if a date is none.
+    since: str | date | None
+    until: str | date | None
+    source: str | None
+    tags: Sequence[str]
+    min_confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameters:
+    """What a search is asked for, apart from the text. The fields are described at `SearchIndex.search`.
+
+    Nothing is checked yet: `require_k`, `require_probability` and `filters` do that.
     """
+
+    k: int = DEFAULT_TOP_K
+    since: str | date | None = None
+    until: str | date | None = None
+    source: str | None = None
+    tags: Sequence[str] = ()
+    min_confidence: float | None = None
+
+    def filters(self) -> Filters:
+        """Return the filters in the form that the stores use.
+
+        Raises:
+            QueryError: if a filter is invalid.
+        """
+        return Filters(
+            since=None if self.since is None else _bound(self.since, "since"),
+            until=None if self.until is None else _after(self.until),
+            source=None if self.source is None else _checked_source(self.source),
+            tags=_checked_tags(self.tags),
+        )
+
+
+def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(tags, Iterable):
         raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     if len(tags) > _MAX_TAGS:
         raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
-    given = [("tag", tag) for tag in tags] + ([] if source is None else [("source", source)])
-    for name, text in given:
-        if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
-            raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
-    if source is not None and source.count("*") > _MAX_STARS:
+    return tuple(_checked_filter("tag", tag) for tag in tags)
+
+
+def _checked_source(source: str) -> str:
+    checked = _checked_filter("source", source)
+    if checked.count("*") > _MAX_STARS:
         raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
-    return Filters(
-        since=None if since is None else _bound(since, "since"),
-        until=None if until is None else _after(until),
-        source=None if source is None else clean_text(source),
-        tags=tuple(map(clean_text, tags)),
-    )
+    return checked
+
+
+def _checked_filter(name: str, text: str) -> str:
+    if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
+        raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
+    return clean_text(text)
 
 
 def _bound(value: str | date, name: str) -> str:

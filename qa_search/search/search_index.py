@@ -8,10 +8,9 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from qa_search.embedders.load import Embedder, LocatedModel, Vectors, load_located, locate_model, locate_recorded_model
 from qa_search.embedders.locate import hash_model
@@ -29,8 +28,9 @@ from qa_search.search.hits import HitReader
 from qa_search.search.query import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARACTERS,
+    SearchOptions,
+    SearchParameters,
     checked_texts,
-    make_filters,
     require_k,
     require_probability,
 )
@@ -187,74 +187,58 @@ class SearchIndex:
         text: str,
         k: int = DEFAULT_TOP_K,
         *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
         explain: bool = False,
         rerank: Reranker | None = None,
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a complaint.
 
         Args:
             text: the complaint, of any length.
             k: how many posts at most; there are fewer only if fewer pass the filters.
+            explain: explain why each hit matched.
+            rerank: a cross-encoder that reorders the best posts.
+            options: what follows.
             since: the earliest date: a date, or text like "2015", "2015-06" or "2015-06-30".
             until: the latest date, the whole of that day, month or year included.
             source: a glob pattern that the source, or the source and the post's id in it, must match.
             tags: tags that a post must all have.
             min_confidence: below it the complaint counts as not answered; None for the index's own threshold.
-            explain: say of each hit why it is one.
-            rerank: a cross-encoder that reorders the best posts.
 
         Raises:
-            QueryError: if the text is blank, k is below 1, a date is none or min_confidence is not from 0 to 1.
+            TypeError: if there is no such keyword argument.
+            QueryError: if the text is blank, k is below 1, a date is invalid or min_confidence is not from 0 to 1.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return self.search_many(
-            [text],
-            k,
-            since=since,
-            until=until,
-            source=source,
-            tags=tags,
-            min_confidence=min_confidence,
-            explain=explain,
-            rerank=rerank,
-        )[0]
+        return self.search_many([text], k, explain=explain, rerank=rerank, **options)[0]
 
     def search_many(
         self,
         texts: Iterable[str],
         k: int = DEFAULT_TOP_K,
         *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
         explain: bool = False,
         rerank: Reranker | None = None,
+        **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many complaints at once: the same as `search` for each, in the same order, but faster.
 
         ``took_ms`` is each one's equal share of the time.
         """
+        parameters = SearchParameters(k, **options)
         queries = checked_texts(texts)
         require_k(k)
-        filters = make_filters(since, until, source, tags)
-        require_probability(min_confidence)
-        return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
+        filters = parameters.filters()
+        require_probability(parameters.min_confidence)
+        return self._search(self._ready(), queries, parameters, filters, explain=explain, rerank=rerank)
 
     @computing
     def _search(
         self,
         opened: _SearchableGeneration,
         queries: list[str],
-        k: int,
+        parameters: SearchParameters,
         filters: Filters,
-        min_confidence: float | None = None,
         *,
         explain: bool = False,
         rerank: Reranker | None = None,
@@ -262,7 +246,9 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        threshold = opened.confidence.threshold if min_confidence is None else min_confidence
+        k, threshold = parameters.k, parameters.min_confidence
+        if threshold is None:
+            threshold = opened.confidence.threshold
         complaints = read_queries(opened.embedder, queries)
         found = []
         rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
@@ -343,26 +329,26 @@ class SearchIndex:
         self,
         post_id: str,
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
-        """Find the posts closest to a post's question (or to its answer, if it has no question), itself left out.
+        """Find the posts closest to a post's question, or to its answer if it has no question.
+
+        The post itself is left out. ``options`` are those of `search`.
 
         Raises:
             QueryError: if there is no such post, or as `search`.
         """
+        parameters = SearchParameters(k, **options)
         require_k(k)
+        require_probability(parameters.min_confidence)
         opened = self._ready()
         posts = opened.retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         if post is None:
             raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
-        filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
-        return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], k, filters)[0]
+        filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
+        return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]
 
     @computing
     def info(self) -> IndexInfo:
