@@ -1,4 +1,4 @@
-"""Write a generation: posts, words, vectors, and what is measured and learnt of them."""
+"""Write a generation: posts, words, vectors, and what is measured and learnt from them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _RELEARN_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
     (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
@@ -58,7 +58,7 @@ class BuiltGeneration:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many posts, duplicates, passages, and so on, as in the manifest."""
+        """The numbers of posts, duplicates, passages and so on, as in the manifest."""
         return dict(self.generation.manifest["counts"])
 
 
@@ -67,7 +67,7 @@ class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
     ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
-    archives; ``afresh`` leaves out what a killed build computed. The rest is as for `build_index`.
+    archives; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
     """
 
     folder: IndexFolder
@@ -77,7 +77,7 @@ class GenerationWriter:
     cluster: RayCluster | None
     keep_unanswered: bool
     strict: bool
-    afresh: bool
+    rebuild: bool
     memory: int
     recall: float
     report: Callable[[Progress], None]
@@ -87,8 +87,8 @@ class GenerationWriter:
 
         Raises:
             ArchiveError: if a source cannot be read, or there is nothing to index.
-            IndexDamagedError: if ``previous`` is damaged where it is reused, or what was written is not what is there.
-            IndexFolderError: if the folder cannot be written to, or no vector index keeps to ``memory`` and ``recall``.
+            IndexDamagedError: if ``previous`` is damaged where it is reused, or a new file is damaged when read back.
+            IndexFolderError: if the folder cannot be written to, or no vector index meets ``memory`` and ``recall``.
         """
         partial = self.folder.start_generation()
         try:
@@ -114,7 +114,7 @@ class GenerationWriter:
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
             with PassageVectors(
-                self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh
+                self.folder.home, encoder, previous, journal=worth_keeping, rebuild=self.rebuild
             ) as vectors:
                 vector_index = self._write_vectors(partial, writer, vectors, encoder)
             writer.close()
@@ -131,11 +131,13 @@ class GenerationWriter:
         return {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}, vectors, encoder
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
-        """Store every post once, with its passages: those of the index before, if it has the same post."""
+        """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
         for done, post in enumerate(posts, start=1):
             if isinstance(post, SetAside):
                 if self.strict:
-                    raise SetAsideError(f"{post}. Mend it, or build without --strict to set it aside.")
+                    raise SetAsideError(
+                        f"{post}. Correct it, or build with strict=False to set it aside.", parameter="strict"
+                    )
                 writer.add_set_aside(post)
             elif not post.answer and not self.keep_unanswered:
                 writer.add_unanswered(post)
@@ -169,7 +171,7 @@ class GenerationWriter:
         encoder: BuildEncoder,
         previous: PreviousGeneration | None,
     ) -> None:
-        """Add to the manifest what is measured and learnt of what was written."""
+        """Measure and learn from what was written, and add that to the manifest."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
             manifest["ranking"] = previous.ranking
         self.report(Progress("learning", 0, None))
@@ -190,7 +192,8 @@ def _require_posts(writer: PostWriter, sources: str) -> None:
     if writer.unanswered:
         raise NoPostsError(
             f"{sources}: {writer.unanswered} questions, none of them answered. "
-            "Build with --keep-unanswered to index them all the same."
+            "Build with keep_unanswered=True to index them all the same.",
+            parameter="keep_unanswered",
         )
     first = writer.first_set_aside()
     why = f" ({writer.set_aside_count} set aside, the first: {first})" if first else ""
@@ -205,7 +208,7 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 def _write_words(
     writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: Mapping[str, Any]
 ) -> None:
-    """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
+    """Write the lexical index, or copy the previous one if it has the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
         names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
         try:
@@ -213,7 +216,7 @@ def _write_words(
             return
         except IndexDamagedError:
             remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
-            # ... and written anew instead
+            # ... and write it instead
     words = LexicalWriter(partial)
     for number, text in writer.texts():
         words.add(number, text)
@@ -228,7 +231,7 @@ def _embed_on(
     encoders: Path,
     report: Callable[[Progress], None],
 ) -> None:
-    """Have a cluster embed what has no vector yet; each block of vectors is kept as it arrives."""
+    """Embed on a cluster the passages without a vector; keep each block of vectors as it arrives."""
     done = 0
     report(Progress("embedding", done, writer.passages))
 
@@ -284,7 +287,7 @@ def _confidence(
     previous: PreviousGeneration | None,
     embedded: int,
 ) -> dict[str, Any]:
-    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
+    """Learn confidence from the archive, or keep the previous calibration if little has changed."""
     if previous is not None and previous.vectors_id == encoder.vectors_id:
         changed = (
             previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])

@@ -64,32 +64,32 @@ class SearchParameters:
 
 def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(tags, Iterable):
-        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
+        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}", parameter="tags")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     if len(tags) > _MAX_TAGS:
-        raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
-    return tuple(_checked_filter("tag", tag) for tag in tags)
+        raise QueryError(f"tags: {len(tags):,} tags are too many: the limit is {_MAX_TAGS}", parameter="tags")
+    return tuple(_checked_filter("tags", tag) for tag in tags)
 
 
 def _checked_source(source: str) -> str:
     checked = _checked_filter("source", source)
     if checked.count("*") > _MAX_STARS:
-        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
+        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars", parameter="source")
     return checked
 
 
 def _checked_filter(name: str, text: str) -> str:
     if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
-        raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
+        raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters", parameter=name)
     return clean_text(text)
 
 
 def _bound(value: str | date, name: str) -> str:
-    if not isinstance(value, str | date):
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
-    bound = value.isoformat() if isinstance(value, date) else parse_bound(value)
+    bound = value.isoformat() if isinstance(value, date) else parse_bound(value) if isinstance(value, str) else None
     if bound is None:
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
+        raise QueryError(
+            f"{name}: {reprlib.repr(value)} is not a date. Write it like 2015, 2015-06 or 2015-06-30.", parameter=name
+        )
     return bound
 
 
@@ -101,7 +101,7 @@ def _after(value: str | date) -> str:
     try:
         day = date.fromisoformat(bound)
     except ValueError as error:
-        raise QueryError(f"until: {reprlib.repr(value)} is no date ({error})") from error
+        raise QueryError(f"until: {reprlib.repr(value)} is not a date ({error})", parameter="until") from error
     parts = 3
     if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
         parts = 2 if coarse[1] else 1
@@ -115,31 +115,33 @@ def _after(value: str | date) -> str:
 
 
 def require_k(k: int) -> None:
-    """Make sure that so many hits can be asked for.
+    """Check the number of hits that a search asks for.
 
     Raises:
-        QueryError: if ``k`` is no number, or none from 1 to 10,000.
+        QueryError: if ``k`` is not a whole number from 1 to 10,000.
     """
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
-        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}")
+        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}", parameter="k")
 
 
 def require_probability(min_confidence: float | None) -> None:
-    """Make sure that a confidence is from 0 to 1, or none.
+    """Check a threshold of confidence: a number from 0 to 1, or None.
 
     Raises:
         QueryError: if it is anything else.
     """
     number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
     if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
-        raise QueryError(f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}")
+        raise QueryError(
+            f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}", parameter="min_confidence"
+        )
 
 
 def checked_texts(texts: Iterable[str]) -> list[str]:
-    """Return complaints as they are searched for.
+    """Check the texts of queries and return them cleaned.
 
     Raises:
-        QueryError: if they are no list, or one of them is no text, blank or too long.
+        QueryError: if this is not a list of texts, or a text is blank or too long.
     """
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
@@ -149,10 +151,10 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
 
 
 def require_text(text: str) -> str:
-    """Return a complaint as it is searched for.
+    """Check the text of a query and return it cleaned.
 
     Raises:
-        QueryError: if it is no text, blank or too long.
+        QueryError: if it is not a text, or is blank or too long.
     """
     if not isinstance(text, str):
         raise QueryError(f"expected a text, not {type(text).__name__}")

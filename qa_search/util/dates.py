@@ -22,9 +22,9 @@ _LAST_EPOCH_IN_SECONDS = 10**11
 
 
 def parse_date(text: str) -> str | None:
-    """Return a date as ISO 8601, with the time and offset it came with; None if it cannot be told.
+    """Return a date as ISO 8601, with its time and offset if it has them; None if it is invalid or ambiguous.
 
-    A date like 3/4/2015 could be March or April: it is not guessed at.
+    A date like 3/4/2015 could be in March or April, so it counts as ambiguous.
     """
     text = " ".join(text.split())
     for parse in (_parse_year_first, _parse_iso, _parse_epoch, _parse_year_last, _parse_named, _parse_mail):

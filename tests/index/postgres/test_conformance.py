@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.index.filters import Filters
 from qa_search.index.postgres import readers
 from qa_search.index.postgres.index import StoredGeneration
