@@ -8,10 +8,10 @@ from qa_search.errors import QASearchError
 from qa_search.util.text import without_unsafe
 
 # The parameters whose option has another name; the rest only change their underscores.
-_RENAMED = {"field_map": "map", "k": "top-k", "tags": "tag"}
+_RENAMED = {"field_map": "map", "k": "top-k", "shards": "shard", "tags": "tag"}
 _PARAMETERS = (
     "device", "download", "index", "judged", "keep_going", "keep_unanswered", "memory", "model", "precision", "ray",
-    "rebuild", "recall", "store", "strict",
+    "rebuild", "recall", "shards", "store", "strict",
 )  # fmt: skip
 _WAY_OUT = re.compile(rf"(?:(with) )?\b({'|'.join(_PARAMETERS)})=(\w+)")
 
