@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks.environment import ROOT, save
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.postgres.load import PostgresWriter

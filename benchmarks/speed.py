@@ -26,7 +26,7 @@ import click
 from benchmarks.environment import RESULTS, ROOT, save
 from qa_search import SearchIndex
 from qa_search.archives.read import read_archives
-from qa_search.embedders.load import locate_model
+from qa_search.embedders.locate import locate_model
 from qa_search.types import Post
 
 DATASETS = ROOT.parent / "shared" / "datasets"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Embedder, load_embedder
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.load import load_embedder
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
 
 # A busy machine is slow: no example fails by the time that it takes, or that it takes to be made.

@@ -18,7 +18,7 @@ import numpy as np
 
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions, Reply
 from qa_search.archives.read import read_archives
-from qa_search.embedders.load import ModelId, Vectors
+from qa_search.embedders.base import ModelId, Vectors
 from qa_search.index.integrity import file_record
 from qa_search.types import Post, SetAside
 

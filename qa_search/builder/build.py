@@ -18,7 +18,8 @@ from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionCh
 from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
-from qa_search.embedders.load import Embedder, locate_model
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.locate import locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
 from qa_search.index.encoders import remove_unused_encoders
@@ -68,8 +69,8 @@ def build_index(
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
-    Only what changed is computed: a passage whose text, model and settings are those of the index before keeps its
-    vector. A build that was killed goes on where it was.
+    Only what changed is computed: a passage whose text, model and settings did not change keeps its previous
+    vector. A killed build continues where it stopped.
 
     Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails.
 
@@ -84,7 +85,7 @@ def build_index(
         keep_going: set aside files that are damaged, instead of stopping.
         passage_tokens: the most tokens of a passage, where the model reads as many.
         limits: how large archives, files and posts may be; None for the defaults. What is larger is set aside.
-        rebuild: compute everything afresh, instead of reusing what the index before (or a killed build) has.
+        rebuild: compute everything again, and reuse nothing of the previous index or a killed build.
         device: where passages are embedded: "auto", "cpu" or "cuda".
         precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
         memory: how many bytes searching the vectors may take; more passages than fit are compressed.
@@ -140,7 +141,7 @@ def build_index(
                 locate_model(model, download=download),
                 device=device,
                 precision=precision,
-                afresh=rebuild,
+                rebuild=rebuild,
             )
             tokenizer, choose = chooser.tokenizer, chooser.choose
         else:
@@ -156,7 +157,7 @@ def build_index(
             cluster=cluster,
             keep_unanswered=keep_unanswered,
             strict=strict,
-            afresh=rebuild,
+            rebuild=rebuild,
             memory=memory,
             recall=recall,
             report=report,
@@ -188,14 +189,14 @@ def build_index(
 
 
 def _contains(sources: Sequence[str | os.PathLike[str]], home: Path) -> bool:
-    """Tell whether a folder lies in one of the sources."""
+    """Return whether a folder lies in one of the sources."""
     return any(Path(source).resolve() in home.parents for source in sources)
 
 
 def _load(
     database: PostgresWriter, folder: IndexFolder, generation: Generation, report: Callable[[Progress], None]
 ) -> None:
-    """Load a generation that was published into a database, its exported encoder with it."""
+    """Load a published generation and its exported encoder into a database."""
     posts, encoder = generation.manifest["counts"]["posts"], generation.manifest["encoder"]
     held = folder.hold_encoder(encoder) if encoder["kind"] == "onnx" else None
     stores = open_folder(generation.folder, generation.manifest)
@@ -309,7 +310,9 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
     for role, name in field_map.items():
         if role not in ROLES or not name:
             raise ArchiveError(
-                f"--map {role}={name}: fields are mapped as ROLE=FIELD, where ROLE is one of {', '.join(ROLES)}."
+                f"field_map: {role}={name} is invalid. Map fields as ROLE=FIELD, where ROLE is one of "
+                f"{', '.join(ROLES)}.",
+                parameter="field_map",
             )
     return dict(field_map)
 
@@ -317,8 +320,14 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
 def _require_shippable(
     model: str | os.PathLike[str] | Embedder | None, device: Device, precision: PrecisionChoice
 ) -> None:
-    """Check that passages will be embedded by an exported encoder: nothing else is sent to a cluster."""
+    """Check that an exported encoder will embed the passages: nothing else can be sent to a cluster."""
     if model is not None and not isinstance(model, str | os.PathLike):
-        raise ModelError("ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.")
+        raise ModelError(
+            "ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.",
+            parameter="ray",
+        )
     if device == "cuda" or precision == "bf16":
-        raise ModelError("--ray: nodes embed by the exported encoder, on their CPUs. Leave out --device and bf16.")
+        raise ModelError(
+            "ray: nodes embed by the exported encoder, on their CPUs. Leave out device=cuda and precision=bf16.",
+            parameter="ray",
+        )

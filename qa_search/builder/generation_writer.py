@@ -1,4 +1,4 @@
-"""Write a generation: posts, words, vectors, and what is measured and learnt of them."""
+"""Write a generation: posts, words, vectors, and what is measured and learnt from them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RELEARN_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
     (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
@@ -59,7 +59,7 @@ class BuiltGeneration:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many posts, duplicates, passages, and so on, as in the manifest."""
+        """The numbers of posts, duplicates, passages and so on, as in the manifest."""
         return dict(self.generation.manifest["counts"])
 
 
@@ -68,7 +68,7 @@ class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
     ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
-    archives; ``afresh`` leaves out what a killed build computed. The rest is as for `build_index`.
+    archives; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
     """
 
     folder: IndexFolder
@@ -78,7 +78,7 @@ class GenerationWriter:
     cluster: RayCluster | None
     keep_unanswered: bool
     strict: bool
-    afresh: bool
+    rebuild: bool
     memory: int
     recall: float
     report: Callable[[Progress], None]
@@ -92,8 +92,8 @@ class GenerationWriter:
 
         Raises:
             ArchiveError: if a source cannot be read, or there is nothing to index.
-            IndexDamagedError: if ``previous`` is damaged where it is reused, or what was written is not what is there.
-            IndexFolderError: if the folder cannot be written to, or no vector index keeps to ``memory`` and ``recall``.
+            IndexDamagedError: if ``previous`` is damaged where it is reused, or a new file is damaged when read back.
+            IndexFolderError: if the folder cannot be written to, or no vector index meets ``memory`` and ``recall``.
         """
         partial = self.folder.start_generation()
         try:
@@ -123,7 +123,7 @@ class GenerationWriter:
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
             with PassageVectors(
-                self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh
+                self.folder.home, encoder, previous, journal=worth_keeping, rebuild=self.rebuild
             ) as vectors:
                 vector_index = self._write_vectors(partial, writer, vectors, encoder)
             writer.close()
@@ -140,7 +140,7 @@ class GenerationWriter:
         return {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}, vectors, encoder
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
-        """Store every post once, with its passages: those of the index before, if it has the same post."""
+        """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
         for done, post in enumerate(posts, start=1):
             if isinstance(post, SetAside):
                 if self.strict:
@@ -178,7 +178,7 @@ class GenerationWriter:
         encoder: BuildEncoder,
         previous: PreviousGeneration | None,
     ) -> None:
-        """Add to the manifest what is measured and learnt of what was written."""
+        """Measure and learn from what was written, and add that to the manifest."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
             manifest["ranking"] = previous.ranking
         self.report(Progress("learning", 0, None))
@@ -195,17 +195,18 @@ class GenerationWriter:
 
 def strict_error(note: SetAside) -> SetAsideError:
     """Make the error for a post that cannot be read, where that ends the build."""
-    return SetAsideError(f"{note}. Mend it, or build without --strict to set it aside.")
+    return SetAsideError(f"{note}. Correct it, or build with strict=False to set it aside.", parameter="strict")
 
 
 def no_posts(sources: str, unanswered: int, set_aside: int, first: object, reading: Reading) -> NoPostsError:
-    """Make the error for sources that hold nothing to index; ``first`` is the first note of what was set aside."""
+    """Make the error for sources that contain nothing to index; ``first`` is the first note of what was set aside."""
     if unanswered:
         remarks = [remark for report in reading.reports for remark in report.remarks if "--map" in remark]
         hint = f" {remarks[0][0].upper()}{remarks[0][1:]}." if remarks else ""
         return NoPostsError(
             f"{sources}: {unanswered} questions, none of them answered. "
-            f"Build with --keep-unanswered to index them all the same.{hint}"
+            f"Build with keep_unanswered=True to index them all the same.{hint}",
+            parameter="keep_unanswered",
         )
     why = f" ({set_aside} set aside, the first: {first})" if first else ""
     return NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
@@ -219,7 +220,7 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 def _write_words(
     writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: Mapping[str, Any]
 ) -> None:
-    """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
+    """Write the lexical index, or copy the previous one if it has the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
         names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
         try:
@@ -227,7 +228,7 @@ def _write_words(
             return
         except IndexDamagedError:
             remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
-            # ... and written anew instead
+            # ... and write it instead
     words = LexicalWriter(partial)
     for number, text in writer.texts():
         words.add(number, text)
@@ -242,7 +243,7 @@ def _embed_on(
     encoders: Path,
     report: Callable[[Progress], None],
 ) -> None:
-    """Have a cluster embed what has no vector yet; each block of vectors is kept as it arrives."""
+    """Embed on a cluster the passages without a vector; keep each block of vectors as it arrives."""
     done = 0
     report(Progress("embedding", done, writer.passages))
 
@@ -298,7 +299,7 @@ def _confidence(
     previous: PreviousGeneration | None,
     embedded: int,
 ) -> dict[str, Any]:
-    """Learn from the archive how sure a result is, or keep what was learnt while little has changed since."""
+    """Learn confidence from the archive, or keep the previous calibration if little has changed."""
     if previous is not None and previous.vectors_id == encoder.vectors_id:
         changed = (
             previous.confidence["changed"] + embedded + abs(previous.vectors.count - manifest["counts"]["passages"])

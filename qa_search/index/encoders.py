@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from qa_search.embedders.load import Embedder
+from qa_search.embedders.base import Embedder
 from qa_search.embedders.locate import hash_file
 from qa_search.embedders.onnx import SETTINGS_FILE
 from qa_search.index.integrity import file_record, find_damage, flush, flush_tree

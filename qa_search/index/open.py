@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qa_search.errors import StoreError
+from qa_search.errors import MissingExtraError, StoreError
 from qa_search.index.base import IndexPlace
 from qa_search.index.folder import IndexFolder
 
@@ -73,6 +73,4 @@ def _postgres(module: str) -> Any:
     try:
         return import_module(f"qa_search.index.postgres.{module}")
     except ModuleNotFoundError as error:
-        raise StoreError(
-            f"an index in PostgreSQL needs more packages ({error.name} is missing): pip install 'qa-search[postgres]'"
-        ) from error
+        raise MissingExtraError.of("postgres", "an index in PostgreSQL", error.name) from error

@@ -66,9 +66,9 @@ _SHORT = {
 
 
 def parse_date(text: str, day_first: bool | None = None) -> str | None:
-    """Return a date as ISO 8601, with the time and offset it came with; None if it cannot be told.
+    """Return a date as ISO 8601, with its time and offset if it has them; None if it is invalid or ambiguous.
 
-    A date like 3/4/2015 could be March or April: ``day_first`` says which, and without it it is not guessed at.
+    A date like 3/4/2015 could be in March or April: ``day_first`` says which, and without it the date is ambiguous.
     """
     text = " ".join(text.split())
     for parse in (_parse_year_first, _parse_iso, _parse_compact, _parse_epoch):

@@ -47,17 +47,17 @@ def clean_text(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Put U+FFFD for what a terminal would obey instead of show, and for what cannot be stored."""
+    """Replace by U+FFFD the characters that a terminal would obey and those that cannot be stored."""
     return _INVISIBLE.sub("\ufffd", text)
 
 
 def without_unsafe(text: str) -> str:
-    """Leave out what could take over a terminal or a page: controls, marks of direction, what is no character."""
+    """Remove what could control a terminal or a page: control characters, marks of direction, non-characters."""
     return _UNSAFE_TEXT.sub("", text)
 
 
 def without_unseen(text: str) -> str:
-    r"""Leave out, besides what is unsafe, all that people do not see and machines read; end lines by "\n" alone."""
+    r"""Remove unsafe and invisible characters, which only machines would read; end lines by "\n" alone."""
     return _UNSEEN_TEXT.sub("", text.translate(_OTHER_LINE_ENDS))
 
 

@@ -68,7 +68,7 @@ def test_strict_stops_at_the_first_post_that_cannot_be_read(tmp_path: Path) -> N
     """Naming it; without strict the build goes on."""
     pages = write_pages(tmp_path / "pages", 2)
     (pages / "a-broken.txt").write_text("Title\nQuestion\nno answer line")
-    with pytest.raises(SetAsideError, match=r"a-broken\.txt: no line that says 'Answer'.*without --strict"):
+    with pytest.raises(SetAsideError, match=r"a-broken\.txt: no line that says 'Answer'.*with strict=False"):
         build(pages, tmp_path / "index", strict=True)
     assert build(pages, tmp_path / "index").posts == 2
 
@@ -139,7 +139,7 @@ def broken_xml(folder: Path) -> Path:
         (nothing, SourceNotFoundError, "nowhere: no such file"),
         (empty, NoPostsError, "empty: no files to read"),
         (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
-        (unanswered, NoPostsError, "1 questions, none of them answered. Build with --keep-unanswered"),
+        (unanswered, NoPostsError, "1 questions, none of them answered. Build with keep_unanswered=True"),
         (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*--keep-going"),
     ],
 )

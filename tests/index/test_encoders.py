@@ -13,7 +13,8 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.embedders import onnx_export as export
-from qa_search.embedders.load import Embedder, locate_model
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.locate import locate_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages

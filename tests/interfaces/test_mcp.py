@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.types import FIELDS, Hit, Post
 from qa_search.util.text import without_unseen
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_jsonl
@@ -415,7 +415,7 @@ def test_a_post_is_opened_whole(index: SearchIndex) -> None:
         ("search", {"complaint": "knee", "k": 0}, "greater than or equal to 1"),
         ("search", {"complaint": "knee", "k": MAX_TOP_K + 1}, f"less than or equal to {MAX_TOP_K}"),
         ("search", {"complaint": "knee", "k": "many"}, "valid integer"),
-        ("search", {"complaint": "knee", "since": "soon"}, "'soon' is no date"),
+        ("search", {"complaint": "knee", "since": "soon"}, "'soon' is not a date"),
         ("search", {"complaint": "knee", "source": "*" * 50}, "more than 16 stars"),
         ("search", {"complaint": "knee", "tags": "knee"}, "valid list"),
         ("open_post", {}, "post_id"),

@@ -33,7 +33,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.errors import ModelError, QASearchError, QueryError
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.interfaces.cli import cli
-from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, make_filters
+from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, SearchParameters
 from qa_search.search.search_index import _SearchableGeneration
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
@@ -391,7 +391,7 @@ def test_many_questions_at_once_fare_as_one_by_one(index: SearchIndex, campaign:
 def test_a_day_is_the_same_day_however_it_is_written(day: date, form: str) -> None:
     """Also as the last day of a search, which ends with it and not a year later."""
     written = day.strftime(form)
-    assert make_filters(since=written, until=written) == make_filters(since=day, until=day)
+    assert SearchParameters(since=written, until=written).filters() == SearchParameters(since=day, until=day).filters()
 
 
 # Each could make a careless pattern or loop take time that grows with the square of the length.

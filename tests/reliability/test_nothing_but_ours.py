@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.errors import (
     IndexDamagedError,
     IndexFolderError,

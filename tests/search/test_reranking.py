@@ -184,7 +184,7 @@ def test_a_model_downloaded_earlier_is_found_by_its_name(
 @pytest.mark.parametrize("name", ["someone/no-such-model", "no/such/folder"])
 def test_a_model_that_is_not_here_gives_one_message_and_no_network(name: str, no_network: None) -> None:
     """It names the model and the ways out: a folder, or a download."""
-    with pytest.raises(ModelNotFoundError, match=rf"'{name}' is not on this machine.*the folder .*--download"):
+    with pytest.raises(ModelNotFoundError, match=rf"'{name}' is not on this machine.*the folder .*download=True"):
         Reranker(name)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 import click
 
@@ -18,7 +18,7 @@ from qa_search.errors import QASearchError, QueryError
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render import export
 from qa_search.interfaces.render.terminal import printable, render_result
-from qa_search.search.query import DEFAULT_TOP_K
+from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import SearchResult
 from qa_search.util.text import printable_json
@@ -82,11 +82,6 @@ def query(
     from_file: str | None,
     index_path: str,
     top_k: int,
-    since: str | None,
-    until: str | None,
-    source: str | None,
-    tags: tuple[str, ...],
-    min_confidence: float | None,
     explain: bool,
     rerank: str | None,
     download: bool,
@@ -95,6 +90,7 @@ def query(
     model: str | None,
     as_json: bool,
     quiet: bool,
+    **options: Unpack[SearchOptions],
 ) -> None:
     """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input.
 
@@ -117,13 +113,9 @@ def query(
         search_many = partial(
             index.search_many,
             k=top_k,
-            since=since,
-            until=until,
-            source=source,
-            tags=tags,
-            min_confidence=min_confidence,
             explain=explain,
             rerank=_reranker(rerank, download=download),
+            **options,
         )
         if from_file is None:
             (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])

@@ -22,7 +22,7 @@ from qa_search.index.postgres.connections import Address
 from qa_search.index.postgres.index import StoredGeneration
 from qa_search.index.postgres.readers import PostgresVectors
 from qa_search.index.postgres.shards import server_name
-from qa_search.search.query import make_filters
+from qa_search.search.query import SearchParameters
 from tests.helpers import ROOT, write_jsonl
 from tests.index.postgres.conftest import QuickWords
 from tests.index.postgres.servers import Server
@@ -70,7 +70,9 @@ def test_each_shard_searches_its_vectors_itself(many: tuple[str, Path], filtered
         allowed = None
         if filtered:
             posts = opened.retriever.posts
-            allowed = opened.retriever.owners.allowed_passages(posts.allowed_posts(make_filters(tags=["t1"])))
+            allowed = opened.retriever.owners.allowed_passages(
+                posts.allowed_posts(SearchParameters(tags=["t1"]).filters())
+            )
         query = QuickWords().embed_queries(["word1 word2"])[0]
         statement, values = store.statement(query, 100, allowed, exact=False)
         found = plan(opened, statement, values)

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError, VectorIndexError
 from qa_search.index import folder as generations_module
 from qa_search.index.generation import Generation

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError
 from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores.vectors import FlatStore, VectorWriter

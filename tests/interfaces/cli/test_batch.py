@@ -143,7 +143,7 @@ def test_a_file_that_is_not_there_is_status_3(query: Any, tmp_path: Path) -> Non
         ([], "Missing argument 'TEXT...' (or --from FILE)."),
         (["--json", "--format", "csv", "knee"], "--json and --format csv exclude each other."),
         (["--from", "-", "--format", "html"], "--format html is a page for one complaint"),
-        (["--from", "-", "--since", "soon"], "since: 'soon' is no date"),
+        (["--from", "-", "--since", "soon"], "since: 'soon' is not a date"),
         (["--format", "pdf", "knee"], "'pdf' is not one of 'text', 'json', 'markdown', 'csv', 'html'"),
     ],
 )

@@ -145,7 +145,7 @@ def test_filters_and_the_status_of_nothing_found(index: Path, filters: list[str]
         (["query"], "Missing argument 'TEXT...'"),
         (["query", " "], "empty. Describe the complaint"),
         (["query", "-k", "0", "knee"], "0 is not in the range x>=1"),
-        (["query", "--since", "soon", "knee"], "since: 'soon' is no date"),
+        (["query", "--since", "soon", "knee"], "since: 'soon' is not a date"),
         (["build", "--map", "question"], "'question' is not ROLE=FIELD"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
@@ -243,7 +243,7 @@ def test_an_address_of_no_database_is_refused_unread(address: str, index: Path, 
 
 def test_an_index_made_with_another_model_is_refused(index: Path, tmp_path: Path) -> None:
     """Naming both; a copy of the right model elsewhere is accepted."""
-    from qa_search.embedders.load import locate_model
+    from qa_search.embedders.locate import locate_model
 
     other = shutil.copytree(locate_model().folder, tmp_path / "moved")
     assert query(index, "--model", other, COMPLAINT).exit_code == 0

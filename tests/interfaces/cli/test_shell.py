@@ -161,7 +161,7 @@ def test_limits_hold_until_they_are_taken_back(told: Told) -> None:
     told(":source *faq*", ":since 2012", ":until 2014-03", ":tag elbow", ":tag even", ":tag even")
     assert told.shell.prompt == "qa-search [since 2012, until 2014-03, source *faq*, tag elbow, tag even, k 20]> "
     assert sorted(titles(told("my elbow clicks"))) == ["Elbow 2012", "Elbow 2014"]
-    assert told.wrong(":since soon").startswith("since: 'soon' is no date.")
+    assert told.wrong(":since soon").startswith("since: 'soon' is not a date.")
     assert told.wrong(":k 0") == told.wrong(":k x") == told.wrong(":k ²") == ":k takes a number from 1 to 10,000."
     assert sorted(titles(told("my elbow clicks"))) == ["Elbow 2012", "Elbow 2014"]
     told(":tag")
