@@ -300,6 +300,7 @@ def on_a_terminal(index: Path, **environment: str) -> str:
     return run_on_terminal(command, {"COLUMNS": "50", **environment})[1]
 
 
+@pytest.mark.process
 def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     """In a real pseudo-terminal the sentence that matters is coloured, with NO_COLOR it is in »«."""
     coloured = on_a_terminal(index, NO_COLOR="")
@@ -310,6 +311,7 @@ def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     assert "»Try slow eccentric" in plain
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_is_no_error(index: Path) -> None:
     """As in ``qa-search info | head -1``."""
     command = f"{sys.executable} -m qa_search info --json --index {index} | head -1"
