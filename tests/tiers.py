@@ -45,7 +45,12 @@ _BY_FIXTURE = {
 _BY_PATH = {
     "tests/index/postgres/": "postgres",
     "tests/reliability/": "slow",
+    "tests/embedders/test_embedders.py": "model",
+    "tests/evaluation/test_tuning.py": "model",
     "tests/index/test_encoders.py": "model",
+    "tests/index/test_formats.py": "model",
+    "tests/interfaces/cli/test_eval_and_tune.py": "model",
+    "tests/search/test_reranking.py": "model",
     "tests/index/stores/test_inverted.py": "slow",
     "tests/builder/test_build.py": "slow",
     "tests/builder/test_ray.py": "ray",

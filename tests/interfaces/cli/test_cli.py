@@ -54,6 +54,7 @@ def query(index: Path, *arguments: str | Path, **options: Any) -> Result:
     return run("query", "--index", index, *arguments, **options)
 
 
+@pytest.mark.model
 def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     """And in one document with --json, progress kept off standard output."""
     source = write_jsonl(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "w"}, {}])
@@ -196,6 +197,7 @@ def _no_model(folder: Path) -> list[str]:
     return ["build", str(folder / "a.txt"), "--model", "someone/unknown"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("make", "message"),
     [
