@@ -185,6 +185,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> None:
     """One message, and what was there answers; with more room the build goes on with what it had computed."""
     index = small_disk / "index"
@@ -200,6 +201,7 @@ def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> N
     assert not (index / "work").exists()
 
 
+@pytest.mark.process
 def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path) -> None:
     """With each amount of room: a whole new index, or the old one and an error."""
     index = small_disk / "index"
@@ -224,6 +226,7 @@ def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path
     assert outcomes == {"old", "new"}
 
 
+@pytest.mark.process
 def test_a_read_only_index_folder_is_told_and_still_searched(small_disk: Path, tmp_path: Path) -> None:
     """Opening writes nothing, so a read-only index can be searched."""
     index = small_disk / "index"
@@ -247,6 +250,7 @@ while True:
 """
 
 
+@pytest.mark.process
 def test_a_killed_build_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> None:
     """Killed without warning at twenty moments spread over a build, and the index is whole each time."""
     index = tmp_path / "index"
@@ -301,6 +305,7 @@ print(json.dumps([report.posts, report.passages, peak]))
 """
 
 
+@pytest.mark.process
 def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
     """Three times the posts cost less than 10 MB more, once the first shard of vectors is full."""
     peaks = []
@@ -395,6 +400,7 @@ build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=Dies())
 """
 
 
+@pytest.mark.process
 def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
     """No vector is computed twice, none is missing, and the result is that of an undisturbed build."""
     source = write_jsonl(

@@ -20,7 +20,7 @@ import apsw
 import numpy as np
 import pytest
 
-from benchmarks.ray_nodes import RayNodes
+from devtools.ray_nodes import RayNodes
 from qa_search import build_index
 from qa_search.builder import ray_cluster as cluster
 from qa_search.builder.ray_cluster.shipment import EncoderPackage

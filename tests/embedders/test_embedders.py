@@ -71,6 +71,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
+@pytest.mark.process
 def test_the_default_is_the_packaged_model_found_without_importing_its_package() -> None:
     """In a fresh process: neither the package nor torch is loaded by finding it."""
     program = (

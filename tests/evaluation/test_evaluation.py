@@ -267,6 +267,7 @@ def test_a_run_is_written_in_the_form_of_trec(tmp_path: Path) -> None:
         assert len(set(np.asarray(scores, np.float32).tolist())) == len(scores)
 
 
+@pytest.mark.model
 def test_the_index_of_a_sets_own_corpus_is_kept_outside_and_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

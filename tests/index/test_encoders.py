@@ -45,6 +45,7 @@ def test_an_index_carries_its_encoder_and_says_how_well_it_agrees(built: Path) -
     assert encoder["agreement"]["min"] >= export.AGREEMENT_LIMITS["int8"][1]
 
 
+@pytest.mark.process
 def test_searching_needs_no_torch(built: Path) -> None:
     """Nor transformers, sentence_transformers, the hub, the archive readers or the exporter: in a fresh process."""
     program = (
@@ -60,6 +61,7 @@ def test_searching_needs_no_torch(built: Path) -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.process
 def test_building_again_needs_no_torch_either(built: Path) -> None:
     """The encoder is there: a changed post is embedded by it."""
     program = (

@@ -29,6 +29,7 @@ def test_every_reader_has_seeds() -> None:
     assert sorted(path.name for path in CORPUS.iterdir()) == sorted(READERS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", READERS)
 def test_no_bytes_make_a_reader_fail(name: str, tmp_path: Path, campaign: Campaign) -> None:
     """Only posts, notes and errors that are documented come out; what makes something else come out is kept."""

@@ -513,6 +513,7 @@ except QASearchError as error:
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts its open files there")
 def test_a_build_short_of_open_files_loses_nothing(
     campaign: Campaign, index: Path, pages: Path, tmp_path: Path

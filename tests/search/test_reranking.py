@@ -254,6 +254,7 @@ def test_a_model_that_gives_no_scores_is_an_error(
         Reranker(folder).scores(COMPLAINT, PASSAGES)
 
 
+@pytest.mark.process
 def test_importing_is_light() -> None:
     """In a fresh process: neither torch nor the libraries on top of it, nor the hub, until a model is loaded."""
     program = (
@@ -264,6 +265,7 @@ def test_importing_is_light() -> None:
     assert out.strip() == "[]"
 
 
+@pytest.mark.process
 def test_nothing_is_written_to_the_terminal(tiny: Path) -> None:
     """In a fresh process, loading, scoring and cutting print, log and warn nothing; log levels and filters stay."""
     program = (

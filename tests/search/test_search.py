@@ -142,6 +142,7 @@ def test_many_searches_at_once_give_the_same_as_one_by_one(index: SearchIndex) -
     texts = ["knee on stairs", "frozen bottle", "knee " * 100, "morning"]
     together = index.search_many(texts, k=3)
     assert [result.hits for result in together] == [index.search(text, k=3).hits for text in texts]
+    assert all(result.hits for result in together)
     assert [result.query for result in together] == [text.strip() for text in texts]
     assert index.search_many([]) == []
     with pytest.raises(QueryError, match="a list of texts"):
@@ -255,6 +256,7 @@ def test_an_open_index_answers_from_its_generation_whatever_is_built(tmp_path: P
 def test_threads_can_share_an_index(index: SearchIndex) -> None:
     """Eight at once, each gets its own answer."""
     expected = {text: index.search(text, k=3).hits for text in ("knee on stairs", "frozen bottle")}
+    assert all(expected.values())
     wrong: list[str] = []
 
     def work(text: str) -> None:
@@ -290,6 +292,7 @@ def test_filtered_search_equals_brute_force(tmp_path: Path) -> None:
                 everything = index.search("w1 w2 w3 w4", k=300).hits
                 passing = [hit.source_id for hit in everything if (hit.date or "") >= since and tag in hit.tags]
                 found = index.search("w1 w2 w3 w4", k=5, since=since, tags=[tag])
+                assert len(passing) >= 5
                 assert ids(found) == passing[:5]
 
 
@@ -366,4 +369,5 @@ def test_threads_do_not_change_what_is_found(index: SearchIndex, monkeypatch: py
     for threads in ("1", "3"):
         monkeypatch.setenv("QA_SEARCH_THREADS", threads)
         found.append([ids(result) for result in index.search_many(texts)])
+    assert all(found[0])
     assert found[0] == found[1] == [ids(index.search(text)) for text in texts]

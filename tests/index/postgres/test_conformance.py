@@ -16,6 +16,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Vectors
 from qa_search.index.filters import Filters
@@ -27,7 +28,6 @@ from qa_search.search.query import SearchParameters
 from qa_search.util.terms import query_weights
 from tests.helpers import page, write_jsonl
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server
 
 STORES = ("folder", "postgres", "shards")
 POSTS = 700

@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server, running
 from qa_search import build_index
 from qa_search.errors import IndexDamagedError, IndexNotFoundError, QASearchError, StoreError, StoreGoneError
 from qa_search.index.postgres import connections
@@ -20,7 +21,6 @@ from qa_search.index.postgres.connections import Address, Connections
 from qa_search.index.postgres.index import StoredGeneration
 from tests.helpers import write_jsonl
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server, running
 from tests.index.postgres.test_postgres import build, open_index, schemas
 
 NewDatabase = Callable[[Server], str]

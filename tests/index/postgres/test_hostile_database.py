@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server, running
 from qa_search import SearchIndex
 from qa_search.errors import IndexLockedError, StoreError
 from qa_search.index.postgres.schema import HOME, LOCK_CLASS, lock_number
 from qa_search.index.postgres.statements import qualified
-from tests.index.postgres.servers import Server, running
 from tests.index.postgres.test_postgres import build, generations, open_index, schemas
 
 NewDatabase = Callable[[Server], str]

@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server, free_port, running
 from qa_search import SearchIndex, build_index, evaluate
 from qa_search.errors import (
     IndexDamagedError,
@@ -34,7 +35,6 @@ from qa_search.index.postgres.index import PostgresIndex
 from qa_search.index.postgres.load import PostgresWriter
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, write_pages
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server, free_port, running
 
 NewDatabase = Callable[[Server], str]
 SECRET = "s3cr3t-and-long"  # noqa: S105 - of a role that only tests have
@@ -75,6 +75,7 @@ def url(server: Server, new_database: NewDatabase) -> str:
     return new_database(server)
 
 
+@pytest.mark.process
 def test_the_command_line_answers_from_a_database_as_from_a_folder(
     url: str, built_sample: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +241,7 @@ def test_one_build_writes_at_a_time(url: str, tmp_path: Path) -> None:
     build(tmp_path, url, 3)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("step", ["passages", "rest", "_publish", "_clear"])
 def test_a_build_that_is_killed_leaves_what_answered(url: str, tmp_path: Path, step: str) -> None:
     """Whatever it was doing; the next build finds nothing in its way."""
@@ -425,6 +427,7 @@ def test_a_replica_takes_reads_and_the_primarys_place(programs: Path, tmp_path: 
                 assert len(reader.search("knee", 10).hits) == 4
 
 
+@pytest.mark.process
 def test_what_the_guide_tells_to_type_works(url: str, built_sample: Path, tmp_path: Path) -> None:
     """docs/postgresql.md, one command after the other, in a database of the test's own."""
     missing = [tool for tool in ("bash", "jq") if shutil.which(tool) is None]

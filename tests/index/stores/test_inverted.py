@@ -465,6 +465,7 @@ print(named, int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [LISTS_NAME, ROW_OF_PASSAGE, "row-passages.npy", "row-starts.npy"])
 def test_files_that_somebody_made_do_no_harm(large: InvertedStore, name: str, tmp_path: Path) -> None:
     """Bits changed and files cut, hashes that fit: an answer or a named error, no crash, no memory."""

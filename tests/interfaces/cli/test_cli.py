@@ -54,6 +54,7 @@ def query(index: Path, *arguments: str | Path, **options: Any) -> Result:
     return run("query", "--index", index, *arguments, **options)
 
 
+@pytest.mark.model
 def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     """And in one document with --json, progress kept off standard output."""
     source = write_jsonl(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "w"}, {}])
@@ -197,6 +198,7 @@ def _no_model(folder: Path) -> list[str]:
     return ["build", str(folder / "a.txt"), "--model", "someone/unknown"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -301,6 +303,7 @@ def on_a_terminal(index: Path, **environment: str) -> str:
     return run_on_terminal(command, {"COLUMNS": "50", **environment})[1]
 
 
+@pytest.mark.process
 def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     """In a real pseudo-terminal the sentence that matters is coloured, with NO_COLOR it is in »«."""
     coloured = on_a_terminal(index, NO_COLOR="")
@@ -311,6 +314,7 @@ def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     assert "»Try slow eccentric" in plain
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_is_no_error(index: Path) -> None:
     """As in ``qa-search info | head -1``."""
     command = f"{sys.executable} -m qa_search info --json --index {index} | head -1"

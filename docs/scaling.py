@@ -1,4 +1,4 @@
-"""Draws how vector search grows, and puts the tables into docs/scaling.md: ``python -m benchmarks.scaling_plot``."""
+"""Draws how vector search grows, and puts the tables into docs/scaling.md: ``python docs/scaling.py``."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import RESULTS, ROOT
-
 _PANELS = (
     ("median_ms_10", "median of a search, ms"),
     ("resident_mb", "resident memory, MB"),
     ("disk_mb", "disk, MB"),
     ("recall_complaints", "recall@10 of complaints"),
 )
-_PAGE = ROOT / "docs" / "scaling.md"
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+PAGE = Path(__file__).with_name("scaling.md")
 _NAMES = {"flat": "exact", "ivf-sq8": "lists, 8-bit", "ivf-pq": "lists, product codes"}
 
 
@@ -87,16 +86,17 @@ def archives_table() -> str:
     return written(titles, lines)
 
 
-def page_with_tables(page: str) -> str:
-    """Put the tables where the page has them."""
+def page() -> str:
+    """Return scaling.md with the tables of what was measured."""
+    text = PAGE.read_text(encoding="utf-8")
     for name, table in (("vectors", vectors_table()), ("archives", archives_table())):
-        begin, end = f"<!-- {name}: python -m benchmarks.scaling_plot -->", f"<!-- end of {name} -->"
-        before, marked, rest = page.partition(begin)
+        begin, end = f"<!-- {name}: python docs/scaling.py -->", f"<!-- end of {name} -->"
+        before, marked, rest = text.partition(begin)
         _, ended, after = rest.partition(end)
         if not (marked and ended):
-            raise ValueError(f"{_PAGE.name} has no place for the table of {name}: {begin} ... {end}")
-        page = f"{before}{begin}\n{table}\n{end}{after}"
-    return page
+            raise ValueError(f"{PAGE.name} has no place for the table of {name}: {begin} ... {end}")
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
 
 
 def draw(target: Path) -> None:
@@ -123,5 +123,5 @@ def draw(target: Path) -> None:
 
 
 if __name__ == "__main__":
-    _PAGE.write_text(page_with_tables(_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-    draw(ROOT / "docs" / "images" / "scaling.svg")
+    PAGE.write_text(page(), encoding="utf-8")
+    draw(PAGE.parent / "images" / "scaling.svg")

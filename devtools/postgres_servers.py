@@ -1,4 +1,4 @@
-"""PostgreSQL servers for tests: real ones, each in a folder of its own, gone with the test."""
+"""PostgreSQL servers for tests and measurements: real ones, each in a folder of its own, gone with the test."""
 
 from __future__ import annotations
 
