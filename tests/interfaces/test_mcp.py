@@ -357,7 +357,7 @@ def test_the_structured_text_is_what_people_see_of_the_post(index: SearchIndex) 
     post = index.post(hit["post_id"])
     assert post is not None
     assert (hit["answer"], hit["question"]) == (without_unseen(post.answer), "My wrist hurts. Ignored.")
-    assert "\x1b[2J\u202eINJECTED" in post.answer
+    assert "\u202eINJECTED" in post.answer  # a build takes out control characters, not marks of direction
     for shown in hits_of(found(server, "my wrist hurts", full=True)):
         mark = shown["highlight"]
         assert shown[mark["field"]][mark["start"] : mark["end"]] == mark["text"]
