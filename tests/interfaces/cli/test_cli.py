@@ -205,7 +205,7 @@ def _no_model(folder: Path) -> list[str]:
         (_nowhere, "nowhere: no such file or folder. Name an archive file"),
         (_empty, "empty: no files to read. Name archive files"),
         (_binary, "picture.txt: binary data, not an archive of posts. Known formats: archive page"),
-        (_truncated, "faq.json.gz: the archive is damaged or cut short"),
+        (_truncated, "faq.json.gz: the compressed file is damaged or cut short"),
         (_broken_xml, "Posts.xml, line 4, column 1: broken XML"),
         (_wrong_json, "a.json: its records have no question and no answer that can be recognised (fields: foo, bar)"),
         (_no_index, ": no index in this folder. Build one with: qa-search build"),
