@@ -26,7 +26,7 @@ import pytest
 from click.testing import CliRunner
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.onnx import OnnxEmbedder
+from qa_search.embedders.onnx import MODEL_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError
 from qa_search.index import folder as generations
 from qa_search.index.generation import MANIFEST, MANIFEST_HASH
@@ -110,8 +110,9 @@ def remove(path: Path) -> None:
 
 
 def encoder_of(index: Path) -> Path:
-    (folder,) = (index / ENCODERS).iterdir()
-    return folder
+    # Beside it may lie a note that the model cannot be exported in int8, which depends on the processor.
+    (path,) = (index / ENCODERS).glob(f"*/{MODEL_FILE}")
+    return path.parent
 
 
 def write(path: Path, data: bytes | bytearray) -> None:
