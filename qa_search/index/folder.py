@@ -219,6 +219,7 @@ class IndexFolder:
                 ) from None
         try:
             with self._write_errors():
+                self._mark()
                 self._note_holder()
                 yield
         finally:
@@ -415,7 +416,7 @@ class IndexFolder:
         return next(number for number in chain(behind, before) if number not in taken)
 
     def _claim(self) -> None:
-        """Make the folder, or make sure that it is an index or empty; then mark it as ours.
+        """Make the folder, or make sure that it is an index or empty.
 
         Raises:
             IndexOccupiedError: if it holds other files.
@@ -437,12 +438,18 @@ class IndexFolder:
                     f"{self.path / name} is a link. A build does not follow links inside of an index. Put a folder in "
                     "its place. To keep the index elsewhere, make a link to the whole index."
                 )
-        if not os.path.lexists(home / MARK):
-            write_new(home / MARK, MARK_TEXT)
-            flush(home / MARK)
-        if not (home / GENERATIONS).is_dir():
-            (home / GENERATIONS).mkdir(exist_ok=True)
-        flush(home)
+
+    def _mark(self) -> None:
+        """Mark the folder as ours. Only the holder of the lock may: two builds at once would remove each other's file.
+
+        Raises:
+            OSError: if it cannot be written to.
+        """
+        if not os.path.lexists(self.home / MARK):
+            write_new(self.home / MARK, MARK_TEXT)
+            flush(self.home / MARK)
+        (self.home / GENERATIONS).mkdir(exist_ok=True)
+        flush(self.home)
 
     def _cannot_read(self, error: OSError, path: Path) -> IndexDamagedError:
         """Return the error for a damaged file; raise another one if the system does not let it be read now."""

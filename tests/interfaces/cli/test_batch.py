@@ -202,7 +202,7 @@ def test_markdown_has_a_section_for_each(query: Any) -> None:
 def test_no_format_lets_a_post_take_over_a_terminal(query: Any, written_as: str) -> None:
     """No escape sequence of a post gets out, and no markup of it into a page."""
     result = query("--format", written_as, "-k", "1", "--source", "*a.jsonl*", "script red")
-    assert "script" in result.stdout
+    assert "e.example" in result.stdout
     assert not set("\x1b\x07") & set(result.stdout)
     if written_as == "html":
         assert not list(lxml.html.document_fromstring(result.stdout).iter("script", "a"))
