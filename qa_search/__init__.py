@@ -26,6 +26,7 @@ from qa_search.errors import (
     IndexOccupiedError,
     IndexUnreadableError,
     IndexWriteError,
+    MissingExtraError,
     ModelError,
     ModelMismatchError,
     ModelNotFoundError,
@@ -36,6 +37,7 @@ from qa_search.errors import (
     SourceNotFoundError,
     StoreError,
     StoreGoneError,
+    UnclearFieldsError,
     UnknownFormatError,
     VectorIndexError,
 )
@@ -44,10 +46,12 @@ from qa_search.types import (
     AnswerPart,
     BuildReport,
     Explanation,
+    FileReport,
     GenerationCheck,
     Highlight,
     Hit,
     IndexInfo,
+    Inspection,
     MissingPost,
     OtherPost,
     Post,
@@ -59,7 +63,7 @@ from qa_search.types import (
 )
 
 if TYPE_CHECKING:
-    from qa_search.builder.build import build_index
+    from qa_search.builder.build import build_index, inspect_archives
     from qa_search.builder.generation_writer import Progress
     from qa_search.evaluation.evaluate import Evaluation, evaluate
     from qa_search.evaluation.tuning import TuneReport, tune
@@ -75,6 +79,7 @@ __all__ = [
     "DatasetError",
     "Evaluation",
     "Explanation",
+    "FileReport",
     "GenerationCheck",
     "Highlight",
     "Hit",
@@ -88,6 +93,8 @@ __all__ = [
     "IndexOccupiedError",
     "IndexUnreadableError",
     "IndexWriteError",
+    "Inspection",
+    "MissingExtraError",
     "MissingPost",
     "ModelError",
     "ModelMismatchError",
@@ -109,11 +116,13 @@ __all__ = [
     "StoreError",
     "StoreGoneError",
     "TuneReport",
+    "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
     "VerifyReport",
     "build_index",
     "evaluate",
+    "inspect_archives",
     "tune",
     "verify_index",
 ]
@@ -125,6 +134,7 @@ _LAZY = {
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
+    "inspect_archives": "builder.build",
     "tune": "evaluation.tuning",
     "verify_index": "index.verify",
 }

@@ -15,7 +15,7 @@ from importlib import resources
 
 import numpy as np
 
-from qa_search.embedders.load import Embedder, Vectors
+from qa_search.embedders.base import Embedder, Vectors
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.search.confidence import Confidence, closeness, fit
 from qa_search.search.fusion import Fusion, weighted

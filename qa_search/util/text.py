@@ -30,12 +30,18 @@ _OTHER_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "
 _INVISIBLE = re.compile(rf"[{CONTROLS}\t\n{DIRECTION}{LINE_ENDS}{SURROGATES}]")
 
 
+# Controls other than line ends and tabs. NUL becomes U+FFFD, what breaks a line or a page a line end, the rest goes.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_INSTEAD = {"\0": "\ufffd", "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\x1e": "-"}
+
+
 def clean_text(text: str) -> str:
-    r"""Make text storable: line ends as "\n", NUL and half surrogate pairs as U+FFFD, no blanks around."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
+    r"""Make text storable: line ends as "\n", no control characters but tabs, NUL and half surrogate pairs as U+FFFD.
+
+    Blanks around it are left out.
+    """
+    if _CONTROLS.search(text):
+        text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
     if not text.isascii():
         try:
             text.encode()
@@ -45,7 +51,7 @@ def clean_text(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Replace what a terminal would obey and not show, and what cannot be stored, by U+FFFD."""
+    """Replace by U+FFFD the characters that a terminal would obey and those that cannot be stored."""
     return _INVISIBLE.sub("\ufffd", text)
 
 

@@ -97,6 +97,7 @@ def by_async_client(address: str, complaint: str) -> Found:
     return asyncio.run(ask())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("complaint", COMPLAINTS)
 def test_every_door_gives_the_same_document(built_sample: Path, address: str, complaint: str) -> None:
     """To the last digit of every score, answered and not; only the time that it took differs."""

@@ -16,7 +16,10 @@ from tests.reliability.conftest import Campaign
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 # Inputs that made trouble are kept here to be tried again and put right: the folder is no part of the project.
 FOUND = ROOT / "tests" / "fuzz" / "found"
-READERS = ("page", "html", "stackexchange", "json", "jsonl", "table", "gz", "zip", "7z", "text")
+READERS = (
+    "page", "html", "stackexchange", "xml", "mail", "json", "jsonl", "sql", "yaml", "markdown", "labels", "table",
+    "workbook", "word", "pdf", "sqlite", "parquet", "gz", "zip", "7z", "text",
+)  # fmt: skip
 
 pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris, the fuzzer, is not installed")
 
@@ -26,6 +29,7 @@ def test_every_reader_has_seeds() -> None:
     assert sorted(path.name for path in CORPUS.iterdir()) == sorted(READERS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", READERS)
 def test_no_bytes_make_a_reader_fail(name: str, tmp_path: Path, campaign: Campaign) -> None:
     """Only posts, notes and errors that are documented come out; what makes something else come out is kept."""

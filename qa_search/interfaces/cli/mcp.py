@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qa_search.errors import QASearchError
+from qa_search.errors import MissingExtraError
 from qa_search.interfaces.cli.options import model_option, place_option, token_option
 from qa_search.interfaces.cli.serve import _CONNECTIONS, _is_loopback, _listen
 from qa_search.search.search_index import SearchIndex
@@ -63,7 +63,7 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
     try:
         from qa_search.interfaces.mcp_server import create_server
     except ModuleNotFoundError as error:
-        raise QASearchError(f"this needs more packages ({error.name}): pip install 'qa-search[mcp]'") from error
+        raise MissingExtraError.of("mcp", "a server of assistants", error.name) from error
     with SearchIndex.open(index_path, model=model) as index:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 import click
 
@@ -21,7 +21,7 @@ from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import one_line, render_result
 from qa_search.interfaces.render.wording import NO_POST_PASSES
-from qa_search.search.query import DEFAULT_TOP_K
+from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import SearchResult
 from qa_search.util.text import printable_json
@@ -84,11 +84,6 @@ def query(
     from_file: str | None,
     index_path: str,
     top_k: int,
-    since: str | None,
-    until: str | None,
-    source: str | None,
-    tags: tuple[str, ...],
-    min_confidence: float | None,
     explain: bool,
     rerank: str | None,
     download: bool,
@@ -97,6 +92,7 @@ def query(
     model: str | None,
     as_json: bool,
     quiet: bool,
+    **options: Unpack[SearchOptions],
 ) -> None:
     """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input.
 
@@ -119,13 +115,9 @@ def query(
         search_many = partial(
             index.search_many,
             k=top_k,
-            since=since,
-            until=until,
-            source=source,
-            tags=tags,
-            min_confidence=min_confidence,
             explain=explain,
             rerank=_reranker(rerank, download=download),
+            **options,
         )
         if from_file is None:
             (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])

@@ -8,7 +8,7 @@ import socket
 
 import click
 
-from qa_search.errors import QASearchError
+from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
 from qa_search.search.search_index import SearchIndex
 
@@ -106,7 +106,7 @@ def serve(
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
     except ModuleNotFoundError as error:
-        raise QASearchError(f"serving needs more packages ({error.name}): pip install 'qa-search[serve]'") from error
+        raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if loopback or hosts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -19,7 +19,7 @@ from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import INDENT, one_line, printable, render_post, render_result
 from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
-from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, make_filters
+from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text
@@ -55,16 +55,9 @@ def complain(error: object) -> None:
     click.echo(one_line(str(error)), err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    since: str | None = None
-    until: str | None = None
-    source: str | None = None
-    tags: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        named = [("since", self.since), ("until", self.until), ("source", self.source)]
-        return ", ".join(f"{name} {value}" for name, value in [*named, *(("tag", tag) for tag in self.tags)] if value)
+def _filters_shown(asked: SearchParameters) -> str:
+    named = [("since", asked.since), ("until", asked.until), ("source", asked.source)]
+    return ", ".join(f"{name} {value}" for name, value in [*named, *(("tag", tag) for tag in asked.tags)] if value)
 
 
 class Shell:
@@ -73,8 +66,7 @@ class Shell:
     def __init__(self, index: SearchIndex, k: int = DEFAULT_TOP_K) -> None:
         """Begin without limits but k, the most posts that a search gives."""
         self.index = index
-        self._k = k
-        self._limits = _Limits()
+        self._asked = SearchParameters(k)
         self._result: SearchResult | None = None
         self._open_post: str | None = None
         self._tags: set[str] = set()
@@ -109,7 +101,7 @@ class Shell:
             if re.fullmatch("[0-9]+", line):
                 self._open(self._hit(line).post_id)
             elif line:
-                self._show(self.index.search(line, self._k, **asdict(self._limits)))
+                self._show(self.index.search(line, **asdict(self._asked)))
         except QASearchError as error:
             complain(error)
         return True
@@ -117,10 +109,10 @@ class Shell:
     @property
     def prompt(self) -> str:
         """What stands before a line: the limits that hold."""
-        limits = one_line(str(self._limits))
+        limits = one_line(_filters_shown(self._asked))
         if len(limits) > _MAX_LIMITS_SHOWN:
             limits = f"{limits[:_MAX_LIMITS_SHOWN]}…"
-        shown = [limits] * bool(limits) + [f"k {self._k}"] * (self._k != DEFAULT_TOP_K)
+        shown = [limits] * bool(limits) + [f"k {self._asked.k}"] * (self._asked.k != DEFAULT_TOP_K)
         return f"qa-search [{', '.join(shown)}]> " if shown else "qa-search> "
 
     def choices(self, command: str) -> Mapping[str, str]:
@@ -186,7 +178,7 @@ class Shell:
         post_id = self._hit(number).post_id if number else self._open_post
         if post_id is None:
             raise QueryError("No post is open: write it like :like N.")
-        self._show(self.index.similar(post_id, self._k, **asdict(self._limits)), asked=False)
+        self._show(self.index.similar(post_id, **asdict(self._asked)), asked=False)
 
     def _go(self, side: int) -> None:
         if self._open_post is None:
@@ -199,18 +191,18 @@ class Shell:
     def _limit(self, name: str, value: str) -> None:
         changed: dict[str, Any] = {name: value or None}
         if name == "tags":
-            changed = {"tags": tuple(dict.fromkeys([*self._limits.tags, value])) if value else ()}
-        limits = replace(self._limits, **changed)
-        make_filters(**asdict(limits))
-        self._limits = limits
+            changed = {"tags": tuple(dict.fromkeys([*self._asked.tags, value])) if value else ()}
+        asked = replace(self._asked, **changed)
+        asked.filters()  # raises where one is invalid
+        self._asked = asked
 
     def _set_k(self, number: str) -> None:
         if not re.fullmatch("[0-9]{1,9}", number) or not 1 <= int(number) <= MAX_TOP_K:
             raise QueryError(f":k takes a number from 1 to {MAX_TOP_K:,}.")
-        self._k = int(number)
+        self._asked = replace(self._asked, k=int(number))
 
     def _clear(self) -> None:
-        self._limits = _Limits()
+        self._asked = SearchParameters(self._asked.k)
 
     def _export(self, argument: str) -> None:
         number, _, name = argument.partition(" ")

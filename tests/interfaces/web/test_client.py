@@ -711,6 +711,7 @@ def test_a_post_of_another_form_is_no_post(value: object) -> None:
         read_record(Post, value)
 
 
+@pytest.mark.process
 def test_importing_the_package_loads_no_client() -> None:
     """Who searches an index does not wait for what speaks HTTP."""
     program = "import sys, qa_search, qa_search.interfaces.cli; print('httpx2' in sys.modules, 'mcp' in sys.modules)"
@@ -718,6 +719,7 @@ def test_importing_the_package_loads_no_client() -> None:
     assert out.strip() == "False False"
 
 
+@pytest.mark.process
 def test_the_examples_of_clients_run(url: str, index: SearchIndex) -> None:
     """They print the posts that the index finds."""
 
