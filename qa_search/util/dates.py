@@ -32,7 +32,7 @@ _MAIL = re.compile(
 _BLANK_BEFORE_OFFSET = re.compile(r" (?=(?:UTC|GMT|Z|[+-]\d\d:?\d\d)$)", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]+")
 _DAY = re.compile(r"(?<![\d'’:])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?![\d:])", re.IGNORECASE)
-_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)|['’](\d\d)(?!\d)")
+_YEAR = re.compile(r"(?<!\d)([12]\d{3})(?!\d)|['’](\d\d)(?!\d)")
 _LAST_EPOCH_IN_SECONDS = 10**11
 _PIVOT = 70  # a year of two digits is of the last century from here on
 _MOST_WORDS = 10

@@ -143,7 +143,7 @@ def test_a_model_that_cannot_be_exported_is_used_as_it_is(built: Path, tmp_path:
     build_index(built / "pages", tmp_path / "index", model=model)
     with SearchIndex.open(tmp_path / "index") as index:
         assert index.info().encoder["kind"] == "original"
-        assert "no transformer" in index.info().encoder["why"]
+        assert "not a transformer" in index.info().encoder["why"]
         assert len(index.search("sore heel").hits) == 5
 
 

@@ -36,7 +36,7 @@ from tests.helpers import ROOT, WordsEmbedder, write_pages
 from tests.reliability.conftest import Campaign
 from tests.reliability.trials import Trials
 
-FORMATS = (3, 4, 5)
+FORMATS = (5,)
 ENCODER = "int8-0123456789abcdef-01234567"
 
 

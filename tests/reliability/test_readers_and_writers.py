@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-import qa_search.index.folder
 from qa_search import SearchIndex, build_index
 from qa_search.errors import IndexFolderError, IndexLockedError
 from qa_search.index.folder_stores import FolderStores, open_folder
@@ -131,7 +130,7 @@ def test_a_reader_that_is_slow_to_open_gets_a_later_generation(
             build_index(to_build.pop(0), index, model=WordsEmbedder())
         return open_folder(*args)
 
-    monkeypatch.setattr(qa_search.index.folder, "open_folder", slow)
+    monkeypatch.setattr("qa_search.index.generation.open_folder", slow)
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         found = answers(opened)
     assert not to_build

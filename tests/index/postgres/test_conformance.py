@@ -51,11 +51,14 @@ def archive(folder: Path) -> list[Path]:
             "date": f"{2001 + number % 20}-{1 + number % 12:02}-{1 + number % 28:02}" if number % 7 else None,
             "score": 3_000_000_000 if number == 5 else number, "url": f"https://example.org/{number}",
         })  # fmt: skip
-    records.append({**records[3], "id": "copy-of-3", "date": "2030-01-01", "tags": ["copied"]})  # type: ignore[dict-item]
+    copy = {**records[3], "id": "copy-of-3", "date": "2030-01-01", "tags": ["copied"]}  # type: ignore[dict-item]
     long = " ".join(chance.choices(_FILLERS, k=5000))
-    records += [{"id": f"long{words}", "question": "Long", "answer": long[:words]} for words in (900, 4000, 30_000)]
+    records += [
+        {"id": f"long{words}", "question": f"Long {words}", "answer": long[:words]} for words in (900, 4000, 30_000)
+    ]
     records += [{"id": "open", "title": "unanswered", "question": "Who knows?"}, {"answer": 5}]
     write_jsonl(folder / "forum" / "posts.jsonl", records)
+    write_jsonl(folder / "forum" / "reposts.jsonl", [copy])
     pages = folder / "pages"
     pages.mkdir()
     for number in range(4):
