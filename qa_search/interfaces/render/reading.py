@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qa_search.interfaces.render.wording import one_line
 from qa_search.types import FileReport, Post
 
 _SHOWN_FILES = 5
@@ -43,5 +44,5 @@ def sample_lines(post: Post) -> list[str]:
 
 
 def _beginning(text: str) -> str:
-    line = " ".join(text.split()) or "(none)"
+    line = one_line(text) or "(none)"
     return line if len(line) <= _SHOWN_TEXT else f"{line[:_SHOWN_TEXT]} …"
