@@ -68,12 +68,15 @@ if TYPE_CHECKING:
     from qa_search.evaluation.evaluate import Evaluation, evaluate
     from qa_search.evaluation.tuning import TuneReport, tune
     from qa_search.index.verify import verify_index
+    from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.search.reranking import Reranker
 
 __all__ = [
     "AnswerPart",
     "ArchiveError",
+    "AsyncClient",
     "BuildReport",
+    "Client",
     "ClusterError",
     "DamagedArchiveError",
     "DatasetError",
@@ -108,6 +111,7 @@ __all__ = [
     "Reranker",
     "SearchIndex",
     "SearchResult",
+    "ServiceError",
     "SetAside",
     "SetAsideError",
     "SignalShare",
@@ -128,9 +132,12 @@ __all__ = [
 ]
 
 _LAZY = {
+    "AsyncClient": "interfaces.web.client",
+    "Client": "interfaces.web.client",
     "Evaluation": "evaluation.evaluate",
     "Progress": "builder.generation_writer",
     "Reranker": "search.reranking",
+    "ServiceError": "interfaces.web.client",
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
@@ -141,7 +148,16 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only builds and measurements need when it is asked for: a search should not wait for that."""
+    """Import a name that only builds, measurements and clients need when it is used, so that a search does not wait.
+
+    Raises:
+        MissingExtraError: if packages for the clients are not installed.
+    """
     if name in _LAZY:
-        return getattr(import_module(f"qa_search.{_LAZY[name]}"), name)
+        try:
+            return getattr(import_module(f"qa_search.{_LAZY[name]}"), name)
+        except ModuleNotFoundError as error:
+            if error.name == "httpx2":
+                raise MissingExtraError.of("client", f"qa_search.{name}", error.name) from error
+            raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -111,6 +111,31 @@ def test_every_error_is_in_the_tree_that_the_docs_draw() -> None:
         assert issubclass(getattr(errors, name), errors.QASearchError)
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "interfaces").rglob("*.py")), ids=lambda path: path.stem)
+def test_interfaces_import_no_private_names(path: Path) -> None:
+    """What two modules share has a public name."""
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qa_search")
+        for alias in node.names
+    }
+    assert not {name for name in names if name.startswith("_")}
+
+
+@pytest.mark.process
+def test_a_client_without_its_extra_names_the_command_that_installs_it() -> None:
+    """Importing the package itself needs no extra, and loads no client."""
+    program = (
+        "import sys; sys.modules['httpx2'] = None; import qa_search; "
+        "assert 'qa_search.interfaces.web.client' not in sys.modules\n"
+        "try: qa_search.Client\n"
+        "except qa_search.MissingExtraError as error: print(error)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "pip install 'qa-search[client]'" in out
+
+
 @pytest.mark.process
 def test_importing_is_light() -> None:
     """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray, no psycopg until they are needed."""

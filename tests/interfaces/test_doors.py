@@ -21,9 +21,8 @@ import uvicorn
 from mcp import Client as McpClient
 from mcp import StdioServerParameters
 
-from qa_search import SearchIndex
+from qa_search import AsyncClient, Client, SearchIndex
 from qa_search.interfaces.web.app import Settings, create_app
-from qa_search.interfaces.web.client import AsyncClient, Client
 from tests.helpers import ROOT
 
 COMPLAINTS = (

@@ -748,6 +748,7 @@ def test_a_port_that_is_taken(sample: str) -> None:
             _, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert f"127.0.0.1:{port}: cannot listen there" in err
+    assert "Choose another --http HOST:PORT." in err
     assert "Traceback" not in err
 
 

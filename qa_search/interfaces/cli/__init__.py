@@ -15,9 +15,7 @@ from qa_search.interfaces.cli.wording import message_of
 
 __all__ = ["cli", "main"]
 
-EXIT_USAGE = 2
 EXIT_UNUSABLE = 3
-
 
 _COMMANDS = {
     "build": "Build the index from archives.",

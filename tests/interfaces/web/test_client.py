@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 import pytest
 
-from qa_search import SearchIndex, build_index
+from qa_search import AsyncClient, Client, SearchIndex, ServiceError, build_index
 from qa_search.errors import IndexDamagedError, QASearchError, QueryError
 from qa_search.interfaces.web import client as client_module
-from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError, read_record
+from qa_search.interfaces.web.client import read_record
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Post, SearchResult, SignalShare
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_jsonl
 
