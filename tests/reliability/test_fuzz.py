@@ -33,7 +33,7 @@ def test_every_reader_has_seeds() -> None:
 def keep(artifact: Path) -> str:
     """Copy an input that made trouble to the folder of those found; return where."""
     FOUND.mkdir(exist_ok=True)
-    return shutil.copy(artifact, FOUND)
+    return str(shutil.copy(artifact, FOUND))
 
 
 @pytest.mark.process
