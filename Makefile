@@ -36,10 +36,12 @@ format: $(VENV)/installed-dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix --quiet . || true
 	$(BIN)/ruff format .
 
-docs: $(VENV)/installed-dev ## write the pages that are made from the code
+docs: $(VENV)/installed-dev ## write the pages that are made from the code and from benchmarks/results
 	$(BIN)/python docs/help.py
 	$(BIN)/python docs/python_api.py
 	$(BIN)/python docs/imports.py
+	$(BIN)/python docs/counts.py
+	$(BIN)/python docs/scaling.py
 
 # Hours; writes benchmarks/results/reliability.json.
 torture: $(VENV)/installed-dev ## every promise of docs/reliability.md at full length

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search.archives.read import read_archives
 from qa_search.types import Post
 from qa_search.util.sentences import split_sentences

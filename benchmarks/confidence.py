@@ -27,7 +27,7 @@ import click
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.queries import read_queries
 from qa_search.evaluation.dataset import Dataset, load_dataset

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import click
 import numpy as np
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.search.highlight import most_useful
 from qa_search.types import Post

@@ -27,8 +27,8 @@ from typing import Any, cast
 import click
 import numpy as np
 
-from benchmarks.environment import ROOT, save
 from benchmarks.scaling import made, stored_vectors
+from devtools.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.archives.read import read_archives
 from qa_search.index.folder import IndexFolder

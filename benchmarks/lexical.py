@@ -20,8 +20,8 @@ import bm25s
 import click
 import numpy as np
 
-from benchmarks.environment import save
 from benchmarks.ranking import ARCHIVES, DATASETS
+from devtools.environment import save
 from qa_search.archives.read import read_archives
 from qa_search.evaluation.dataset import load_dataset
 from qa_search.evaluation.evaluate import measure_run

@@ -21,9 +21,9 @@ from unittest.mock import patch
 
 import click
 
-from benchmarks.environment import ROOT, save
 from benchmarks.serving import ARCHIVES, DATASETS
 from benchmarks.speed import QUESTION
+from devtools.environment import ROOT, save
 from qa_search import SearchIndex
 from qa_search.index import integrity as files
 

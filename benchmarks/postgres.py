@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 import click
 import numpy as np
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
+from devtools.postgres_servers import Server, debian_programs, running, wheel_programs
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.postgres.load import PostgresWriter
-from qa_search.index.stores.folder_stores import open_folder
-from tests.index.postgres.servers import Server, debian_programs, running, wheel_programs
 
 DATASETS = ROOT.parent / "shared" / "datasets"
 ARCHIVES = ("doctor_forums", "beer_se", "semeval_qatar")

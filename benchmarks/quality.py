@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search import build_index, evaluate
 from qa_search.builder.encoder_choice import PrecisionChoice
 

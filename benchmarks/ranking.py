@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.environment import RESULTS, ROOT, save
+from devtools.environment import RESULTS, ROOT, save
 from qa_search import SearchIndex, build_index, evaluate
 from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.evaluate import Refusal, dataset_index

@@ -23,8 +23,8 @@ from typing import Any
 
 import click
 
-from benchmarks.environment import ROOT, save
-from benchmarks.ray_nodes import RayNodes
+from devtools.environment import ROOT, save
+from devtools.ray_nodes import RayNodes
 from qa_search import Progress, build_index
 from qa_search.index.owned import ENCODERS
 

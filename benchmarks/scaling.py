@@ -33,7 +33,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search import SearchIndex
 from qa_search.index.generation import Generation
 from qa_search.index.integrity import file_record

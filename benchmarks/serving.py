@@ -28,7 +28,7 @@ from typing import Any
 import click
 import httpx2
 
-from benchmarks.environment import ROOT, save
+from devtools.environment import ROOT, save
 from qa_search import build_index
 
 DATASETS = ROOT.parent / "shared" / "datasets"

@@ -23,10 +23,10 @@ from typing import Any
 
 import click
 
-from benchmarks.environment import RESULTS, ROOT, save
+from devtools.environment import RESULTS, ROOT, save
 from qa_search import SearchIndex
 from qa_search.archives.read import read_archives
-from qa_search.embedders.load import locate_model
+from qa_search.embedders.locate import locate_model
 from qa_search.types import Post
 
 DATASETS = ROOT.parent / "shared" / "datasets"

@@ -67,7 +67,8 @@ def _signature(name: str, function: Callable[..., object]) -> str:
             star = True
         kind = "" if item.annotation is item.empty else f": {item.annotation}"
         default = "" if item.default is item.empty else f" = {item.default!r}"
-        lines.append(f"    {item.name}{kind}{default},")
+        stars = "**" if item.kind is item.VAR_KEYWORD else ""
+        lines.append(f"    {stars}{item.name}{kind}{default},")
     given = "\n" + "\n".join(lines) + "\n" if lines else ""
     returned = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
     return f"```python\n{name}({given}){returned}\n```\n"

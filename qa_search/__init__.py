@@ -26,6 +26,7 @@ from qa_search.errors import (
     IndexOccupiedError,
     IndexUnreadableError,
     IndexWriteError,
+    MissingExtraError,
     ModelError,
     ModelMismatchError,
     ModelNotFoundError,
@@ -36,6 +37,7 @@ from qa_search.errors import (
     SourceNotFoundError,
     StoreError,
     StoreGoneError,
+    UnclearFieldsError,
     UnknownFormatError,
     VectorIndexError,
 )
@@ -44,10 +46,12 @@ from qa_search.types import (
     AnswerPart,
     BuildReport,
     Explanation,
+    FileReport,
     GenerationCheck,
     Highlight,
     Hit,
     IndexInfo,
+    Inspection,
     MissingPost,
     OtherPost,
     Post,
@@ -59,22 +63,26 @@ from qa_search.types import (
 )
 
 if TYPE_CHECKING:
-    from qa_search.builder.build import build_index
+    from qa_search.builder.build import build_index, inspect_archives
     from qa_search.builder.generation_writer import Progress
     from qa_search.evaluation.evaluate import Evaluation, evaluate
     from qa_search.evaluation.tuning import TuneReport, tune
     from qa_search.index.verify import verify_index
+    from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.search.reranking import Reranker
 
 __all__ = [
     "AnswerPart",
     "ArchiveError",
+    "AsyncClient",
     "BuildReport",
+    "Client",
     "ClusterError",
     "DamagedArchiveError",
     "DatasetError",
     "Evaluation",
     "Explanation",
+    "FileReport",
     "GenerationCheck",
     "Highlight",
     "Hit",
@@ -88,6 +96,8 @@ __all__ = [
     "IndexOccupiedError",
     "IndexUnreadableError",
     "IndexWriteError",
+    "Inspection",
+    "MissingExtraError",
     "MissingPost",
     "ModelError",
     "ModelMismatchError",
@@ -101,6 +111,7 @@ __all__ = [
     "Reranker",
     "SearchIndex",
     "SearchResult",
+    "ServiceError",
     "SetAside",
     "SetAsideError",
     "SignalShare",
@@ -109,29 +120,44 @@ __all__ = [
     "StoreError",
     "StoreGoneError",
     "TuneReport",
+    "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
     "VerifyReport",
     "build_index",
     "evaluate",
+    "inspect_archives",
     "tune",
     "verify_index",
 ]
 
 _LAZY = {
+    "AsyncClient": "interfaces.web.client",
+    "Client": "interfaces.web.client",
     "Evaluation": "evaluation.evaluate",
     "Progress": "builder.generation_writer",
     "Reranker": "search.reranking",
+    "ServiceError": "interfaces.web.client",
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
+    "inspect_archives": "builder.build",
     "tune": "evaluation.tuning",
     "verify_index": "index.verify",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Import what only builds and measurements need when it is asked for: a search should not wait for that."""
+    """Import a name that only builds, measurements and clients need when it is used, so that a search does not wait.
+
+    Raises:
+        MissingExtraError: if packages for the clients are not installed.
+    """
     if name in _LAZY:
-        return getattr(import_module(f"qa_search.{_LAZY[name]}"), name)
+        try:
+            return getattr(import_module(f"qa_search.{_LAZY[name]}"), name)
+        except ModuleNotFoundError as error:
+            if error.name == "httpx2":
+                raise MissingExtraError.of("client", f"qa_search.{name}", error.name) from error
+            raise
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,34 +1,38 @@
-"""Every error that qa_search raises on purpose.
+"""All errors that qa_search raises on purpose.
 
 ::
 
     QASearchError
-    ├── QueryError              what was asked cannot be searched for (also a ValueError)
+    ├── QueryError              the query or a parameter is invalid (also a ValueError)
     ├── ArchiveError            a source cannot be used
-    │   ├── SourceNotFoundError     it is not there
-    │   ├── UnknownFormatError      no reader knows it
-    │   ├── DamagedArchiveError     it breaks off or contradicts itself in the middle
-    │   ├── NoPostsError            it was read, and there is nothing to index
+    │   ├── SourceNotFoundError     it does not exist
+    │   ├── UnknownFormatError      no reader recognises it
+    │   ├── UnclearFieldsError      no question or answer is found in it, though a field could hold one
+    │   ├── DamagedArchiveError     it is truncated or inconsistent
+    │   ├── NoPostsError            it contains nothing to index
     │   └── SetAsideError           a post would be set aside, and ``strict`` forbids that
     ├── ClusterError            a Ray cluster cannot be used
     ├── DatasetError            a judged set cannot be used
+    ├── MissingExtraError       packages of an optional extra are not installed
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
-    │   └── ModelMismatchError      it is not the one that the index was made with
+    │   └── ModelMismatchError      it is not the one that made the index
     └── IndexFolderError        an index folder cannot be used
-        ├── IndexNotFoundError      there is no index in it
-        ├── IndexDamagedError       files are missing or are not what the manifest says
-        ├── IndexUnreadableError    files cannot be read now (permissions, open files, room); they may be whole
-        ├── IndexOccupiedError      the folder holds something else, so that nothing is built in it
-        ├── IndexFormatError        it was written by a version of qa_search that this one cannot read
+        ├── IndexNotFoundError      it contains no index
+        ├── IndexDamagedError       files are missing, or differ from what the manifest records
+        ├── IndexUnreadableError    files cannot be read now (permissions, open files, space); they may be intact
+        ├── IndexOccupiedError      it contains other files, so nothing is built in it
+        ├── IndexFormatError        its format is unsupported by this version
         ├── IndexForkedError        it was opened before this process was forked
         ├── IndexLockedError        another build is writing to it
-        ├── VectorIndexError        no vector index keeps to the memory or the recall that was asked for
+        ├── VectorIndexError        no vector index meets the limit of memory or the recall
         ├── IndexWriteError         it cannot be written to (read-only, disk full, ...)
         └── StoreError              a database that holds an index cannot be used
-            └── StoreGoneError          later builds took away the generation that was open
+            └── StoreGoneError          later builds removed the open generation
 
-Each message says what is wrong, where, and what to do about it.
+Each message says what is wrong, where, and what to do about it. It names parameters as Python does: an invalid one
+stands first, with a colon, and a way out is written like ``keep_unanswered=True``. The command line puts its options in
+their place.
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ __all__ = [
     "IndexOccupiedError",
     "IndexUnreadableError",
     "IndexWriteError",
+    "MissingExtraError",
     "ModelError",
     "ModelMismatchError",
     "ModelNotFoundError",
@@ -59,54 +64,81 @@ __all__ = [
     "SourceNotFoundError",
     "StoreError",
     "StoreGoneError",
+    "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
 ]
 
 
 class QASearchError(Exception):
-    """The root: catch this to catch everything that qa_search raises on purpose."""
+    """The root: catch this to catch everything that qa_search raises on purpose.
+
+    ``parameter`` is the name of the parameter that is invalid or that offers a way out; None if there is not one.
+    """
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 class QueryError(QASearchError, ValueError):
-    """What was asked cannot be searched for: an empty text, k below 1, a date that is none."""
+    """A query or a parameter is invalid: an empty text, k below 1, an invalid date."""
 
 
 class ArchiveError(QASearchError):
     """A source cannot be used. ``place`` and ``reason`` say where in it and why, without the way out."""
 
-    def __init__(self, message: str, *, place: str = "", reason: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, place: str = "", reason: str = "", parameter: str | None = None) -> None:
+        super().__init__(message, parameter=parameter)
         self.place = place
         self.reason = reason or message
 
 
 class SourceNotFoundError(ArchiveError):
-    """A source is not there."""
+    """A source does not exist."""
 
 
 class UnknownFormatError(ArchiveError):
-    """No reader knows a source's format, or its records have none of the fields of a post."""
+    """No reader recognises a source's format, or its records have none of the fields of a post."""
+
+
+class UnclearFieldsError(ArchiveError):
+    """No record of a source has a question (or an answer), while a field that is not used could hold it."""
 
 
 class DamagedArchiveError(ArchiveError):
-    """A file of a known format breaks off or contradicts itself, so that what follows is unreadable."""
+    """A file of a known format is truncated or inconsistent, so that the rest is unreadable."""
 
 
 class NoPostsError(ArchiveError):
-    """Sources were read, and they hold nothing to index."""
+    """The sources contain nothing to index."""
 
 
 class SetAsideError(ArchiveError):
-    """A post cannot be read, and ``strict`` says to stop then."""
+    """A post cannot be read, and ``strict`` forbids to set it aside."""
 
 
 class ClusterError(QASearchError):
-    """A Ray cluster cannot be used, or was lost. What was embedded on it so far is kept."""
+    """A Ray cluster cannot be used, or was lost. The vectors that it computed so far are kept."""
 
 
 class DatasetError(QASearchError):
-    """A judged set has a file missing or a line that cannot be read, or does not belong to the index."""
+    """A judged set lacks a file, has an invalid line, or does not belong to the index."""
+
+
+class MissingExtraError(QASearchError):
+    """Packages of an optional extra are not installed. The message has the command that installs them."""
+
+    @classmethod
+    def of(cls, extra: str, user: str, package: str | None = None) -> Self:
+        """Make the error for an extra of qa_search, what needs it, and the package that was not found."""
+        missing = f" ({package})" if package else ""
+        return cls(f"{user} needs packages that are not installed{missing}: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f"pip install 'qa-search[{extra}]'"
 
 
 class ModelError(QASearchError):
@@ -118,7 +150,7 @@ class ModelNotFoundError(ModelError):
 
 
 class ModelMismatchError(ModelError):
-    """An embedding model is not the one that the index was made with."""
+    """An embedding model is not the one that made the index."""
 
 
 class IndexFolderError(QASearchError):
@@ -126,38 +158,38 @@ class IndexFolderError(QASearchError):
 
 
 class IndexNotFoundError(IndexFolderError):
-    """There is no index in the folder."""
+    """The folder contains no index."""
 
 
 class IndexDamagedError(IndexFolderError):
-    """Files of the index are missing or are not what its manifest says."""
+    """Files of the index are missing, or differ from what its manifest records."""
 
     @classmethod
     def told(cls, index: object, what: object) -> Self:
-        """Make the error with the ways out; ``what`` names the file and what is wrong with it."""
+        """Make the error with its remedy; ``what`` names the file and the damage."""
         return cls(
-            f"{what}. Build the index again: qa-search build --index {index} (qa-search verify says what else is "
-            "damaged, and can go back to the index before)"
+            f"{what}. Build the index again: qa-search build --index {index} (qa-search verify lists all damage "
+            "and can go back to the previous generation)"
         )
 
 
 class IndexUnreadableError(IndexFolderError):
-    """Files of the index cannot be read now, which says nothing about what they hold.
+    """Files of the index cannot be read now; they may be intact.
 
-    The system did not allow it, or lacks open files, memory or room for temporary ones.
+    The system did not allow it, or lacks open files, memory or space for temporary files.
     """
 
 
 class IndexOccupiedError(IndexFolderError):
-    """The folder holds other files and no index: nothing was written to it."""
+    """The folder contains other files and no index. Nothing was written to it."""
 
 
 class IndexFormatError(IndexFolderError):
-    """The index was written in a format that this version cannot read."""
+    """The format of the index is unsupported by this version."""
 
 
 class IndexForkedError(IndexFolderError):
-    """The index was opened by the process that this one was forked from."""
+    """The parent process opened the index, and this process was forked from it."""
 
 
 class IndexLockedError(IndexFolderError):
@@ -165,16 +197,16 @@ class IndexLockedError(IndexFolderError):
 
 
 class VectorIndexError(IndexFolderError):
-    """No vector index keeps to what was asked for: its memory, or how much it must find."""
+    """No vector index meets the limit of memory or the required recall."""
 
 
 class IndexWriteError(IndexFolderError):
-    """The index folder cannot be written to; what answered before still answers."""
+    """The index folder cannot be written to. The previous generation still answers."""
 
 
 class StoreError(IndexFolderError):
-    """A database that holds an index cannot be reached, or refuses what it is asked."""
+    """A database with an index cannot be reached, or refuses a statement."""
 
 
 class StoreGoneError(StoreError):
-    """Later builds took away the generation that was open: refresh the index, or open it again."""
+    """Later builds removed the open generation. Refresh the index, or open it again."""

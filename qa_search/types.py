@@ -1,4 +1,4 @@
-"""The nouns of qa_search: plain, frozen records that every other module passes around."""
+"""The records of qa_search: plain, frozen dataclasses that all other modules use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNS = ("closeness", "terms", "length")
 
 
 def to_jsonable(value: Any) -> Any:
-    """Turn records, tuples and mappings into what `json.dumps` writes and `json.loads` gives back."""
+    """Convert records, tuples and mappings to dicts and lists that `json.dumps` can write."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_jsonable(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
@@ -52,17 +52,17 @@ class AnswerPart(_Record):
 
 
 def is_post_id(value: object) -> bool:
-    """Tell whether a value can be the id of a post at all."""
+    """Return whether a value has the form of a post id."""
     return isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= _MOST_ID
 
 
 @dataclass(frozen=True, slots=True)
 class Post(_Record):
-    """A question and its answers, as one archive has them.
+    """A question and its answers.
 
     ``source`` names the archive file (for pages: the folder or container of pages), ``source_id`` the post
     within it; together they make ``post_id``. ``date`` is ISO 8601. ``prev_title`` and ``next_title`` are
-    what an archive page links to: None when it has no such line, "" when the line is empty.
+    what an archive page links to: None if it has no such line, "" if the line is empty.
     """
 
     source: str
@@ -87,13 +87,13 @@ class Post(_Record):
 
     @property
     def text(self) -> str:
-        """Title, question and answer, as the lexical index has them."""
+        """Title, question and answer, joined as the lexical index reads them."""
         return "\n".join((self.title, self.question, self.answer))
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside(_Record):
-    """A post, or a file in a folder, that could not be read: which, where in it, and why."""
+    """A post or file that could not be read: its source, the place in it, and the reason."""
 
     source: str
     place: str
@@ -115,7 +115,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Highlight(_Record):
-    """The sentence of a hit that matters most: ``getattr(hit, field)[start:end] == text``."""
+    """The sentence of a hit to read first: ``getattr(hit, field)[start:end] == text``."""
 
     field: Field
     start: int
@@ -144,7 +144,7 @@ class SignalShare(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Explanation(_Record):
-    """Why a post is a hit: what its score is made of, the two sentences that met, and the terms in common.
+    """Why a post matched: the parts of its score, the closest pair of sentences, and the terms in common.
 
     ``complaint`` is the part of the complaint that the post matches best, ``post`` the sentence that it met; ``terms``
     are in the form in which they are indexed, rarest first.
@@ -159,11 +159,11 @@ class Explanation(_Record):
 
 @dataclass(frozen=True, slots=True)
 class Hit(_Record):
-    """One past post that is close to what was asked.
+    """One post in the result of a search.
 
-    ``score`` is what the ranking gave it, ``confidence`` the probability that it answers. ``matched`` is the side of
+    ``score`` orders the hits, ``confidence`` is the probability that the post answers. ``matched`` is the field of
     the best passage. ``newer`` points to a later post on the same question, ``repeated_by`` lists posts that say the
-    same and are therefore no hits of their own. ``explain`` is there when it was asked for.
+    same and are therefore no hits of their own. ``explain`` is set if it was requested.
     """
 
     rank: int
@@ -186,7 +186,7 @@ class Hit(_Record):
     explain: Explanation | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record as its JSON document; ``explain`` only where there is one."""
+        """Return the JSON document, without ``explain`` where it is None."""
         document: dict[str, Any] = to_jsonable(self)
         if self.explain is None:
             del document["explain"]
@@ -195,7 +195,7 @@ class Hit(_Record):
 
 @dataclass(frozen=True, slots=True)
 class SearchResult(_Record):
-    """What a search gave: the hits, best first, and how sure it is that the archive answers at all.
+    """The result of a search: the hits, best first, and the confidence that the archive answers.
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
     and the hits are then only the nearest there are. ``advice`` says what would help, where something would.
@@ -217,12 +217,40 @@ class SearchResult(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class FileReport(_Record):
+    """What reading took for what, in one file or in all files of a folder that are alike.
+
+    ``roles`` says for each role which fields played it, and in how many records; ``unused`` names the text fields that
+    play none. ``encoding`` is None for a format that is not text. ``remarks`` are sentences for a person.
+    """
+
+    source: str
+    format: str
+    encoding: str | None
+    files: int
+    posts: int
+    with_question: int
+    with_answer: int
+    with_date: int
+    set_aside: int
+    roles: Mapping[str, Mapping[str, int]]
+    unused: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def file_report(document: Mapping[str, Any]) -> FileReport:
+    """Make a file's report of its JSON document."""
+    lists = {name: tuple(document[name]) for name in ("unused", "remarks")}
+    return FileReport(**{**document, **lists})
+
+
+@dataclass(frozen=True, slots=True)
 class BuildReport(_Record):
-    """What a build did.
+    """The result of a build.
 
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
     ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
-    was not read; else "".
+    was not read; else "". ``files`` says what was taken for what.
     """
 
     index: str
@@ -237,11 +265,26 @@ class BuildReport(_Record):
     seconds: float
     model: str
     left_out: str = ""
+    files: tuple[FileReport, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection(_Record):
+    """What building from some sources would read: what is taken for what, and a few posts of each file.
+
+    ``samples`` are the first posts of each report in ``files``, in the same order. ``limit`` is how many records of
+    each file were looked at, at most.
+    """
+
+    files: tuple[FileReport, ...]
+    samples: tuple[tuple[Post, ...], ...]
+    set_aside: tuple[SetAside, ...]
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class SourceCount(_Record):
-    """How many posts one source gave, in each way a post can go. ``posts`` includes duplicates."""
+    """The posts of one source: indexed (duplicates included), set aside, unanswered."""
 
     source: str
     posts: int
@@ -251,7 +294,7 @@ class SourceCount(_Record):
 
 @dataclass(frozen=True, slots=True)
 class MissingPost(_Record):
-    """A title that Prev and Next links mention and that no page of the archive has."""
+    """A title that Prev and Next links name, but no page of the archive has."""
 
     title: str
     mentioned_by: tuple[str, ...]
@@ -259,7 +302,7 @@ class MissingPost(_Record):
 
 @dataclass(frozen=True, slots=True)
 class GenerationCheck(_Record):
-    """What reading all of one generation found.
+    """The result of checking one generation.
 
     ``problems`` is empty if no damage was found, ``unread`` says why not all of it could be read ("" if it was).
     """
@@ -273,13 +316,13 @@ class GenerationCheck(_Record):
 
     @property
     def whole(self) -> bool:
-        """Whether every byte was read and is what was written."""
+        """Whether every byte was read and matches its checksum."""
         return not self.problems and not self.unread
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport(_Record):
-    """What `verify_index` found.
+    """The result of `verify_index`.
 
     ``ok`` says whether what answers now was read and is whole; ``generation`` is what answers, None if nothing does.
     ``pointer_problem`` says what is wrong with the pointer, if anything is; ``fell_back_to`` is the generation that
@@ -297,7 +340,7 @@ class VerifyReport(_Record):
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
-    """What an index holds and how it was built."""
+    """What an index contains and how it was built."""
 
     index: str
     generation: str
@@ -315,3 +358,4 @@ class IndexInfo(_Record):
     sources: tuple[SourceCount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())
+    files: tuple[FileReport, ...] = ()

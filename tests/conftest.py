@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Embedder, load_embedder
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.load import load_embedder
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
+from tests.tiers import GUARD, MARKERS, QUICK, mark_by_use
 
 # A busy machine is slow: no example fails by the time that it takes, or that it takes to be made.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +26,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--torture`` and ``--record``: see tests/reliability."""
     parser.addoption("--torture", action="store_true", help="try what tests/reliability promises at full length")
     parser.addoption("--record", action="store_true", help="write down the counts of a short run too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers of the tiers, and watch what quick tests do."""
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+    GUARD.install()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by what they use."""
+    mark_by_use(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Guard the tests of a quick run."""
+    with GUARD.holds() if item.config.option.markexpr == QUICK else nullcontext():
+        return (yield)
 
 
 @pytest.fixture
@@ -44,9 +69,18 @@ def sample_index(minilm: Embedder, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def built_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The index of the sample archive as the command builds it, its exported encoder within; to be copied."""
-    folder = tmp_path_factory.mktemp("built-sample")
-    build_index([SAMPLE_ARCHIVE], folder)
+    """The index of the sample archive as the command builds it, its exported encoder within; to be copied.
+
+    The first worker that needs it builds it, for all: exporting and embedding take minutes of computing.
+    """
+    own = tmp_path_factory.getbasetemp()
+    home = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    folder = home / "built-sample"
+    with FileLock(home / "built-sample.lock"):
+        if not folder.exists():
+            unfinished = tmp_path_factory.mktemp("built-sample") / "index"
+            build_index([SAMPLE_ARCHIVE], unfinished)
+            unfinished.rename(folder)
     return folder
 
 

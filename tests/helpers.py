@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from qa_search.archives.base import ArchiveFile, Reader, ReadOptions
+from qa_search.archives.base import ArchiveFile, Reader, ReadOptions, Reply
 from qa_search.archives.read import read_archives
-from qa_search.embedders.load import ModelId, Vectors
+from qa_search.embedders.base import ModelId, Vectors
 from qa_search.index.integrity import file_record
 from qa_search.types import Post, SetAside
 
@@ -65,7 +65,7 @@ def read(reader: Reader, data: bytes | str, name: str = "file", **field_map: str
     """Read bytes with a reader that must recognise them."""
     file, options = archive_file(data, name), ReadOptions(field_map)
     assert reader.recognises(file, options)
-    return list(reader.read(file, options))
+    return [item for item in reader.read(file, options) if not isinstance(item, Reply)]
 
 
 def posts_in(*sources: Path) -> list[Post]:

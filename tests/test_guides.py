@@ -55,6 +55,7 @@ def folder(built_sample: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_tells_to_type_works(page: str, folder: Path) -> None:
     """All of it, one command after the other; ports are exchanged for free ones, and nothing else."""
@@ -110,6 +111,7 @@ def wait_for(*ports: int, seconds: float = 30) -> None:
                 time.sleep(0.1)
 
 
+@pytest.mark.process
 def test_the_service_works_behind_nginx_as_the_page_sets_it_up(folder: Path) -> None:
     """TLS in front, the name passed on, each client's rate counted by its own address."""
     if shutil.which("nginx") is None or shutil.which("openssl") is None:

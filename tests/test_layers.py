@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,16 @@ def test_imports_point_one_way(module: str) -> None:
     assert all(LEVEL.get(other, len(LAYERS)) < LEVEL[own] for other in others), others
 
 
+def test_stores_do_not_know_what_opens_them() -> None:
+    """A store imports the other stores and the tools that all of an index shares, never a generation or the folder."""
+    shared = {"filters", "integrity", "owned"}
+    stores = {name: path for name, path in MODULES.items() if name.startswith("qa_search.index.stores.")}
+    assert len(stores) > 5
+    for name, path in stores.items():
+        inner = {found.split(".")[2] for found in imported(path) if found.startswith("qa_search.index.")}
+        assert inner <= {"stores", *shared}, name
+
+
 def test_no_modules_import_one_another_in_a_circle() -> None:
     """Not even inside a function, and not through others."""
     order = graphlib.TopologicalSorter({module: imported(path) for module, path in MODULES.items()})
@@ -100,6 +111,32 @@ def test_every_error_is_in_the_tree_that_the_docs_draw() -> None:
         assert issubclass(getattr(errors, name), errors.QASearchError)
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "interfaces").rglob("*.py")), ids=lambda path: path.stem)
+def test_interfaces_import_no_private_names(path: Path) -> None:
+    """What two modules share has a public name."""
+    names = {
+        alias.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qa_search")
+        for alias in node.names
+    }
+    assert not {name for name in names if name.startswith("_")}
+
+
+@pytest.mark.process
+def test_a_client_without_its_extra_names_the_command_that_installs_it() -> None:
+    """Importing the package itself needs no extra, and loads no client."""
+    program = (
+        "import sys; sys.modules['httpx2'] = None; import qa_search; "
+        "assert 'qa_search.interfaces.web.client' not in sys.modules\n"
+        "try: qa_search.Client\n"
+        "except qa_search.MissingExtraError as error: print(error)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "pip install 'qa-search[client]'" in out
+
+
+@pytest.mark.process
 def test_importing_is_light() -> None:
     """No torch, no transformers, no sentence_transformers, no hub, no 7z, no Ray, no psycopg until they are needed."""
     program = (
@@ -112,15 +149,18 @@ def test_importing_is_light() -> None:
     assert out.strip() == "[]"
 
 
+@pytest.mark.process
 def test_importing_changes_nothing() -> None:
-    """No warning filters, no logging set-up, no environment variables."""
+    """No warning filters, no logging set-up, no environment variables but the one that keeps onnxruntime silent."""
     program = (
         "import os, warnings, logging, numpy, faiss, lxml, click, filelock; "
         "before = (dict(os.environ), list(warnings.filters), list(logging.root.handlers)); "
         "import qa_search, qa_search.interfaces.cli; "
+        "os.environ.pop('ORT_DISABLE_TELEMETRY', None); "
         "assert before == (dict(os.environ), list(warnings.filters), list(logging.root.handlers))"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    environment = {name: os.environ[name] for name in ("HOME", "PATH", "PYTHONPATH") if name in os.environ}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
 
 
 def test_every_test_states_its_claim() -> None:

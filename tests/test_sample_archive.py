@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Embedder
+from qa_search.embedders.base import Embedder
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in
 
 JUDGED = ROOT / "data" / "judged"

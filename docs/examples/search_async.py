@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 
-from qa_search.interfaces.web.client import AsyncClient
+from qa_search import AsyncClient
 
 
 async def main() -> None:

@@ -7,7 +7,7 @@ python docs/examples/search_script.py "back of my thigh has ached for months, PT
 import os
 import sys
 
-from qa_search.interfaces.web.client import Client
+from qa_search import Client
 
 url = os.environ.get("QA_SEARCH_URL", "http://127.0.0.1:8080")
 with Client(url, token=os.environ.get("QA_SEARCH_TOKEN")) as client:

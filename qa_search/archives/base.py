@@ -6,6 +6,7 @@ import io
 import shutil
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,8 +15,8 @@ from typing import BinaryIO, Protocol, cast
 
 from qa_search.archives.encodings import decode_head, decode_text, detect_encoding, open_text
 from qa_search.archives.limits import Limits, format_size
-from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
-from qa_search.types import Post, SetAside
+from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
+from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import parse_date
 from qa_search.util.text import visible
 
@@ -24,6 +25,7 @@ _LINE_PIECE = 1 << 16
 _MOST_DATE = 100
 _MOST_REASON = 300
 _MOST_MESSAGE = 2000
+_MOST_REMARKS = 20
 
 
 # What reading unpacked bytes raises, after all that comes before it was given.
@@ -38,6 +40,38 @@ class OverLimitError(ArchiveError):
     """A file, or something in it, is larger than one of the `Limits`: it is set aside, and the rest is read."""
 
 
+@dataclass
+class ReadingLog:
+    """What a reader took for what in one file; `read_archives` makes a `FileReport` of it.
+
+    A reader calls `took` and `left` while it reads, and `remark` for what a person should look at. Posts, questions,
+    answers and dates need no call: they are counted from the posts that the reader yields.
+    """
+
+    roles: dict[str, Counter[str]] = field(default_factory=dict)
+    unused: Counter[str] = field(default_factory=Counter)
+    remarks: list[str] = field(default_factory=list)
+    # Set before the first post comes out: no record has an answer, and what to say if no other file has them either.
+    lacks_answers: bool = False
+    problem: ArchiveError | None = None
+
+    def took(self, role: str, name: str, records: int = 1) -> None:
+        """Note that a field played a role in so many records, such as ``took("question", "Frage")``."""
+        if role not in self.roles:
+            self.roles[role] = Counter()
+        self.roles[role][name] += records
+
+    def left(self, name: str, records: int = 1) -> None:
+        """Note that a field with text was not used in so many records."""
+        self.unused[name] += records
+
+    def remark(self, text: str) -> None:
+        """Note one sentence for a person, once; text of the archive in it is made fit to be shown."""
+        text = _shown(text)
+        if text not in self.remarks and len(self.remarks) < _MOST_REMARKS:
+            self.remarks.append(text)
+
+
 @dataclass(frozen=True)
 class ArchiveFile:
     """One stream of bytes, wherever it lies: a file of its own, or a member of a container.
@@ -50,10 +84,17 @@ class ArchiveFile:
     name: str
     location: str
     opener: Callable[[], BinaryIO]
+    encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
+    find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""
         return self.opener()
+
+    @cached_property
+    def log(self) -> ReadingLog:
+        """What its reader takes for what."""
+        return ReadingLog()
 
     @cached_property
     def head(self) -> bytes:
@@ -64,7 +105,12 @@ class ArchiveFile:
     @cached_property
     def head_text(self) -> str | None:
         """The head as text, or None when it is not text."""
-        return decode_head(self.head)
+        return None if self.codec is None else decode_head(self.head, self.codec)
+
+    @cached_property
+    def codec(self) -> str | None:
+        """The codec of the text: the one that was asked for, else as found from the head; None if it is no text."""
+        return self.encoding or detect_encoding(self.head)
 
     def open_text(self, newline: str | None = None) -> io.TextIOWrapper:
         """Open the file as text; closing that closes the bytes below.
@@ -111,10 +157,14 @@ class ArchiveFile:
                     yield line if utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
-        encoding = detect_encoding(self.head)
+        encoding = self.codec
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
+
+    def sibling(self, name: str) -> ArchiveFile | None:
+        """Find another file of the same folder or container by its name, whatever its case; None if it is not there."""
+        return None if self.find_sibling is None else self.find_sibling(name.lower())
 
     @property
     def source(self) -> str:
@@ -143,6 +193,11 @@ class ArchiveFile:
         message = f"{self._at(place)}: {reason}. {_shown(way_out, _MOST_MESSAGE)}".rstrip()
         return UnknownFormatError(message, place=_shown(place), reason=reason)
 
+    def unclear(self, reason: str, way_out: str) -> UnclearFieldsError:
+        """Make the error for a file whose fields must be named by a person."""
+        reason = f"{_shown(reason)}. {_shown(way_out, _MOST_MESSAGE)}"
+        return UnclearFieldsError(f"{self._at('')}: {reason}", reason=reason)
+
     def over_limit(self, reason: str, place: str = "") -> OverLimitError:
         """Make the error for something that is larger than it may be; the reason names the limit and its option."""
         reason = _shown(reason)
@@ -165,15 +220,34 @@ class ArchiveFile:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """An answer whose question stands in another record, of this file or of another one in its folder.
+
+    ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
+    """
+
+    parent: str
+    text: str
+    part: AnswerPart
+    place: str
+
+
+@dataclass(frozen=True)
 class ReadOptions:
     """How archives are read.
 
-    ``field_map`` maps a role (question, answer, ...) to a field's name. ``left_out`` is a folder that is not read
-    though it may lie in a source, its path without links: the index that is being built.
+    ``field_map`` maps a role (question, answer, ...) to a field's name. ``encoding`` is the codec of all text files,
+    None to find it from the bytes. ``keep_unanswered`` says that questions without answers are expected. ``comments``
+    keeps the comments of a Stack Exchange dump. ``sample`` stops each file after about so many records. ``left_out`` is
+    a folder that is not read though it may lie in a source, its path without links: the index that is being built.
     """
 
     field_map: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    encoding: str | None = None
+    keep_unanswered: bool = False
+    comments: bool = False
+    sample: int | None = None
     left_out: Path | None = None
 
 
@@ -187,8 +261,10 @@ class Reader(Protocol):
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Tell from ``file.head`` and ``file.name`` whether the file is in this format."""
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield the file's posts in its own order, and a note for each that cannot be read.
+
+        An answer whose question may stand in another file of the folder is a `Reply`.
 
         Memory must not grow with the file.
 
@@ -218,9 +294,9 @@ def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size:
         )
 
 
-def short_date(text: str) -> str | None:
+def short_date(text: str, day_first: bool | None = None) -> str | None:
     """Read a date as `parse_date` does, but not in what is too long for one, and nothing but visible characters."""
-    return parse_date(visible(text)) if 0 < len(text) <= _MOST_DATE else None
+    return parse_date(visible(text), day_first) if 0 < len(text) <= _MOST_DATE else None
 
 
 def utf8_length(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from functools import lru_cache
 from typing import BinaryIO
 
 _BOMS = (
@@ -22,6 +23,20 @@ _UTF8_CHARACTER = re.compile(
     rb"|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
 )
 _LONGEST_UTF8_CHARACTER = 4
+# What text files are written in, besides Unicode: of codecs that are never met, some fit any bytes.
+_CANDIDATES = (
+    "gb18030", "big5hkscs", "cp932", "shift_jis_2004", "euc_jis_2004", "cp949", "euc_kr", "cp1250", "cp1251", "cp1252",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "iso8859-2", "iso8859-5", "iso8859-7",
+    "iso8859-15", "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "cp850", "cp852", "cp866",
+)  # fmt: skip
+_ISO_2022_JP = (b"\x1b$B", b"\x1b$@")
+_DETECTED_BYTES = 1 << 15
+# Below this the detector guesses; texts of a hundred letters reach twice as much.
+_LEAST = 0.1
+_SURE = 0.2
+_FEW_BYTES = 6
+_WINDOWS_PUNCTUATION = re.compile(rb"[\x85\x91-\x97]")
+_HIGH = re.compile(rb"[\x80-\xff]")
 _CHARSETS = re.compile(
     r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
     r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
@@ -44,7 +59,8 @@ def _decode_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
 def detect_encoding(head: bytes) -> str | None:
     """Name the codec of a text by its first bytes, or return None when they are not text.
 
-    ``utf-8`` here stands for "UTF-8 wherever it is valid, else Windows-1252" (see `open_text`).
+    ``utf-8`` here stands for "UTF-8 wherever it is valid, else Windows-1252" (see `open_text`). Bytes that are mostly
+    no UTF-8 are given to a detector.
     """
     for bom, encoding in _BOMS:
         if head.startswith(bom):
@@ -58,7 +74,50 @@ def detect_encoding(head: bytes) -> str | None:
             return "utf-16-be"
     if len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
         return None
-    return "utf-8"
+    if any(mark in head for mark in _ISO_2022_JP) and head.isascii():
+        return "iso2022_jp"
+    return "utf-8" if is_mostly_utf8(head) else _detect(head)[0]
+
+
+def is_utf8(head: bytes) -> bool:
+    """Tell whether bytes are UTF-8, but for a character that is cut off at their end."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_mostly_utf8(head: bytes) -> bool:
+    """Tell whether at least as many bytes beyond ASCII are UTF-8 as are not."""
+    if is_utf8(head):
+        return True
+    high = len(_HIGH.findall(head))
+    valid = sum(len(match) for match in _UTF8_CHARACTER.findall(head) if len(match) > 1)
+    return 2 * valid >= high
+
+
+def is_doubtful(head: bytes) -> bool:
+    """Tell whether the encoding that was found for these bytes may well be another."""
+    if is_mostly_utf8(head):
+        return False
+    return _detect(head)[1] < _SURE or len(_HIGH.findall(head)) < _FEW_BYTES
+
+
+@lru_cache(maxsize=8)
+def _detect(head: bytes) -> tuple[str, float]:
+    """Have a detector name the codec: (codec, how sure it is, from 0 to 1); "utf-8" stands for Windows-1252 too."""
+    import chardet  # here, because it takes a while and most text is UTF-8
+
+    telling = b"\n".join(line for line in head.split(b"\n") if not line.isascii())[:_DETECTED_BYTES]
+    # Quotes, dashes and dots where Windows has them, and letters in other systems' sets.
+    windows = 2 * len(_WINDOWS_PUNCTUATION.findall(telling)) > len(_HIGH.findall(telling))
+    candidates = [name for name in _CANDIDATES if not windows or re.match(r"cp(?:125|874|9)", name)]
+    found = chardet.detect(telling, include_encodings=candidates, compat_names=False, no_match_encoding="cp1252")
+    name, confidence = codecs.lookup(found["encoding"] or "cp1252").name, found["confidence"]
+    if confidence < _LEAST or name in ("cp1252", "iso8859-1", "iso8859-15", "utf-8", "ascii"):
+        return "utf-8", confidence
+    return name, confidence
 
 
 def declared_encoding(name: str) -> str | None:
@@ -75,6 +134,13 @@ def declared_encoding(name: str) -> str | None:
         return None
 
 
+def named_encoding(name: str) -> str | None:
+    """Name the codec of an encoding that a person asks for; None if it is unknown, or no encoding of text."""
+    if re.fullmatch(r"utf-?(?:8|16|32)(?:-?(?:sig|le|be))?", name, re.IGNORECASE | re.ASCII):
+        return codecs.lookup(name).name
+    return declared_encoding(name)
+
+
 def open_text(stream: BinaryIO, encoding: str, newline: str | None = None) -> io.TextIOWrapper:
     """Wrap bytes as text, decoding as they are read.
 
@@ -89,9 +155,9 @@ def decode_text(data: bytes, encoding: str) -> str:
     return data.decode(encoding, _errors(encoding))
 
 
-def decode_head(head: bytes) -> str | None:
+def decode_head(head: bytes, encoding: str | None = None) -> str | None:
     """Decode the first bytes of a file, a character cut off at the end left out; None if they are not text."""
-    encoding = detect_encoding(head)
+    encoding = encoding or detect_encoding(head)
     if encoding is None:
         return None
     return codecs.getincrementaldecoder(encoding)(_errors(encoding)).decode(head, final=False)

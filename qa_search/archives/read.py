@@ -7,21 +7,39 @@ sample to the contract test; from another package, name it in the entry-point gr
 from __future__ import annotations
 
 import os
+import posixpath
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
+from typing import Self
 
-from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadOptions, post_too_long
+from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
+from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
+from qa_search.archives.formats.labelled_text import LabelledTextReader
+from qa_search.archives.formats.mail import MailReader
+from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.page_html import HtmlPageReader
+from qa_search.archives.formats.parquet import ParquetReader
+from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.sql_dump import SqlDumpReader
+from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
 from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.formats.values import bare_id
+from qa_search.archives.formats.web_page import WebPageReader
+from qa_search.archives.formats.word import WordReader
+from qa_search.archives.formats.workbooks import WorkbookReader
+from qa_search.archives.formats.xml_documents import XmlReader
+from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
-from qa_search.errors import ArchiveError, DamagedArchiveError, UnknownFormatError
-from qa_search.types import Post, SetAside
+from qa_search.archives.reading import Reading
+from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
+from qa_search.types import AnswerPart, Post, SetAside
 
 __all__ = [
     "BUILT_IN_READERS",
@@ -29,21 +47,34 @@ __all__ = [
     "Limits",
     "ReadOptions",
     "Reader",
+    "Reading",
     "parse_size",
     "read_archives",
     "readers",
 ]
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # In the order in which they are asked: the surest signs first.
 BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
-    HtmlPageReader(),
+    WebPageReader(),
+    XmlReader(),
+    MailReader(),
     JsonLinesReader(),
     JsonReader(),
+    SqlDumpReader(),
+    YamlReader(),
+    MarkdownReader(),
+    LabelledTextReader(),
     TableReader(),
+    WorkbookReader(),
+    WordReader(),
+    PdfReader(),
+    SqliteReader(),
+    ParquetReader(),
 )
 
 
@@ -72,23 +103,30 @@ def read_archives(
     options: ReadOptions | None = None,
     *,
     keep_going: bool = False,
+    reading: Reading | None = None,
 ) -> Iterator[Post | SetAside]:
     """Yield every post of every source, and a note for each post or file that cannot be read.
 
     A file in a folder that is in no known format is set aside, and what is over one of the ``options.limits``. With
-    ``keep_going``, so is a file that is damaged (after the posts before the damage).
+    ``keep_going``, so is a file that is damaged (after the posts before the damage). ``reading`` gathers what was taken
+    for what.
+
+    Answers and questions that stand in two tables of one folder are joined.
 
     Raises:
         SourceNotFoundError: if a source is not there.
         UnknownFormatError: if a source that was named itself is in no known format.
+        UnclearFieldsError: if a file's records have no question or no answer, and a field that is not used could be it.
         DamagedArchiveError: if a file cannot be read to its end.
     """
     options = options or ReadOptions()
-    for file, named in list_files(sources, options.left_out):
-        if isinstance(file, SetAside):
-            yield file
-        else:
-            yield from _capped(file, _read_file(file, named, options, keep_going=keep_going), options)
+    with _Waiting(options, reading or Reading(), keep_going=keep_going) as waiting:
+        for file, named in list_files(sources, options.left_out):
+            if isinstance(file, SetAside):
+                yield file
+            else:
+                yield from _capped(file, _read_file(file, named, options, waiting), options)
+        yield from waiting.flush()
 
 
 def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
@@ -115,20 +153,24 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
         raise problem
 
 
-def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, *, keep_going: bool) -> Iterator[Post | SetAside]:
+def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
+    keep_going = waiting.keep_going
     try:
         with closing(unpacked(file, options)) as inner_files:
             for inner, problem in inner_files:
+                if options.encoding is not None:
+                    inner = replace(inner, encoding=options.encoding)
+                yield from waiting.move_to(inner)
                 # Only what was named itself, not what happens to lie beside it in a container, must be readable.
                 must_read = named and inner.source == file.source
                 try:
                     if problem is not None:
                         raise problem
-                    yield from _read(inner, options)
-                except (OverLimitError, UnknownFormatError, DamagedArchiveError) as error:
+                    yield from _read(inner, options, waiting)
+                except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
                     if isinstance(error, UnknownFormatError) and must_read:
                         raise
-                    if isinstance(error, DamagedArchiveError) and not keep_going:
+                    if isinstance(error, DamagedArchiveError | UnclearFieldsError) and not keep_going:
                         raise
                     yield inner.set_aside(error.place, error.reason)
     except OSError as error:
@@ -138,17 +180,110 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, *, keep_goi
         yield file.set_aside("", damage.reason)
 
 
-def _read(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
     """Read a file that is no container."""
     with damage_named(file):
+        if file.head.startswith(_LFS_POINTER):
+            raise file.damaged("a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'")
         reader = next((reader for reader in readers() if reader.recognises(file, options)), None)
         if reader is None:
             raise _unknown(file)
-        for item in reader.read(file, options):
-            if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
-                yield file.set_aside(f"post {item.source_id}", post_too_long(options))
-            else:
+        waiting.reading.began(file, reader.name)
+        try:
+            for item in reader.read(file, options):
+                if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
+                    item = file.set_aside(f"post {item.source_id}", post_too_long(options))
+                if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):
+                    waiting.add(item, file, reader.name)
+                    continue
+                waiting.count(item, file, reader.name)
                 yield item
+        finally:
+            waiting.reading.ended(file, reader.name, file.log)
+
+
+class _Waiting:
+    """Keeps the questions and the answers of one folder that stand in different files, until all of it was read."""
+
+    def __init__(self, options: ReadOptions, reading: Reading, *, keep_going: bool) -> None:
+        self.reading = reading
+        self.keep_going = keep_going
+        self._options = options
+        self._place: tuple[str, str] | None = None
+        self._joiner: Joiner | None = None
+        self._files: dict[str, tuple[ArchiveFile, str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def move_to(self, file: ArchiveFile) -> Iterator[Post | SetAside]:
+        """Go on to a file; where it lies in another folder, yield what was kept of the last one."""
+        place = (file.container, posixpath.dirname(file.name))
+        if place != self._place:
+            yield from self.flush()
+            self._place = place
+
+    def count(self, item: Post | SetAside, file: ArchiveFile, format_name: str) -> None:
+        """Count what comes out of a file."""
+        if isinstance(item, Post):
+            self.reading.read(item, file, format_name)
+        else:
+            self.reading.set_aside(file, format_name)
+
+    def add(self, item: Post | Reply, file: ArchiveFile, format_name: str) -> None:
+        """Keep a question without answers, or an answer without its question."""
+        if self._joiner is None:
+            self._joiner = Joiner(file, self._options)
+        self._files[file.source] = (file, format_name)
+        if isinstance(item, Post):
+            self._files[item.source] = (file, format_name)  # that of a table or a sheet, or a folder of pages
+        if isinstance(item, Reply):
+            self._joiner.add(item, file)
+        else:
+            self._joiner.add(Member(bare_id(item.source_id), "asks", item, AnswerPart(0, 0)), file)
+
+    def flush(self) -> Iterator[Post | SetAside]:
+        """Yield what was kept, joined.
+
+        Raises:
+            UnclearFieldsError: if a file has no answers, no other file has them, and a field of it could hold them.
+        """
+        joiner, files = self._joiner, self._files
+        if joiner is None:
+            return
+        for file, _ in files.values():
+            if not joiner.replies and file.log.problem is not None:
+                if not self.keep_going:
+                    raise file.log.problem
+                file.log.remark(file.log.problem.reason)
+        orphans: Counter[str] = Counter()
+        for item in joiner.joined():
+            if isinstance(item, tuple):
+                orphans[item[0]] += 1
+                continue
+            file, format_name = files[item.source]
+            self.count(item, file, format_name)
+            yield item
+        for source, count in orphans.items():
+            file, format_name = files[source]
+            note = file.set_aside(
+                "",
+                f"{count:,} answers whose questions are in no table beside it: put the table of the questions into the "
+                "same folder",
+            )
+            self.count(note, file, format_name)
+            yield note
+        for file, format_name in files.values():
+            self.reading.ended(file, format_name, ReadingLog(remarks=file.log.remarks))
+        self._close()
+
+    def _close(self) -> None:
+        if self._joiner is not None:
+            self._joiner.close()
+        self._joiner, self._files = None, {}
 
 
 def _characters(post: Post) -> int:

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
 from qa_search.archives.limits import Limits
-from qa_search.archives.read import ReadOptions, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
-from qa_search.builder.generation_writer import GenerationWriter, Progress
+from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
-from qa_search.embedders.load import Embedder, locate_model
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.locate import locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
 from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
-from qa_search.index.stores.folder_stores import open_folder
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
-from qa_search.types import BuildReport
+from qa_search.types import BuildReport, Inspection, Post, SetAside
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
 
 DEFAULT_SOURCE = "data/archive"
+# How many records of each file `inspect_archives` looks at.
+DEFAULT_RECORDS = 2000
+# What is held until the first post that can be indexed.
+_MOST_BEGUN = 10_000
+_MOST_BEGUN_CHARACTERS = 16 << 20
+_MOST_NOTES = 1000
 
 
 def build_index(
@@ -56,11 +64,13 @@ def build_index(
     progress: Callable[[Progress], None] | None = None,
     store: str | None = None,
     shards: Sequence[str] = (),
+    encoding: str | None = None,
+    comments: bool = False,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
-    Only what changed is computed: a passage whose text, model and settings are those of the index before keeps its
-    vector. A build that was killed goes on where it was.
+    Only what changed is computed: a passage whose text, model and settings did not change keeps its previous
+    vector. A killed build continues where it stopped.
 
     Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails.
 
@@ -69,13 +79,13 @@ def build_index(
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
-        field_map: role -> name of a field, for records that call their fields otherwise.
+        field_map: role -> name of a field, for records that call their fields otherwise; "-" for no field.
         keep_unanswered: index questions that have no answer yet.
         strict: stop at the first post that cannot be read, instead of setting it aside.
         keep_going: set aside files that are damaged, instead of stopping.
         passage_tokens: the most tokens of a passage, where the model reads as many.
         limits: how large archives, files and posts may be; None for the defaults. What is larger is set aside.
-        rebuild: compute everything afresh, instead of reusing what the index before (or a killed build) has.
+        rebuild: compute everything again, and reuse nothing of the previous index or a killed build.
         device: where passages are embedded: "auto", "cpu" or "cuda".
         precision: "auto" (int8 where it agrees with the model, else fp32), "int8", "fp32" or "bf16".
         memory: how many bytes searching the vectors may take; more passages than fit are compressed.
@@ -85,6 +95,8 @@ def build_index(
         progress: called now and then with how far the build is.
         store: a PostgreSQL database to load the index into as well, as postgresql://USER@HOST:PORT/DATABASE.
         shards: the servers to spread it over, once; later builds know them.
+        encoding: what all text files are written in, such as "windows-1251"; None to find it from their bytes.
+        comments: keep the comments of Stack Exchange dumps, below what they comment on.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
@@ -99,16 +111,21 @@ def build_index(
     named = ", ".join(os.fspath(path) for path in paths)
     require_folder(index)
     folder = IndexFolder(index)
-    options = ReadOptions(_checked_field_map(field_map or {}), limits or Limits(), folder.home)
+    options = read_options(
+        field_map,
+        limits=limits,
+        encoding=encoding,
+        keep_unanswered=keep_unanswered,
+        comments=comments,
+        left_out=folder.home,
+    )
     report = progress or (lambda _: None)
-    # The first post is read before anything slow or lasting is done, so that a wrong path is told at once.
-    posts = read_archives(paths, options, keep_going=keep_going)
-    try:
-        posts = chain([next(posts)], posts)
-    except StopIteration:
-        raise NoPostsError(
-            f"{named or 'no source'}: no files to read. Name archive files, or folders of them."
-        ) from None
+    # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
+    # format that is not read is told at once.
+    reading = Reading()
+    posts = _begin(
+        named, read_archives(paths, options, keep_going=keep_going, reading=reading), reading, options, strict=strict
+    )
     database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
         if database is not None:
@@ -124,7 +141,7 @@ def build_index(
                 locate_model(model, download=download),
                 device=device,
                 precision=precision,
-                afresh=rebuild,
+                rebuild=rebuild,
             )
             tokenizer, choose = chooser.tokenizer, chooser.choose
         else:
@@ -140,19 +157,20 @@ def build_index(
             cluster=cluster,
             keep_unanswered=keep_unanswered,
             strict=strict,
-            afresh=rebuild,
+            rebuild=rebuild,
             memory=memory,
             recall=recall,
             report=report,
         )
         previous = None if rebuild else PreviousGeneration.open(folder)
         try:
-            written = writer.write(posts, previous)
+            written = writer.write(posts, previous, reading)
         except IndexDamagedError:
             if previous is None:
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
-            written = writer.write(read_archives(paths, options, keep_going=keep_going), None)
+            reading = Reading()
+            written = writer.write(read_archives(paths, options, keep_going=keep_going, reading=reading), None, reading)
         with suppress(IndexUnreadableError):  # then a later build clears them away
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
@@ -165,19 +183,20 @@ def build_index(
         seconds=round(time.perf_counter() - started_at, 2),
         model=written.model,
         left_out=os.fspath(index) if _contains(paths, folder.home) else "",
+        files=reading.reports,
         **written.counts,
     )
 
 
 def _contains(sources: Sequence[str | os.PathLike[str]], home: Path) -> bool:
-    """Tell whether a folder lies in one of the sources."""
+    """Return whether a folder lies in one of the sources."""
     return any(Path(source).resolve() in home.parents for source in sources)
 
 
 def _load(
     database: PostgresWriter, folder: IndexFolder, generation: Generation, report: Callable[[Progress], None]
 ) -> None:
-    """Load a generation that was published into a database, its exported encoder with it."""
+    """Load a published generation and its exported encoder into a database."""
     posts, encoder = generation.manifest["counts"]["posts"], generation.manifest["encoder"]
     held = folder.hold_encoder(encoder) if encoder["kind"] == "onnx" else None
     stores = open_folder(generation.folder, generation.manifest)
@@ -186,11 +205,114 @@ def _load(
         database.load(generation.manifest, stores, held, lambda done: report(Progress("storing", done, posts)))
 
 
+def _begin(
+    sources: str,
+    posts: Iterator[Post | SetAside],
+    reading: Reading,
+    options: ReadOptions,
+    *,
+    strict: bool,
+) -> Iterator[Post | SetAside]:
+    """Read up to the first post that can be indexed, and return all posts from the start.
+
+    Raises:
+        NoPostsError: if there is none.
+        SetAsideError: if a post before it cannot be read, and ``strict`` says to stop then.
+    """
+    found: list[Post | SetAside] = []
+    characters = 0
+    for item in posts:
+        found.append(item)
+        characters += len(item.text) if isinstance(item, Post) else 0
+        if isinstance(item, Post) and (item.answer or options.keep_unanswered):
+            return chain(found, posts)
+        if isinstance(item, SetAside) and strict:
+            raise strict_error(item)
+        if len(found) >= _MOST_BEGUN or characters > _MOST_BEGUN_CHARACTERS:
+            return chain(found, posts)
+    if not found:
+        raise NoPostsError(f"{sources or 'no source'}: no files to read. Name archive files, or folders of them.")
+    notes = [item for item in found if isinstance(item, SetAside)]
+    raise no_posts(sources, len(found) - len(notes), len(notes), next(iter(notes), None), reading)
+
+
+def read_options(
+    field_map: Mapping[str, str] | None = None,
+    *,
+    limits: Limits | None = None,
+    encoding: str | None = None,
+    keep_unanswered: bool = False,
+    comments: bool = False,
+    sample: int | None = None,
+    left_out: Path | None = None,
+) -> ReadOptions:
+    """Check what a caller says of archives.
+
+    Raises:
+        ArchiveError: if a role or an encoding is unknown.
+    """
+    codec = None
+    if encoding is not None:
+        codec = named_encoding(encoding)
+        if codec is None:
+            raise ArchiveError(
+                f"--encoding {encoding}: unknown encoding. Name one such as utf-8, windows-1251, gb18030 or shift_jis."
+            )
+    return ReadOptions(
+        _checked_field_map(field_map or {}), limits or Limits(), codec, keep_unanswered, comments, sample, left_out
+    )
+
+
+def inspect_archives(
+    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
+    *,
+    field_map: Mapping[str, str] | None = None,
+    encoding: str | None = None,
+    comments: bool = False,
+    limits: Limits | None = None,
+    records: int = DEFAULT_RECORDS,
+    posts: int = 3,
+) -> Inspection:
+    """Read the first records of every file, and say what is taken for what: nothing is built, no model is loaded.
+
+    A file that cannot be read, or whose fields are unclear, is set aside with the reason.
+
+    Args:
+        sources: files and folders; a single one may be given as it is.
+        field_map: as for `build_index`.
+        encoding: as for `build_index`.
+        comments: as for `build_index`.
+        limits: as for `build_index`.
+        records: how many records of each file to look at.
+        posts: how many posts of each file to return as samples.
+
+    Raises:
+        ArchiveError: if a source cannot be used.
+    """
+    paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    options = read_options(field_map, limits=limits, encoding=encoding, comments=comments, sample=records)
+    reading = Reading()
+    samples: dict[str, list[Post]] = {}
+    notes: list[SetAside] = []
+    for item in read_archives(paths, options, keep_going=True, reading=reading):
+        if isinstance(item, SetAside):
+            if len(notes) < _MOST_NOTES:
+                notes.append(item)
+        elif len(kept := samples.setdefault(item.source, [])) < posts:
+            kept.append(item)
+    reports = reading.reports
+    return Inspection(
+        reports, tuple(tuple(samples.get(report.source, ())) for report in reports), tuple(notes), records
+    )
+
+
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
     for role, name in field_map.items():
         if role not in ROLES or not name:
             raise ArchiveError(
-                f"--map {role}={name}: fields are mapped as ROLE=FIELD, where ROLE is one of {', '.join(ROLES)}."
+                f"field_map: {role}={name} is invalid. Map fields as ROLE=FIELD, where ROLE is one of "
+                f"{', '.join(ROLES)}.",
+                parameter="field_map",
             )
     return dict(field_map)
 
@@ -198,8 +320,14 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
 def _require_shippable(
     model: str | os.PathLike[str] | Embedder | None, device: Device, precision: PrecisionChoice
 ) -> None:
-    """Check that passages will be embedded by an exported encoder: nothing else is sent to a cluster."""
+    """Check that an exported encoder will embed the passages: nothing else can be sent to a cluster."""
     if model is not None and not isinstance(model, str | os.PathLike):
-        raise ModelError("ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.")
+        raise ModelError(
+            "ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.",
+            parameter="ray",
+        )
     if device == "cuda" or precision == "bf16":
-        raise ModelError("--ray: nodes embed by the exported encoder, on their CPUs. Leave out --device and bf16.")
+        raise ModelError(
+            "ray: nodes embed by the exported encoder, on their CPUs. Leave out device=cuda and precision=bf16.",
+            parameter="ray",
+        )

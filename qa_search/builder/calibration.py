@@ -15,7 +15,7 @@ from importlib import resources
 
 import numpy as np
 
-from qa_search.embedders.load import Embedder, Vectors
+from qa_search.embedders.base import Embedder, Vectors
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal

@@ -1,4 +1,4 @@
-"""A model and some passages -> the encoder of a build: found in the index folder, or exported and checked."""
+"""Choose the encoder of a build: find it in the index folder, or export the model and check the export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from qa_search.embedders.load import Embedder, ModelId, Vectors
+from qa_search.embedders.base import Embedder, ModelId, Vectors
 from qa_search.embedders.locate import LocatedModel, hash_model
 from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
@@ -34,7 +34,7 @@ PrecisionChoice = Literal["auto", "int8", "fp32", "bf16"]
 
 
 class PairedEmbedder:
-    """Passages by one embedder, questions by another that agrees with it: a GPU builds, any machine searches."""
+    """Embeds passages by one embedder and questions by another that agrees: a GPU builds, any machine searches."""
 
     def __init__(self, passages: Embedder, queries: Embedder) -> None:
         self._passages = passages
@@ -71,12 +71,12 @@ class EncoderChooser:
         *,
         device: Device = "auto",
         precision: PrecisionChoice = "auto",
-        afresh: bool = False,
+        rebuild: bool = False,
     ) -> None:
         self._folder = folder
         self._located = model
         self._id = ModelId(model.name, hash_model(model.folder), model.location)
-        self._afresh = afresh
+        self._rebuild = rebuild
         self._original: SentenceTransformerEmbedder | None = None
         self._opened: dict[str, BuildEncoder] = {}
         self._cuda = _has_cuda(device)
@@ -110,8 +110,8 @@ class EncoderChooser:
         return self._original_encoder("; ".join(reasons))
 
     def _found(self) -> BuildEncoder | None:
-        """Return the encoder that an earlier build left, unless a better one was not tried yet."""
-        if self._afresh:
+        """Return the encoder of an earlier build, unless a better precision was not tried yet."""
+        if self._rebuild:
             return None
         for precision in self._wanted:
             found = self._open(precision)
@@ -122,8 +122,8 @@ class EncoderChooser:
         return None
 
     def _open(self, precision: Precision) -> BuildEncoder | str | None:
-        """Return a kept encoder, why it was found unusable, or None if there is none that is whole."""
-        if self._afresh:
+        """Return a kept encoder, or why it is unusable, or None if no intact one exists."""
+        if self._rebuild:
             return None
         name = self._name(precision)
         if name in self._opened:
@@ -169,7 +169,7 @@ class EncoderChooser:
         return BuildEncoder(OnnxEmbedder(folder), name, encoder_record(folder))
 
     def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
-        """Leave a note, so that the next build does not try again."""
+        """Record the failure, so that the next build does not try again."""
         remove_own(partial, ENCODER_NAMES)
         partial.mkdir(exist_ok=True)
         write_settings(partial, {"unusable": reason})
@@ -216,12 +216,12 @@ class EncoderChooser:
 
 
 def given_encoder(embedder: Embedder) -> BuildEncoder:
-    """Wrap an embedder that the caller brought along."""
+    """Wrap an embedder that the caller passed."""
     return BuildEncoder(embedder, f"given-{embedder.model_id.sha256[:16]}", {"kind": "given"})
 
 
 def _has_cuda(device: Device) -> bool:
-    """Tell whether to embed on a GPU; torch is asked only where there might be one.
+    """Return whether to embed on a GPU. torch is imported only where there might be one.
 
     Raises:
         ModelError: if a GPU was asked for and torch finds none.
@@ -232,5 +232,8 @@ def _has_cuda(device: Device) -> bool:
 
     available = bool(torch.cuda.is_available())
     if device == "cuda" and not available:
-        raise ModelError("--device cuda: torch finds no CUDA GPU on this machine. Use --device cpu or auto.")
+        raise ModelError(
+            "device: cuda was asked for, and torch finds no CUDA GPU on this machine. Use cpu or auto.",
+            parameter="device",
+        )
     return available

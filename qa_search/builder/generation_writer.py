@@ -1,4 +1,4 @@
-"""Write a generation: posts, words, vectors, and what is measured and learnt of them."""
+"""Write a generation: posts, words, vectors, and what is measured and learnt from them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from qa_search.archives.read import Reading
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder, require_counts
 from qa_search.index.generation import Generation
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
-from qa_search.index.stores.folder_stores import open_folder, require_counts
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
@@ -27,14 +28,14 @@ from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.search.retrieval import Retriever
-from qa_search.types import Post, SetAside
+from qa_search.types import Post, SetAside, to_jsonable
 
 _EMBED_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a build is.
+    """The progress of a build.
 
     ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
     (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
@@ -55,7 +56,7 @@ class BuiltGeneration:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many posts, duplicates, passages, and so on, as in the manifest."""
+        """The numbers of posts, duplicates, passages and so on, as in the manifest."""
         return dict(self.generation.manifest["counts"])
 
 
@@ -64,7 +65,7 @@ class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
     ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
-    archives; ``afresh`` leaves out what a killed build computed. The rest is as for `build_index`.
+    archives; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
     """
 
     folder: IndexFolder
@@ -74,22 +75,27 @@ class GenerationWriter:
     cluster: RayCluster | None
     keep_unanswered: bool
     strict: bool
-    afresh: bool
+    rebuild: bool
     memory: int
     recall: float
     report: Callable[[Progress], None]
 
-    def write(self, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None) -> BuiltGeneration:
+    def write(
+        self, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
+    ) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
+
+        ``reading`` has gathered, once all posts came out, what was taken for what.
 
         Raises:
             ArchiveError: if a source cannot be read, or there is nothing to index.
-            IndexDamagedError: if ``previous`` is damaged where it is reused, or what was written is not what is there.
-            IndexFolderError: if the folder cannot be written to, or no vector index keeps to ``memory`` and ``recall``.
+            IndexDamagedError: if ``previous`` is damaged where it is reused, or a new file is damaged when read back.
+            IndexFolderError: if the folder cannot be written to, or no vector index meets ``memory`` and ``recall``.
         """
         partial = self.folder.start_generation()
         try:
-            manifest, vectors, encoder = self._write_stores(partial, posts, previous)
+            manifest, vectors, encoder = self._write_stores(partial, posts, previous, reading)
+            manifest["reading"] = to_jsonable(reading.reports)
             self._complete(partial, manifest, encoder, previous)
             generation = self.folder.publish(partial, manifest)
         except BaseException:
@@ -99,19 +105,22 @@ class GenerationWriter:
         return BuiltGeneration(generation, encoder.embedder.model_id.name, vectors.embedded)
 
     def _write_stores(
-        self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None
+        self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
     ) -> tuple[dict[str, Any], PassageVectors, BuildEncoder]:
         settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
         writer = PostWriter(partial)
         try:
             self._store_posts(writer, posts, previous.posts if previous and previous.splitter == settings else None)
-            _require_posts(writer, self.sources)
+            if not writer.passages:
+                raise no_posts(
+                    self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
+                )
             lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
             with PassageVectors(
-                self.folder.home, encoder, previous, journal=worth_keeping, afresh=self.afresh
+                self.folder.home, encoder, previous, journal=worth_keeping, rebuild=self.rebuild
             ) as vectors:
                 vector_index = self._write_vectors(partial, writer, vectors, encoder)
             writer.close()
@@ -128,11 +137,11 @@ class GenerationWriter:
         return {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}, vectors, encoder
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
-        """Store every post once, with its passages: those of the index before, if it has the same post."""
+        """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
         for done, post in enumerate(posts, start=1):
             if isinstance(post, SetAside):
                 if self.strict:
-                    raise SetAsideError(f"{post}. Mend it, or build without --strict to set it aside.")
+                    raise strict_error(post)
                 writer.add_set_aside(post)
             elif not post.answer and not self.keep_unanswered:
                 writer.add_unanswered(post)
@@ -161,7 +170,7 @@ class GenerationWriter:
     def _complete(
         self, partial: Path, manifest: dict[str, Any], encoder: BuildEncoder, previous: PreviousGeneration | None
     ) -> None:
-        """Add to the manifest what is measured of what was written."""
+        """Measure what was written, and add that to the manifest."""
         if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
             manifest["ranking"] = previous.ranking
         # What was written is opened as a search will open it: a file that is short is found before it answers.
@@ -174,17 +183,23 @@ class GenerationWriter:
                 manifest["vector_index"] = retriever.vectors.record = choose_probes(retriever.vectors, self.recall)
 
 
-def _require_posts(writer: PostWriter, sources: str) -> None:
-    if writer.passages:
-        return
-    if writer.unanswered:
-        raise NoPostsError(
-            f"{sources}: {writer.unanswered} questions, none of them answered. "
-            "Build with --keep-unanswered to index them all the same."
+def strict_error(note: SetAside) -> SetAsideError:
+    """Make the error for a post that cannot be read, where that ends the build."""
+    return SetAsideError(f"{note}. Correct it, or build with strict=False to set it aside.", parameter="strict")
+
+
+def no_posts(sources: str, unanswered: int, set_aside: int, first: object, reading: Reading) -> NoPostsError:
+    """Make the error for sources that contain nothing to index; ``first`` is the first note of what was set aside."""
+    if unanswered:
+        remarks = [remark for report in reading.reports for remark in report.remarks if "--map" in remark]
+        hint = f" {remarks[0][0].upper()}{remarks[0][1:]}." if remarks else ""
+        return NoPostsError(
+            f"{sources}: {unanswered} questions, none of them answered. "
+            f"Build with keep_unanswered=True to index them all the same.{hint}",
+            parameter="keep_unanswered",
         )
-    first = writer.first_set_aside()
-    why = f" ({writer.set_aside_count} set aside, the first: {first})" if first else ""
-    raise NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
+    why = f" ({set_aside} set aside, the first: {first})" if first else ""
+    return NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
 
 
 def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
@@ -195,7 +210,7 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 def _write_words(
     writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: Mapping[str, Any]
 ) -> None:
-    """Write the lexical index, or copy that of the index before if it is of the same texts in the same order."""
+    """Write the lexical index, or copy the previous one if it has the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
         names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
         try:
@@ -203,7 +218,7 @@ def _write_words(
             return
         except IndexDamagedError:
             remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
-            # ... and written anew instead
+            # ... and write it instead
     words = LexicalWriter(partial)
     for number, text in writer.texts():
         words.add(number, text)
@@ -218,7 +233,7 @@ def _embed_on(
     encoders: Path,
     report: Callable[[Progress], None],
 ) -> None:
-    """Have a cluster embed what has no vector yet; each block of vectors is kept as it arrives."""
+    """Embed on a cluster the passages without a vector; keep each block of vectors as it arrives."""
     done = 0
     report(Progress("embedding", done, writer.passages))
 

@@ -1,7 +1,7 @@
-"""Vectors that a build has computed so far, kept beside the index until it is published.
+"""Keep the vectors that a build has computed so far, until the index is published.
 
-A build that was killed goes on with them. They are found by what they depend on (the passage's text, under a file per
-model and settings), so it does not matter what became of the archive meanwhile.
+A build after a killed one continues with them. They are found by what they depend on (the passage's text, in a file for
+each model and settings), so changes of the archive meanwhile do not matter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHUNK = 500
 
 
 class VectorJournal:
-    """A file of vectors by key, safe against the process being killed at any moment."""
+    """A file of vectors by key. It stays valid if the process is killed at any moment."""
 
     def __init__(self, path: Path, dimension: int) -> None:
         self._dimension = dimension
@@ -35,7 +35,7 @@ class VectorJournal:
             self._db = _open(path)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
-        """Return the vectors (dimension,) of those keys that are there."""
+        """Return the vectors (dimension,) of the keys that the journal has."""
         found: dict[bytes, Vectors] = {}
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]

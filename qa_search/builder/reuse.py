@@ -1,4 +1,4 @@
-"""What a build need not compute again: posts and vectors of the index before, and of a build that was killed."""
+"""Reuse of posts and vectors from the previous generation and from a killed build."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import IndexDamagedError, IndexFormatError, IndexNotFoundError
 from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import find_flaw
 from qa_search.index.owned import WORK, WORK_NAMES, remove_own
@@ -24,7 +25,7 @@ from qa_search.index.stores.vectors import Ids
 
 
 class PreviousGeneration:
-    """The generation that answers now."""
+    """The generation that answers until this build publishes its own."""
 
     def __init__(self, generation: Generation) -> None:
         folder, manifest = generation.folder, generation.manifest
@@ -34,15 +35,15 @@ class PreviousGeneration:
         self.vectors_id = manifest["vectors"]
         self.confidence = manifest["confidence"]
         self.ranking = manifest["ranking"]
-        self.posts = PostStore(folder)
-        self.vectors = open_vectors(folder, manifest)
+        self.posts = PostStore(folder, damage_in(folder))
+        self.vectors = open_vectors(folder, manifest, damage_in(folder))
 
     @classmethod
     def open(cls, folder: IndexFolder) -> Self | None:
-        """Open it; None if there is none, or it is damaged or of another format: then everything is computed.
+        """Open it. Return None if it is missing, damaged or of another format: then everything is computed.
 
         Raises:
-            IndexUnreadableError: if it cannot be read now: what it holds would be computed for nothing.
+            IndexUnreadableError: if it cannot be read now: its vectors would be computed again without need.
         """
         try:
             generation = folder.current()
@@ -52,7 +53,7 @@ class PreviousGeneration:
 
 
 class PassageVectors:
-    """Gives each passage its vector: from the index before, from a killed build's journal, or from the model."""
+    """Finds the vector of each passage: in the previous generation, in a killed build's journal, or by the model."""
 
     def __init__(
         self,
@@ -61,15 +62,15 @@ class PassageVectors:
         previous: PreviousGeneration | None,
         *,
         journal: bool,
-        afresh: bool = False,
+        rebuild: bool = False,
     ) -> None:
-        """Open what can be reused; ``journal`` says whether new vectors are worth keeping in case of a kill."""
+        """Open what can be reused; with ``journal``, keep new vectors in case the build is killed."""
         self.embedded = 0
         self._embedder = encoder.embedder
         usable = previous is not None and previous.vectors_id == encoder.vectors_id
         self._previous = previous if usable else None
         self._work = index / WORK
-        if afresh:
+        if rebuild:
             self.discard_journal()
         path = self._work / f"{encoder.vectors_id}.sqlite"
         wanted = journal or path.exists()
@@ -102,13 +103,13 @@ class PassageVectors:
 
     @property
     def rows(self) -> tuple[Generation, InvertedStore] | None:
-        """What a large index can be continued from; None if there is nothing."""
+        """The rows that a large index can continue from; None if there are none."""
         if self._previous is None or not isinstance(self._previous.vectors, InvertedStore):
             return None
         return self._previous.generation, self._previous.vectors
 
     def rows_of(self, block: Sequence[tuple[bytes, str]]) -> Ids:
-        """Return the rows that passages have in the large index before, -1 for those that it does not have: (n,)."""
+        """Return the rows of passages in the previous large index, -1 where it lacks one: (n,)."""
         found = np.full(len(block), -1, np.int64)
         if self._previous is not None and isinstance(self._previous.vectors, InvertedStore):
             numbers = self._previous.posts.numbers_of_keys([key for key, _ in block])
@@ -118,19 +119,19 @@ class PassageVectors:
         return found
 
     def unknown(self, block: Sequence[tuple[bytes, str]]) -> list[tuple[bytes, str]]:
-        """Return those passages of a block, each once, that only the model can give a vector."""
+        """Return the passages of a block that must be embedded, each once."""
         passages = dict(block)
         known = self._known(list(passages))
         return [(key, text) for key, text in passages.items() if key not in known]
 
     def keep(self, keys: Sequence[bytes], made: Vectors) -> None:
-        """Count vectors that the model made, and keep them in case of a kill."""
+        """Count the vectors that the model computed, and keep them in case the build is killed."""
         self.embedded += len(made)
         if self._journal is not None:
             self._journal.add(keys, made)
 
     def discard_journal(self) -> None:
-        """Remove what killed builds left: what they computed is published now, or not wanted."""
+        """Remove the journals of killed builds: their vectors are published now, or not wanted."""
         with suppress(OSError):
             remove_own(self._work, WORK_NAMES)
 

@@ -1,4 +1,4 @@
-"""What turns text into vectors: the contract for embedding models."""
+"""The contract of embedding models: text -> vectors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class ModelId:
-    """Which model made a vector: ``sha256`` covers every file that decides its vectors, ``name`` is for people.
+    """The identity of a model: ``sha256`` covers every file that decides its vectors, ``name`` is for people.
 
-    ``location`` is where it was found, to find it again: a folder, or "" for one found by its name.
+    ``location`` is the folder to find it in again, or "" if it is found by its name.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Embedder(Protocol):
 
     @property
     def passage_limit(self) -> int | None:
-        """The most tokens of a passage that the model reads, prompt and special tokens taken off; None: any."""
+        """The most tokens of a passage, without prompt and special tokens; None if there is no limit."""
 
     @property
     def query_limit(self) -> int | None:
@@ -59,10 +59,10 @@ class Embedder(Protocol):
 
 
 def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:
-    """Return what an embedder gave, as float32 and of unit length, if it is one vector of numbers for each text.
+    """Check the vectors of an embedder, and return them as float32 (count, dimension), of unit length.
 
     Raises:
-        ModelError: if it is not.
+        ModelError: if there is not one vector of finite numbers for each text.
     """
     try:
         found = np.asarray(vectors)
@@ -76,7 +76,7 @@ def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors
         raise ModelError(
             f"the model {embedder.model_id.name!r} gave {found.dtype} {found.shape} for {count} texts, where finite "
             f"numbers of shape ({count}, {embedder.dimension}) were expected. Use another model, or build with "
-            "--precision fp32."
+            "precision=fp32."
         )
     lengths = np.linalg.norm(fit, axis=1, keepdims=True)
     off = (np.abs(lengths - 1) > _UNIT_TOLERANCE) & (lengths > 0)

@@ -1,24 +1,11 @@
-"""Text -> vectors, by any sentence-transformers model."""
+"""A model's name or folder -> a loaded embedder."""
 
 from __future__ import annotations
 
 import os
 
-from qa_search.embedders.base import Embedder, ModelId, Vectors, checked_vectors
-from qa_search.embedders.locate import DEFAULT_MODEL, LocatedModel, locate_model, locate_recorded_model
-
-__all__ = [
-    "DEFAULT_MODEL",
-    "Embedder",
-    "LocatedModel",
-    "ModelId",
-    "Vectors",
-    "checked_vectors",
-    "load_embedder",
-    "load_located",
-    "locate_model",
-    "locate_recorded_model",
-]
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.locate import LocatedModel, locate_model
 
 
 def load_embedder(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> Embedder:

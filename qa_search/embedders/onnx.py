@@ -1,4 +1,4 @@
-"""The encoder that travels with an index: the model as ONNX, run by onnxruntime. Needs no torch.
+"""Run the encoder of an index: the model as ONNX, by onnxruntime, without torch.
 
 Every text is run by itself, on one thread, several texts at a time on several threads. Three things follow: no padding
 is computed; a text's vector does not depend on the texts beside it, so an interrupted build that goes on gives the same
@@ -54,7 +54,7 @@ class OnnxEmbedder:
             threads: how many texts to run at a time; None for as many as `configured_threads` says.
 
         Raises:
-            IndexDamagedError: if its files are missing or are not what was written.
+            IndexDamagedError: if its files are missing or damaged.
             IndexUnreadableError: if they cannot be read now.
         """
         path = path_of or folder.joinpath
@@ -77,7 +77,7 @@ class OnnxEmbedder:
 
     @property
     def model_id(self) -> ModelId:
-        """The identity of the model that this is an export of."""
+        """The identity of the exported model."""
         return self._id
 
     @property
@@ -139,7 +139,7 @@ class OnnxEmbedder:
             return self._tokenizer.encode_batch(texts, add_special_tokens=special)
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # a panic of tokenizers is no Exception
+        except BaseException as error:  # a panic of tokenizers is not an Exception
             raise self._damaged("run", error) from error
 
     def _run(self, ids: npt.NDArray[np.int64]) -> Vectors:
@@ -156,14 +156,14 @@ class OnnxEmbedder:
     def _damaged(self, what: str, error: BaseException) -> IndexDamagedError:
         raise_if_withheld(error, self._folder)
         reason = " ".join(str(error).split())[:200]
-        return IndexDamagedError(f"{self._folder}: the encoder cannot be {what} ({reason}). Build with --rebuild.")
+        return IndexDamagedError(f"{self._folder}: the encoder cannot be {what} ({reason}). Build with rebuild=True.")
 
 
 def _require_settings(settings: object) -> None:
-    """Check what is relied on.
+    """Check the settings of an encoder.
 
     Raises:
-        ValueError: if something of it is missing or is not what it should be.
+        ValueError: if one is missing or invalid.
     """
     known: Any = settings if isinstance(settings, dict) else {}
     model = known.get("model")
@@ -175,7 +175,7 @@ def _require_settings(settings: object) -> None:
     }
     for name, is_fit in fit.items():
         if not is_fit:
-            raise ValueError(f"{SETTINGS_FILE} says nothing usable of {name}")
+            raise ValueError(f"{SETTINGS_FILE} lacks a valid {name}")
 
 
 def _is_limit(value: object) -> bool:
@@ -184,9 +184,9 @@ def _is_limit(value: object) -> bool:
 
 
 def open_session(path: Path, optimise_into: Path | None = None) -> onnxruntime.InferenceSession:
-    """Open a model for runs on one thread each; nothing spins while it waits.
+    """Open a model that runs on one thread and does not spin while it waits.
 
-    ``optimise_into`` writes the graph as onnxruntime optimises it, so that later openings need not do that again.
+    ``optimise_into`` writes the graph as onnxruntime optimises it, so that later openings are faster.
     """
     options = onnxruntime.SessionOptions()
     if optimise_into is not None:

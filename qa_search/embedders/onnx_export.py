@@ -30,14 +30,14 @@ _OPSET = 17
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How close an export's vectors are to the original's, on passages of the archive: cosines."""
+    """Agreement of an export with the original: cosines of their vectors on passages of the archive."""
 
     passages: int
     mean: float
     min: float
 
     def within(self, precision: Precision) -> bool:
-        """Tell whether an export of this precision is good enough to be used."""
+        """Return whether an export of this precision agrees well enough to be used."""
         mean, least = AGREEMENT_LIMITS[precision]
         return self.mean >= mean and self.min >= least
 
@@ -46,7 +46,7 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     """Write the model, its tokenizer and its settings to a folder.
 
     All modules of the model are exported as one graph (transformer, pooling, dense layers, normalisation), for texts
-    that are run one by one: so there is no attention mask in it.
+    that are run one by one: so it has no attention mask.
 
     Raises:
         ModelError: if the model cannot be exported.
@@ -54,7 +54,7 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     model = original.model
     tokenizer = original.fast_tokenizer
     if tokenizer is None:
-        raise ModelError("its tokenizer is not one of the tokenizers library")
+        raise ModelError("its tokenizer does not belong to the tokenizers library")
     raw = folder / "raw.onnx"
     with _quiet():
         try:
@@ -80,7 +80,7 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
 
 
 def measure_agreement(original: Embedder, export: Embedder, passages: Sequence[str]) -> Agreement:
-    """Embed passages, also as questions, with both, and compare: cosines of each pair of vectors."""
+    """Embed passages with both, also as questions, and return the cosines of each pair of vectors."""
     cosines = np.concatenate(
         [
             np.sum(original.embed_passages(passages) * export.embed_passages(passages), axis=1),
@@ -106,7 +106,7 @@ def _export_graph(model: Any, ids: list[int], path: Path) -> None:
 
     transformer = getattr(model[0], "auto_model", None)
     if transformer is None:
-        raise ModelError("its first module is no transformer")
+        raise ModelError("its first module is not a transformer")
     attention = transformer.config._attn_implementation
     transformer.set_attn_implementation("eager")  # a plain graph: the fused kernels are torch's own
     try:
@@ -145,7 +145,7 @@ def _quantised(raw: Path) -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what the exporters print and log off the terminal."""
+    """Silence what the exporters print and log."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""Posts -> passages: cut at sentences and list steps, each small enough for the model to read whole."""
+"""Posts -> passages: cut at sentences and list steps, each within the model's limit of tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Splitter:
 
     def __post_init__(self) -> None:
         if self.limit < 1:
-            raise ValueError(f"a passage of at most {self.limit} tokens can hold no text")
+            raise ValueError(f"a passage of at most {self.limit} tokens cannot hold any text")
 
     def passages(self, post: Post) -> Iterator[Passage]:
         """Yield the passages of a post: title, question and answer in turn, each field from start to end."""
@@ -65,7 +65,7 @@ class Splitter:
         return estimate < self.limit * 3 // 4 or self.count_tokens([text])[0] <= self.limit
 
     def _units(self, text: str) -> tuple[list[Span], list[int]]:
-        """Cut a text into sentences, and those that are too long into pieces; with their sizes in tokens."""
+        """Cut a text into sentences, and too long ones into pieces; return them with their sizes in tokens."""
         sentences = split_sentences(text)
         units: list[Span] = []
         sizes: list[int] = []

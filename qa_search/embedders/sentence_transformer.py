@@ -1,4 +1,4 @@
-"""Any sentence-transformers model, run by torch."""
+"""Run any sentence-transformers model by torch."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class SentenceTransformerEmbedder:
 
 
 def _uncut_tokenizer(model: SentenceTransformer) -> Any:
-    """A copy of the model's tokenizer that neither cuts nor pads, so the model's own keeps its settings."""
+    """Return a copy of the model's tokenizer that neither cuts nor pads; the original keeps its settings."""
     tokenizer: Any = model.tokenizer
     backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
     if not hasattr(backend, "no_truncation"):
@@ -142,7 +142,7 @@ def _uncut_tokenizer(model: SentenceTransformer) -> Any:
 
 
 def _prompt(model: SentenceTransformer, names: Sequence[str]) -> str:
-    """The prompt that the model itself would use: one by its role, else its default."""
+    """Return the prompt that the model itself would use: one by its role, else its default."""
     prompts = model.prompts or {}
     found = next((prompts[name] for name in names if prompts.get(name)), "")
     default = prompts.get(model.default_prompt_name or "", "") or ""
@@ -152,7 +152,7 @@ def _prompt(model: SentenceTransformer, names: Sequence[str]) -> str:
 def _give_back_memory() -> None:
     """Return freed memory to the system, where the C library can (glibc).
 
-    Batches of ever other shapes leave holes that it keeps: a build would grow by 200 MB in a few minutes.
+    Batches of many shapes fragment the heap: a build would grow by 200 MB in a few minutes.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
@@ -161,7 +161,7 @@ def _give_back_memory() -> None:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Keep the libraries' own bars and notices off the terminal while a model loads."""
+    """Silence the libraries' progress bars and notices while a model loads."""
     from transformers.utils import logging
 
     transformers_logging: Any = logging  # untyped

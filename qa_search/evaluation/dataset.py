@@ -68,7 +68,7 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
         try:
             query, post, grade = cells[0], cells[1], int(cells[2])
             if abs(grade) > _MOST_GRADE:
-                raise ValueError(f"the grade {grade} is out of all proportion")
+                raise ValueError(f"the grade {grade} is out of range")
         except (IndexError, ValueError) as error:
             if number == 1 and len(cells) > 2 and cells[2].strip().isalpha():
                 continue  # the header

@@ -35,7 +35,7 @@ Run = dict[str, list[tuple[str, float]]]
 
 @dataclass(frozen=True)
 class RankingQuality:
-    """How one ranking did: means over the answerable complaints, 95 % bootstrap intervals, and each complaint's values.
+    """Quality of one ranking: means over the answerable complaints, 95 % bootstrap intervals, each complaint's values.
 
     ``p_value`` is of the paired randomisation test against the first ranking compared, on nDCG@10.
     """
@@ -50,7 +50,7 @@ class RankingQuality:
 
 @dataclass(frozen=True)
 class Refusal:
-    """How well an index tells complaints that it answers from those that it does not.
+    """How well confidence separates the complaints that an index answers from those that it does not.
 
     ``answerable`` and ``unanswerable`` hold the confidences of the two kinds of complaints. ``precision`` is the share
     of the refused that are unanswerable, ``recall`` the share of the unanswerable that are refused, ``refused`` the
@@ -101,7 +101,7 @@ class Evaluation:
     """The quality of one or several rankings on a judged set.
 
     ``collapsed`` is the first ranking's nDCG@10 after posts that repeat one another were gathered, ``refusal`` how well
-    unanswerable complaints are told; both None where another ranking than the default was measured first.
+    unanswerable complaints are recognised; both None where another ranking than the default was measured first.
     """
 
     dataset: str
@@ -138,7 +138,7 @@ def dataset_index(
     workdir: str | os.PathLike[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Path:
-    """Build the index of a set's own ``corpus.jsonl``, or bring the one of last time up to date; return its folder.
+    """Build or update the index of a set's own ``corpus.jsonl`` and return its folder.
 
     It is kept outside the set's folder: in ``workdir``, else in the user's cache.
 
@@ -147,7 +147,9 @@ def dataset_index(
     """
     corpus = dataset.folder / "corpus.jsonl"
     if not corpus.is_file():
-        raise DatasetError(f"{dataset.folder}: no corpus.jsonl; name the index that holds its posts with --index.")
+        raise DatasetError(
+            f"{dataset.folder}: no corpus.jsonl. Name the index that holds its posts (index=PATH).", parameter="index"
+        )
     if workdir is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qa-search" / "eval"
         digest = hashlib.blake2b(str(dataset.folder.resolve()).encode(), digest_size=6).hexdigest()
@@ -177,12 +179,12 @@ def evaluate(
 
     Raises:
         DatasetError: if the set cannot be read, or none of its judged posts is in the index.
-        QueryError: if there is no such ranking.
+        QueryError: if a ranking is unknown.
     """
     judged = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
     for name in rankings:
         if name not in RANKINGS:
-            raise QueryError(f"no ranking {name!r}: choose from {', '.join(RANKINGS)}")
+            raise QueryError(f"unknown ranking {name!r}: choose from {', '.join(RANKINGS)}", parameter="rankings")
     queries = judged.answerable
     if not queries:
         raise DatasetError(f"{judged.folder}: none of the complaints has a post that answers it; nothing to measure.")

@@ -1,4 +1,4 @@
-"""What a mean over complaints is worth: bootstrap intervals and paired tests."""
+"""Bootstrap intervals and paired tests of means over complaints."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _POOL, _BLOCK = 100, 64
 
 @dataclass(frozen=True, slots=True)
 class SelfQuality:
-    """How well a ranking finds the post that a complaint was made from: means over the complaints."""
+    """How well a ranking finds the post that a complaint was made from, as means over complaints."""
 
     ranking: str
     complaints: int
@@ -119,8 +119,8 @@ def tune(
 ) -> TuneReport:
     """Learn weights for an archive, and publish them if they hold up; later builds keep them.
 
-    They are learnt on one half of the complaints and kept if they do significantly better on the other half. What
-    searches are open go on undisturbed.
+    They are learnt on one half of the complaints and kept if they do significantly better on the other half. Open
+    searches continue undisturbed.
 
     Args:
         index: the index folder.
@@ -189,7 +189,8 @@ def self_cases(index: SearchIndex) -> list[WeightedView]:
     if asked is None or len(asked.answerable) < MIN_QUERIES:
         raise QueryError(
             "the archive is too small to learn from: complaints can be made from fewer than "
-            f"{MIN_QUERIES} of its posts. Judge some complaints and name them with --judged."
+            f"{MIN_QUERIES} of its posts. Judge some complaints and name them (judged=FOLDER).",
+            parameter="judged",
         )
     return [
         WeightedView(view.values, np.asarray(np.arange(len(view.posts)) == view.own, np.float64), 1.0)
@@ -224,7 +225,7 @@ def _gains(cases: Sequence[WeightedView], fuse: Fusion) -> Floats:
 
 
 def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, float], *, tuned: bool) -> None:
-    """Publish the same posts and vectors under other weights; how sure a result is does not depend on them."""
+    """Publish the same posts and vectors under other weights. Confidence does not depend on them."""
     current = folder.current()
     partial = folder.start_generation()
     try:

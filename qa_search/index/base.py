@@ -1,7 +1,7 @@
-"""The contract of an index: where it may be, and what a search asks of the stores of one generation.
+"""The contract of an index: its locations, and what a search asks of the stores of one generation.
 
-``Selection`` is what a store knows the posts or passages by that filters leave: numbers in ascending order for the
-folder, a condition for a database. Its length is how many they are.
+``Selection`` stands for the posts or passages that pass the filters: numbers in ascending order in a folder, a
+condition in a database. Its length is their count.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ class WordSearch(Protocol[Selection]):
         """Return post numbers and BM25 scores, best first."""
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
-        """Return for each term how rare it is."""
+        """Return the inverse document frequency of each term."""
 
     def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
         """Return the score that a text would have among these posts."""
 
 
 class PassageOwners(Protocol):
-    """Knows which passages are which post's."""
+    """Knows which passages belong to which post."""
 
     def posts_of(self, passages: Ids) -> Ids:
-        """Return the numbers of the posts that passages belong to: ascending, each once."""
+        """Return the numbers of the posts that passages belong to, ascending, each once."""
 
     def passages_of(self, posts: Ids) -> tuple[Ids, Ids]:
-        """Return the passages of posts, in ascending order, and where each post's begin among them."""
+        """Return the passages of posts, in ascending order, and where those of each post begin."""
 
     def allowed_passages(self, posts: Any) -> Any:
-        """Return the selection of passages that a selection of posts has."""
+        """Return the selection of the passages of a selection of posts."""
 
     def sides_of(self, passages: Ids) -> list[Field]:
-        """Return which side each passage is of."""
+        """Return the field of each passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Stores:
 
 
 class GenerationReader(Protocol):
-    """A generation that is open for searching, in a folder or elsewhere."""
+    """A generation that is open for searching, in a folder or a database."""
 
     @property
     def name(self) -> str:
@@ -84,40 +84,40 @@ class GenerationReader(Protocol):
 
     @property
     def folder(self) -> Path:
-        """What messages call its place."""
+        """Its location in messages."""
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """What is said of it."""
+        """Its manifest."""
 
     def require_unchanged(self) -> None:
-        """Make sure that what is open is still what was opened, by this process."""
+        """Make sure that the open files have not changed, and that this process opened them."""
 
     def open_stores(self) -> Stores:
-        """Open what a search needs."""
+        """Open the stores that a search needs."""
 
 
 class IndexPlace(Protocol):
-    """Where an index is: a folder or a database. It is the same to those who search."""
+    """The location of an index: a folder or a database. A search uses both alike."""
 
     @property
     def path(self) -> str | Path:
-        """What messages call it."""
+        """Its name in messages."""
 
     def pointer(self) -> tuple[str, str]:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it."""
 
     def state(self) -> tuple[Any, ...]:
-        """Return what differs whenever another generation answers, without opening it."""
+        """Return a value that changes whenever another generation answers, without opening it."""
 
     def open_current(self, use: Callable[[GenerationReader], T]) -> T:
-        """Open the generation that answers by ``use``."""
+        """Open the generation that answers with ``use``."""
 
     def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
         """Open the files of the exported encoder that a manifest names."""
 
     def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
-        """Compare every byte of an encoder with what was written."""
+        """Compare every byte of an encoder with its hashes."""
 
     def close(self) -> None:
-        """Close what belongs to no generation."""
+        """Close what does not belong to a generation."""

@@ -1,12 +1,12 @@
-"""The encoders of an index folder: exported once per model, kept by their identity, chosen for a build.
+"""The encoders of an index folder: exported once per model, and named by their content.
 
 ::
 
     index/encoders/int8-0123456789abcdef-01234567/     model.onnx, tokenizer.json, encoder.json
 
-The first part of the name says what its vectors depend on, the second is the beginning of the SHA-256 of encoder.json,
-which holds those of the other files. So a name vouches for its content, and an encoder is never replaced by another one
-under the feet of an index that uses it.
+The first part of the name says what its vectors depend on. The second is the beginning of the SHA-256 of encoder.json,
+which holds the hashes of the other files. So a name fits one content only, and an encoder that an index uses is never
+replaced by another one.
 """
 
 from __future__ import annotations
@@ -18,17 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from qa_search.embedders.load import Embedder
+from qa_search.embedders.base import Embedder
 from qa_search.embedders.locate import hash_file
 from qa_search.embedders.onnx import SETTINGS_FILE
 from qa_search.index.integrity import file_record, find_damage, flush, flush_tree
 from qa_search.index.owned import ENCODER_NAMES, PARTIAL, is_encoder_name, remove_own
 from qa_search.util.files import read_file
-
-if TYPE_CHECKING:
-    pass
 
 _NAME_DIGITS = 8
 _MOST_SETTINGS_BYTES = 32 << 20
@@ -36,7 +33,7 @@ _MOST_SETTINGS_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class BuildEncoder:
-    """What embeds an index: the embedder, the identity of its vectors, and what the manifest says of it."""
+    """The encoder of a build: the embedder, the identity of its vectors, and its record in the manifest."""
 
     embedder: Embedder
     vectors_id: str
@@ -44,7 +41,7 @@ class BuildEncoder:
 
 
 def encoder_record(folder: Path) -> dict[str, Any]:
-    """Say in a manifest which exported encoder an index uses."""
+    """Return the record of an exported encoder for a manifest."""
     settings = json.loads((folder / SETTINGS_FILE).read_bytes())
     return {
         "kind": "onnx",
@@ -56,10 +53,10 @@ def encoder_record(folder: Path) -> dict[str, Any]:
 
 
 def remove_unused_encoders(folder: Path, kept: set[str]) -> None:
-    """Remove encoders that no kept generation uses, and what a killed export left; nothing else that lies there.
+    """Remove encoders that no kept generation uses, and what a killed export left. Other files stay.
 
     Raises:
-        IndexUnreadableError: if one cannot be read now, so that it may be needed.
+        IndexUnreadableError: if one cannot be read now, so that it may still be needed.
     """
     if not folder.is_dir():
         return
@@ -70,12 +67,12 @@ def remove_unused_encoders(folder: Path, kept: set[str]) -> None:
 
 
 def start_partial(folder: Path, name: str) -> Path:
-    """Make the folder of an encoder that is to be written; what a killed export left of it is removed."""
+    """Make the folder of a new encoder, and remove what a killed export left of it."""
     for number in count():
         partial = folder / f"{name}{f'.{number}' if number else ''}{PARTIAL}"
         with suppress(OSError):
             remove_own(partial, ENCODER_NAMES)
-        with suppress(FileExistsError):  # there is something in it that is not ours
+        with suppress(FileExistsError):  # it holds something that is not ours
             partial.mkdir(parents=True)
             return partial
     raise AssertionError  # numbers have no end
@@ -88,7 +85,7 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def move_into_place(partial: Path, name: str) -> Path:
-    """Give a finished folder its name, flushed to the disk before anything can refer to it."""
+    """Flush a finished folder to the disk, then give it its name."""
     flush_tree(partial)
     folder = partial.with_name(f"{name}-{hash_file(partial / SETTINGS_FILE)[:_NAME_DIGITS]}")
     try:
@@ -96,16 +93,16 @@ def move_into_place(partial: Path, name: str) -> Path:
     except (OSError, ValueError):
         _replace(folder, partial)
     else:
-        remove_own(partial, ENCODER_NAMES)  # the same to the last byte is there, and may be in use
+        remove_own(partial, ENCODER_NAMES)  # the same encoder is there, and may be in use
     return folder
 
 
 def _replace(folder: Path, partial: Path) -> None:
-    """Put a finished folder in the place of a damaged one, whose other files stay."""
+    """Replace a damaged folder by a finished one. Other files in it stay."""
     with suppress(FileNotFoundError):
         remove_own(folder, ENCODER_NAMES)
     if os.path.lexists(folder):
-        # Its settings last: without them it counts as damaged.
+        # The settings last: without them the folder counts as damaged.
         for path in sorted(partial.iterdir(), key=lambda path: path.name == SETTINGS_FILE):
             path.replace(folder / path.name)
         flush_tree(folder)
@@ -116,25 +113,25 @@ def _replace(folder: Path, partial: Path) -> None:
 
 
 def whole_settings(folder: Path) -> dict[str, Any]:
-    """Return what an encoder's settings say.
+    """Return the settings of an undamaged encoder.
 
     Raises:
         IndexUnreadableError: if they cannot be read now.
-        ValueError: if they are not what was written.
+        ValueError: if the settings or a file are damaged.
     """
     data = read_file(folder / SETTINGS_FILE, _MOST_SETTINGS_BYTES)
     try:
         settings: dict[str, Any] = json.loads(data)
         damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]
     except (RecursionError, AttributeError, TypeError, KeyError) as error:
-        raise ValueError(f"{folder / SETTINGS_FILE} holds no settings") from error
+        raise ValueError(f"{folder / SETTINGS_FILE}: invalid settings") from error
     if not folder.name.endswith(f"-{hashlib.sha256(data).hexdigest()[:_NAME_DIGITS]}") or any(damage):
-        raise ValueError(f"{folder} is not what was written")
+        raise ValueError(f"{folder}: checksum mismatch")
     return settings
 
 
 def _is_note(folder: Path) -> bool:
-    """Tell whether a folder only says that a model cannot be exported."""
+    """Return whether a folder only notes that a model cannot be exported."""
     try:
         return "unusable" in whole_settings(folder)
     except (OSError, ValueError):

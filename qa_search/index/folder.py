@@ -9,15 +9,15 @@
         encoders/               exported models, see encoders.py
         generations/
             g000001/            one generation: manifest.json and the files that it lists
-            g000002.partial/    one being written; of no meaning to readers
+            g000002.partial/    one being written; readers ignore it
 
 Order of a publication: the files are flushed to disk, then the manifest, all is read back as a reader would, then the
 folder gets its name, then the pointer is replaced. A build that dies before the last step leaves the old generation
 answering. What is cleared away afterwards is removed by name, file by file: other files in the folder stay.
 
-The folder's path is resolved once for each opening and each build, so that links in it may be exchanged meanwhile.
+The folder's path is resolved once for each opening and each build, so that links in it may change meanwhile.
 
-The pointer vouches for the manifest, the manifest for every file: opening compares all of them with what was written.
+The pointer holds the hash of the manifest, the manifest those of all files. Opening an index compares all of them.
 """
 
 from __future__ import annotations
@@ -68,9 +68,6 @@ from qa_search.util.files import open_file, raise_if_withheld, read_file
 from qa_search.util.text import visible
 
 FORMAT_VERSION = 5
-READABLE_VERSIONS = (3, 4, 5)
-# Its files have SHA-256 only, and nothing vouches for its manifest.
-UNHASHED_VERSION = 3
 LOCK = "build.lock"
 HOLDER = "build.holder"
 # Files that have block sums are read whole when they are opened up to this much altogether.
@@ -78,7 +75,7 @@ CHECKED_WHOLE_BYTES = 256 << 20
 _WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 _ATTEMPTS = 10
 _SMALL_BYTES = 1 << 12
-# Somebody's may claim to be of terabytes; ours take some hundred bytes for each file of an index.
+# A hostile manifest may claim to be of terabytes. Ours take some hundred bytes for each file of an index.
 _MOST_MANIFEST_BYTES = 32 << 20
 # Names of more digits are not read.
 _MOST_GENERATIONS = 10**15
@@ -89,7 +86,7 @@ T = TypeVar("T")
 class IndexFolder:
     """Reads and publishes the generations of one index folder.
 
-    ``path`` is what messages call it; ``home`` is the folder that it led to when it was opened, or a build began.
+    ``path`` is its name in messages. ``home`` is the folder that it led to when it was opened or a build began.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -102,13 +99,13 @@ class IndexFolder:
         self.home = self._resolved()
 
     def state(self) -> tuple[int, int, str, str]:
-        """Return what differs whenever another generation, or another folder, answers.
+        """Return a value that changes whenever another generation, or another folder, answers.
 
-        These are the folder's device and number there, the generation's name and its manifest's SHA-256.
+        It holds the folder's device and inode, the generation's name and its manifest's SHA-256.
 
         Raises:
             IndexNotFoundError: if there is no index.
-            IndexDamagedError: if the pointer is not what was written.
+            IndexDamagedError: if the pointer is damaged.
             IndexUnreadableError: if it cannot be read now.
         """
         self.home = self._resolved()
@@ -123,15 +120,15 @@ class IndexFolder:
         """Return the generation that answers.
 
         Raises:
-            IndexNotFoundError: if there is none.
-            IndexDamagedError: if its files are not what was written.
+            IndexNotFoundError: if no generation answers.
+            IndexDamagedError: if its files are damaged.
             IndexUnreadableError: if they cannot be read now.
-            IndexFormatError: if its format is not one that this version reads.
+            IndexFormatError: if this version does not read its format.
         """
         return self.open_current(lambda generation: generation)
 
     def open_current(self, use: Callable[[Generation], T]) -> T:
-        """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
+        """Open the generation that answers with ``use``; try again if builds replace it at that moment.
 
         Raises:
             IndexFolderError: as `current`, and whatever ``use`` raises.
@@ -150,8 +147,8 @@ class IndexFolder:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
 
         Raises:
-            IndexNotFoundError: if there is none.
-            IndexDamagedError: if the pointer is not what was written.
+            IndexNotFoundError: if no generation answers.
+            IndexDamagedError: if the pointer is damaged.
             IndexUnreadableError: if it cannot be read now.
         """
         pointer = self._pointer_or_none()
@@ -165,14 +162,14 @@ class IndexFolder:
             )
         name, _, sha256 = pointer.partition(" ")
         if not is_plain_name(name) or name.startswith(".") or not _number(name):
-            raise IndexDamagedError.told(self.path, f"{self.path / POINTER} names no generation")
+            raise IndexDamagedError.told(self.path, f"{self.path / POINTER} does not name a generation")
         return name, sha256
 
     def close(self) -> None:
-        """Close nothing: a folder holds nothing open."""
+        """Do nothing: a folder keeps nothing open."""
 
     def names(self) -> list[str]:
-        """Return the names of all generations that were finished, the latest first.
+        """Return the names of all finished generations, the latest first.
 
         Raises:
             IndexUnreadableError: if their folder cannot be read now.
@@ -181,11 +178,11 @@ class IndexFolder:
         return sorted(filter(self._is_generation, found), key=_number, reverse=True)
 
     def inspect(self, name: str) -> Generation:
-        """Open a generation whether it answers or not, as far as its own files vouch for it.
+        """Open a generation whether it answers or not; its files are compared with its own manifest.
 
         Raises:
-            IndexDamagedError: if its files are not what was written.
-            IndexFormatError: if its format is not one that this version reads.
+            IndexDamagedError: if its files are damaged.
+            IndexFormatError: if this version does not read its format.
         """
         return self._open(name, None)
 
@@ -204,7 +201,7 @@ class IndexFolder:
 
         Raises:
             IndexLockedError: if another build holds it.
-            IndexOccupiedError: if the folder holds something else and no index.
+            IndexOccupiedError: if the folder holds other files and is not an index.
             IndexWriteError: if the folder cannot be written to.
         """
         import filelock  # here, because searching needs no lock
@@ -222,6 +219,7 @@ class IndexFolder:
                 ) from None
         try:
             with self._write_errors():
+                self._mark()
                 self._note_holder()
                 yield
         finally:
@@ -230,10 +228,10 @@ class IndexFolder:
             lock.release()
 
     def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
-        """Open the files of the exported encoder that a manifest names, to be read when they are needed.
+        """Open the files of the exported encoder that a manifest names; they are read when they are needed.
 
         Raises:
-            IndexDamagedError: if one is missing or is no file.
+            IndexDamagedError: if one is missing or is not a file.
             IndexUnreadableError: if one cannot be read now.
         """
         folder = self.home / ENCODERS / str(record["folder"])
@@ -243,10 +241,10 @@ class IndexFolder:
             raise IndexDamagedError.told(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
 
     def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
-        """Compare every byte of an encoder with what was written.
+        """Compare every byte of an encoder with its hashes.
 
         Raises:
-            IndexDamagedError: if a file is not what was written.
+            IndexDamagedError: if a file does not match.
         """
         for name, expected in record["files"].items():
             damage = held.damage(name, expected)
@@ -254,7 +252,7 @@ class IndexFolder:
                 raise IndexDamagedError.told(self.path, damage)
 
     def start_generation(self) -> Path:
-        """Make the folder of a new generation; leftovers of builds that died are removed."""
+        """Make the folder of a new generation, and remove what killed builds left."""
         generations = self.home / GENERATIONS
         for name in self._entries():
             if name.endswith(PARTIAL):
@@ -266,12 +264,12 @@ class IndexFolder:
     def publish(self, started: Path, manifest: Mapping[str, Any]) -> Generation:
         """Make a finished generation the one that answers.
 
-        ``manifest`` is completed with the format version, the generation's name and each file's size and hashes. The
-        latest other generation that is whole is kept.
+        The format version, the generation's name and each file's size and hashes are added to ``manifest``. The latest
+        other whole generation is kept.
 
         Raises:
-            IndexDamagedError: if what is read back is not what was written; nothing is published then.
-            IndexUnreadableError: if it cannot be read now, or the pointer cannot; nothing is published then.
+            IndexDamagedError: if a file that is read back differs; nothing is published then.
+            IndexUnreadableError: if a file or the pointer cannot be read now; nothing is published then.
         """
         replaced = self._pointer_to_replace()
         flush_tree(started)
@@ -296,10 +294,10 @@ class IndexFolder:
         return Generation(published, complete)
 
     def used_encoders(self) -> set[str]:
-        """Return the names of the encoders of all generations that are there and are not damaged.
+        """Return the names of the encoders of all undamaged generations.
 
         Raises:
-            IndexUnreadableError: if that cannot be read now.
+            IndexUnreadableError: if a generation cannot be read now.
         """
         used = set()
         for name in self.names():
@@ -309,7 +307,7 @@ class IndexFolder:
         return used
 
     def abandon(self, started: Path) -> None:
-        """Remove what a failed build wrote; what cannot be removed now is left to the next build."""
+        """Remove what a failed build wrote. The next build removes what cannot be removed now."""
         with suppress(OSError):
             remove_own(started, GENERATION_NAMES)
 
@@ -320,13 +318,13 @@ class IndexFolder:
         return Generation(folder, manifest, self._watched(folder, manifest["files"]))
 
     def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
-        """Read all of a generation as it will be read, before it can answer or replace another."""
+        """Read back a whole generation before it can answer or replace another."""
         if read_file(started / MANIFEST) != text.encode():
-            raise IndexDamagedError.told(self.path, f"{started / MANIFEST} is not what was written")
+            raise IndexDamagedError.told(self.path, f"{started / MANIFEST}: checksum mismatch")
         self._watched(started, manifest["files"], whole=True)
 
     def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> OpenFiles:
-        """Open all files of a generation and compare them; ``whole`` reads those with sums of their blocks, too."""
+        """Open and compare all files of a generation; ``whole`` also reads those that have hashes of their blocks."""
         watch = OpenFiles()
         by_blocks = 0
         for file, record in files.items():
@@ -348,9 +346,9 @@ class IndexFolder:
         """Read a manifest and compare it with the hash beside it, and with the pointer's unless that is None.
 
         Raises:
-            IndexDamagedError: if it is not what was written, or lists no files.
+            IndexDamagedError: if it is damaged, or does not list files.
             IndexUnreadableError: if it cannot be read now.
-            IndexFormatError: if its format is not one that this version reads.
+            IndexFormatError: if this version does not read its format.
         """
         path = self.home / GENERATIONS / name / MANIFEST
         try:
@@ -358,7 +356,7 @@ class IndexFolder:
             recorded = _read_if_there(path.with_name(MANIFEST_HASH))
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
-                raise IndexDamagedError.told(self.path, f"{path} is not what was written (its SHA-256 is another)")
+                raise IndexDamagedError.told(self.path, f"{path}: checksum mismatch (SHA-256)")
             manifest: dict[str, Any] = json.loads(data)
             version, files = manifest["format_version"], manifest["files"]
             json.dumps(manifest, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
@@ -366,35 +364,33 @@ class IndexFolder:
             raise IndexDamagedError.told(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IndexDamagedError.told(self.path, f"{path} cannot be read ({error})") from error
-        if version not in READABLE_VERSIONS:
-            readable = " and ".join(map(str, READABLE_VERSIONS))
+        if version != FORMAT_VERSION:
             raise IndexFormatError(
-                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
-                f"{readable}. "
-                f"Build the index again: qa-search build --index {self.path}"
+                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads format "
+                f"{FORMAT_VERSION}. Build the index again: qa-search build --index {self.path}"
             )
-        if version != UNHASHED_VERSION and (not recorded or pointed == ""):
+        if not recorded or pointed == "":
             missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
             raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
-        if not is_file_list(files) or manifest.get("generation", name) != name:
-            raise IndexDamagedError.told(self.path, f"{path} is not the manifest of a generation of this name")
+        if not is_file_list(files) or manifest.get("generation") != name:
+            raise IndexDamagedError.told(self.path, f"{path}: invalid manifest, or that of another generation")
         return manifest
 
     def _resolved(self) -> Path:
-        """Follow every link in the path, as it is now."""
+        """Return the path with all links resolved, as they are now."""
         home = Path(os.path.realpath(self.path))
         for path in (self.path, home):
             try:
                 os.fspath(path).encode()
             except UnicodeEncodeError as error:
                 raise IndexFolderError(
-                    f"{visible(str(path))}: the path of an index must be UTF-8, and this one is not. Name another "
+                    f"{visible(str(path))}: the path of an index must be UTF-8, and this path is not. Name another "
                     "folder with --index, or rename this one."
                 ) from error
         return home
 
     def _entries(self) -> list[str]:
-        """Return the names in the folder of the generations that are those of generations, finished or not."""
+        """Return the names of all generations in the folder, finished or not."""
         folder = self.home / GENERATIONS
         try:
             return [path.name for path in folder.iterdir() if is_generation_name(path.name)]
@@ -403,7 +399,7 @@ class IndexFolder:
             return []
 
     def _is_generation(self, name: str) -> bool:
-        """Tell whether a folder of such a name holds something of ours."""
+        """Return whether a folder of this name holds a file of ours."""
         folder = self.home / GENERATIONS / name
         try:
             return holds_own(folder, GENERATION_NAMES)
@@ -412,7 +408,7 @@ class IndexFolder:
             return False
 
     def _free_number(self) -> int:
-        """Return a number behind that of the generation that answers, that nothing in the folder has."""
+        """Return an unused number, higher than that of the generation that answers where possible."""
         taken = {_number(name.removesuffix(PARTIAL)) for name in self._entries()}
         answers = _number((self._pointer_to_replace() or "").partition(" ")[0])
         latest = answers or max(map(_number, self.names()), default=0)
@@ -420,10 +416,10 @@ class IndexFolder:
         return next(number for number in chain(behind, before) if number not in taken)
 
     def _claim(self) -> None:
-        """Make the folder, or make sure that it is an index or as good as empty; then mark it as ours.
+        """Make the folder, or make sure that it is an index or empty.
 
         Raises:
-            IndexOccupiedError: if it holds something else.
+            IndexOccupiedError: if it holds other files.
             OSError: if it cannot be read or written to.
         """
         home = self.home
@@ -433,24 +429,30 @@ class IndexFolder:
         foreign = find_foreign(home)
         if foreign is not None:
             raise IndexOccupiedError(
-                f"{self.path}: this folder is not empty, and holds no index (it has {visible(foreign)!r}). Nothing was "
+                f"{self.path}: this folder is not empty and is not an index (it has {visible(foreign)!r}). Nothing was "
                 "written to it. Name an empty or a new folder with --index."
             )
         for name in (GENERATIONS, ENCODERS, WORK):
             if (home / name).is_symlink():
                 raise IndexOccupiedError(
-                    f"{self.path / name} is a link, and a build follows none inside of an index. Put the folder in its "
-                    "place; to keep the index elsewhere, make a link to all of it."
+                    f"{self.path / name} is a link. A build does not follow links inside of an index. Put a folder in "
+                    "its place. To keep the index elsewhere, make a link to the whole index."
                 )
-        if not os.path.lexists(home / MARK):
-            write_new(home / MARK, MARK_TEXT)
-            flush(home / MARK)
-        if not (home / GENERATIONS).is_dir():
-            (home / GENERATIONS).mkdir(exist_ok=True)
-        flush(home)
+
+    def _mark(self) -> None:
+        """Mark the folder as ours. Only the holder of the lock may: two builds at once would remove each other's file.
+
+        Raises:
+            OSError: if it cannot be written to.
+        """
+        if not os.path.lexists(self.home / MARK):
+            write_new(self.home / MARK, MARK_TEXT)
+            flush(self.home / MARK)
+        (self.home / GENERATIONS).mkdir(exist_ok=True)
+        flush(self.home)
 
     def _cannot_read(self, error: OSError, path: Path) -> IndexDamagedError:
-        """Return the damage that an error means; if it means none, raise what it means."""
+        """Return the error for a damaged file; raise another one if the system does not let it be read now."""
         raise_if_withheld(error, path)
         return IndexDamagedError.told(self.path, f"{path} cannot be read ({error.strerror})")
 
@@ -461,7 +463,7 @@ class IndexFolder:
             raise self._cannot_read(error, self.home / POINTER) from error
 
     def _pointer_to_replace(self) -> str | None:
-        """Return what the pointer says; None if that is nothing. One that cannot be read now is not replaced."""
+        """Return the pointer's text, None if it is missing or damaged. One that cannot be read now is not replaced."""
         with suppress(IndexDamagedError):
             return self._pointer_or_none()
         return None
@@ -475,7 +477,7 @@ class IndexFolder:
             flush(self.home)
 
     def _clear(self, published: str, replaced: str | None) -> None:
-        """Remove old generations but the last good one; one that cannot be removed now is left to the next build."""
+        """Remove old generations but the last whole one. The next build removes what cannot be removed now."""
         # What cannot be read now may be the last good one: nothing is removed then.
         with suppress(OSError, IndexUnreadableError):
             kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
@@ -484,7 +486,7 @@ class IndexFolder:
                     self._remove(name)
 
     def _remove(self, name: str) -> None:
-        """Remove the files of a generation that its manifest lists or that are known by name."""
+        """Remove the files of a generation that its manifest lists or that have names of ours."""
         listed: Iterable[str] = ()
         with suppress(IndexDamagedError, IndexFormatError):
             listed = self.read_manifest(name)["files"]
@@ -492,10 +494,10 @@ class IndexFolder:
             remove_own(self.home / GENERATIONS / name, GENERATION_NAMES, listed)
 
     def _last_good(self, published: str, replaced: str) -> str | None:
-        """Find what to fall back to: the one that answered before, if it is whole, else the latest that is.
+        """Find the generation to fall back to: the previous one if it is whole, else the latest whole one.
 
         Raises:
-            IndexUnreadableError: if one that might be it cannot be read now.
+            IndexUnreadableError: if a candidate cannot be read now.
         """
         others = [name for name in self.names() if name != published]
         for name in sorted(others, key=lambda name: name != replaced):
@@ -509,7 +511,7 @@ class IndexFolder:
             write_new(self.home / HOLDER, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
 
     def _holder(self) -> str:
-        """Say who holds the lock, if that can be known."""
+        """Return who holds the lock, empty if that is unknown."""
         noted = ""
         with suppress(OSError, IndexUnreadableError):
             noted = (_read_if_there(self.home / HOLDER) or "")[:200].strip()
@@ -517,7 +519,7 @@ class IndexFolder:
 
     @contextmanager
     def _write_errors(self) -> Iterator[None]:
-        """Turn the system's errors into one that names the folder and says that nothing was lost."""
+        """Turn the system's errors into one that names the folder; nothing is lost."""
         try:
             yield
         except (OSError, *_WRITE_ERRORS) as error:
@@ -540,7 +542,7 @@ def _reason(error: OSError | apsw.Error) -> str:
 
 
 def _read_if_there(path: Path) -> str | None:
-    """Return a small file's text without blanks around it, None if there is no such file."""
+    """Return a small file's text, stripped; None if the file is missing."""
     try:
         with os.fdopen(open_file(path), "rb") as stream:
             return stream.read(_SMALL_BYTES).decode("utf-8", "replace").strip()
@@ -553,6 +555,6 @@ def _sha256(path: Path) -> str:
 
 
 def _number(name: str) -> int:
-    """Return the number of a generation from its name, 0 if it is no such name."""
+    """Return the number in a generation's name, 0 for any other name."""
     digits = name[1:]
     return int(digits) if name[:1] == "g" and digits.isascii() and digits.isdigit() and len(digits) < 16 else 0

@@ -10,26 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa_search.errors import (
-    IndexDamagedError,
-    IndexForkedError,
-)
+from qa_search.errors import IndexDamagedError, IndexForkedError
 from qa_search.index.base import Stores
-from qa_search.index.integrity import (
-    OpenFiles,
-    find_damage,
-)
-from qa_search.index.stores.folder_stores import open_folder
+from qa_search.index.folder_stores import open_folder
+from qa_search.index.integrity import OpenFiles, find_damage
+from qa_search.index.owned import index_of
 
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
-# The file system knows no links, or takes no more of them, or the file lies on another one.
+# The file system has no hard links, or allows no more of them, or the file is on another file system.
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One published generation: where it is, its manifest, and its files, checked and held open."""
+    """One published generation: its folder, its manifest, and its files, checked and held open."""
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -40,11 +35,17 @@ class Generation:
         """The generation's name."""
         return self.folder.name
 
+    @property
+    def file_names(self) -> Iterable[str]:
+        """The names of its files, below its folder."""
+        names: Iterable[str] = self.manifest["files"]
+        return names
+
     def open_stores(self) -> Stores:
         """Open what a search needs.
 
         Raises:
-            IndexDamagedError: if a file is missing or is not what was written.
+            IndexDamagedError: if a file is missing or damaged.
         """
         return open_folder(self.folder, self.manifest)
 
@@ -52,7 +53,7 @@ class Generation:
         """Copy files of this generation into the folder of a new one.
 
         Raises:
-            IndexDamagedError: if one is not what was written: damage must not be published anew under a good hash.
+            IndexDamagedError: if one is damaged: it must not be published again under a valid hash.
         """
         for name in names:
             copied = target / name
@@ -63,7 +64,7 @@ class Generation:
                 raise self._damaged(damage, target, name)
 
     def link_files(self, names: Iterable[str], target: Path) -> None:
-        """Put files of this generation into the folder of a new one without copying them, where the system can.
+        """Put files of this generation into the folder of a new one, as hard links where the system can.
 
         Raises:
             IndexDamagedError: as `copy_files`.
@@ -80,22 +81,22 @@ class Generation:
                 raise self._damaged(damage, target, name)
 
     def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
-        told = damage.replace(str(target / name), str(self.folder / name))
-        return IndexDamagedError.told(self.folder.parent.parent, told)
+        what = damage.replace(str(target / name), str(self.folder / name))
+        return IndexDamagedError.told(index_of(self.folder), what)
 
     def require_unchanged(self) -> None:
-        """Make sure that the open files are still what they were when they were checked.
+        """Make sure that the open files have not changed since they were checked.
 
         Raises:
-            IndexDamagedError: if somebody wrote to one.
+            IndexDamagedError: if one was written to.
             IndexForkedError: if this process was forked from the one that opened them.
         """
         if self.watch.forked:
             raise IndexForkedError(
-                f"{self.folder.parent.parent}: this process was forked from the one that opened the index, and the "
+                f"{index_of(self.folder)}: this process was forked from the one that opened the index, and the "
                 "libraries below cannot be used on both sides of a fork. Start processes by spawn (multiprocessing."
                 "get_context('spawn')), or fork before any index is opened, and open it in each process."
             )
         changed = self.watch.changed()
         if changed is not None:
-            raise IndexDamagedError.told(self.folder.parent.parent, f"{changed} was changed while the index was open")
+            raise IndexDamagedError.told(index_of(self.folder), f"{changed} was changed while the index was open")

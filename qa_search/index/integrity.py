@@ -1,10 +1,10 @@
-"""Files that can be trusted: flushed to the disk when written, measured, and checked when read.
+"""Files of an index: flushed to the disk when written, hashed, and checked when read.
 
-A file that the system does not let us read now is not a damaged one: the first is `IndexUnreadableError`, whoever opens
-it; only the second is reported as damage.
+A file that the system does not let us read now is not damaged. Opening it raises `IndexUnreadableError`; only a file
+whose content differs is reported as damaged.
 
-Two hashes are kept of each. SHA-256 is the one to compare with other programs, and what `verify` computes. XXH3 is ten
-times as fast, so that opening an index can read every byte of it: it tells damage, not forgery.
+Each file has two hashes. `verify` computes SHA-256, which other programs know, too. XXH3 is ten times as fast, so that
+opening an index can hash every byte. It detects damage, not forgery.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import xxhash
 
 from qa_search.util.files import open_file, read_file
 
-# What is checked at once in a file that is read here and there.
+# The size of a block: a file that is read in parts is checked block by block.
 BLOCK_BYTES = 1 << 12
 BLOCKS_SUFFIX = ".blocks"
 _CHUNK = 1 << 18
@@ -40,14 +40,14 @@ def flush(path: Path) -> None:
 
 
 def flush_tree(folder: Path) -> None:
-    """Flush a folder and all that is in it, what is deepest first."""
+    """Flush a folder and everything in it, the deepest first."""
     for path in sorted(folder.rglob("*"), reverse=True):
         flush(path)
     flush(folder)
 
 
 def file_record(path: Path) -> dict[str, Any]:
-    """Return what a manifest says of a file: its size and both hashes."""
+    """Return the record of a file for a manifest: its size and both hashes."""
     sha256, xxh3, size = hashlib.sha256(), xxhash.xxh3_128(), 0
     with path.open("rb") as stream:
         for chunk in _chunks(stream.fileno()):
@@ -58,7 +58,7 @@ def file_record(path: Path) -> dict[str, Any]:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a small file anew: what had its name before, a link or a pipe, is neither followed nor waited for.
+    """Replace a small file. A link or a pipe of its name is removed, not followed.
 
     Raises:
         OSError: if it cannot be written, or is a folder.
@@ -70,9 +70,9 @@ def write_new(path: Path, text: str) -> None:
 
 
 def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
-    """Compare every byte of a file with what was written: None if it is the same, else what is wrong.
+    """Compare every byte of a file with its record; return what is wrong, or None.
 
-    ``thorough`` computes SHA-256 as well. Records of format 3 have nothing else.
+    ``thorough`` computes SHA-256 as well.
 
     Raises:
         IndexUnreadableError: if the system does not let it be opened now.
@@ -92,10 +92,10 @@ def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | 
 
 
 class OpenFiles:
-    """Holds the files of an open index, to tell whether somebody changed one in place meanwhile.
+    """Holds the files of an open index, to detect that one was changed in place meanwhile.
 
-    What is mapped into memory can change under the reader's hands. Files that were replaced or removed are another
-    matter: the reader keeps those that it opened.
+    A file that is mapped into memory can change while it is read. Replacing or removing a file does no harm: the reader
+    keeps the one that it opened.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ class OpenFiles:
 
         Raises:
             IndexUnreadableError: if the system does not let it be opened now.
-            OSError: if it is not there or is no file.
+            OSError: if it is missing or is not a file.
         """
         descriptor = open_file(path)
         weakref.finalize(self, os.close, descriptor)
@@ -140,7 +140,7 @@ class HeldFiles:
         """Open them.
 
         Raises:
-            OSError: if one is not there or cannot be read.
+            OSError: if one is missing or cannot be read.
         """
         self.folder = folder
         self._descriptors: dict[str, int] = {}
@@ -149,11 +149,11 @@ class HeldFiles:
             self._descriptors[name] = open_file(folder / name)
 
     def path(self, name: str) -> Path:
-        """Return a path under which this process can open a file, whatever became of its name."""
+        """Return a path by which this process can open a file, even if it was renamed or removed."""
         return Path(f"/dev/fd/{self._descriptors[name]}")
 
     def damage(self, name: str, record: Record) -> str | None:
-        """Compare every byte of a file with what was written; see `find_damage`."""
+        """Compare every byte of a file with its record; see `find_damage`."""
         return _damage(self._descriptors[name], self.folder / name, record)
 
 
@@ -171,7 +171,7 @@ class _Held:
 
 
 def write_block_sums(path: Path) -> None:
-    """Write beside a finished file the hash of each of its blocks."""
+    """Write the hash of each block of a finished file into a file beside it."""
     with path.open("rb") as stream:
         sums = [xxhash.xxh3_64_intdigest(chunk) for chunk in _chunks(stream.fileno(), BLOCK_BYTES)]
     path.with_name(path.name + BLOCKS_SUFFIX).write_bytes(np.asarray(sums, "<u8").tobytes())
@@ -180,7 +180,7 @@ def write_block_sums(path: Path) -> None:
 def prefetch(descriptor: int, spans: Iterable[tuple[int, int]]) -> None:
     """Have the system begin to read parts of a file, given by offset and size, without waiting for them.
 
-    A disk reads many parts at once in the time of a few one after the other.
+    A disk reads many parts at once as fast as a few one after the other.
     """
     if hasattr(os, "posix_fadvise"):
         for offset, size in spans:
@@ -188,7 +188,7 @@ def prefetch(descriptor: int, spans: Iterable[tuple[int, int]]) -> None:
 
 
 class BlockSums:
-    """Reads a file here and there, and gives no byte that is not what was written."""
+    """Reads parts of a file, and compares each block with its hash."""
 
     def __init__(self, path: Path) -> None:
         self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), "<u8")
@@ -203,7 +203,7 @@ class BlockSums:
         """Read bytes; fewer where the file ends.
 
         Raises:
-            ValueError: if they are not what was written.
+            ValueError: if a block does not match its hash.
         """
         first, last = offset // BLOCK_BYTES, (offset + amount - 1) // BLOCK_BYTES
         start = first * BLOCK_BYTES
@@ -212,7 +212,7 @@ class BlockSums:
             number = first + at // BLOCK_BYTES
             block = data[at : at + BLOCK_BYTES]
             if number >= len(self._sums) or xxhash.xxh3_64_intdigest(block) != int(self._sums[number]):
-                raise ValueError(f"bytes {start + at} to {start + at + len(block)} are not what was written")
+                raise ValueError(f"checksum mismatch in bytes {start + at} to {start + at + len(block)}")
         return data[offset - start : offset - start + amount]
 
 
@@ -220,25 +220,25 @@ def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = Fal
     wrong_size = _other_size(path, os.fstat(descriptor).st_size, record)
     if wrong_size:
         return wrong_size
-    sha256 = hashlib.sha256() if thorough or "xxh3" not in record else None
+    sha256 = hashlib.sha256() if thorough else None
     xxh3 = xxhash.xxh3_128()
     for chunk in _chunks(descriptor):
         xxh3.update(chunk)
         if sha256 is not None:
             sha256.update(chunk)
     if sha256 is not None and sha256.hexdigest() != record["sha256"]:
-        return f"{path} is not what was written (its SHA-256 is another)"
-    if record.get("xxh3", xxh3.hexdigest()) != xxh3.hexdigest():
-        return f"{path} is not what was written (its XXH3 is another)"
+        return f"{path}: checksum mismatch (SHA-256)"
+    if record["xxh3"] != xxh3.hexdigest():
+        return f"{path}: checksum mismatch (XXH3)"
     return None
 
 
 def _other_size(path: Path, size: int, record: Record) -> str | None:
-    return None if size == record["bytes"] else f"{path} has {size} bytes, where {record['bytes']} were written"
+    return None if size == record["bytes"] else f"{path}: {size} bytes instead of {record['bytes']}"
 
 
 def _chunks(descriptor: int, size: int = _CHUNK) -> Iterator[memoryview]:
-    """Yield a file from its start, each chunk valid until the next."""
+    """Yield a file from its start. A chunk is valid until the next one."""
     buffer = memoryview(bytearray(size))
     at = 0
     while count := os.preadv(descriptor, [buffer], at):

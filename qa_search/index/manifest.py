@@ -1,4 +1,4 @@
-"""What a manifest must hold for a generation to be searched, told before anything relies on it."""
+"""What a manifest must hold for a generation to be searched. It is checked before anything relies on it."""
 
 from __future__ import annotations
 
@@ -62,11 +62,39 @@ def _encoder(value: object) -> bool:
 
 
 def _vector_index(value: object) -> bool:
-    """Indexes of older formats do not say; theirs is flat. That of a database is hnsw."""
+    """A folder has a flat index or inverted lists, a database HNSW."""
     if not isinstance(value, Mapping) or value.get("kind") not in ("flat", "ivf-sq8", "ivf-pq", "hnsw"):
         return False
     counted = ("lists", "probes", "covered", "trained")
     return value["kind"] in ("flat", "hnsw") or all(_count(value.get(name)) and value[name] > 0 for name in counted)
+
+
+def _file_report(value: object) -> bool:
+    shape: dict[str, Shape] = {
+        "source": _text,
+        "format": _text,
+        "encoding": lambda name: name is None or _text(name),
+        **dict.fromkeys(("files", "posts", "with_question", "with_answer", "with_date", "set_aside"), _count),
+        "roles": _counted_fields,
+        "unused": _texts,
+        "remarks": _texts,
+    }
+    return isinstance(value, Mapping) and set(value) == set(shape) and _flaw(value, shape, "") is None
+
+
+def _counted_fields(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(names, Mapping) and all(map(_count, names.values())) for names in value.values()
+    )
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _reading(value: object) -> bool:
+    """Indexes that earlier versions built do not say what was taken for what."""
+    return isinstance(value, list) and all(map(_file_report, value))
 
 
 _SHAPE: Shape = {
@@ -84,28 +112,30 @@ _SHAPE: Shape = {
 
 
 def is_plain_name(value: object) -> bool:
-    """Tell whether a value is the name of something in a folder, not a way out of it."""
+    """Return whether a value is a plain name in a folder, not a path out of it."""
     if not isinstance(value, str) or value in ("", ".", ".."):
         return False
     return value.isprintable() and not set(value) & set("/\\")
 
 
 def is_file_list(value: object) -> bool:
-    """Tell whether a value lists files below a folder, each with its size and hashes."""
+    """Return whether a value lists files below a folder, each with its size and hashes."""
     return isinstance(value, Mapping) and all(
         all(map(is_plain_name, name.split("/")))
         and isinstance(record, Mapping)
         and _count(record.get("bytes"))
         and _text(record.get("sha256"))
-        and _text(record.get("xxh3", ""))
+        and _text(record.get("xxh3"))
         for name, record in value.items()
     )
 
 
 def find_flaw(manifest: Mapping[str, Any]) -> str | None:
-    """Name the first part of a manifest that is missing or is not what it should be; None if there is none."""
-    if not _vector_index(manifest.get("vector_index", {"kind": "flat"})):
+    """Return the name of the first missing or invalid part of a manifest, None if all are valid."""
+    if not _vector_index(manifest.get("vector_index")):
         return "vector_index"
+    if not _reading(manifest.get("reading", [])):
+        return "reading"
     return _flaw(manifest, _SHAPE, "")
 
 

@@ -1,4 +1,4 @@
-"""A path or an address -> the place of an index: a folder or a database."""
+"""A path or an address -> the location of an index: a folder or a database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qa_search.errors import StoreError
+from qa_search.errors import MissingExtraError, StoreError
 from qa_search.index.base import IndexPlace
 from qa_search.index.folder import IndexFolder
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 _DATABASES = ("postgresql://", "postgres://")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,20}")
-# What is meant as the address of a database, but is not written like one: it may hold a password.
+# Looks like the address of a database, but is not written like one. It may hold a password.
 _LIKE_ADDRESS = re.compile(r"\s*(postgres|postgresql|pgsql)[^/\\]*:|(^|[\s?&])\w*(password|passwd)\s*=", re.IGNORECASE)
 
 
 def is_database(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a path is the address of a database."""
+    """Return whether a path is the address of a database."""
     return isinstance(path, str) and path.startswith(_DATABASES)
 
 
 def open_place(path: str | os.PathLike[str]) -> IndexPlace:
-    """Return the place that a path means.
+    """Return the index location that a path names.
 
     Raises:
         StoreError: if it is the address of a database that cannot be used.
@@ -40,39 +40,37 @@ def open_place(path: str | os.PathLike[str]) -> IndexPlace:
 
 
 def require_folder(path: str | os.PathLike[str]) -> None:
-    """Make sure that a path is not an address: it would be taken for a folder, and repeated with its password.
+    """Refuse a path that is an address: used as a folder, it would appear in messages with its password.
 
     Raises:
-        StoreError: if it is one, or looks like one.
+        StoreError: if it is an address, or looks like one.
     """
     text = os.fsdecode(path)
     scheme, address, _rest = text.partition("://")
     if address or _LIKE_ADDRESS.search(text):
-        named = f"{scheme}://" if address and _SCHEME.fullmatch(scheme) else "this"
+        named = f" {scheme}://" if address and _SCHEME.fullmatch(scheme) else ""
         raise StoreError(
-            f"{named} is no place of an index: name a folder, or a database by postgresql://USER@HOST/DATABASE"
+            f"Unsupported index location{named}. Use a folder or a database, as postgresql://USER@HOST/DATABASE."
         )
 
 
 def open_writer(store: str | None, shards: Sequence[str]) -> PostgresWriter | None:
-    """Return what loads an index into a database, None if none is named.
+    """Return the writer of the database ``store``, None without one.
 
     Raises:
-        StoreError: if it cannot be used.
+        StoreError: if the database cannot be used, or shards are given without one.
     """
     if store is None:
         if shards:
-            raise StoreError("shards belong to a database: name it as the store")
+            raise StoreError("Shards need a database: name it as the store.")
         return None
     writer: PostgresWriter = _postgres("load").PostgresWriter(store, shards)
     return writer
 
 
 def _postgres(module: str) -> Any:
-    """Import a module only now: what it needs is an extra."""
+    """Import a module only when it is needed: its packages are an extra."""
     try:
         return import_module(f"qa_search.index.postgres.{module}")
     except ModuleNotFoundError as error:
-        raise StoreError(
-            f"an index in PostgreSQL needs more packages ({error.name}): pip install 'qa-search[postgres]'"
-        ) from error
+        raise MissingExtraError.of("postgres", "an index in PostgreSQL", error.name) from error

@@ -1,7 +1,7 @@
-"""What qa_search makes in an index folder: nothing else is ever removed, and nothing is built among other files.
+"""The names of the files that qa_search makes in an index folder. No other file is ever removed.
 
-A folder is an index if it has our mark, or a pointer to a generation that is there (indexes of older versions have no
-mark). Everything in it that is ours is known by its name. It is removed one by one, and no link is followed for that.
+A folder is an index if it has our mark, or a pointer to an existing generation (indexes of older versions have no
+mark). All our files are known by their names. They are removed one by one, and links are not followed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ENCODERS = "encoders"
 WORK = "work"
 PARTIAL = ".partial"
 
-# What may lie in a folder that counts as empty: systems and people put it everywhere.
+# Files that a folder may hold and still count as empty: systems and people put them everywhere.
 _CLUTTER = frozenset((
     ".gitignore", ".gitkeep", ".keep", "README", "README.md", "README.txt", "lost+found", ".DS_Store", "Thumbs.db",
     "desktop.ini", ".nobackup", "CACHEDIR.TAG", ".snapshot", "@eaDir",
@@ -36,13 +36,13 @@ _POINTS = re.compile(r"(g[0-9]{1,15})( [0-9a-f]{64})?\s*")
 
 @dataclass(frozen=True)
 class Names:
-    """The names of a kind of folder: a pattern of its files, and the folders in it with their names."""
+    """The names in one kind of folder: a pattern of its files, and the names in each folder in it."""
 
     files: str
     folders: Mapping[str, Names] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
-        """Tell whether a file of this name is ours."""
+        """Return whether a file of this name is ours."""
         return re.fullmatch(self.files, name) is not None
 
 
@@ -61,18 +61,23 @@ WORK_NAMES = Names(rf"(int8|fp32|original|given)-[0-9a-f]{{16}}(-(cpu|cuda)-(fp3
 _ENCODER = re.compile(r"(int8|fp32)-[0-9a-f]{16}(-[0-9a-f]{8})?((\.\d+)?\.partial)?")
 
 
+def index_of(generation: Path) -> Path:
+    """Return the index folder that the folder of a generation is in."""
+    return generation.parent.parent
+
+
 def is_generation_name(name: str) -> bool:
-    """Tell whether a name is that of a generation, or of one being written."""
+    """Return whether a name is that of a generation, finished or being written."""
     return _NUMBERED.fullmatch(name.removesuffix(PARTIAL)) is not None
 
 
 def is_encoder_name(name: str) -> bool:
-    """Tell whether a name is that of an exported encoder, or of one being written."""
+    """Return whether a name is that of an exported encoder, finished or being written."""
     return _ENCODER.fullmatch(name) is not None
 
 
 def find_foreign(folder: Path) -> str | None:
-    """Name something in a folder that is not ours; None if the folder is an index, or has nothing else in it.
+    """Return the name of a file in a folder that is not ours; None if there is none, or the folder is an index.
 
     Raises:
         OSError: if the folder cannot be read.
@@ -94,10 +99,10 @@ def find_foreign(folder: Path) -> str | None:
 
 
 def holds_own(folder: Path, names: Names) -> bool:
-    """Tell whether there is a file of ours right in a folder; one that we are not allowed to read may hold one.
+    """Return whether a folder itself holds a file of ours. A folder that we may not read counts as one.
 
     Raises:
-        OSError: if it cannot be read for another reason.
+        OSError: if the folder cannot be read for another reason.
     """
     try:
         return any(map(names.has, _names(folder)))
@@ -108,18 +113,18 @@ def holds_own(folder: Path, names: Names) -> bool:
 
 
 def remove_own(folder: Path, names: Names, listed: Iterable[str] = ()) -> bool:
-    """Remove what is ours in a folder, one by one, and then the folder if nothing else is in it.
+    """Remove our files in a folder one by one, then the folder if it is empty.
 
-    ``listed`` are more files of ours, by their paths below the folder. Return whether the folder is gone.
+    ``listed`` are more files of ours, as paths below the folder. Return whether the folder was removed.
 
     Raises:
-        OSError: if it is not a folder, or something of it cannot be removed.
+        OSError: if it is not a folder, or a file cannot be removed.
     """
     return _remove(os.fspath(folder), None, names, set(listed))
 
 
 def _remove(path: str, parent: int | None, names: Names, listed: set[str]) -> bool:
-    # By descriptors: what is not a folder any more by the time it is opened is not followed.
+    # By descriptors: a folder that was replaced by a link meanwhile is not followed.
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         for name in _names(descriptor):
@@ -138,7 +143,7 @@ def _remove(path: str, parent: int | None, names: Names, listed: set[str]) -> bo
 
 
 def _has_index(folder: Path) -> bool:
-    """Tell whether a folder's pointer names a generation that is in it."""
+    """Return whether a folder's pointer names a generation that exists."""
     try:
         descriptor = os.open(folder / POINTER, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as stream:
@@ -153,6 +158,6 @@ def _other_than(folder: Path, is_ours: Callable[[str], bool]) -> str | None:
 
 
 def _names(folder: Path | int) -> list[str]:
-    """Return what a folder holds, given by its path or an open descriptor."""
+    """Return the names in a folder, given by its path or an open descriptor."""
     with os.scandir(folder) as entries:
         return sorted(entry.name for entry in entries)

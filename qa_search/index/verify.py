@@ -1,4 +1,4 @@
-"""Check every byte and every count of an index, and go back to the generation before if the latest is damaged."""
+"""Check every byte and every count of an index, and fall back to the previous generation if the latest is damaged."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from qa_search.errors import (
     IndexUnreadableError,
 )
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import FolderStores, open_folder, require_counts
 from qa_search.index.integrity import find_damage
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import require_folder
 from qa_search.index.owned import ENCODERS, GENERATIONS
-from qa_search.index.stores.folder_stores import FolderStores, open_folder, require_counts
 from qa_search.index.stores.posts import passage_key
 from qa_search.types import GenerationCheck, VerifyReport
 
@@ -38,8 +38,8 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
 
     Args:
         index: the index folder.
-        fall_back: if the generation that answers is damaged, let the latest one that is whole answer instead. If it
-            only cannot be read now, nothing is changed.
+        fall_back: if the generation that answers is damaged, let the latest whole one answer instead. If it only
+            cannot be read now, nothing is changed.
 
     Raises:
         IndexNotFoundError: if there is no index in the folder.
@@ -60,7 +60,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
         if fine:
             break
         if _pointer(folder) != pointer:
-            continue  # builds have published others and cleared away what was read
+            continue  # builds have published others and removed what was read
         if not fall_back or whole is None or unread:
             break
         with folder.writing():
@@ -71,7 +71,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
     there = folder.names()
     problem = pointer.problem
     if pointer.name is not None and not any(check.answers for check in checks):
-        problem = f"{folder.path}: the pointer names {pointer.name}, and there is no such generation"
+        problem = f"{folder.path}: the pointer names {pointer.name}, and that generation is missing"
     return VerifyReport(
         index=os.fspath(index),
         generation=fell_back_to or pointer.name,
@@ -84,7 +84,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
 
 
 class _Pointer(NamedTuple):
-    """What the pointer says, or what is wrong with it."""
+    """The name in the pointer, or what is wrong with the pointer."""
 
     name: str | None
     problem: str | None
@@ -122,12 +122,12 @@ def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
 
 
 def _problems(folder: IndexFolder, name: str, files: dict[Path, Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what is wrong with a generation; its files are put into ``files``.
+    """Yield what is wrong with a generation; its files are added to ``files``.
 
     Raises:
-        IndexDamagedError: if its manifest is not what was written.
-        IndexUnreadableError: if something cannot be read now.
-        IndexFormatError: if its format is not one that this version reads.
+        IndexDamagedError: if its manifest is damaged.
+        IndexUnreadableError: if a file cannot be read now.
+        IndexFormatError: if this version does not read its format.
     """
     manifest = folder.read_manifest(name)
     home = folder.home / GENERATIONS / name
@@ -149,7 +149,7 @@ def _problems(folder: IndexFolder, name: str, files: dict[Path, Mapping[str, Any
 
 
 def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Find what is wrong in files that are what was written: the parts do not belong together."""
+    """Yield contradictions between files that are undamaged each."""
     try:
         stores = open_folder(place, manifest)
         with closing(stores.posts):
@@ -166,18 +166,18 @@ def _contradicting_passages(place: Path, stores: FolderStores) -> Iterator[str]:
         numbers = np.arange(at, at + len(rows))
         where = f"the passages {at} to {at + len(rows) - 1}"
         if [row.number for row in rows] != numbers.tolist():
-            yield f"{place / 'posts.sqlite'}: {where} are not numbered one by one"
+            yield f"{place / 'posts.sqlite'}: {where} are not numbered consecutively"
             return
         posts, sides = stores.owners.post_of_each(numbers).tolist(), stores.owners.sides_of(numbers)
         if list(zip(posts, sides, strict=True)) != [(row.post, row.field) for row in rows]:
-            yield f"{place}: {where} belong to other posts than posts.sqlite says"
+            yield f"{place}: {where} belong to other posts in posts.sqlite"
         if any(passage_key(row.text) != row.key for row in rows):
-            yield f"{place / 'posts.sqlite'}: a text among {where} is not the one that was embedded"
+            yield f"{place / 'posts.sqlite'}: a text among {where} differs from the one that was embedded"
         at += len(rows)
     for vectors in stores.vectors.blocks(_BLOCK):
         with np.errstate(over="ignore", invalid="ignore"):
             lengths = np.linalg.norm(vectors, axis=1)
-        # A model may give nothing for a text that it knows no word of.
+        # A model may give zeros for a text of unknown words.
         if not ((np.abs(lengths - 1) < _UNIT_TOLERANCE) | (lengths == 0)).all():
-            yield f"{place}: a vector is not of unit length"
+            yield f"{place}: a vector does not have unit length"
             return

@@ -19,7 +19,7 @@ _SCORE_SHARE = 0.8
 
 
 def repeats(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Tell by their terms whether two posts say the same."""
+    """Return whether two posts say the same, judged by their terms."""
     first, second = set(one), set(other)
     return len(first & second) >= _REPEATED_TERMS * max(len(first | second), 1)
 

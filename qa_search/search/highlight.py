@@ -14,7 +14,7 @@ _LINK = re.compile(r"https?://|www\.")
 
 
 def most_useful(sentences: Sequence[str], terms: Sequence[Sequence[str]], weights: Mapping[str, float]) -> int:
-    """Choose the sentence that says most to a complaint.
+    """Choose the sentence that is most useful for a complaint.
 
     It shares the complaint's rarer terms, says enough to stand alone and comes early; questions, links and fragments
     come last. On judged answers this is better than the sentence that is closest in meaning, which tends to repeat the

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qa_search.embedders.load import Embedder
+from qa_search.embedders.base import Embedder
 from qa_search.embedders.queries import Query, says_too_little
 from qa_search.index.filters import Filters
 from qa_search.search.confidence import TOO_LITTLE, Confidence, Signs, closeness, of_hit, signs_of

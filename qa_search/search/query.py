@@ -1,11 +1,13 @@
-"""What may be asked: complaints, filters and how many hits, checked before anything is computed."""
+"""What a search can be asked for. Everything is checked before anything is computed."""
 
 from __future__ import annotations
 
 import re
 import reprlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TypedDict
 
 from qa_search.errors import QueryError
 from qa_search.index.filters import Filters
@@ -22,42 +24,72 @@ _MAX_TAGS = 100
 _YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 
 
-def make_filters(
-    since: str | date | None = None,
-    until: str | date | None = None,
-    source: str | None = None,
-    tags: Sequence[str] = (),
-) -> Filters:
-    """Check what a search is limited to.
+class SearchOptions(TypedDict, total=False):
+    """The keyword arguments of every search: the fields of `SearchParameters` except ``k``."""
 
-    Raises:
-        QueryError: if a date is none.
+    since: str | date | None
+    until: str | date | None
+    source: str | None
+    tags: Sequence[str]
+    min_confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameters:
+    """What a search is asked for, apart from the text. The fields are described at `SearchIndex.search`.
+
+    Nothing is checked yet: `require_k`, `require_probability` and `filters` do that.
     """
+
+    k: int = DEFAULT_TOP_K
+    since: str | date | None = None
+    until: str | date | None = None
+    source: str | None = None
+    tags: Sequence[str] = ()
+    min_confidence: float | None = None
+
+    def filters(self) -> Filters:
+        """Return the filters in the form that the stores use.
+
+        Raises:
+            QueryError: if a filter is invalid.
+        """
+        return Filters(
+            since=None if self.since is None else _bound(self.since, "since"),
+            until=None if self.until is None else _after(self.until),
+            source=None if self.source is None else _checked_source(self.source),
+            tags=_checked_tags(self.tags),
+        )
+
+
+def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(tags, Iterable):
-        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}")
+        raise QueryError(f"tags: expected a list of texts, not {type(tags).__name__}", parameter="tags")
     tags = (tags,) if isinstance(tags, str) else tuple(tags)
     if len(tags) > _MAX_TAGS:
-        raise QueryError(f"{len(tags):,} tags, where {_MAX_TAGS} are read at most")
-    given = [("tag", tag) for tag in tags] + ([] if source is None else [("source", source)])
-    for name, text in given:
-        if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
-            raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters")
-    if source is not None and source.count("*") > _MAX_STARS:
-        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars")
-    return Filters(
-        since=None if since is None else _bound(since, "since"),
-        until=None if until is None else _after(until),
-        source=None if source is None else clean_text(source),
-        tags=tuple(map(clean_text, tags)),
-    )
+        raise QueryError(f"tags: {len(tags):,} tags are too many: the limit is {_MAX_TAGS}", parameter="tags")
+    return tuple(_checked_filter("tags", tag) for tag in tags)
+
+
+def _checked_source(source: str) -> str:
+    checked = _checked_filter("source", source)
+    if checked.count("*") > _MAX_STARS:
+        raise QueryError(f"source: a pattern with more than {_MAX_STARS} stars", parameter="source")
+    return checked
+
+
+def _checked_filter(name: str, text: str) -> str:
+    if not isinstance(text, str) or len(text) > _MAX_FILTER_CHARACTERS:
+        raise QueryError(f"{name}: not a text of at most {_MAX_FILTER_CHARACTERS:,} characters", parameter=name)
+    return clean_text(text)
 
 
 def _bound(value: str | date, name: str) -> str:
-    if not isinstance(value, str | date):
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
-    bound = value.isoformat() if isinstance(value, date) else parse_bound(value)
+    bound = value.isoformat() if isinstance(value, date) else parse_bound(value) if isinstance(value, str) else None
     if bound is None:
-        raise QueryError(f"{name}: {reprlib.repr(value)} is no date. Write it like 2015, 2015-06 or 2015-06-30.")
+        raise QueryError(
+            f"{name}: {reprlib.repr(value)} is not a date. Write it like 2015, 2015-06 or 2015-06-30.", parameter=name
+        )
     return bound
 
 
@@ -69,7 +101,7 @@ def _after(value: str | date) -> str:
     try:
         day = date.fromisoformat(bound)
     except ValueError as error:
-        raise QueryError(f"until: {reprlib.repr(value)} is no date ({error})") from error
+        raise QueryError(f"until: {reprlib.repr(value)} is not a date ({error})", parameter="until") from error
     parts = 3
     if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
         parts = 2 if coarse[1] else 1
@@ -83,31 +115,33 @@ def _after(value: str | date) -> str:
 
 
 def require_k(k: int) -> None:
-    """Make sure that so many hits can be asked for.
+    """Check the number of hits that a search asks for.
 
     Raises:
-        QueryError: if ``k`` is no number, or none from 1 to 10,000.
+        QueryError: if ``k`` is not a whole number from 1 to 10,000.
     """
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
-        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}")
+        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}", parameter="k")
 
 
 def require_probability(min_confidence: float | None) -> None:
-    """Make sure that a confidence is from 0 to 1, or none.
+    """Check a threshold of confidence: a number from 0 to 1, or None.
 
     Raises:
         QueryError: if it is anything else.
     """
     number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
     if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
-        raise QueryError(f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}")
+        raise QueryError(
+            f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}", parameter="min_confidence"
+        )
 
 
 def checked_texts(texts: Iterable[str]) -> list[str]:
-    """Return complaints as they are searched for.
+    """Check the texts of queries and return them cleaned.
 
     Raises:
-        QueryError: if they are no list, or one of them is no text, blank or too long.
+        QueryError: if this is not a list of texts, or a text is blank or too long.
     """
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
@@ -117,10 +151,10 @@ def checked_texts(texts: Iterable[str]) -> list[str]:
 
 
 def require_text(text: str) -> str:
-    """Return a complaint as it is searched for.
+    """Check the text of a query and return it cleaned.
 
     Raises:
-        QueryError: if it is no text, blank or too long.
+        QueryError: if it is not a text, or is blank or too long.
     """
     if not isinstance(text, str):
         raise QueryError(f"expected a text, not {type(text).__name__}")

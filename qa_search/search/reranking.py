@@ -32,7 +32,7 @@ class Reranker:
 
     Raises:
         ModelNotFoundError: if the model is not on this machine (and ``download`` is false, or fails).
-        ModelError: if it is no cross-encoder, cannot be loaded, or gives more than one score.
+        ModelError: if it is not a cross-encoder, cannot be loaded, or gives more than one score.
     """
 
     def __init__(self, model: str | os.PathLike[str], *, download: bool = False) -> None:
@@ -91,7 +91,7 @@ class Reranker:
 
 
 def _locate(model: str | os.PathLike[str], *, download: bool) -> Path:
-    """Find the folder of a cross-encoder as that of an embedding model is found."""
+    """Find the folder of a cross-encoder by the rules for embedding models."""
     folder = model_folder(model)
     if folder is not None:
         return folder.resolve()
@@ -99,15 +99,15 @@ def _locate(model: str | os.PathLike[str], *, download: bool) -> Path:
         return locate_model(model, download=download).folder
     except ModelNotFoundError:
         if download:
-            raise  # it tells why the download failed
+            raise  # its message has the reason
         raise ModelNotFoundError(
             f"the cross-encoder {os.fspath(model)!r} is not on this machine. Check the name, give the folder of a "
-            "cross-encoder, or let it be downloaded once (--download)."
+            "cross-encoder, or let it be downloaded once (download=True)."
         ) from None
 
 
 def _check_kind(folder: Path) -> None:
-    """Refuse what sentence-transformers would turn into a cross-encoder by giving it a head of random weights."""
+    """Refuse a model to which sentence-transformers would add a head of random weights."""
     if (folder / "modules.json").is_file():
         kind = _read(folder / "config_sentence_transformers.json").get("model_type", "SentenceTransformer")
         if kind != "CrossEncoder":
@@ -136,7 +136,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the libraries' own bars, notices and warnings off the terminal: tokenizers tell of every cut, say."""
+    """Silence the libraries' bars, notices and warnings, such as the tokenizers' for every cut text."""
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with quiet_loading():

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
-from qa_search.index.stores.folder_stores import open_folder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.signals import (
@@ -64,7 +64,7 @@ class Retriever:
         """Open the files, unless their content is in other ``stores``.
 
         Raises:
-            IndexDamagedError: if one is missing or is not what was written.
+            IndexDamagedError: if one is missing or damaged.
         """
         self._folder = folder
         stores = open_folder(folder, manifest) if stores is None else stores
@@ -135,7 +135,7 @@ class Retriever:
 def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:
     """Compute the signals of candidates.
 
-    ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest in the archive.
+    ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest BM25 of all posts.
     """
     similarity = candidates.vectors @ complaint.vector
     values = side_signals(candidates, similarity)
@@ -146,12 +146,12 @@ def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scor
 
 
 def _ordered(posts: Ids, scores: npt.NDArray[np.float32]) -> dict[str, Any]:
-    """Put the best first; ties go to the lower number, so that an answer is the same on every run."""
+    """Order the best first; ties go to the lower number, so that every run gives the same order."""
     return {"scores": scores, "order": np.lexsort((posts, -scores))}
 
 
 def _stacked(complaints: Sequence[Query]) -> tuple[list[list[int]], npt.NDArray[np.float32]]:
-    """Stack the vectors of all complaints and their parts; say which rows are whose."""
+    """Stack the vectors of all complaints and their parts; return also the rows of each complaint."""
     rows: list[list[int]] = []
     vectors: list[npt.NDArray[np.float32]] = []
     for complaint in complaints:

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
-from qa_search.embedders.load import Embedder, LocatedModel, Vectors, load_located, locate_model, locate_recorded_model
-from qa_search.embedders.locate import hash_model
+from qa_search.embedders.base import Embedder, Vectors
+from qa_search.embedders.load import load_located
+from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, locate_recorded_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import embed_whole_queries, read_queries
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
@@ -29,13 +29,14 @@ from qa_search.search.hits import HitReader
 from qa_search.search.query import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARACTERS,
+    SearchOptions,
+    SearchParameters,
     checked_texts,
-    make_filters,
     require_k,
     require_probability,
 )
 from qa_search.search.retrieval import Ranked, Retriever
-from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, is_post_id
+from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, file_report, is_post_id
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
 
@@ -57,13 +58,11 @@ class _SearchableGeneration:
     def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
         flaw = find_flaw(generation.manifest)
         if flaw:
-            raise IndexDamagedError.told(
-                folder.path, f"{generation.folder}: the manifest says nothing usable of {flaw}"
-            )
+            raise IndexDamagedError.told(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
         self.folder = folder
         self.generation = generation
         self.manifest = generation.manifest
-        # Opened now, so that builds cannot take it away before the first search loads it.
+        # Opened now, so that builds cannot remove it before the first search loads it.
         exported = self.manifest["encoder"]["kind"] == "onnx" and (
             model is None or isinstance(model, str | os.PathLike)
         )
@@ -120,16 +119,16 @@ class _SearchableGeneration:
             raise ModelMismatchError(
                 f"{self.folder.path}: this index was made with the model {made_with['name']!r} "
                 f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
-                "was made with (--model PATH), or build the index again with the other one."
+                "was made with (model=PATH), or build the index again with the other one."
             )
 
 
 class SearchIndex:
-    """One generation of an index, open for searching.
+    """An open index to search.
 
     Opening loads no model and changes nothing on disk; the model is loaded at the first search. The same
-    generation answers until `refresh` or `close`, whatever a build does meanwhile. Safe to use from several threads,
-    but not on both sides of a fork.
+    generation answers until `refresh` or `close`, even if a build publishes another one. Several threads may use it,
+    but only on one side of a fork.
     """
 
     def __init__(self, folder: IndexPlace, model: Model) -> None:
@@ -137,7 +136,7 @@ class SearchIndex:
         self._folder = folder
         self._model = model
         self._refreshing = threading.Lock()
-        # A search takes the generation once, and keeps to it; `refresh` puts another in its place.
+        # A search takes the generation once and keeps it; `refresh` replaces it.
         self._state = folder.state()
         self._opened = self._open_current()
 
@@ -145,31 +144,31 @@ class SearchIndex:
     def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
         """Open the index in a folder, or in a PostgreSQL database.
 
-        Every byte of a folder's files is compared with what was written; of a file of posts of more than 256 MB, every
-        block when it is read.
+        The checksum of every file in a folder is compared; in a file of posts of more than 256 MB, that of each block
+        when it is read.
 
         Args:
             path: the index folder, or the database as postgresql://USER@HOST:PORT/DATABASE.
             model: where the model that made the index is now, if it moved; or the model itself.
 
         Raises:
-            IndexFolderError: if there is no index, or it is damaged or of another format.
+            IndexFolderError: if the index is missing, damaged or of another format.
         """
         return cls(open_place(path), model)
 
     @computing
     def refresh(self) -> bool:
-        """Move to what answers at this place now, if that is another generation; return whether it is.
+        """Move to the generation that answers at this location now; return whether it is another one.
 
-        It is another one after a build, and after the folder was exchanged, as by ``mv`` or by a link that leads
-        elsewhere now. Searches that are going on end where they began. What was open goes on answering if the new one
-        cannot be opened.
+        It is another one after a build, and after the folder was replaced, for example by ``mv`` or by a changed link.
+        Running searches finish on the generation where they began. If the new one cannot be opened, the open one goes
+        on answering.
 
         Raises:
-            IndexFolderError: if there is no index any more, or it is damaged, unreadable or of another format.
+            IndexFolderError: if the index is missing, damaged, unreadable or of another format.
         """
         with self._refreshing:
-            state = self._folder.state()  # before it is opened: what comes later is found at the next call
+            state = self._folder.state()  # read before opening: a later change is found at the next call
             if state == self._state:
                 return False
             opened = self._open_current()
@@ -188,74 +187,58 @@ class SearchIndex:
         text: str,
         k: int = DEFAULT_TOP_K,
         *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
         explain: bool = False,
         rerank: Reranker | None = None,
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a complaint.
 
         Args:
             text: the complaint, of any length.
             k: how many posts at most; there are fewer only if fewer pass the filters.
+            explain: explain why each hit matched.
+            rerank: a cross-encoder that reorders the best posts.
+            options: any of the following, by name.
             since: the earliest date: a date, or text like "2015", "2015-06" or "2015-06-30".
             until: the latest date, the whole of that day, month or year included.
             source: a glob pattern that the source, or the source and the post's id in it, must match.
             tags: tags that a post must all have.
             min_confidence: below it the complaint counts as not answered; None for the index's own threshold.
-            explain: say of each hit why it is one.
-            rerank: a cross-encoder that reorders the best posts.
 
         Raises:
-            QueryError: if the text is blank, k is below 1, a date is none or min_confidence is not from 0 to 1.
+            TypeError: if a keyword argument is unknown.
+            QueryError: if the text is blank, k is below 1, a date is invalid or min_confidence is not from 0 to 1.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        return self.search_many(
-            [text],
-            k,
-            since=since,
-            until=until,
-            source=source,
-            tags=tags,
-            min_confidence=min_confidence,
-            explain=explain,
-            rerank=rerank,
-        )[0]
+        return self.search_many([text], k, explain=explain, rerank=rerank, **options)[0]
 
     def search_many(
         self,
         texts: Iterable[str],
         k: int = DEFAULT_TOP_K,
         *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
         explain: bool = False,
         rerank: Reranker | None = None,
+        **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many complaints at once: the same as `search` for each, in the same order, but faster.
 
         ``took_ms`` is each one's equal share of the time.
         """
+        parameters = SearchParameters(k, **options)
         queries = checked_texts(texts)
         require_k(k)
-        filters = make_filters(since, until, source, tags)
-        require_probability(min_confidence)
-        return self._search(self._ready(), queries, k, filters, min_confidence, explain=explain, rerank=rerank)
+        filters = parameters.filters()
+        require_probability(parameters.min_confidence)
+        return self._search(self._ready(), queries, parameters, filters, explain=explain, rerank=rerank)
 
     @computing
     def _search(
         self,
         opened: _SearchableGeneration,
         queries: list[str],
-        k: int,
+        parameters: SearchParameters,
         filters: Filters,
-        min_confidence: float | None = None,
         *,
         explain: bool = False,
         rerank: Reranker | None = None,
@@ -263,7 +246,9 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        threshold = opened.confidence.threshold if min_confidence is None else min_confidence
+        k, threshold = parameters.k, parameters.min_confidence
+        if threshold is None:
+            threshold = opened.confidence.threshold
         complaints = read_queries(opened.embedder, queries)
         found = []
         rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
@@ -299,17 +284,17 @@ class SearchIndex:
     def run(
         self, texts: Iterable[str], k: int = 100, *, rankings: Sequence[str] = ("default",)
     ) -> dict[str, list[Run]]:
-        """Rank posts for measuring: for each ranking and each text the k best, by all their ids, with their scores.
+        """Rank posts for measurements: for each ranking and text the k best, with all their ids and scores.
 
         Raises:
-            QueryError: if a text is blank or there is no such ranking.
+            QueryError: if a text is blank or a ranking is unknown.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
         if not isinstance(rankings, Iterable):
-            raise QueryError(f"expected names of rankings, not {type(rankings).__name__}")
+            raise QueryError(f"expected names of rankings, not {type(rankings).__name__}", parameter="rankings")
         for name in rankings:
             if not isinstance(name, str) or name not in RANKINGS:
-                raise QueryError(f"no ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
+                raise QueryError(f"unknown ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
         queries = checked_texts(texts)
         require_k(k)
         opened = self._ready()
@@ -325,17 +310,17 @@ class SearchIndex:
 
     @computing
     def post(self, post_id: str) -> Post | None:
-        """Return a whole post by any of its ids, None if there is none of that id."""
+        """Return a whole post by any of its ids, None if the id is unknown."""
         return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
 
     @computing
     def post_ids(self, post_id: str) -> list[str]:
-        """Return all ids under which the archives hold this post's text."""
+        """Return all ids that the archives have for this post's text."""
         return self._ready().retriever.posts.ids_of(post_id) if is_post_id(post_id) else []
 
     @computing
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to; None where there is none."""
+        """Return the posts that a page's Prev and Next lines link to; None where one is missing."""
         posts = self._ready().retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         return (None, None) if post is None else posts.neighbours(post)
@@ -345,30 +330,30 @@ class SearchIndex:
         self,
         post_id: str,
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
-        """Find the posts closest to a post's question (or to its answer, if it has no question), itself left out.
+        """Find the posts closest to a post's question, or to its answer if it has no question.
+
+        The post itself is left out. ``options`` are those of `search`.
 
         Raises:
             QueryError: if there is no such post, or as `search`.
         """
+        parameters = SearchParameters(k, **options)
         require_k(k)
+        require_probability(parameters.min_confidence)
         opened = self._ready()
         posts = opened.retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         if post is None:
             raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
-        filters = replace(make_filters(since, until, source, tags), other_than=posts.number_of(post_id))
-        return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], k, filters)[0]
+        filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
+        return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]
 
     @computing
     def info(self) -> IndexInfo:
-        """Say what the index holds and how it was built."""
+        """Return what the index contains and how it was built."""
         opened = self._ready()
         manifest, posts = opened.manifest, opened.retriever.posts
         return IndexInfo(
@@ -388,6 +373,7 @@ class SearchIndex:
             sources=tuple(posts.source_counts()),
             set_aside=tuple(posts.set_aside()),
             missing_posts=tuple(posts.missing_posts()),
+            files=tuple(file_report(report) for report in manifest.get("reading", [])),
         )
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Text, sentences, terms, dates, threads and opening files: pure helpers that know no models."""
+"""Helpers for text, sentences, terms, dates, threads and opening files; they use no models."""

@@ -1,4 +1,4 @@
-"""Opening files: pipes and devices are refused, and what the system withholds is told from what is damaged."""
+"""Open files: refuse pipes and devices, and distinguish unreadable files from damaged ones."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _WITHHELD = {
 
 
 def raise_if_withheld(error: BaseException, path: Path) -> None:
-    """Look at what went wrong with a file, and go on only if that may be the file's own fault.
+    """Raise if an error with a file is due to the system; return if the file itself may be damaged.
 
     Libraries seldom say why they cannot open a file: their text is searched for the system's words, and the file is
     opened once more.
 
     Raises:
-        IndexUnreadableError: if the system did not give the file, or what reading it takes.
+        IndexUnreadableError: if the system refused the file, or lacks resources to read it.
     """
     text = str(error)
     for code, remedy in _WITHHELD.items():
@@ -53,8 +53,8 @@ def open_file(path: Path) -> int:
     """Open a file for reading and return its descriptor.
 
     Raises:
-        IndexUnreadableError: if the system does not let it be opened now.
-        OSError: if it is not there, or is no file. (Opening a pipe would wait for ever.)
+        IndexUnreadableError: if the system refuses to open it now.
+        OSError: if it does not exist or is not a regular file. (Opening a pipe would wait for ever.)
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -63,12 +63,12 @@ def open_file(path: Path) -> int:
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return descriptor
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:
-    """Return what a file holds, of at most ``most`` bytes; raises as `open_file`, and `OSError` for a larger one."""
+    """Return the content of a file of at most ``most`` bytes. Raises as `open_file`, and `OSError` for a larger one."""
     with os.fdopen(open_file(path), "rb") as stream:
         if most is None:
             return stream.read()

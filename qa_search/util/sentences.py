@@ -45,7 +45,7 @@ def split_sentences(text: str) -> list[Span]:
 
 
 def _blocks(text: str) -> list[Span]:
-    """Cut at line ends, except where a line was only wrapped and its sentence goes on in the next."""
+    """Cut at line ends, except where a line was only wrapped and its sentence continues in the next."""
     blocks: list[Span] = []
     start = 0
     lines = text.split("\n")
@@ -61,7 +61,7 @@ def _blocks(text: str) -> list[Span]:
 
 
 def _is_wrapped(line: str, following: str) -> bool:
-    """Tell whether a sentence runs on over a line end: a long line, no stop, and a small letter after it."""
+    """Return whether a sentence continues after a line end: a long line, no stop, then a small letter."""
     line, following = line.rstrip(), following.lstrip()
     return (
         len(line) >= _WRAPPED_LINE_LENGTH

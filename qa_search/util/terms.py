@@ -1,4 +1,4 @@
-"""Text -> terms as the lexical index has them, their rarity (idf) and BM25."""
+"""Text -> terms of the lexical index, their rarity (idf) and BM25."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ def terms_of(text: str) -> list[str]:
 
 
 def query_weights(text: str) -> dict[str, float]:
-    """Weigh the terms of a complaint: one that is repeated counts more, but less than twice as much for two."""
+    """Weigh the terms of a complaint: a repeated term counts more, but less than in proportion."""
     return {term: 1 + math.log(count) for term, count in Counter(terms_of(text)).items()}
 
 
 def rarity(posts: int, holders: int) -> float:
-    """Return the inverse document frequency of a term that so many of all posts hold; it is above 0."""
+    """Return the inverse document frequency (above 0) of a term, from the number of posts that have it."""
     holders = min(holders, posts)
     return math.log(1 + (posts - holders + 0.5) / (holders + 0.5))
 
 
 def bm25_of_text(idf: Mapping[str, float], weights: Mapping[str, float], text: str, mean_length: float) -> float:
-    """Return the score that a text would have among posts whose texts have so many terms on average."""
+    """Return the BM25 score of a text among posts of a given average length in terms."""
     terms = terms_of(text)
     counts = Counter(terms)
     norm = K1 * (1 - B + B * len(terms) / max(mean_length, 1e-9))

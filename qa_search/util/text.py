@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-# What text may hold that is not shown as it is: one table for all that show text, as insides of a character class.
+# The one table of characters that are not shown as they are, each set as the inside of a character class.
 CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # all but the tab and the line end
 OVERRIDES = r"\u202d\u202e"  # of the writing direction: they make a text read as another
 DIRECTION = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # all marks of it
@@ -18,20 +18,30 @@ UNSEEN = (
     r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     r"\U000e0000-\U000e0fff\U000f0000-\U000ffffd\U00100000-\U0010fffd"
 )
+_LINE_END = re.compile("\r\n?")
 _UNSAFE = CONTROLS + DIRECTION + LINE_ENDS + SURROGATES + NO_CHARACTERS
 _UNSAFE_TEXT = re.compile(f"[{_UNSAFE}]")
 _UNSEEN_TEXT = re.compile(f"[{_UNSAFE}{UNSEEN}]")
+# Other marks of direction belong to Hebrew and Arabic; a page isolates them.
+_UNSAFE_ON_PAGE = re.compile(f"[{CONTROLS}{OVERRIDES}{SURROGATES}{NO_CHARACTERS}]")
+_DIRECTION_MARK = re.compile(f"[{DIRECTION}]")
 _OTHER_LINE_ENDS = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "\n")
 # Made into names of sources, by which posts get their ids: it must not change.
 _INVISIBLE = re.compile(rf"[{CONTROLS}\t\n{DIRECTION}{LINE_ENDS}{SURROGATES}]")
 
 
+# Controls other than line ends and tabs. NUL becomes U+FFFD, what breaks a line or a page a line end, the rest goes.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_INSTEAD = {"\0": "\ufffd", "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\x1e": "-"}
+
+
 def clean_text(text: str) -> str:
-    r"""Make text storable: line ends as "\n", NUL and half surrogate pairs as U+FFFD, no blanks around."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if "\0" in text:
-        text = text.replace("\0", "\ufffd")
+    r"""Make text storable: line ends as "\n", no control characters but tabs, NUL and half surrogate pairs as U+FFFD.
+
+    Blanks around it are left out.
+    """
+    if _CONTROLS.search(text):
+        text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
     if not text.isascii():
         try:
             text.encode()
@@ -41,18 +51,28 @@ def clean_text(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Put U+FFFD for what a terminal would obey instead of show, and for what cannot be stored."""
+    """Replace by U+FFFD the characters that a terminal would obey and those that cannot be stored."""
     return _INVISIBLE.sub("\ufffd", text)
 
 
 def without_unsafe(text: str) -> str:
-    """Leave out what could take over a terminal or a page: controls, marks of direction, what is no character."""
-    return _UNSAFE_TEXT.sub("", text)
+    r"""Remove what could control a terminal or a page, such as controls and marks of direction. End lines by "\n"."""
+    return _UNSAFE_TEXT.sub("", _LINE_END.sub("\n", text))
 
 
 def without_unseen(text: str) -> str:
-    r"""Leave out, besides what is unsafe, all that people do not see and machines read; end lines by "\n" alone."""
+    r"""Remove what is unsafe, and also what machines read and people do not see. End lines by "\n" alone."""
     return _UNSEEN_TEXT.sub("", text.translate(_OTHER_LINE_ENDS))
+
+
+def without_direction(text: str) -> str:
+    """Remove marks of the writing direction, for a title or an attribute, where nothing isolates them."""
+    return _DIRECTION_MARK.sub("", text)
+
+
+def safe_on_page(text: str) -> str:
+    r"""Replace what a browser would obey and not show by U+FFFD. End lines by "\n"."""
+    return _UNSAFE_ON_PAGE.sub("\ufffd", _LINE_END.sub("\n", text))
 
 
 def printable_json(document: str) -> str:

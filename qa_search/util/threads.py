@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def configured_threads() -> int:
-    """Return what the environment variable QA_SEARCH_THREADS says, else how many cores this process may use.
+    """Return the number of threads: QA_SEARCH_THREADS from the environment, else the cores that this process may use.
 
     Raises:
-        QueryError: if it says anything but a number of threads.
+        QueryError: if the variable is not a valid number of threads.
     """
     text = os.environ.get(THREADS_VARIABLE, "").strip()
     if text:
@@ -69,14 +69,14 @@ class _Gate:
                     self._changed.notify_all()
 
     def before_fork(self) -> None:
-        """Wait until no other thread computes, though not for ever."""
+        """Wait until no other thread computes, for a limited time."""
         with self._changed:
             self._forking = True
             own = 1 if self._depth else 0
             self._changed.wait_for(lambda: self._computing <= own, _LONGEST_WAIT)
 
     def after_fork(self) -> None:
-        """Let the parent go on."""
+        """Let the parent continue."""
         with self._changed:
             self._forking = False
             self._changed.notify_all()

@@ -93,15 +93,15 @@ def test_gzip_zip_and_7z_are_opened(tmp_path: Path) -> None:
 
 
 def test_a_stack_exchange_7z_is_read_from_its_posts_alone(tmp_path: Path) -> None:
-    """The other tables of a dump are not even unpacked; the file's name makes the links."""
+    """The tables that it does not need are not even unpacked; the file's name makes the links."""
     dump = tmp_path / "Posts.xml"
     dump.write_text(
         '<posts><row Id="1" PostTypeId="1" Body="q" /><row Id="2" PostTypeId="2" ParentId="1" Body="a" /></posts>'
     )
-    (tmp_path / "Users.xml").write_text("not even XML")
+    (tmp_path / "Votes.xml").write_text("not even XML")
     with py7zr.SevenZipFile(tmp_path / "beer.stackexchange.com.7z", "w") as seven:
         seven.write(dump, "Posts.xml")
-        seven.write(tmp_path / "Users.xml", "Users.xml")
+        seven.write(tmp_path / "Votes.xml", "Votes.xml")
     (found,) = posts_in(tmp_path / "beer.stackexchange.com.7z")
     assert (found.answer, found.url) == ("a", "https://beer.stackexchange.com/q/1")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 
-from qa_search.archives.formats.page_html import HtmlPageReader
+from qa_search.archives.formats.web_page import WebPageReader
 from qa_search.archives.read import ReadOptions
-from qa_search.types import Post, SetAside
+from qa_search.errors import UnknownFormatError
+from qa_search.types import Post
 from tests.helpers import archive_file, read
 
 SITE = """<!DOCTYPE html>
@@ -38,7 +40,7 @@ BOLD = """<div><b>Ankle again</b><br>2012/5/1 9:08:07<br><b>Question:</b><br>It 
 
 
 def one(markup: str | bytes) -> Post:
-    (item,) = read(HtmlPageReader(), markup, "ankle.html")
+    (item,) = read(WebPageReader(), markup, "ankle.html")
     assert isinstance(item, Post), item
     return item
 
@@ -79,11 +81,10 @@ def test_the_declared_charset_counts(charset: str) -> None:
     assert one(markup.encode(charset)).question.startswith("Café clicks & hurts.")
 
 
-def test_another_web_page_is_set_aside() -> None:
-    """HTML without the parts of an archive page is told to be none."""
-    (note,) = read(HtmlPageReader(), "<html><body><h1>Welcome</h1></body></html>")
-    assert isinstance(note, SetAside)
-    assert "not an archive page" in note.reason
+def test_another_web_page_is_refused_by_name() -> None:
+    """It has nothing that asks: the message says what a page needs."""
+    with pytest.raises(UnknownFormatError, match=r"an HTML page without questions and answers.*headings, terms"):
+        read(WebPageReader(), "<html><body><h1>Welcome</h1></body></html>")
 
 
 PAGE = "<html><head>{}</head><h1>T</h1><p>2014/3/2</p><p>Question</p>q<p>Answer</p>{}</html>"
@@ -105,21 +106,22 @@ def test_time_grows_with_the_length_alone(markup: str) -> None:
     """Nothing is tried in all the ways in which it could be parted."""
     file = archive_file(markup, "page.html")
     started_at = time.process_time()
-    if HtmlPageReader().recognises(file, ReadOptions()):
-        list(HtmlPageReader().read(file, ReadOptions()))
+    if WebPageReader().recognises(file, ReadOptions()):
+        with suppress(UnknownFormatError):
+            list(WebPageReader().read(file, ReadOptions()))
     assert time.process_time() - started_at < 10
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "zip", "utf-7", "undefined", "unicode_escape", "nothing"])
 def test_charsets_that_are_none_are_passed_over(charset: str) -> None:
     """Python has codecs by these names, of which some take forever and some raise what nobody expects."""
-    (made,) = read(HtmlPageReader(), PAGE.format(f"<meta charset={charset}>", "é").encode("cp1252"))
+    (made,) = read(WebPageReader(), PAGE.format(f"<meta charset={charset}>", "é").encode("cp1252"))
     assert isinstance(made, Post)
     assert made.answer == "é"
 
 
 def test_a_declared_charset_is_read() -> None:
     """The bytes alone could not tell it."""
-    (made,) = read(HtmlPageReader(), PAGE.format("<meta charset=koi8-r>", "колено").encode("koi8-r"))
+    (made,) = read(WebPageReader(), PAGE.format("<meta charset=koi8-r>", "колено").encode("koi8-r"))
     assert isinstance(made, Post)
     assert made.answer == "колено"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tempfile
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -14,6 +15,7 @@ from qa_search.archives import read as archives
 from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, ReadOptions, read_archives
 from qa_search.errors import ArchiveError
 from qa_search.types import Post, SetAside
+from tests.archives.samples import docx, parquet, pdf, sqlite_file, xlsx
 from tests.helpers import page, posts_in
 
 QUESTION = "My shin – the left one – aches.\n\nWhat now?"
@@ -25,9 +27,38 @@ _XML = (
     'aches.&lt;/p&gt;&lt;p&gt;What now?&lt;/p&gt;" /><row Id="2" PostTypeId="2" ParentId="1" Body="{}" /></posts>'
 )
 
-SAMPLES = {
+_TEXTS = list(_ROW.items())
+_MAIL = f"""From ann@example.org Sun Mar  2 10:11:00 2014
+From: Ann <ann@example.org>
+Subject: Shin
+Message-ID: <1@example.org>
+Date: 2014-03-02
+
+{QUESTION}
+
+From bob@example.org Sun Mar  2 11:11:00 2014
+From: Bob <bob@example.org>
+Subject: Re: Shin
+In-Reply-To: <1@example.org>
+
+{ANSWER}
+"""
+
+
+def _docx_lines(text: str) -> list[tuple[str, str]]:
+    return [("", line) for line in text.split("\n")]
+
+
+def _sqlite() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        values = ", ".join(f"'{text}'" for text in _ROW.values())
+        made = f"CREATE TABLE faq ({', '.join(_ROW)})"
+        return sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO faq VALUES ({values})")  # noqa: S608 - a test's
+
+
+SAMPLES: dict[str, tuple[str, str | bytes]] = {
     "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
-    "archive page (HTML)": (
+    "HTML page": (
         "shin.html",
         "<html><body><h1>Shin</h1><p>2014/3/2</p><h2>Question</h2><p>My shin – the left one – aches.</p>"
         f"<p>What now?</p><h2>Answer</h2>{HTML_ANSWER}</body></html>",
@@ -39,6 +70,44 @@ SAMPLES = {
         "faq.csv",
         f'id,title,question,answer,date\n1,Shin,"{QUESTION}","{ANSWER}",2014-03-02\n',
     ),
+    "XML": (
+        "faq.xml",
+        f"<faqs><faq><title>Shin</title><date>2014-03-02</date><question>{QUESTION}</question><answer>{ANSWER}</answer>"
+        "</faq></faqs>",
+    ),
+    "mail": ("list.mbox", _MAIL),
+    "SQL dump": (
+        "faq.sql",
+        "CREATE TABLE faq (id int, title text, question text, answer text, date text);\n"
+        f"INSERT INTO faq VALUES (1, 'Shin', '{QUESTION}', '{ANSWER}', '2014-03-02');\n",
+    ),
+    "YAML": (
+        "faq.yml",
+        "".join(
+            f"{'- ' * (name == 'id') or '  '}{name}: {json.dumps(text, ensure_ascii=False)}\n" for name, text in _TEXTS
+        ),
+    ),
+    "Markdown": (
+        "shin.md",
+        f"---\ntitle: Shin\ndate: 2014-03-02\nquestion: {json.dumps(QUESTION, ensure_ascii=False)}\n---\n\n{ANSWER}\n",
+    ),
+    "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
+    "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
+    "Word document": (
+        "shin.docx",
+        docx([("Heading1", "Question"), *_docx_lines(QUESTION), ("Heading1", "Answer"), *_docx_lines(ANSWER)]),
+    ),
+    "PDF": ("faq.pdf", pdf(["Shin", "2014-03-02", *f"Q: {QUESTION}".split("\n"), *f"A: {ANSWER}".split("\n")])),
+    "SQLite database": ("faq.db", _sqlite()),
+    "Parquet": ("faq.parquet", parquet([_ROW])),
+}
+
+
+_ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
+# What a format has no place for is missing.
+EXPECTED = {
+    "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
+    "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),
 }
 
 
@@ -52,15 +121,19 @@ def test_every_format_has_a_sample() -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_same_post_comes_out_of_every_format(name: str, encoding: str, packed: bool, tmp_path: Path) -> None:
     """Title, question, answer and date, whatever the format, the encoding and the compression."""
-    if name == "Stack Exchange dump" and encoding == "cp1252":
-        sample = '<?xml version="1.0" encoding="windows-1252"?>' + SAMPLES[name][1]
+    sample = SAMPLES[name][1]
+    if isinstance(sample, bytes):
+        if encoding != "utf-8":
+            return  # a format that has its own encoding
+        data = sample
+    elif sample.startswith("<") and "html" not in sample and encoding == "cp1252":
+        data = ('<?xml version="1.0" encoding="windows-1252"?>' + sample).encode(encoding)
     else:
-        sample = SAMPLES[name][1]
-    data = sample.encode(encoding)
+        data = sample.encode(encoding)
     path = tmp_path / (SAMPLES[name][0] + ".gz" * packed)
     path.write_bytes(gzip.compress(data) if packed else data)
     (post,) = posts_in(path)
-    assert (post.title, post.question, post.answer, post.date) == ("Shin", QUESTION, ANSWER, "2014-03-02")
+    assert (post.title, post.question, post.answer, post.date) == EXPECTED.get(name, _ALL)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -76,7 +149,8 @@ def test_only_its_own_reader_takes_a_format(name: str) -> None:
 def test_ids_do_not_change_from_read_to_read(name: str, tmp_path: Path) -> None:
     """And they are short enough to be typed."""
     path = tmp_path / SAMPLES[name][0]
-    path.write_text(SAMPLES[name][1], encoding="utf-8")
+    sample = SAMPLES[name][1]
+    path.write_bytes(sample.encode() if isinstance(sample, str) else sample)
     first, second = posts_in(path), posts_in(path)
     assert first[0].post_id == second[0].post_id
     assert len(first[0].post_id) == 16

@@ -19,7 +19,8 @@ COUNTS = {
     "formats/szyyn95+SE_duplicate_loader": (494, 95, 0),
     "datasets/beer_se/raw_sample": (644, 19, 0),
     "datasets/doctor_forums/raw_sample": (636, 0, 0),
-    "formats/deepset-covid": (1109, 0, 3),
+    # One question of faq_200327.tsv comes on two rows, with two answers: one post.
+    "formats/deepset-covid": (1108, 0, 3),
 }
 
 

@@ -69,9 +69,9 @@ def test_every_role_is_read() -> None:
 
 
 def test_fields_can_be_named() -> None:
-    """A map names fields in any language, also within objects, and takes them out of other roles."""
+    """A map names fields in any language, also within objects; "-" gives a role to no field."""
     fields = {"Frage": "Q", "Antwort": {"Text": "A"}, "text": "not this"}
-    made = post(fields, question="Frage", answer="Antwort.Text", body="nothing")
+    made = post(fields, question="Frage", answer="Antwort.Text", body="-")
     assert (made.question, made.answer) == ("Q", "A")
 
 
@@ -174,14 +174,17 @@ def test_records_are_parted_as_json_says(
     values: list[tuple[str, Any]], indent: int | None, wrapped: bool, ascii_only: bool, at_once: int
 ) -> None:
     """Whatever brackets, quotes and escapes their texts hold, and wherever what is read at once ends."""
-    rows = [{"id": str(number), "answer": f"a{text}", "other": value} for number, (text, value) in enumerate(values)]
+    rows: list[dict[str, Any]] = [
+        {"id": str(number), "answer": "a", "author": f"a{text}", "other": value}
+        for number, (text, value) in enumerate(values)
+    ]
     document = {"none": [1, "[{"], "in": {"posts": rows}} if wrapped else rows
     data = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("qa_search.archives.formats.json_records._CHUNK_CHARACTERS", at_once)
-        found = read(JsonReader(), data)
-    assert [(item.source_id, item.answer) for item in found if isinstance(item, Post)] == [
-        (row["id"], clean_text(row["answer"])) for row in rows
+        found = read(JsonReader(), data, question="-")
+    assert [(item.source_id, item.author) for item in found if isinstance(item, Post)] == [
+        (row["id"], clean_text(row["author"])) for row in rows
     ]
 
 
@@ -298,8 +301,8 @@ def test_json_of_the_wrong_shape_is_told(text: str, message: str) -> None:
 
 def test_a_map_that_names_no_field_is_told() -> None:
     """A mistyped --map is an error, not an empty index."""
-    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Frage"):
-        read(JsonReader(), '[{"Frage": "Q"}]', question="Fraage")
+    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Anfrage 1"):
+        read(JsonReader(), '[{"Anfrage 1": "Q"}]', question="Fraage")
 
 
 def test_json_lines_set_broken_lines_aside_by_number() -> None:
@@ -333,13 +336,13 @@ def test_tables_with_any_delimiter(delimiter: str) -> None:
 
 
 def test_rows_that_do_not_fit_are_set_aside_by_line() -> None:
-    """Too many fields, or text behind a closing quote; short rows and blank lines are fine."""
+    """Too many fields; short rows, blank lines and quotes within quotes are fine."""
     text = 'question,answer,tags\nQ1,A1,t\nQ2,A2,t,extra\nQ3,"A"3,t\n\nQ4,A4\n'
     found = read(TableReader(), text)
     assert [item.place if isinstance(item, SetAside) else item.question for item in found] == [
         "Q1",
         "line 3",
-        "line 4",
+        "Q3",
         "Q4",
     ]
 
@@ -355,7 +358,11 @@ def test_a_row_that_is_too_long_hides_none_behind_it(long: str) -> None:
     """What its quotes hold is passed over up to where they close."""
     text = f'id,answer\n1,first\n2,"{long}"\n3,last\n'
     items = TableReader().read(archive_file(text), ReadOptions(limits=Limits(record_bytes=150)))
-    found = [item.answer if isinstance(item, Post) else f"{item.place}: {item.reason}" for item in items]
+    found = [
+        item.answer if isinstance(item, Post) else f"{item.place}: {item.reason}"
+        for item in items
+        if isinstance(item, Post | SetAside)
+    ]
     assert found == ["first", "line 3: longer than 150 bytes (see --max-record)", "last"]
 
 

@@ -89,7 +89,7 @@ def test_broken_xml_is_damage_with_its_place(broken: str, place: str) -> None:
 def test_entities_are_refused() -> None:
     """A dump declares none; a billion laughs do."""
     laughs = '<?xml version="1.0"?><!DOCTYPE posts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><posts>&b;</posts>'
-    with pytest.raises(DamagedArchiveError, match="declares a document type"):
+    with pytest.raises(DamagedArchiveError, match="declares entities or elements of its own"):
         list(
             StackExchangeReader().read(ArchiveFile("f", "p", "/x/p", partial(BytesIO, laughs.encode())), ReadOptions())
         )
@@ -196,7 +196,6 @@ def test_a_thread_that_is_too_long_is_set_aside() -> None:
     [
         ("<posts>" + "<row>" * 100, "nested deeper than any dump"),
         ("<posts>" + "".join(f"<row a{n}='' />" for n in range(2000)) + "</posts>", "more different names"),
-        ("<!DOCTYPE posts SYSTEM 'file:///etc/passwd'><posts />", "a document type"),
     ],
 )
 def test_what_no_dump_has_is_refused(dump: str, reason: str) -> None:

@@ -43,7 +43,9 @@ def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None
     (pages / "broken.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
     (pages / "waiting.txt").write_text(page("W", "q", ""))
     report = build(pages, tmp_path / "index")
-    assert report.to_dict() == {
+    counted = report.to_dict()
+    assert [(file["format"], file["files"]) for file in counted.pop("files")] == [("archive page", 5)]
+    assert counted == {
         "index": str(tmp_path / "index"), "generation": "g000001", "posts": 2, "duplicates": 1, "passages": 6,
         "embedded": 6, "reused": 0, "set_aside": 1, "unanswered": 1, "seconds": report.seconds, "model": "words",
         "left_out": "",
@@ -66,7 +68,7 @@ def test_strict_stops_at_the_first_post_that_cannot_be_read(tmp_path: Path) -> N
     """Naming it; without strict the build goes on."""
     pages = write_pages(tmp_path / "pages", 2)
     (pages / "a-broken.txt").write_text("Title\nQuestion\nno answer line")
-    with pytest.raises(SetAsideError, match=r"a-broken\.txt: no line that says 'Answer'.*without --strict"):
+    with pytest.raises(SetAsideError, match=r"a-broken\.txt: no line that says 'Answer'.*with strict=False"):
         build(pages, tmp_path / "index", strict=True)
     assert build(pages, tmp_path / "index").posts == 2
 
@@ -137,7 +139,7 @@ def broken_xml(folder: Path) -> Path:
         (nothing, SourceNotFoundError, "nowhere: no such file"),
         (empty, NoPostsError, "empty: no files to read"),
         (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
-        (unanswered, NoPostsError, "1 questions, none of them answered. Build with --keep-unanswered"),
+        (unanswered, NoPostsError, "1 questions, none of them answered. Build with keep_unanswered=True"),
         (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*--keep-going"),
     ],
 )
@@ -183,6 +185,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> None:
     """One message, and what was there answers; with more room the build goes on with what it had computed."""
     index = small_disk / "index"
@@ -198,6 +201,7 @@ def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> N
     assert not (index / "work").exists()
 
 
+@pytest.mark.process
 def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path) -> None:
     """With each amount of room: a whole new index, or the old one and an error."""
     index = small_disk / "index"
@@ -222,6 +226,7 @@ def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path
     assert outcomes == {"old", "new"}
 
 
+@pytest.mark.process
 def test_a_read_only_index_folder_is_told_and_still_searched(small_disk: Path, tmp_path: Path) -> None:
     """Opening writes nothing, so a read-only index can be searched."""
     index = small_disk / "index"
@@ -245,6 +250,7 @@ while True:
 """
 
 
+@pytest.mark.process
 def test_a_killed_build_leaves_the_old_index_or_the_new_one(tmp_path: Path) -> None:
     """Killed without warning at twenty moments spread over a build, and the index is whole each time."""
     index = tmp_path / "index"
@@ -299,6 +305,7 @@ print(json.dumps([report.posts, report.passages, peak]))
 """
 
 
+@pytest.mark.process
 def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
     """Three times the posts cost less than 10 MB more, once the first shard of vectors is full."""
     peaks = []
@@ -393,6 +400,7 @@ build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=Dies())
 """
 
 
+@pytest.mark.process
 def test_a_killed_build_goes_on_where_it_was(tmp_path: Path) -> None:
     """No vector is computed twice, none is missing, and the result is that of an undisturbed build."""
     source = write_jsonl(

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from qa_search.embedders import locate as locate_module
-from qa_search.embedders.load import Embedder, load_embedder
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.load import load_embedder
 from qa_search.embedders.locate import DEFAULT_MODEL, hash_model, locate_model
 from qa_search.embedders.queries import embed_whole_queries
 from qa_search.errors import ModelError, ModelNotFoundError
@@ -70,6 +71,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
+@pytest.mark.process
 def test_the_default_is_the_packaged_model_found_without_importing_its_package() -> None:
     """In a fresh process: neither the package nor torch is loaded by finding it."""
     program = (
@@ -109,7 +111,7 @@ def test_without_the_package_the_way_to_install_it_is_told(
 def test_a_model_that_is_not_here_gives_one_message_and_no_network(no_network: None) -> None:
     """Offline is the default state of affairs."""
     with pytest.raises(
-        ModelNotFoundError, match=r"'someone/no-such-model' is not on this machine.*--model PATH.*--download"
+        ModelNotFoundError, match=r"'someone/no-such-model' is not on this machine.*model=PATH.*download=True"
     ):
         locate_model("someone/no-such-model")
 
@@ -169,7 +171,7 @@ def test_a_cached_default_is_the_real_one_or_none(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert locate_model(DEFAULT_MODEL).folder == snapshot
     (snapshot / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    with pytest.raises(ModelError, match=r"not the weights of .*--download"):
+    with pytest.raises(ModelError, match=r"not the weights of .*download=True"):
         locate_model(DEFAULT_MODEL)
 
 

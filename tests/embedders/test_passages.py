@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa_search.embedders.load import Embedder
+from qa_search.embedders.base import Embedder
 from qa_search.embedders.passages import Splitter
 from qa_search.types import Post
 from qa_search.util.sentences import split_sentences

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.embedders.queries import Query, read_queries, says_too_little, split_parts
 from qa_search.util.terms import query_weights, rarity, terms_of
 from tests.helpers import WordsEmbedder

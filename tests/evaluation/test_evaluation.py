@@ -109,9 +109,9 @@ def test_a_set_that_is_not_there_or_measures_nothing_is_told(tmp_path: Path) -> 
     with pytest.raises(DatasetError, match="set: none of the complaints has a post that answers it"):
         evaluate(tmp_path / "set")
     write_set(tmp_path / "set")
-    with pytest.raises(DatasetError, match=r"set: no corpus\.jsonl; name the index that holds its posts with --index"):
+    with pytest.raises(DatasetError, match=r"set: no corpus\.jsonl\. Name the index .* \(index=PATH\)"):
         evaluate(tmp_path / "set", workdir=tmp_path / "work")
-    with pytest.raises(QueryError, match="no ranking 'best': choose from default, passage"):
+    with pytest.raises(QueryError, match="unknown ranking 'best': choose from default, passage"):
         evaluate(tmp_path / "set", rankings=["default", "best"])
 
 
@@ -267,6 +267,7 @@ def test_a_run_is_written_in_the_form_of_trec(tmp_path: Path) -> None:
         assert len(set(np.asarray(scores, np.float32).tolist())) == len(scores)
 
 
+@pytest.mark.model
 def test_the_index_of_a_sets_own_corpus_is_kept_outside_and_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,7 +64,7 @@ def in_use(index: Path) -> tuple[str, dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index loads the embedder of words by itself, as it would load a model by its name."""
-    monkeypatch.setattr(search, "load_embedder", lambda *_: WordsEmbedder())
+    monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_what_cannot_be_learnt_from_is_told(index: Path, tmp_path: Path) -> None
         tune(index, judged=write_judged(tmp_path / "elsewhere", ["knee"], ["unknown"]))
     small = tmp_path / "small"
     build_index(write_archive(small, 20), small / "index", model=WordsEmbedder())
-    with pytest.raises(QueryError, match=r"too small to learn from: .* fewer than 50 of its posts.* with --judged"):
+    with pytest.raises(QueryError, match=r"too small to learn from: .* fewer than 50 of its posts.*judged=FOLDER"):
         tune(small / "index")
     assert in_use(small / "index")[0] == "g000001"
 

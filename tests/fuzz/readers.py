@@ -23,7 +23,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["qa_search.archives", "qa_search.util", "py7zr"]):
-    from qa_search.archives.base import short_date
+    from qa_search.archives.base import Reply, short_date
     from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, Limits, ReadOptions, read_archives
     from qa_search.errors import ArchiveError
     from qa_search.types import Post, SetAside
@@ -33,32 +33,39 @@ with atheris.instrument_imports(include=["qa_search.archives", "qa_search.util",
 CORPUS = Path(__file__).parent / "corpus"
 # Small, so that inputs of a few kilobytes go beyond them.
 LIMITS = Limits(post_characters=2000, record_bytes=2000, unpacked_bytes=1 << 22, files=20, ratio_from=1 << 20, notes=20)
-_NAMES = {
-    "page": "page.txt",
-    "html": "page.html",
-    "stackexchange": "Posts.xml",
-    "json": "faq.json",
-    "jsonl": "faq.jsonl",
-    "table": "faq.csv",
+# target: (the reader's name, the file's name)
+_READERS = {
+    "page": ("archive page", "page.txt"),
+    "html": ("HTML page", "page.html"),
+    "stackexchange": ("Stack Exchange dump", "Posts.xml"),
+    "xml": ("XML", "faq.xml"),
+    "mail": ("mail", "list.mbox"),
+    "json": ("JSON", "faq.json"),
+    "jsonl": ("JSON Lines", "faq.jsonl"),
+    "sql": ("SQL dump", "faq.sql"),
+    "yaml": ("YAML", "faq.yml"),
+    "markdown": ("Markdown", "faq.md"),
+    "labels": ("text with questions and answers", "faq.txt"),
+    "table": ("CSV or TSV", "faq.csv"),
+    "workbook": ("Excel or OpenDocument workbook", "faq.xlsx"),
+    "word": ("Word document", "faq.docx"),
+    "pdf": ("PDF", "faq.pdf"),
+    "sqlite": ("SQLite database", "faq.db"),
+    "parquet": ("Parquet", "faq.parquet"),
 }
-_BY_NAME = dict(
-    zip(
-        ("page", "stackexchange", "html", "jsonl", "json", "table"),
-        BUILT_IN_READERS,
-        strict=True,
-    )
-)
+_BY_NAME = {reader.name: reader for reader in BUILT_IN_READERS}
 # In JSON; not a backslash that the post itself holds, and "u0000" behind it.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _LARGEST_INTEGER = 2**63 - 1
 
 
-def read(name: str, data: bytes) -> None:
+def read(target: str, data: bytes) -> None:
     """Give the bytes to one reader, if it takes them."""
-    file = ArchiveFile("folder", _NAMES[name], f"/folder/{_NAMES[name]}", partial(io.BytesIO, data))
+    name, file_name = _READERS[target]
+    file = ArchiveFile("folder", file_name, f"/folder/{file_name}", partial(io.BytesIO, data))
     options = ReadOptions(limits=LIMITS)
     if _BY_NAME[name].recognises(file, options):
-        check(lambda: _BY_NAME[name].read(file, options))
+        check(lambda: (item for item in _BY_NAME[name].read(file, options) if not isinstance(item, Reply)))
 
 
 def unpack(suffix: str, folder: Path, data: bytes) -> None:
@@ -93,10 +100,12 @@ def text(data: bytes) -> None:
         assert date is None or visible(date) == date
 
 
-def check(items: Callable[[], Iterable[Post | SetAside]]) -> None:
+def check(items: Callable[[], Iterable[Post | SetAside | Reply]]) -> None:
     """Take all that comes, and make sure that it can be stored."""
     try:
         for item in items():
+            if isinstance(item, Reply):
+                continue  # which `read_archives` joins to its question
             assert isinstance(item, Post | SetAside)
             stored = json.dumps(item.to_dict(), ensure_ascii=False)
             stored.encode()
@@ -114,7 +123,7 @@ def check(items: Callable[[], Iterable[Post | SetAside]]) -> None:
 def targets(folder: Path) -> dict[str, Callable[[bytes], None]]:
     """Return what can be fuzzed, by name."""
     return {
-        **{name: partial(read, name) for name in _NAMES},
+        **{target: partial(read, target) for target in _READERS},
         "gz": partial(unpack, "gz", folder),
         "zip": partial(unpack, "zip", folder),
         "7z": lambda data: unpack("7z", folder, with_checksums(data)),

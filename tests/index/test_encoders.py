@@ -13,7 +13,8 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.embedders import onnx_export as export
-from qa_search.embedders.load import Embedder, locate_model
+from qa_search.embedders.base import Embedder
+from qa_search.embedders.locate import locate_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages
@@ -44,6 +45,7 @@ def test_an_index_carries_its_encoder_and_says_how_well_it_agrees(built: Path) -
     assert encoder["agreement"]["min"] >= export.AGREEMENT_LIMITS["int8"][1]
 
 
+@pytest.mark.process
 def test_searching_needs_no_torch(built: Path) -> None:
     """Nor transformers, sentence_transformers, the hub, the archive readers or the exporter: in a fresh process."""
     program = (
@@ -59,6 +61,7 @@ def test_searching_needs_no_torch(built: Path) -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.process
 def test_building_again_needs_no_torch_either(built: Path) -> None:
     """The encoder is there: a changed post is embedded by it."""
     program = (
@@ -140,7 +143,7 @@ def test_a_model_that_cannot_be_exported_is_used_as_it_is(built: Path, tmp_path:
     build_index(built / "pages", tmp_path / "index", model=model)
     with SearchIndex.open(tmp_path / "index") as index:
         assert index.info().encoder["kind"] == "original"
-        assert "no transformer" in index.info().encoder["why"]
+        assert "not a transformer" in index.info().encoder["why"]
         assert len(index.search("sore heel").hits) == 5
 
 

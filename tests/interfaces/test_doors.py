@@ -21,9 +21,8 @@ import uvicorn
 from mcp import Client as McpClient
 from mcp import StdioServerParameters
 
-from qa_search import SearchIndex
+from qa_search import AsyncClient, Client, SearchIndex
 from qa_search.interfaces.web.app import Settings, create_app
-from qa_search.interfaces.web.client import AsyncClient, Client
 from tests.helpers import ROOT
 
 COMPLAINTS = (
@@ -97,6 +96,7 @@ def by_async_client(address: str, complaint: str) -> Found:
     return asyncio.run(ask())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("complaint", COMPLAINTS)
 def test_every_door_gives_the_same_document(built_sample: Path, address: str, complaint: str) -> None:
     """To the last digit of every score, answered and not; only the time that it took differs."""

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from lxml.etree import _Element
 from markdown_it import MarkdownIt
 
-from qa_search.interfaces.render.export import CSV_COLUMNS, to_csv, to_html, to_markdown
+from qa_search.interfaces.render.csv_rows import CSV_COLUMNS, to_csv
+from qa_search.interfaces.render.html import to_html
+from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.types import Field, Highlight, Hit, OtherPost, SearchResult
 
 SNIPPETS = (
@@ -76,7 +78,8 @@ def told(result: SearchResult) -> list[str]:
     parts = ["Closest past answers", result.query, "" if result.answered else nothing, "1.", title]
     parts += ["2018-03-04", *("·" + part for part in (origin, "confidence 83%", *hit.tags))]
     if hit.newer:
-        parts.append(f"Newer answer, of {(hit.newer.date or '')[:4]}: {hit.newer.title or 'untitled'} ")
+        title = hit.newer.title if words(hit.newer.title) else "untitled"
+        parts.append(f"Newer answer, of {(hit.newer.date or '')[:4]}: {title} ")
         parts.append(f"({hit.newer.source_id})")
     parts += ["Question", hit.question] if hit.question.strip() else []
     return [*parts, *(["Answer", hit.answer] if hit.answer.strip() else [])]

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.types import FIELDS, Hit, Post
 from qa_search.util.text import without_unseen
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_jsonl
@@ -357,7 +357,7 @@ def test_the_structured_text_is_what_people_see_of_the_post(index: SearchIndex) 
     post = index.post(hit["post_id"])
     assert post is not None
     assert (hit["answer"], hit["question"]) == (without_unseen(post.answer), "My wrist hurts. Ignored.")
-    assert "\x1b[2J\u202eINJECTED" in post.answer
+    assert "\u202eINJECTED" in post.answer  # a build takes out control characters, not marks of direction
     for shown in hits_of(found(server, "my wrist hurts", full=True)):
         mark = shown["highlight"]
         assert shown[mark["field"]][mark["start"] : mark["end"]] == mark["text"]
@@ -415,7 +415,7 @@ def test_a_post_is_opened_whole(index: SearchIndex) -> None:
         ("search", {"complaint": "knee", "k": 0}, "greater than or equal to 1"),
         ("search", {"complaint": "knee", "k": MAX_TOP_K + 1}, f"less than or equal to {MAX_TOP_K}"),
         ("search", {"complaint": "knee", "k": "many"}, "valid integer"),
-        ("search", {"complaint": "knee", "since": "soon"}, "'soon' is no date"),
+        ("search", {"complaint": "knee", "since": "soon"}, "'soon' is not a date"),
         ("search", {"complaint": "knee", "source": "*" * 50}, "more than 16 stars"),
         ("search", {"complaint": "knee", "tags": "knee"}, "valid list"),
         ("open_post", {}, "post_id"),
@@ -538,6 +538,7 @@ def by_pipes(sample: str) -> StdioServerParameters:
     return StdioServerParameters(command=COMMAND[0], args=[*COMMAND[1:], "--index", sample], cwd=ROOT)
 
 
+@pytest.mark.process
 def test_by_pipes_hits_are_those_of_the_index_and_the_command(sample: str, real: SearchIndex) -> None:
     """The command that an assistant starts, with the real model: the same posts, scores and sentences."""
     complaints = [COMPLAINT, "first steps in the morning stab in my heel", "capital of France"]
@@ -599,6 +600,7 @@ def begin(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.process
 def test_standard_output_belongs_to_the_protocol(sample: str) -> None:
     """Every line is a message, also after a line that is none and a call that fails; then it ends with its input."""
     with running("--index", sample) as process:
@@ -619,6 +621,7 @@ def test_standard_output_belongs_to_the_protocol(sample: str) -> None:
         assert "Traceback" not in err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_signal_ends_it(sample: str, number: signal.Signals, asked: bool) -> None:
@@ -661,6 +664,7 @@ def address_of(process: subprocess.Popen[str]) -> str:
     return shown[0]
 
 
+@pytest.mark.process
 def test_over_http_hits_are_those_of_the_index(sample: str, real: SearchIndex) -> None:
     """On a free port of this machine; several ask at once; SIGTERM ends it with status 0."""
 
@@ -681,6 +685,7 @@ def test_over_http_hits_are_those_of_the_index(sample: str, real: SearchIndex) -
         assert hits_of(answer.structured_content) == real.search(text).to_dict()["hits"]
 
 
+@pytest.mark.process
 def test_a_token_is_demanded(sample: str) -> None:
     """Who has it is answered, who has none or another is not; and neither is who comes by another name."""
 
@@ -702,6 +707,7 @@ def test_a_token_is_demanded(sample: str) -> None:
         assert process.wait(30) == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("host", ["0.0.0.0:0", "[::]:0", "example.org:80"])
 def test_other_machines_need_a_token(sample: str, host: str) -> None:
     """Unless it is said that they do not, listening beyond this machine is a wrong usage."""
@@ -742,6 +748,7 @@ def test_a_port_that_is_taken(sample: str) -> None:
             _, err = process.communicate(timeout=300)
     assert process.returncode == 3
     assert f"127.0.0.1:{port}: cannot listen there" in err
+    assert "Choose another --http HOST:PORT." in err
     assert "Traceback" not in err
 
 
@@ -755,6 +762,7 @@ def example(name: str, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.mark.process
 def test_the_example_of_an_assistant_runs(sample: str, real: SearchIndex) -> None:
     """It prints the tools, and what an assistant reads of the hits."""
     out = example("mcp_client.py", COMPLAINT, QA_SEARCH_INDEX=sample)
@@ -763,6 +771,7 @@ def test_the_example_of_an_assistant_runs(sample: str, real: SearchIndex) -> Non
         assert hit.post_id in out
 
 
+@pytest.mark.process
 def test_the_example_of_a_local_index_runs(sample: str, real: SearchIndex, tmp_path: Path) -> None:
     """On a copy of an index that has the archive already, so that nothing is embedded again."""
     shutil.copytree(sample, tmp_path / "index")
@@ -772,6 +781,7 @@ def test_the_example_of_a_local_index_runs(sample: str, real: SearchIndex, tmp_p
         assert f"{complaint}: {real.search(complaint, 1, since='2010').hits[0].title}" in out
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the examples for the shell need jq")
 def test_the_examples_for_the_shell_run(sample: str, real: SearchIndex) -> None:
     """One complaint gives the sentences that matter, many give a line each."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environment import environment
+from devtools.environment import environment
 
 RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "reliability.json"
 

@@ -40,7 +40,7 @@ from tests.reliability.trials import generation
 Craft = Callable[[Path], object]
 DIMENSION = 16
 COMPLAINTS = ("my knee7 hurts. It began in week7 and nothing helps.", "walk slowly3, ice it", "zzz")
-_ENCODER = "tiny-0123456789abcdef-01234567"
+_ENCODER = "int8-0123456789abcdef-01234567"
 _SHARD = shard_name(0)
 
 

@@ -112,6 +112,7 @@ def test_a_disk_that_takes_so_many_bytes_and_no_more(
     assert ends[3] > 0
 
 
+@pytest.mark.process
 def test_every_fill_level_of_a_disk(campaign: Campaign, sides: Sides, tmp_path: Path) -> None:
     """A real file system, from not a byte left to enough, in steps of its blocks."""
     levels = on_small_disk(fill_up, sides, tmp_path, campaign.count(short=16, full=1) * _PAGE)
@@ -125,6 +126,7 @@ def test_every_fill_level_of_a_disk(campaign: Campaign, sides: Sides, tmp_path: 
     campaign.finish(2, "every fill level of a small disk", len(levels), failures, largest_that_failed=largest)
 
 
+@pytest.mark.process
 def test_a_read_only_file_system(campaign: Campaign, sides: Sides, tmp_path: Path) -> None:
     """The build says so, and the index is searched as before."""
     built, found = on_small_disk(make_read_only, sides, tmp_path)

@@ -29,6 +29,7 @@ import py7zr
 import pytest
 
 from qa_search.archives.read import Limits
+from tests.archives.samples import docx, ods, pdf, sqlite_file, xlsx
 from tests.helpers import ROOT, page
 from tests.reliability.conftest import Campaign
 
@@ -332,6 +333,154 @@ def sparse_files(folder: Path, size: Size) -> None:
         os.truncate(path, 100 * size.large)
 
 
+# --- formats of other programs -------------------------------------------------------------------------------------
+
+
+@case(notes="more than 2,000,000 values")
+def yaml_of_aliases(folder: Path, size: Size) -> None:
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
+    (folder / "bomb.yml").write_text("\n".join(["a0: &a0 [x, x]", *levels]))
+
+
+@case(notes="nested more than")
+def yaml_nested_deep(folder: Path, size: Size) -> None:
+    (folder / "deep.yml").write_text("- question: " + "[" * min(size.deep, 200_000))
+    (folder / "chain.yml").write_text("\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 2000))]))
+
+
+@case(notes="more memory or time than it may|cannot be read")
+def workbook_of_two_cells_far_apart(folder: Path, size: Size) -> None:
+    data = xlsx({"FAQ": [["question", "answer"]]})
+    far = '<row r="1048000"><c r="XFA1048000" t="inlineStr"><is><t>x</t></is></c></row></sheetData>'
+    (folder / "far.xlsx").write_bytes(replaced_in_zip(data, "xl/worksheets/sheet1.xml", "</sheetData>", far))
+
+
+@case(notes="more memory or time than it may|cannot be read|longer than")
+def workbook_that_is_a_bomb(folder: Path, size: Size) -> None:
+    data = xlsx({"FAQ": [["question", "answer"]]})
+    cell = '<c r="A2" t="inlineStr"><is><t>' + "x" * min(4 * size.large, 200 * MB) + "</t></is></c>"
+    (folder / "bomb.xlsx").write_bytes(
+        replaced_in_zip(data, "xl/worksheets/sheet1.xml", "</sheetData>", f'<row r="2">{cell}</row></sheetData>')
+    )
+
+
+@case(notes="more memory or time than it may|cannot be read|no questions")
+def workbook_of_repeated_rows(folder: Path, size: Size) -> None:
+    data = ods({"FAQ": [["question", "answer"], ["q", "a"]]})
+    repeated_rows = (
+        '<table:table-row table:number-rows-repeated="1000000"><table:table-cell table:number-columns-repeated="16000" '
+    )
+    (folder / "rows.ods").write_bytes(
+        replaced_in_zip(data, "content.xml", "<table:table-row><table:table-cell ", repeated_rows)
+    )
+
+
+@case(notes="cannot be read|more memory or time|longer than|more than")
+def word_that_is_a_bomb(folder: Path, size: Size) -> None:
+    data = docx([("", "x" * min(4 * size.large, 100 * MB))])
+    (folder / "bomb.docx").write_bytes(data)
+
+
+@case(notes="cannot be read|without questions|Detected|entit", posts=0)
+def word_with_entities(folder: Path, size: Size) -> None:
+    entities = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
+        f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">'.replace("&a-1;", "&a;") for n in range(12)
+    ) + "]>"  # fmt: skip
+    data = docx([("", "&a11;")])
+    (folder / "entities.docx").write_bytes(
+        replaced_in_zip(data, "word/document.xml", "<w:document", f"{entities}<w:document")
+    )
+
+
+@case(notes="broken or incomplete XML|no question", posts=0)
+def xml_with_entities(folder: Path, size: Size) -> None:
+    entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
+    (folder / "bomb.xml").write_text(
+        f'<?xml version="1.0"?><!DOCTYPE faqs [<!ENTITY a0 "aaaaaaaaaa">{entities}<!ENTITY s SYSTEM "../secret.txt">]>'
+        "<faqs><faq><question>&a11;&s;</question><answer>&a11;</answer></faq></faqs>"
+    )
+
+
+@case(notes="broken or incomplete XML")
+def xml_nested_deep(folder: Path, size: Size) -> None:
+    (folder / "deep.xml").write_text("<question></question><answer></answer>".join(["<faq>", "<faq>" * size.deep]))
+
+
+@case(notes="outside of records|broken or incomplete XML")
+def xml_of_many_elements(folder: Path, size: Size) -> None:
+    repeated(folder / "many.xml", b"<faqs><question>q</question><answer>a</answer>", b"<x/>", min(size.large, 64 * MB))
+
+
+@case(notes="longer than|cannot be read|without text")
+def mail_with_an_endless_header(folder: Path, size: Size) -> None:
+    start = b"From a@example.org Mon Mar  3 10:11:00 2014\nFrom: a@example.org\nSubject: x\nDate: x\n"
+    repeated(folder / "header.mbox", start, b"References: <a@b>\n", size.record // 2)
+    repeated(folder / "line.eml", start.partition(b"\n")[2] + b"References: ", b"<a@b> ", 2 * size.record)
+
+
+@case(posts=1, notes="cannot be read|without text")
+def mail_of_parts_within_parts(folder: Path, size: Size) -> None:
+    part = "".join(f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(3000))
+    (folder / "parts.eml").write_text(f"From: a@example.org\nSubject: x\nDate: x\nMIME-Version: 1.0\n{part}")
+    (folder / "good.eml").write_text("From: a@example.org\nSubject: Re: x\nDate: x\n\n> It hurts.\n\nRest it.\n")
+
+
+@case()
+def sqlite_that_computes(folder: Path, size: Size) -> None:
+    sqlite_file(
+        folder / "computes.db",
+        "CREATE TABLE faq (question, answer TEXT AS (zeroblob(900000000)) VIRTUAL, b);"
+        "INSERT INTO faq VALUES ('q', 'a');"
+        "CREATE VIEW answers AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+        "SELECT x AS answer FROM c;"
+        "CREATE TRIGGER t AFTER INSERT ON faq BEGIN DELETE FROM faq; END;",
+    )
+
+
+@case(notes="cannot be read")
+def sqlite_of_huge_values(folder: Path, size: Size) -> None:
+    sqlite_file(
+        folder / "huge.db",
+        f"CREATE TABLE faq (question, answer);INSERT INTO faq VALUES (hex(zeroblob({size.record})), 'a');",  # noqa: S608 - a number
+    )
+
+
+@case(notes="no table has|longer than|values where")
+def sql_of_many_values(folder: Path, size: Size) -> None:
+    repeated(folder / "values.sql", b"INSERT INTO faq VALUES (1", b",1", size.record // 2, b");\n")
+    repeated(folder / "string.sql", b"INSERT INTO faq VALUES ('", b"''\n", 2 * size.record)
+
+
+@case(notes="without questions|nested|more than|cannot be read")
+def markdown_nested_deep(folder: Path, size: Size) -> None:
+    (folder / "quotes.md").write_text(">" * min(size.deep, 5000) + " # FAQ?\n")
+    (folder / "lists.md").write_text("".join(f"{' ' * n}- a\n" for n in range(1500)))
+    (folder / "brackets.md").write_text("# FAQ\n\n" + "[" * 50_000 + "\n\n" + "*a_ " * 20_000)
+
+
+@case(posts=1, notes="cannot be read|without questions")
+def pdf_that_loops(folder: Path, size: Size) -> None:
+    data = pdf(["Q: a?", "A: b"])
+    (folder / "loop.pdf").write_bytes(data.replace(b"/Kids [3 0 R]", b"/Kids [2 0 R]"))
+    (folder / "count.pdf").write_bytes(data.replace(b"/Count 1", b"/Count 99999999"))
+
+
+@case(posts=1, notes="a post of more than|longer than")
+def text_of_one_question(folder: Path, size: Size) -> None:
+    repeated(folder / "answer.txt", b"Q: a?\nA: b\nQ: c?\nA: ", b"x\n", 2 * size.record)
+    repeated(folder / "line.txt", b"Q: a?\nA: b\nQ: c?\nA: ", b"x", 2 * size.record)
+
+
+def replaced_in_zip(data: bytes, member: str, old: str, new: str) -> bytes:
+    """Replace a text in a member of a zip."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as given, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as changed:
+        for name in given.namelist():
+            text = given.read(name).decode()
+            changed.writestr(name, text.replace(old, new, 1) if name == member else text)
+    return buffer.getvalue()
+
+
 # --- folders -------------------------------------------------------------------------------------------------------
 
 
@@ -384,21 +533,25 @@ def deep_folders(folder: Path, size: Size) -> None:
 # --- records -------------------------------------------------------------------------------------------------------
 
 
+def row(number: int) -> bytes:
+    return json.dumps({**ROW, "id": str(number), "question": f"Q {number}", "answer": f"Rest {number}."}).encode()
+
+
 @case(notes=r"line 2: longer than .*--max-record", posts=2)
 def jsonl_line(folder: Path, size: Size) -> None:
-    rows = [json.dumps({**ROW, "id": str(number), "answer": f"Rest {number}."}).encode() + b"\n" for number in (1, 2)]
+    rows = [row(number) + b"\n" for number in (1, 2)]
     repeated(folder / "line.jsonl", rows[0] + b'{"id": "big", "answer": "', b"a" * 64, size.large, b'"}\n' + rows[1])
 
 
 @case(notes=r"record 2: longer than .*--max-record", posts=2)
 def json_value(folder: Path, size: Size) -> None:
-    rows = [json.dumps({**ROW, "id": str(number), "answer": f"Rest {number}."}).encode() for number in (1, 2)]
+    rows = [row(number) for number in (1, 2)]
     repeated(folder / "a.json", b"[" + rows[0] + b', {"answer": "', rb"\"\\" * 16, size.large, b'"}, ' + rows[1] + b"]")
 
 
 @case(notes=r"record 2: longer than .*--max-record", posts=2)
 def json_value_of_many_values(folder: Path, size: Size) -> None:
-    rows = [json.dumps({**ROW, "id": str(number), "answer": f"Rest {number}."}).encode() for number in (1, 2)]
+    rows = [row(number) for number in (1, 2)]
     repeated(
         folder / "a.json", b"[" + rows[0] + b', {"answer": [', b"[],{}," * 16, size.large, b"0]}, " + rows[1] + b"]"
     )
@@ -414,7 +567,7 @@ def json_blanks_and_keys(folder: Path, size: Size) -> None:
 
 @case(notes=r"line 3: longer than .*--max-record|line 3: a row of more", posts=2)
 def csv_row(folder: Path, size: Size) -> None:
-    start, end = b"id,question,answer\n1,Q,A one\n", b'"\n2,Q,A two\n'
+    start, end = b"id,question,answer\n1,Q,A one\n", b'"\n2,Q two,A two\n'
     repeated(folder / "one-line.csv", start + b'big,q,"', b"a" * 64, size.large, end)
     repeated(folder / "lines.csv", start + b'big,q,"', b'a ""quoted"" word,\n', size.large, end)
     repeated(folder / "fields.csv", start + b'big,q,"', b",", size.large, end)
@@ -481,7 +634,7 @@ def html_that_parsers_are_slow_with(folder: Path, size: Size) -> None:
         repeated(folder / f"{name}.html", start, piece, large)
 
 
-@case(notes="no line that says")
+@case(notes="no line that says|an HTML page without questions")
 def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
@@ -585,7 +738,7 @@ def dates(folder: Path, size: Size) -> None:
     (folder / "dates.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
-@case(posts=13, notes="where text was expected")
+@case(posts=15, notes="where text was expected")
 def values_of_other_kinds(folder: Path, size: Size) -> None:
     odd: list[Any] = [True, {"x": 1}, [[["y"]]], 1.5, None, [], {}, [None, False], "\ud800\0"]
     rows = [{"answer": "A", field: value} for value in odd
@@ -605,7 +758,7 @@ def text_that_cannot_be_stored(folder: Path, size: Size) -> None:
     (folder / "none.jsonl").write_text(json.dumps({nasty: nasty}))
 
 
-@case(posts=300)
+@case(posts=1)
 def duplicate_ids(folder: Path, size: Size) -> None:
     (folder / "same.jsonl").write_text("".join(f'{{"id": "1", "answer": "a{number}"}}\n' for number in range(300)))
 
@@ -657,7 +810,7 @@ def dump_nested_deep(folder: Path, size: Size) -> None:
     repeated(folder / "Posts.xml", f"<posts>\n{QUESTION.format('a')}".encode(), b"<row>", size.large // 8)
 
 
-@case(notes="declares a document type")
+@case(notes="declares a document type|the XML declares entities")
 def dump_entities(folder: Path, size: Size) -> None:
     laughs = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(20))
     for name, declared, used in (

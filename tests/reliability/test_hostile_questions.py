@@ -33,7 +33,8 @@ from qa_search import SearchIndex, build_index
 from qa_search.errors import ModelError, QASearchError, QueryError
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.interfaces.cli import cli
-from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, make_filters
+from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, SearchParameters
+from qa_search.search.search_index import _SearchableGeneration
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
@@ -187,7 +188,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
 @pytest.fixture
 def built(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same index for the commands, which find its model where they look for one."""
-    monkeypatch.setattr("qa_search.search.search_index.load_embedder", lambda name: WordsEmbedder(limit=12))
+    monkeypatch.setattr(_SearchableGeneration, "_load_embedder", lambda generation: WordsEmbedder(limit=12))
     return Path(index.info().index)
 
 
@@ -390,7 +391,7 @@ def test_many_questions_at_once_fare_as_one_by_one(index: SearchIndex, campaign:
 def test_a_day_is_the_same_day_however_it_is_written(day: date, form: str) -> None:
     """Also as the last day of a search, which ends with it and not a year later."""
     written = day.strftime(form)
-    assert make_filters(since=written, until=written) == make_filters(since=day, until=day)
+    assert SearchParameters(since=written, until=written).filters() == SearchParameters(since=day, until=day).filters()
 
 
 # Each could make a careless pattern or loop take time that grows with the square of the length.
@@ -524,7 +525,7 @@ def test_no_number_that_is_none_gets_into_a_shard(value: float, row: int, tmp_pa
     writer.add(vectors)
     spoilt = vectors.copy()
     spoilt[row, 3] = value
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not finite"):
         writer.add(spoilt)
     writer.close()
     sizes = [(tmp_path / name).stat().st_size for name in writer.files]
@@ -580,10 +581,10 @@ def test_every_option_of_query_takes_every_hostile_value(built: Path, campaign: 
 
 
 WITH_WORDS = """
-import qa_search.search.search_index
 from qa_search.interfaces.cli import main
+from qa_search.search.search_index import _SearchableGeneration
 from tests.helpers import WordsEmbedder
-qa_search.search.search_index.load_embedder = lambda name: WordsEmbedder(limit=12)
+_SearchableGeneration._load_embedder = lambda generation: WordsEmbedder(limit=12)
 main()
 """
 

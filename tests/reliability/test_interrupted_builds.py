@@ -179,6 +179,7 @@ def test_encoders_are_flushed_before_a_manifest_names_them(campaign: Campaign, r
     campaign.finish(1, "order of flushes, encoders", len(files), sorted(failures))
 
 
+@pytest.mark.process
 def test_a_real_build_killed_at_random_moments_leaves_one_whole_index(
     campaign: Campaign, bench: Bench, real_model: RealModel, tmp_path: Path
 ) -> None:

@@ -19,10 +19,9 @@ from typing import Any
 
 import pytest
 
-import qa_search.index.folder
 from qa_search import SearchIndex, build_index
 from qa_search.errors import IndexFolderError, IndexLockedError
-from qa_search.index.stores.folder_stores import FolderStores, open_folder
+from qa_search.index.folder_stores import FolderStores, open_folder
 from tests.helpers import ROOT, WordsEmbedder, page, write_pages
 from tests.reliability.conftest import Campaign
 from tests.reliability.faults import answers
@@ -74,6 +73,7 @@ def read(index: Path, how: str, known: dict[str, int], begun: Semaphore, end: Ev
     result.write_text(json.dumps({"seen": seen, "errors": errors}), encoding="utf-8")
 
 
+@pytest.mark.process
 def test_readers_never_notice_a_rebuild(campaign: Campaign, tmp_path: Path) -> None:
     """Two open it anew each time, one keeps it open, one refreshes: each answer is all of one generation's."""
     rebuilds = campaign.count(short=6, full=50)
@@ -130,7 +130,7 @@ def test_a_reader_that_is_slow_to_open_gets_a_later_generation(
             build_index(to_build.pop(0), index, model=WordsEmbedder())
         return open_folder(*args)
 
-    monkeypatch.setattr(qa_search.index.folder, "open_folder", slow)
+    monkeypatch.setattr("qa_search.index.generation.open_folder", slow)
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         found = answers(opened)
     assert not to_build
@@ -184,6 +184,7 @@ def held(pages: Path, index: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
+@pytest.mark.process
 def test_a_second_build_is_refused_and_a_dead_one_holds_nobody_up(campaign: Campaign, tmp_path: Path) -> None:
     """The refusal names the process that builds; what it leaves when it is killed is harmless."""
     rounds = write_rounds(tmp_path, 2)
@@ -207,6 +208,7 @@ def test_a_second_build_is_refused_and_a_dead_one_holds_nobody_up(campaign: Camp
     campaign.finish(4, "builds refused, and builds after a killed one", tried, failures)
 
 
+@pytest.mark.process
 def test_a_build_that_was_waited_for_is_published(tmp_path: Path) -> None:
     """The refused build has not disturbed it."""
     pages, index = write_pages(tmp_path / "pages", 20), tmp_path / "index"
@@ -233,6 +235,7 @@ def race(pages: Path, folder: Path, rounds: int, gate: Barrier, result: Path) ->
     result.write_text(json.dumps(ends), encoding="utf-8")
 
 
+@pytest.mark.process
 def test_of_builds_that_begin_together_one_writes(campaign: Campaign, tmp_path: Path) -> None:
     """In a folder that is not there yet; the others are refused, or have their turn after it."""
     rounds, context = campaign.count(short=8, full=200), get_context("spawn")

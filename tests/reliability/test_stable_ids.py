@@ -388,7 +388,8 @@ def test_a_post_whose_blanks_alone_changed_is_cut_anew(tmp_path: Path) -> None:
 def test_two_posts_that_differ_in_blanks_alone_keep_their_own(tmp_path: Path) -> None:
     """A list of steps is not the same text as its words in one line."""
     text = write_text(1)
-    posts = {KEYS[0]: text, KEYS[1]: text._replace(answer=text.answer.replace("\n", " "))}
+    other = text._replace(title=f"{text.title} too", question=f"{text.question} Again.")
+    posts = {KEYS[0]: text, KEYS[1]: other._replace(answer=text.answer.replace("\n", " "))}
     with build(tmp_path, list(posts.items())) as index:
         stored = [index.post(key.post_id) for key in posts]
         assert [post and post.answer for post in stored] == [text.answer for text in posts.values()]

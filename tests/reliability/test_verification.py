@@ -48,7 +48,7 @@ def test_blocks_are_checked_as_they_are_read(index: Path, monkeypatch: pytest.Mo
             assert answers(index) == whole
             outcomes.add("not read")
         except IndexDamagedError as error:
-            assert "are not what was written" in str(error)
+            assert "checksum mismatch in bytes" in str(error)
             outcomes.add("noticed")
     assert outcomes == {"not read", "noticed"}
 
@@ -83,7 +83,7 @@ def test_damage_is_named_and_the_generation_before_answers_on_demand(index: Path
         (new / name).write_bytes((new / name).read_bytes()[:-1] + b"!")
     report = verify_index(index)
     assert not report.ok
-    assert [problem.split()[0] for problem in report.generations[0].problems] == [
+    assert [problem.split(":")[0] for problem in report.generations[0].problems] == [
         str(new / "posts.sqlite"), str(new / "vectors-00000.faiss"),
     ]  # fmt: skip
     told = CliRunner().invoke(cli, ["verify", "--index", str(index)])
@@ -159,7 +159,8 @@ def test_parts_that_contradict_each_other_are_named(index: Path, what: str) -> N
         (folder / "vectors-00000.faiss").write_bytes(data[:-4] + b"\0\0\x80\x41")
     seal(index, lambda manifest: manifest["counts"].update(posts=3) if what == "counts" else None)
     expected = {
-        "sides": "belong to other posts", "text": "not the one that was embedded", "length": "not of unit length",
+        "sides": "belong to other posts", "text": "differs from the one that was embedded",
+        "length": "does not have unit length",
         "counts": "9 posts, where the manifest says 3",
     }[what]  # fmt: skip
     report = verify_index(index)

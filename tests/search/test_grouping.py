@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.search.grouping import collapse, repeats, same_question
 from qa_search.search.signals import Candidates
 

@@ -27,6 +27,12 @@ def ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.source_id for hit in hits]
 
 
+def hits_of(result: SearchResult) -> tuple[Hit, ...]:
+    """The hits, of which there must be some: what is said of each of none is always true."""
+    assert result.hits
+    return result.hits
+
+
 def topic_records() -> list[dict[str, Any]]:
     """Posts on forty questions, seven on each, of all dates (some have none): half of the words are the question's."""
     rng = np.random.default_rng(8)
@@ -83,7 +89,7 @@ def test_the_passage_that_is_shown_is_the_closest_of_its_post(topics: SearchInde
     """As worked out from the post's text; the sentence to read first is of the expert's answer, where there is one."""
     model = WordsEmbedder(LIMIT)
     vector = topics.embed([query])[0]
-    for hit in topics.search(query, k=10).hits:
+    for hit in hits_of(topics.search(query, k=10)):
         post = topics.post(hit.post_id)
         assert post is not None
         spans = list(Splitter(model.count_tokens, LIMIT).passages(post))
@@ -99,7 +105,7 @@ def test_the_passage_that_is_shown_is_the_closest_of_its_post(topics: SearchInde
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_shares_of_a_score_add_up(topics: SearchIndex, query: str) -> None:
     """Each is its value times its weight, by the sum of all weights."""
-    for hit in topics.search(query, k=10, explain=True).hits:
+    for hit in hits_of(topics.search(query, k=10, explain=True)):
         assert hit.explain is not None
         signals = hit.explain.signals
         assert sum(signal.share for signal in signals.values()) == pytest.approx(hit.score, abs=5e-4)
@@ -111,7 +117,7 @@ def test_the_shares_of_a_score_add_up(topics: SearchIndex, query: str) -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_the_sentences_that_met_are_exact(topics: SearchIndex, query: str) -> None:
     """The post's is a sentence of its text with exact offsets, the complaint's a part of the complaint."""
-    for hit in topics.search(query, k=10, explain=True).hits:
+    for hit in hits_of(topics.search(query, k=10, explain=True)):
         assert hit.explain is not None
         span = hit.explain.post
         side = getattr(hit, span.field)
@@ -125,7 +131,7 @@ def test_the_sentences_that_met_are_exact(topics: SearchIndex, query: str) -> No
 def test_the_terms_in_common_are_in_both(topics: SearchIndex, query: str) -> None:
     """All of them, once, rarest first."""
     holders = [set(terms_of(f"{r['title']} {r['question']} {r['answer']}")) for r in RECORDS]
-    for hit in topics.search(query, k=10, explain=True).hits:
+    for hit in hits_of(topics.search(query, k=10, explain=True)):
         assert hit.explain is not None
         common = set(terms_of(query)) & set(terms_of(f"{hit.title}\n{hit.question}\n{hit.answer}"))
         assert sorted(hit.explain.terms) == sorted(common)
@@ -157,7 +163,7 @@ def test_the_part_and_the_sentence_that_are_closest_are_told(tmp_path: Any) -> N
 
 def test_reasons_are_told_only_when_asked_for(topics: SearchIndex) -> None:
     """And change nothing else."""
-    plain, explained = (topics.search(QUERIES[1], k=5, explain=explain).hits for explain in (False, True))
+    plain, explained = (hits_of(topics.search(QUERIES[1], k=5, explain=explain)) for explain in (False, True))
     assert all(hit.explain is None for hit in plain)
     for one, other in zip(plain, explained, strict=True):
         assert {**one.to_dict(), "explain": 0} == {**other.to_dict(), "explain": 0}
@@ -229,7 +235,7 @@ def test_newer_is_a_post_that_passes_the_filters(knees: SearchIndex) -> None:
 
 def test_newer_names_the_post(knees: SearchIndex) -> None:
     """By its id, with its date; also where that post is beyond the last hit."""
-    for hit in knees.search(ON_THE_KNEE, k=8).hits:
+    for hit in hits_of(knees.search(ON_THE_KNEE, k=8)):
         if hit.newer is not None:
             post = knees.post(hit.newer.post_id)
             assert post is not None
@@ -241,7 +247,7 @@ def test_newer_names_the_post(knees: SearchIndex) -> None:
 @pytest.mark.parametrize("query", QUERIES)
 def test_newer_is_always_of_a_later_day(topics: SearchIndex, query: str) -> None:
     """Whatever is searched for; and posts on a question do point to newer ones."""
-    hits = topics.search(query, k=TOPICS * PER_TOPIC).hits
+    hits = hits_of(topics.search(query, k=TOPICS * PER_TOPIC))
     for hit in hits:
         if hit.newer is not None:
             assert hit.date is not None
@@ -420,6 +426,7 @@ def test_a_question_asked_hundreds_of_times_is_answered_alike_however_many_hits_
         records.append(on_the_knee(f"n{number}", f"{1500 + number}-01-01", question, answer))
     with open_index(tmp_path, records, limit=60) as index:
         one, five, ten = (index.search("knee stairs", k=k) for k in (1, 5, 10))
+    assert [len(result.hits) for result in (one, five, ten)] == [1, 5, 10]
     assert ids(one.hits) == ids(five.hits)[:1]
     assert ids(five.hits) == ids(ten.hits)[:5]
     assert one.confidence == five.confidence == ten.confidence

@@ -184,7 +184,7 @@ def test_a_model_downloaded_earlier_is_found_by_its_name(
 @pytest.mark.parametrize("name", ["someone/no-such-model", "no/such/folder"])
 def test_a_model_that_is_not_here_gives_one_message_and_no_network(name: str, no_network: None) -> None:
     """It names the model and the ways out: a folder, or a download."""
-    with pytest.raises(ModelNotFoundError, match=rf"'{name}' is not on this machine.*the folder .*--download"):
+    with pytest.raises(ModelNotFoundError, match=rf"'{name}' is not on this machine.*the folder .*download=True"):
         Reranker(name)
 
 
@@ -254,6 +254,7 @@ def test_a_model_that_gives_no_scores_is_an_error(
         Reranker(folder).scores(COMPLAINT, PASSAGES)
 
 
+@pytest.mark.process
 def test_importing_is_light() -> None:
     """In a fresh process: neither torch nor the libraries on top of it, nor the hub, until a model is loaded."""
     program = (
@@ -264,6 +265,7 @@ def test_importing_is_light() -> None:
     assert out.strip() == "[]"
 
 
+@pytest.mark.process
 def test_nothing_is_written_to_the_terminal(tiny: Path) -> None:
     """In a fresh process, loading, scoring and cutting print, log and warn nothing; log levels and filters stay."""
     program = (

@@ -13,10 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_search.archives.encodings import declared_encoding, decode_head, decode_text, detect_encoding, open_text
-from qa_search.interfaces.render import export
 from qa_search.interfaces.render.terminal import printable
-from qa_search.interfaces.web import pages
-from qa_search.util.text import clean_text, printable_json, visible, without_unsafe, without_unseen
+from qa_search.util.text import clean_text, printable_json, safe_on_page, visible, without_unsafe, without_unseen
 
 
 def decode(data: bytes) -> str:
@@ -161,11 +159,11 @@ def test_what_nobody_sees_is_left_out() -> None:
 def test_one_text_is_safe_for_all_that_show_it() -> None:
     """Commands, the shell, exports and the page take out or replace the same controls, overrides, half characters."""
     harmful = "".join(map(chr, (*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0), 0x202D, 0x202E, 0xD800, 0xFFFF)))
-    for shown in (printable(harmful), export._plain(harmful), without_unseen(harmful), without_unsafe(harmful)):
+    for shown in (printable(harmful), without_unseen(harmful), without_unsafe(harmful)):
         assert not shown.strip("\n")
-    assert set(str(pages._shown(harmful))) <= {"\ufffd", "\n"}
+    assert set(safe_on_page(harmful)) <= {"\ufffd", "\n"}
     turning = "\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
-    assert (printable(turning), export._plain(turning), without_unseen(turning)) == ("", "", "\n\n")
+    assert (printable(turning), without_unsafe(turning), without_unseen(turning)) == ("", "", "\n\n")
 
 
 @given(st.dictionaries(st.text(), st.lists(st.text() | st.none() | st.integers())))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from qa_search.archives.base import DAMAGE, ArchiveFile, ReadOptions, UnknownCompressionError, require_scratch
 from qa_search.archives.containers.gzip import GZIP_MAGIC, open_gzip
+from qa_search.archives.containers.office import office_kind
 from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
 from qa_search.archives.limits import Limits, format_size
 from qa_search.errors import ArchiveError, DamagedArchiveError, SourceNotFoundError, UnknownFormatError
@@ -100,7 +101,7 @@ def unpacked(
                 if magic.startswith(SEVENZIP_MAGIC)
                 else None
             )
-            if unpack is None:
+            if unpack is None or office_kind(file) is not None:
                 yield file, None
                 return
             if nesting >= options.limits.nesting:
@@ -246,8 +247,22 @@ def _labels(roots: Sequence[Path]) -> dict[Path, str]:
 def _plain_file(label: str, root: Path, path: Path) -> ArchiveFile:
     # The file system allows bytes that are no text, and controls; what shows and stores names does not.
     return ArchiveFile(
-        label, visible(path.relative_to(root).as_posix()), visible(str(path)), partial(_open_plain, path)
+        label,
+        visible(path.relative_to(root).as_posix()),
+        visible(str(path)),
+        partial(_open_plain, path),
+        find_sibling=partial(_plain_sibling, label, root, path.parent),
     )
+
+
+def _plain_sibling(label: str, root: Path, folder: Path, name: str) -> ArchiveFile | None:
+    """Find a file of a folder; no link, as those may lead elsewhere."""
+    try:
+        with os.scandir(folder) as entries:
+            found = next((e for e in entries if e.name.lower() == name and e.is_file(follow_symlinks=False)), None)
+    except OSError:
+        return None
+    return None if found is None else _plain_file(label, root, Path(found.path))
 
 
 def _open_plain(path: Path) -> BinaryIO:
@@ -298,6 +313,7 @@ def _zip_members(
                 continue
             member = _member(file, entry.name, target)
             target.write_bytes(b"")  # not what the one before left
+            member = replace(member, find_sibling=partial(_zip_sibling, file, options, budget, scratch, entry.name))
             try:
                 if entry.is_link:
                     raise member.unknown(_LINK, "")
@@ -347,6 +363,23 @@ class _CutFile(io.FileIO):
         raise self._damage
 
 
+def _zip_sibling(
+    file: ArchiveFile, options: ReadOptions, budget: Budget, scratch: Path, beside: str, name: str
+) -> ArchiveFile | None:
+    """Unpack another member of the same folder of a zip, where there is one that can be read."""
+    wanted = f"{beside[: beside.rfind('/') + 1]}{name}".lower()
+    with file.open() as stream:
+        entry = next((entry for entry in zip_entries(stream) if entry.name.lower() == wanted), None)
+        if entry is None or entry.is_link or entry.is_encrypted:
+            return None
+        target = scratch / f"sibling-{sum(1 for _ in scratch.iterdir())}"
+        member = _member(file, entry.name, target)
+        budget.take(member, entry.size)
+        with _damage_named(member), open_entry(stream, entry) as packed:
+            _write(packed, target, member, options)
+    return member
+
+
 def _sevenzip_members(
     file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
@@ -365,8 +398,9 @@ def _sevenzip_members(
         budget.take_files(file, len(archive.members))
         budget.require_ratio(file, sum(member.size for member in archive.members))
         wanted: dict[str, bool] = {}  # False for a name under which something must not be unpacked
+        beside = _beside_posts([entry.name for entry in archive.members], options)
         for entry in archive.members:
-            if _is_unwanted(entry.name) or not (entry.is_file or entry.is_link):
+            if (_is_unwanted(entry.name) and entry.name not in beside) or not (entry.is_file or entry.is_link):
                 continue
             member = _member(file, entry.name, scratch)
             try:
@@ -382,8 +416,24 @@ def _sevenzip_members(
         names = [name for name, is_wanted in wanted.items() if is_wanted]
         if names:
             archive.extract(names, scratch, create)
+    siblings = {name.lower(): _member(file, name, path) for name, path in paths.items()}
     for name, path in paths.items():
-        yield from unpacked(_member(file, name, path), options, budget, nesting + 1)
+        if name not in beside:
+            member = replace(_member(file, name, path), find_sibling=partial(_unpacked_sibling, siblings, name))
+            yield from unpacked(member, options, budget, nesting + 1)
+
+
+def _beside_posts(names: Sequence[str], options: ReadOptions) -> frozenset[str]:
+    """Name the other tables of a Stack Exchange dump that its posts are read with."""
+    tables = ("users.xml", "comments.xml") if options.comments else ("users.xml",)
+    folders = {name[: name.rfind("/") + 1] for name in names if name.lower().endswith("posts.xml")}
+    return frozenset(
+        name for name in names if name[: name.rfind("/") + 1] in folders and name.rsplit("/", 1)[-1].lower() in tables
+    )
+
+
+def _unpacked_sibling(members: dict[str, ArchiveFile], beside: str, name: str) -> ArchiveFile | None:
+    return members.get(f"{beside[: beside.rfind('/') + 1]}{name}".lower())
 
 
 def _member(file: ArchiveFile, name: str, path: Path) -> ArchiveFile:

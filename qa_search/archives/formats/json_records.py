@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from typing import TextIO
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, utf8_length
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, utf8_length
+from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.json_shapes import Table, expand, tables_of
+from qa_search.archives.formats.plan import Plan, make_plan
 from qa_search.archives.formats.records import Record, posts_of
-from qa_search.types import Post, SetAside
+from qa_search.types import AnswerPart, Post, SetAside
 
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
 # What comes next: in an array of records, in an object around it, and inside of a record. Most records are taken
@@ -30,6 +33,10 @@ _CHUNK_CHARACTERS = 1 << 16
 _SHOWN_CHARACTERS = 40
 # Python spends up to a hundred bytes on the smallest value.
 _MOST_VALUES = 2_000_000
+# A JSON object of at most so many characters is looked at as a whole: what its keys mean, and which lists belong
+# together. Larger ones are read list by list.
+_MOST_DOCUMENT = 16 << 20
+_PLANNED = 200
 
 
 class JsonReader:
@@ -42,9 +49,13 @@ class JsonReader:
         text = file.head_text
         return text is not None and _DOCUMENT.match(text) is not None and not _is_lines(file)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per object; an item that is no object is set aside."""
-        return posts_of(file, self._records(file, options), options)
+        document = _whole_document(file, options)
+        tables = tables_of(document) if document is not None else []
+        if not tables or (len(tables) == 1 and not tables[0].path and isinstance(document, list)):
+            return posts_of(file, self._records(file, options), options)
+        return _posts_of_tables(file, tables, options)
 
     def _records(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
         count = 0
@@ -52,12 +63,12 @@ class JsonReader:
             with file.open_text(newline="") as stream:
                 for item in _items(stream, options.limits.record_bytes):
                     count += 1
-                    yield _record(file, f"record {count}", item, options)
+                    yield from _records(file, f"record {count}", item, options)
         except _BrokenJsonError as error:
             raise file.damaged(f"broken or incomplete JSON ({error})", f"after record {count}") from error
         if not count and (file.head_text or "").lstrip("\ufeff \t\r\n").startswith("{"):
             count = 1
-            yield _record(file, "record 1", file.read_text(options), options)
+            yield from _records(file, "record 1", file.read_text(options), options)
         if not count:
             raise file.unknown(
                 "JSON without records",
@@ -74,38 +85,123 @@ class JsonLinesReader:
         """The first two lines are whole objects, or the name says so."""
         return file.head_text is not None and _is_lines(file)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per line; a line that is not a JSON object is set aside."""
         return posts_of(file, self._records(file, options), options)
 
     def _records(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
         for number, line in enumerate(file.lines(options), start=1):
             if line is None or line.strip():
-                yield _record(file, f"line {number}", line, options)
+                yield from _records(file, f"line {number}", line, options)
 
 
 class _BrokenJsonError(ValueError):
     """What follows cannot be parted into records."""
 
 
-def _record(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> Record | SetAside:
-    """Parse one record; None stands for one that is too long."""
+def _records(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> Iterator[Record | SetAside]:
+    """Parse one value, and yield the records that it stands for; None stands for one that is too long."""
+    value = _parsed(file, place, text, options)
+    if isinstance(value, SetAside):
+        yield value
+    else:
+        yield from _expanded(file, place, value, len(text or ""))
+
+
+def _expanded(file: ArchiveFile, place: str, value: object, size: int = 0) -> Iterator[Record | SetAside]:
+    try:
+        records = expand(value)
+    except RecursionError:
+        yield file.set_aside(place, "JSON nested too deep")
+        return
+    if records is not None:
+        for record in records:
+            yield Record(place, record, size=size)
+        return
+    shown = json.dumps(value, ensure_ascii=False) if not isinstance(value, list | dict) else "a list"
+    shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"
+    yield file.set_aside(place, f"{shown.strip()} is not an object with fields")
+
+
+def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> object:
     if text is None:
         return file.set_aside(place, file.record_over_limit(options).reason)
     if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
         return file.set_aside(place, f"a JSON value of more than {_MOST_VALUES:,} values")
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except json.JSONDecodeError as error:
         return file.set_aside(place, f"not JSON ({error})")
     except RecursionError:
         return file.set_aside(place, "JSON nested too deep")
     except ValueError:  # what Python says of a whole number of thousands of digits
         return file.set_aside(place, "JSON with a number of too many digits")
-    if isinstance(value, dict):
-        return Record(place, value)
-    shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-    return file.set_aside(place, f"{shown.strip()} is not an object with fields")
+
+
+def _whole_document(file: ArchiveFile, options: ReadOptions) -> dict[str, object] | None:
+    """Parse a JSON object that is short enough to be held; None for any other, and for one that is broken."""
+    if not (file.head_text or "").lstrip("\ufeff \t\r\n").startswith("{"):
+        return None
+    with file.open_text(newline="") as stream:
+        text = stream.read(min(_MOST_DOCUMENT, options.limits.record_bytes) + 1)
+        if len(text) > min(_MOST_DOCUMENT, options.limits.record_bytes):
+            return None
+    value = _parsed(file, "", text.removeprefix("\ufeff"), options)
+    return value if isinstance(value, dict) else None
+
+
+def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+    """Read the tables of one document: those with answers, where some have; answers of another table are joined."""
+    records: list[list[Record | SetAside]] = []
+    count = 0
+    for table in tables:
+        records.append([])
+        for item in table.items:
+            count += 1
+            records[-1] += _expanded(file, f"record {count}", item)
+    plans = [
+        make_plan([record.fields for record in found[:_PLANNED] if isinstance(record, Record)], options)
+        for found in records
+    ]
+    whole = [number for number, plan in enumerate(plans) if _asks(plan) and _answers(plan)]
+    replies = [number for number, plan in enumerate(plans) if plan.relation == "replies"]
+    asking = [number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan)]
+    if not whole and replies and asking:
+        yield from _joined(file, [records[n] for n in asking], [records[n] for n in replies], options)
+        return
+    left_out = [tables[number].path for number in range(len(tables)) if whole and number not in whole]
+    if left_out:
+        file.log.remark(f"nothing was taken from {', '.join(left_out)}: questions and answers are in other lists")
+    kept = whole or range(len(tables))
+    yield from posts_of(file, (record for number in kept for record in records[number]), options)
+
+
+def _asks(plan: Plan) -> bool:
+    return any(plan.fields.get(role) for role in ("title", "question", "body"))
+
+
+def _answers(plan: Plan) -> bool:
+    return bool(plan.fields.get("answer")) or plan.relation in ("threads", "parents")
+
+
+def _joined(
+    file: ArchiveFile,
+    asking: list[list[Record | SetAside]],
+    replies: list[list[Record | SetAside]],
+    options: ReadOptions,
+) -> Iterator[Post | SetAside | Reply]:
+    with Joiner(file, options) as joiner:
+        for found in (*asking, *replies):
+            for item in posts_of(file, iter(found), options):
+                if isinstance(item, Post):
+                    joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)))
+                elif isinstance(item, Reply):
+                    joiner.add(item)
+                else:
+                    yield item
+        file.log.lacks_answers, file.log.problem = False, None
+        for joined in joiner.joined():
+            yield joined[1] if isinstance(joined, tuple) else joined
 
 
 def _items(stream: TextIO, limit: int) -> Iterator[str | None]:

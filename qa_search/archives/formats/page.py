@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Literal
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
+from qa_search.archives.formats.records import content_id
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
@@ -56,9 +58,56 @@ class PageReader:
         if len(text) > options.limits.post_characters:
             raise file.post_over_limit(options)
         try:
-            yield parse_page(file, text.split("\n"))
+            parse = parse_pages if text.count("\nQuestion") > 1 else _one_page
+            yield from parse(file, text.split("\n"))
         except PageError as error:
             yield file.set_aside(error.place, str(error))
+
+
+def parse_pages(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
+    """Make a post of a page's lines, or one of each pair where it has several questions with their answers.
+
+    The pairs of a page share its date. They are told apart by what is asked, as the page has one name for all.
+
+    Raises:
+        PageError: if a part is missing or the date is none.
+    """
+    starts = _pair_starts(lines)
+    if len(starts) < 2:
+        return _one_page(file, lines)
+    first = parse_page(file, lines)
+    posts = []
+    for (question_line, answer_line), (following, _) in pairwise([*starts, (len(lines), 0)]):
+        end = following if following < len(lines) else split_links(lines, answer_line + 1)[0]
+        question = "\n".join(lines[question_line + 1 : answer_line]).strip()
+        answer = "\n".join(lines[answer_line + 1 : end]).strip()
+        posts.append(
+            Post(
+                source=file.source,
+                source_id=content_id("", "", question, answer),
+                question=question,
+                answer=answer,
+                date=first.date,
+            )
+        )
+    return posts
+
+
+def _one_page(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
+    return [parse_page(file, lines)]
+
+
+def _pair_starts(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """Find the lines of each question that has an answer before the next question: (Question, Answer)."""
+    found: list[tuple[int, int]] = []
+    question = None
+    for number, line in enumerate(lines):
+        if line.strip() == "Question":
+            question = number
+        elif line.strip() == "Answer" and question is not None:
+            found.append((question, number))
+            question = None
+    return found
 
 
 def parse_page(file: ArchiveFile, lines: Sequence[str]) -> Post:

@@ -1,121 +1,199 @@
-"""Records with named fields (JSON objects, table rows) -> posts: which field plays which role."""
+"""Records with named fields (JSON objects, table rows) -> posts."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, islice
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
-from qa_search.archives.formats.html_text import TextTooLongError, html_to_text, looks_like_html
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
+from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
+from qa_search.archives.formats.html_text import TextTooLongError
+from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
+from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
+from qa_search.archives.formats.values import (
+    bare_id,
+    integer_of,
+    is_blank,
+    is_yes,
+    join_answers,
+    name_of,
+    split_tags,
+    text_of,
+)
 from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
 
-# Names are compared in lower case without blanks, dashes and underscores. Earlier names win.
-ROLES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "key", "slug"),
-    "title": ("title", "subject", "headline", "questiontitle", "heading"),
-    "question": ("question", "complaint", "query", "problem"),
-    "body": (
-        "questiontext", "questionbody", "questiondetails", "body", "text", "description", "details", "content",
-        "message", "post",
-    ),
-    "answer": (
-        "answer", "answers", "reply", "replies", "response", "responses", "acceptedanswer", "bestanswer",
-        "answertext", "answerbody", "expertanswer", "solution", "answerhtml",
-    ),
-    "date": (
-        "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
-        "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
-        "updatedat", "lastupdate", "lastupdated",
-    ),
-    "url": ("url", "link", "permalink", "uri", "href"),
-    "tags": ("tags", "tag", "keywords", "labels"),
-    "category": ("category", "categories", "forum", "section", "topic", "subforum"),
-    "author": ("author", "user", "username", "askedby", "postedby", "asker"),
-    "score": ("score", "votes", "upvotes"),
-}  # fmt: skip
-_ROLE_OF = {name: (role, rank) for role, names in ROLES.items() for rank, name in enumerate(names)}
-_TEXT_IN_ANSWER = ("text", "body", "answer", "content", "reply", "response", "message")
+__all__ = ["ROLES", "Record", "has_post_fields", "join_answers", "normal_name", "post_of", "posts_of", "split_tags"]
+
+# A table is planned by so many of its first records, fewer where they are long.
+_SAMPLE_RECORDS = 1000
+_SAMPLE_CHARACTERS = 4 << 20
 # A file is told to be of the wrong shape when this many records in a row at its start are no posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 _NEITHER = "neither a question nor an answer in it"
-# Longer ones are not looked at: no known name is anywhere near as long.
-_MOST_NAME = 100
 _MOST_NAMES = 1000
-_LARGEST_INTEGER = 2**63 - 1
-
-
-@lru_cache(maxsize=1024)
-def normal_name(name: str) -> str:
-    """Fold the ways in which exports spell a field's name."""
-    return re.sub(r"[\s_\-]", "", name).lower()
+_BY_DEFAULT = TextKind()
+_Item = Post | SetAside | Reply | Member
+_AUTHOR_NAMES = ("author", "user", "owner", "username", "display_name", "name", "by", "authorname", "author_name")
+_ACCEPTED_NAMES = ("accepted", "is_accepted", "isAccepted", "accepted_answer", "is_best", "best", "is_solution")
+_ID_NAMES = ("id", "answer_id", "answerId", "post_id", "_id", "comment_id", "reply_id")
+_SCORE_NAMES = ("score", "votes", "upvotes", "vote_count", "upvoteCount", "up_vote_count", "likes", "ups", "like_count")
+_DATE_NAMES = (
+    "date", "created", "creation_date", "created_at", "createdAt", "created_utc", "dateCreated", "datePublished",
+    "posted", "post_time", "timestamp", "time", "published", "submission_time",
+)  # fmt: skip
 
 
 def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
     """Tell whether a record with these fields could be a post: a question or an answer among them."""
-    known = {known[0] for name in names if (known := _role_of(name)) is not None}
-    mapped = {role for role, name in options.field_map.items() if name in names}
+    names = list(names)
+    known = {known[0] for name in names if (known := role_of(name)) is not None}
+    mapped = {role for role, name in options.field_map.items() if name in names or name.split(".")[0] in names}
     return bool((known | mapped) & {"question", "body", "answer"})
-
-
-def _role_of(name: str) -> tuple[str, int] | None:
-    return _ROLE_OF.get(normal_name(name)) if len(name) <= _MOST_NAME else None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record and where it stands in its file."""
+    """One record and where it stands in its file; ``html`` says whether its texts are HTML, None if that is unknown."""
 
     place: str
     fields: Mapping[str, object]
+    html: bool | None = None
+    size: int = 0
 
 
 def posts_of(
     file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions
-) -> Iterator[Post | SetAside]:
-    """Turn records into posts.
+) -> Iterator[Post | SetAside | Reply]:
+    """Turn records into posts: how is decided by the first of them.
+
+    An answer whose question is in no record of the file comes out as `Reply`; what was taken for what is noted in
+    ``file.log``.
 
     Raises:
         UnknownFormatError: if none of the first records has a question or an answer.
+        UnclearFieldsError: if none has a question, and a field that is not used could hold it.
     """
-    trial: list[Post | SetAside] = []
-    names: dict[str, None] = {}
-    for record in records:
-        item = record if isinstance(record, SetAside) else post_of(file, record, options)
-        if not isinstance(record, SetAside):
-            names.update(dict.fromkeys(islice(record.fields, _MOST_NAMES)))
+    if options.sample is not None:
+        records = islice(records, options.sample)
+    sample, problem = _sample(records)
+    if problem is not None:
+        records = _raising(problem)
+    known = [record for record in sample if isinstance(record, Record)]
+    plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
+    _require_clear(file, plan, len(known), options)
+    table = _Table(file, plan, options)
+    try:
+        items = table.items(chain(sample, records))
+        made = _tried(file, items, sample, options)
+        if plan.relation not in ("", "replies"):
+            made = _join(file, made, options)
+        for item in made:
+            if not isinstance(item, Member):
+                yield item
+    finally:
+        table.report()
+
+
+def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
+    """Take the first records, and what ended them before their time: it must not take them along."""
+    sample: list[Record | SetAside] = []
+    characters = 0
+    try:
+        for record in records:
+            sample.append(record)
+            if isinstance(record, Record):
+                characters += record.size or sum(len(v) for v in record.fields.values() if isinstance(v, str))
+            if len(sample) >= _SAMPLE_RECORDS or characters > _SAMPLE_CHARACTERS:
+                break
+    except Exception as error:
+        return sample, error
+    return sample, None
+
+
+def _raising(problem: Exception) -> Iterator[Record | SetAside]:
+    yield from ()
+    raise problem
+
+
+def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptions) -> None:
+    """Stop where a field that is not used could hold what all records lack.
+
+    What other files of the folder may have, the answers, is only missed once all of them were read.
+    """
+    asks = any(plan.fields.get(role) for role in ("title", "question", "body"))
+    answers = bool(plan.fields.get("answer"))
+    is_alone = count == 1 and file.suffix == ".json"  # the settings of some program, as a rule
+    unused = sorted(plan.unused, key=lambda column: -column.length)
+    if plan.relation or asks == answers or is_alone:
+        return
+    if answers and unused and "question" not in plan.mapped:
+        raise file.unclear(*_unclear("question", unused[0].name, plan))
+    if asks and "answer" not in plan.mapped and not options.keep_unanswered:
+        file.log.lacks_answers = True
+        titled = plan.fields.get("title") or plan.fields.get("question")
+        bodies = plan.fields.get("body", [])
+        if unused:
+            file.log.problem = file.unclear(*_unclear("answer", unused[0].name, plan))
+        elif titled and bodies:
+            file.log.remark(
+                f"no record has an answer; if {bodies[0]!r} holds the answers, build with --map answer={bodies[0]}"
+            )
+
+
+def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
+    shown = ", ".join(column[:MOST_NAME] for column in list(plan.columns)[:_SHOWN_FIELDS])
+    way_out = f"If it does, build with --map {role}={name}; if not, with --map {role}=-"
+    if role == "answer":
+        way_out += " or --keep-unanswered"
+    return f"no {role} in any record, though {name!r} could hold it (fields: {shown})", f"{way_out}."
+
+
+def _tried(
+    file: ArchiveFile, items: Iterator[_Item], sample: list[Record | SetAside], options: ReadOptions
+) -> Iterator[_Item]:
+    """Pass on what records became, once one of the first is a post."""
+    trial: list[_Item] = []
+    for item in items:
         trial.append(item)
-        if isinstance(item, Post):
-            yield from chain(trial, _rest(file, records, options))
+        if not isinstance(item, SetAside):
+            yield from chain(trial, items)
             return
         if len(trial) >= _TRIAL_RECORDS:
             break
     if trial:
-        raise _no_posts(file, list(names), trial, options)
+        names = dict.fromkeys(
+            name for record in sample[: len(trial)] if isinstance(record, Record)
+            for name in islice(record.fields, _MOST_NAMES)
+        )  # fmt: skip
+        raise _no_posts(file, list(names), [item for item in trial if isinstance(item, SetAside)], options)
 
 
-def _rest(file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
-    for record in records:
-        yield record if isinstance(record, SetAside) else post_of(file, record, options)
+def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+    with Joiner(file, options) as joiner:
+        for item in items:
+            if isinstance(item, Member | Reply):
+                joiner.add(item)
+            else:
+                yield item
+        for joined in joiner.joined():
+            yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _no_posts(
-    file: ArchiveFile, names: list[str], trial: list[Post | SetAside], options: ReadOptions
-) -> UnknownFormatError:
-    shown = ", ".join(name[:_MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
+def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
+    shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
     unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
     if names and unmatched:
         return file.unknown(f"--map {' --map '.join(unmatched)} names no field of its records", f"They have: {shown}.")
-    if not names and isinstance(trial[0], SetAside):
+    if not names:
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
     for note in trial:
-        if isinstance(note, SetAside) and note.reason != _NEITHER:
+        if note.reason != _NEITHER:
             return file.unknown(note.reason, f"No record before it is a post either. They have: {shown}.", note.place)
     return file.unknown(
         f"its records have no question and no answer that can be recognised (fields: {shown})",
@@ -124,202 +202,228 @@ def _no_posts(
 
 
 def post_of(file: ArchiveFile, record: Record, options: ReadOptions) -> Post | SetAside:
-    """Make a post of one record, or a note on why that cannot be done."""
-    try:
-        return _post(file, _by_role(record.fields, options), options)
-    except RecursionError:
-        return file.set_aside(record.place, "lists and objects nested too deep")
-    except ValueError as error:
-        return file.set_aside(record.place, str(error))
+    """Make a post of one record alone, or a note on why that cannot be done."""
+    plan = make_plan([record.fields], options, record.html)
+    item = next(_Table(file, plan, options).items(iter([record])))
+    if isinstance(item, Post | SetAside):
+        return item
+    return item.post if isinstance(item, Member) else file.set_aside(record.place, "an answer without its question")
 
 
-def _post(file: ArchiveFile, values: Mapping[str, object], options: ReadOptions) -> Post:
-    """Make a post of the values of one record.
+class _Table:
+    """Makes posts of the records of one table, as planned."""
 
-    Raises:
-        ValueError: if that cannot be done.
-    """
-    title = plain_text(_text(values.get("title")), options)
-    question = plain_text(_text(values.get("question")), options)
-    body = plain_text(_text(values.get("body")), options)
-    answer, parts = _answers(values.get("answer"), options)
-    if question and body and not title:
-        title, question = question, body
-    elif body and body != question:
-        question = f"{question}\n\n{body}" if question else body
-    if not (question or answer or title):
-        raise ValueError(_NEITHER)
-    url = _short(values.get("url"), options)
-    return Post(
-        source=file.source,
-        source_id=_short(values.get("id"), options) or _content_id(url, title, question, answer),
-        title=" ".join(title.split()),
-        question=question,
-        answer=answer,
-        date=short_date(_short(values.get("date"), options)),
-        url=url or None,
-        tags=tuple(dict.fromkeys((*_tags(values.get("tags"), options), *_tags(values.get("category"), options)))),
-        author=_short(values.get("author"), options) or None,
-        score=_integer(values.get("score")),
-        answers=parts,
-    )
+    def __init__(self, file: ArchiveFile, plan: Plan, options: ReadOptions) -> None:
+        self._file = file
+        self._plan = plan
+        self._options = options
+        self._most = options.limits.post_characters
+        self._used: dict[tuple[str, str], int] = {}
 
+    def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
+        """Yield for each record what it is: a post, a part of one, or a note on why it is none."""
+        for record in records:
+            if isinstance(record, SetAside):
+                yield record
+                continue
+            try:
+                yield self._item(record)
+            except RecursionError:
+                yield self._file.set_aside(record.place, "lists and objects nested too deep")
+            except ValueError as error:
+                yield self._file.set_aside(record.place, str(error))
 
-def plain_text(value: str, options: ReadOptions) -> str:
-    """Return a field's text, converted if it is HTML.
+    def report(self) -> None:
+        """Note in the file's log what was taken for what."""
+        log, plan = self._file.log, self._plan
+        used = set()
+        for (role, name), count in self._used.items():
+            log.took(role, name, count)
+            used.add(name)
+        if plan.relation:
+            for name in filter(None, (plan.parent, plan.own_id)):
+                log.took("parent" if name == plan.parent else "id", name, 0)
+                used.add(name)
+        for column in plan.columns.values():
+            if column.name not in used and column.is_text and not any(n.startswith(f"{column.name}.") for n in used):
+                log.left(column.name, column.filled)
+        for remark in remarks_on(plan):
+            log.remark(remark)
 
-    Raises:
-        ValueError: if it is HTML that cannot be parsed, or longer than a post may be.
-    """
-    most = options.limits.post_characters
-    try:
-        return clean_text(html_to_text(value, most) if looks_like_html(value) else _required(value, options))
-    except TextTooLongError:
-        raise ValueError(post_too_long(options)) from None
+    def _item(self, record: Record) -> _Item:
+        plan = self._plan
+        if not plan.relation:
+            return self._post(record)
+        part = self._part(record.fields)
+        if plan.relation == "groups":
+            post = self._post(record)
+            return Member(self._group_key(post), "repeats", self._without(post), part)
+        parent = plan.value(record.fields, plan.parent)
+        if plan.relation == "threads":
+            return Member(self._short(parent), "says", self._post(record), part)
+        if is_parent(parent):
+            post = self._post(record)
+            return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
+        accepted = self._short(plan.value(record.fields, plan.accepted_id))
+        post = self._post(record)
+        return Member(bare_id(post.source_id), "asks", post, part, accepted)
 
+    def _post(self, record: Record) -> Post:
+        """Make a post of one record.
 
-def _required(text: str, options: ReadOptions) -> str:
-    """Return a text if it is no longer than a post may be."""
-    if len(text) > options.limits.post_characters:
-        raise ValueError(post_too_long(options))
-    return text
-
-
-def _short(value: object, options: ReadOptions) -> str:
-    """Read a field that a post can do without: nothing where it is no text."""
-    try:
-        text = _text(value)
-    except ValueError:
-        return ""
-    return clean_text(_required(text, options))
-
-
-def split_tags(text: str) -> tuple[str, ...]:
-    """Part tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
-    in_brackets = re.fullmatch(r"\s*(?:<[^<>]+>\s*)+", text)
-    parts = re.findall(r"<([^<>]+)>", text) if in_brackets else re.split(r"[|;,]", text)
-    return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part))))
-
-
-def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[AnswerPart, ...]]:
-    """Put several answers one below the other, the accepted first, then by score, each with its span.
-
-    The spans of the given parts are ignored; answers without a score keep their order.
-    """
-    ranked = sorted(answers, key=lambda item: (not item[1].accepted, -(item[1].score or 0)))
-    texts: list[str] = []
-    parts = []
-    position = 0
-    for text, part in ranked:
-        if not text:
-            continue
-        position += 2 if texts else 0
-        parts.append(
-            AnswerPart(position, position + len(text), part.id, part.score, part.accepted, part.author, part.date)
+        Raises:
+            ValueError: if that cannot be done.
+        """
+        values = self._plan.values(record.fields)
+        used = self._used
+        for role, chosen in values.items():
+            key = (role, chosen[0])
+            used[key] = used.get(key, 0) + 1
+        title = self._text(values.get("title"))
+        question = self._text(values.get("question"))
+        body = self._text(values.get("body"))
+        answer, parts = self._answers(values.get("answer"))
+        if question and body and not title:
+            title, question = question, body
+        elif body and body != question:
+            question = f"{question}\n\n{body}" if question else body
+        if not (question or answer or title):
+            raise ValueError(_NEITHER)
+        url = self._short_of(values.get("url"))
+        return Post(
+            source=self._file.source,
+            source_id=self._short_of(values.get("id")) or content_id(url, title, question, answer),
+            title=" ".join(title.split()),
+            question=question,
+            answer=answer,
+            date=self._date(values.get("date")),
+            url=url or None,
+            tags=tuple(dict.fromkeys((*self._tags(values.get("tags")), *self._tags(values.get("category"))))),
+            author=self._short_of(values.get("author")) or None,
+            score=integer_of(values["score"][1]) if "score" in values else None,
+            answers=parts,
         )
-        texts.append(text)
-        position += len(text)
-    return "\n\n".join(texts), tuple(parts)
 
+    def _text(self, chosen: tuple[str, object] | None) -> str:
+        if chosen is None:
+            return ""
+        name, value = chosen
+        kind = self._plan.kinds.get(name, _BY_DEFAULT)
+        if kind.lists and isinstance(value, str):
+            value = written_list(value) or value
+        return self._plain(text_of(value), kind)
 
-def _by_role(fields: Mapping[str, object], options: ReadOptions) -> dict[str, object]:
-    """Choose a field for each role: the mapped one, else the first known name that is not blank."""
-    chosen: dict[str, tuple[int, object]] = {}
-    taken = set(options.field_map.values())
-    for name, value in fields.items():
-        role, rank = _role_of(name) or (None, 0)
-        if role is None or name in taken or role in options.field_map or _is_blank(value):
-            continue
-        if role not in chosen or rank < chosen[role][0]:
-            chosen[role] = (rank, value)
-    values = {role: value for role, (_, value) in chosen.items()}
-    for role, name in options.field_map.items():
-        value = _lookup(fields, name)
-        if not _is_blank(value):
-            values[role] = value
-    return values
+    def _plain(self, text: str, kind: TextKind) -> str:
+        try:
+            plain = kind.plain(text, self._most)
+        except TextTooLongError:
+            raise ValueError(post_too_long(self._options)) from None
+        if len(plain) > self._most:
+            raise ValueError(post_too_long(self._options))
+        return clean_text(plain)
 
+    def _answers(self, chosen: tuple[str, object] | None) -> tuple[str, tuple[AnswerPart, ...]]:
+        if chosen is None:
+            return "", ()
+        name, value = chosen
+        kind = self._plan.kinds.get(name, _BY_DEFAULT)
+        if kind.lists and isinstance(value, str):
+            value = written_list(value) or value
+        if isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
+            value = list(dict.fromkeys(map(str, value["text"])))
+        if not isinstance(value, list):
+            return self._plain(text_of(value), kind), ()
+        return join_answers(
+            (self._plain(text_of(item), kind), self._answer_part(item)) for item in value if not is_blank(item)
+        )
 
-def _lookup(fields: Mapping[str, object], name: str) -> object:
-    """Find a field by its name, or by the path to it in nested objects: ``reply.text``."""
-    if name in fields:
-        return fields[name]
-    value: object = fields
-    for part in name.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or value == [] or (isinstance(value, str) and not value.strip())
-
-
-def _text(value: object) -> str:
-    """Read a value as text.
-
-    Raises:
-        ValueError: if it is an object or something else that has no text.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} where text was expected")
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, Mapping):
-        for name in _TEXT_IN_ANSWER:
-            if isinstance(value.get(name), str):
-                return str(value[name])
-        raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
-    if isinstance(value, list):
-        return "\n\n".join(_text(item) for item in value)
-    raise ValueError(f"{type(value).__name__} where text was expected")
-
-
-def _answers(value: object, options: ReadOptions) -> tuple[str, tuple[AnswerPart, ...]]:
-    if not isinstance(value, list):
-        return plain_text(_text(value), options), ()
-    found = []
-    for item in value:
+    def _answer_part(self, item: object) -> AnswerPart:
+        """Read what an answer in a list says of itself."""
         known = item if isinstance(item, Mapping) else {}
-        date = known.get("date", known.get("created"))
-        author = known.get("author")
-        part = AnswerPart(
+        author = self._short(_first(known, _AUTHOR_NAMES))
+        return AnswerPart(
             0,
             0,
-            id=None if known.get("id") is None else _short(known["id"], options),
-            score=_integer(known.get("score", known.get("votes"))),
-            accepted=bool(known.get("accepted", known.get("is_accepted", False))),
-            author=_short(author, options) if isinstance(author, str) else None,
-            date=short_date(date) if isinstance(date, str) else None,
+            id=self._short(_first(known, _ID_NAMES)) or None,
+            score=integer_of(_first(known, _SCORE_NAMES)),
+            accepted=is_yes(_first(known, _ACCEPTED_NAMES)),
+            author=author or None,
+            date=short_date(self._short(_first(known, _DATE_NAMES)), self._plan.day_first),
         )
-        found.append((plain_text(_text(item), options), part))
-    return join_answers(found)
+
+    def _part(self, fields: Mapping[str, object]) -> AnswerPart:
+        """Read what a record that is an answer says of itself."""
+        plan = self._plan
+        values = plan.values(fields)
+        score = integer_of(values["score"][1]) if "score" in values else None
+        return AnswerPart(
+            0,
+            0,
+            id=self._short(plan.value(fields, plan.own_id)) or None,
+            score=score if plan.relation != "groups" or "score" in plan.of_answers else None,
+            accepted=is_yes(plan.value(fields, plan.accepted)),
+            author=self._if_of_answer("author", self._short_of(values.get("author")) or None),
+            date=self._if_of_answer("date", self._date(values.get("date"))),
+        )
+
+    def _if_of_answer(self, role: str, value: str | None) -> str | None:
+        return value if self._plan.relation != "groups" or role in self._plan.of_answers else None
+
+    def _without(self, post: Post) -> Post:
+        """Take off a question what its record says of the answer."""
+        of_answers = self._plan.of_answers
+        return Post(
+            **{
+                **{name: getattr(post, name) for name in Post.__dataclass_fields__},
+                **({"author": None} if "author" in of_answers else {}),
+                **({"score": None} if "score" in of_answers else {}),
+            }
+        )
+
+    def _group_key(self, post: Post) -> str:
+        plan = self._plan
+        sides = (post.source_id,) if plan.by_id else (post.url or "", *post.tags)
+        text = "\n".join((*sides, post.title, post.question))
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+
+    def _short_of(self, chosen: tuple[str, object] | None) -> str:
+        return "" if chosen is None else self._short(chosen[1])
+
+    def _short(self, value: object) -> str:
+        """Read a field that a post can do without: nothing where it is no text."""
+        try:
+            text = name_of(value)
+        except ValueError:
+            return ""
+        if len(text) > self._most:
+            raise ValueError(post_too_long(self._options))
+        return clean_text(decode_entities(text))
+
+    def _date(self, chosen: tuple[str, object] | None) -> str | None:
+        return None if chosen is None else short_date(self._short(chosen[1]), self._plan.day_first)
+
+    def _tags(self, chosen: tuple[str, object] | None) -> tuple[str, ...]:
+        value = None if chosen is None else chosen[1]
+        if isinstance(value, str):
+            listed = written_list(value) if value.lstrip().startswith("[") else None
+            if listed is None:
+                if len(value) > self._most:
+                    raise ValueError(post_too_long(self._options))
+                return split_tags(decode_entities(value))
+            value = listed
+        if not isinstance(value, list):
+            return ()
+        return tuple(dict.fromkeys(tag for item in value if not is_blank(item) and (tag := self._short(item))))
 
 
-def _tags(value: object, options: ReadOptions) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(dict.fromkeys(tag for item in value if (tag := _short(item, options))))
-    return split_tags(_required(value, options)) if isinstance(value, str) else ()
+def _first(known: Mapping[str, object], names: Iterable[str]) -> object:
+    for name in names:
+        if not is_blank(value := known.get(name)):
+            return value
+    return None
 
 
-def _integer(value: object) -> int | None:
-    """Read a whole number, one that a database can hold."""
-    if isinstance(value, str):
-        short = len(value) <= _MOST_NAME and re.fullmatch(r"\s*[+-]?\d{1,12}\s*", value, re.ASCII)
-        return int(value) if short else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > _LARGEST_INTEGER:
-        return None
-    return int(value) if value == int(value) else None
-
-
-def _content_id(url: str, title: str, question: str, answer: str) -> str:
+def content_id(url: str, title: str, question: str, answer: str) -> str:
     """Name a record that has no id by what was asked and where: so a mended answer keeps the name.
 
     The link alone would not do: in many tables it is that of a page with dozens of questions.

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from xml.parsers import expat
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, require_scratch, short_date, utf8_length
 from qa_search.archives.encodings import declared_encoding, open_text
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
-from qa_search.archives.formats.records import join_answers, split_tags
+from qa_search.archives.formats.values import join_answers, split_tags
 from qa_search.errors import ArchiveError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
@@ -41,6 +41,12 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?!xA;|xD;|x9;)(?:[xX]([0-9a-fA-F]{1,8})|([0-9]{1,10}));")
 # What is counted of an answer besides its text.
 _ANSWER_CHARACTERS = 64
+# A sample of questions is taken from so many rows for each.
+_ROWS_A_SAMPLE = 3
+_ATTRIBUTES = {
+    "id": "Id", "title": "Title", "question": "Body", "answer": "Body (PostTypeId 2)", "date": "CreationDate",
+    "tags": "Tags", "author": "OwnerDisplayName or OwnerUserId", "score": "Score",
+}  # fmt: skip
 _Row = tuple[int, dict[str, str]]  # line number, attributes
 
 
@@ -72,8 +78,10 @@ class StackExchangeReader:
             closing(sqlite3.connect(Path(scratch, "rows"))) as rows,
         ):
             damage = None
+            _note_fields(file)
             try:
                 yield from _store_rows(file, rows, Path(scratch), options)
+                yield from _store_names(file, rows, Path(scratch), options)
             except (ArchiveError, EOFError, OSError, zlib.error) as error:
                 damage = error
             site = _SITE.search(file.location.lower())
@@ -98,10 +106,13 @@ def _store_rows(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, opti
     rows.executescript(
         """
         PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-        CREATE TABLE question (id INTEGER PRIMARY KEY, title, body, tags, date, author, score, accepted);
-        CREATE TABLE answer (id INTEGER PRIMARY KEY, question INTEGER, body, date, author, score);
+        CREATE TABLE question (id INTEGER PRIMARY KEY, title, body, tags, date, author, score, accepted, owner);
+        CREATE TABLE answer (id INTEGER PRIMARY KEY, question INTEGER, body, date, author, score, owner);
+        CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT);
+        CREATE TABLE comment (number INTEGER PRIMARY KEY, post INTEGER, author, owner, body);
         """
     )
+    stored_rows = 0
     for item in _rows(file, scratch, options):
         if isinstance(item, SetAside):
             yield item
@@ -110,7 +121,10 @@ def _store_rows(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, opti
         kind = row.get("PostTypeId")
         if kind not in (_QUESTION, _ANSWER):
             continue  # tag wikis, moderator nominations and the like
-        author = row.get("OwnerDisplayName") or row.get("OwnerUserId")
+        if options.sample is not None and stored_rows >= _ROWS_A_SAMPLE * options.sample:
+            break
+        stored_rows += 1
+        author, owner = row.get("OwnerDisplayName"), _integer(row.get("OwnerUserId"))
         score = _integer(row.get("Score"))
         number, parent = _integer(row.get("Id")), _integer(row.get("ParentId"))
         if number is None or (kind == _ANSWER and parent is None):
@@ -119,14 +133,56 @@ def _store_rows(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, opti
         body, date = row.get("Body", ""), row.get("CreationDate")
         if kind == _QUESTION:
             values = (number, row.get("Title", ""), body, row.get("Tags", ""), date, author, score,
-                      _integer(row.get("AcceptedAnswerId")))  # fmt: skip
-            stored = rows.execute("INSERT OR IGNORE INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+                      _integer(row.get("AcceptedAnswerId")), owner)  # fmt: skip
+            stored = rows.execute("INSERT OR IGNORE INTO question VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         else:
-            answer = (number, parent, body, date, author, score)
-            stored = rows.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?)", answer)
+            answer = (number, parent, body, date, author, score, owner)
+            stored = rows.execute("INSERT OR IGNORE INTO answer VALUES (?, ?, ?, ?, ?, ?, ?)", answer)
         if not stored.rowcount:
             yield file.set_aside(f"line {line}", f"another row has its Id, {number}")
     rows.commit()
+
+
+def _note_fields(file: ArchiveFile) -> None:
+    """Say what the attributes of a row are read as."""
+    for role, name in _ATTRIBUTES.items():
+        file.log.took(role, name, 0)
+
+
+def _store_names(
+    file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions
+) -> Iterator[SetAside]:
+    """Store the names of those who wrote, and the comments where they are asked for, from the tables beside the posts.
+
+    What is wrong with those tables costs nothing of the posts.
+    """
+    users = file.sibling("Users.xml")
+    comments = file.sibling("Comments.xml") if options.comments else None
+    for table, store in ((users, _store_name), (comments, _store_comment)):
+        if table is None:
+            continue
+        try:
+            for item in _rows(table, scratch, options):
+                if not isinstance(item, SetAside):
+                    store(rows, item[1])
+        except (ArchiveError, EOFError, OSError, zlib.error) as error:
+            reason = error.reason if isinstance(error, ArchiveError) else str(error)
+            yield table.set_aside("", f"not all of it can be read: {reason}")
+    if users is not None:
+        file.log.remark("authors are named as in Users.xml beside it")
+    if options.comments and comments is None:
+        file.log.remark("no Comments.xml beside it: no comments are kept")
+    rows.execute("CREATE INDEX comment_post ON comment (post)")
+
+
+def _store_name(rows: sqlite3.Connection, row: Mapping[str, str]) -> None:
+    if (number := _integer(row.get("Id"))) is not None and row.get("DisplayName"):
+        rows.execute("INSERT OR IGNORE INTO name VALUES (?, ?)", (number, row["DisplayName"]))
+
+
+def _store_comment(rows: sqlite3.Connection, row: Mapping[str, str]) -> None:
+    values = (_integer(row.get("PostId")), row.get("UserDisplayName"), _integer(row.get("UserId")), row.get("Text", ""))
+    rows.execute("INSERT INTO comment VALUES (NULL, ?, ?, ?, ?)", values)
 
 
 def _rows(file: ArchiveFile, scratch: Path, options: ReadOptions) -> Iterator[_Row | SetAside]:
@@ -156,12 +212,14 @@ def _rows(file: ArchiveFile, scratch: Path, options: ReadOptions) -> Iterator[_R
         nonlocal depth
         depth -= 1
 
-    def refuse_declarations(*_: object) -> None:
-        raise damaged("the XML declares a document type or entities, which no dump does")
+    def start_doctype(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
+        # One that only names a DTD declares nothing, and nothing is fetched.
+        if declares:
+            raise damaged("the XML declares entities or elements of its own, which no dump does")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
-    parser.StartDoctypeDeclHandler = refuse_declarations
+    parser.StartDoctypeDeclHandler = start_doctype
     with _open(file) as stream:
         for piece in chain(_pieces(stream, options.limits.record_bytes), [""]):
             if isinstance(piece, int):
@@ -227,6 +285,7 @@ def _join(
     file: ArchiveFile, rows: sqlite3.Connection, site: str | None, options: ReadOptions
 ) -> Iterator[Post | SetAside]:
     rows.execute("CREATE INDEX answer_question ON answer (question)")
+    names = rows if rows.execute("SELECT 1 FROM name LIMIT 1").fetchone() else None
     size = "SELECT coalesce(sum(length(body) + ?), 0) FROM answer WHERE question = ?"
     for question in rows.execute("SELECT * FROM question ORDER BY id"):
         characters = rows.execute(size, (_ANSWER_CHARACTERS, question[0])).fetchone()[0]
@@ -234,11 +293,11 @@ def _join(
             yield file.set_aside(f"Id {question[0]}", post_too_long(options))
             continue
         found = rows.execute("SELECT * FROM answer WHERE question = ? ORDER BY id", question[:1])
-        yield _post(file, question, found.fetchall(), site, options)
+        yield _post(file, question, found.fetchall(), site, options, rows, names)
     orphans = rows.execute(
         "SELECT id, question FROM answer WHERE question NOT IN (SELECT id FROM question) ORDER BY id"
     )
-    for number, parent in orphans:
+    for number, parent in orphans if options.sample is None else ():
         yield file.set_aside(f"Id {number}", f"an answer to question {parent}, which the dump lacks")
 
 
@@ -248,12 +307,16 @@ def _post(
     answers: list[tuple[object, ...]],
     site: str | None,
     options: ReadOptions,
+    rows: sqlite3.Connection,
+    names: sqlite3.Connection | None,
 ) -> Post | SetAside:
-    number, title, body, tags, date, author, score, accepted = question
+    number, title, body, tags, date, author, score, accepted, owner = question
+    author = _author(names, author, owner)
     found = []
     most = options.limits.post_characters
     try:
-        for answer, _, text, answered, by, votes in answers:
+        for answer, _, text, answered, name, votes, by_id in answers:
+            by = _author(names, name, by_id)
             part = AnswerPart(
                 0,
                 0,
@@ -263,8 +326,8 @@ def _post(
                 author=None if by is None else clean_text(str(by)),
                 date=None if answered is None else short_date(str(answered)),
             )
-            found.append((clean_text(html_to_text(str(text), most)), part))
-        asked = clean_text(html_to_text(str(body), most))
+            found.append((clean_text(html_to_text(str(text), most)) + _comments(rows, answer, options), part))
+        asked = clean_text(html_to_text(str(body), most)) + _comments(rows, number, options)
     except TextTooLongError:
         return file.set_aside(f"Id {number}", post_too_long(options))
     except ValueError as error:
@@ -283,6 +346,26 @@ def _post(
         score=score if isinstance(score, int) else None,
         answers=parts,
     )
+
+
+def _author(names: sqlite3.Connection | None, name: object, owner: object) -> object:
+    """Return who wrote a post: the name in its row, else that of its owner, else the owner's number."""
+    if name or owner is None or names is None:
+        return name or owner
+    known = names.execute("SELECT name FROM name WHERE id = ?", (owner,)).fetchone()
+    return known[0] if known else owner
+
+
+def _comments(rows: sqlite3.Connection, post: object, options: ReadOptions) -> str:
+    """Return the comments on a post as a list to be put below it; nothing where they are not asked for."""
+    if not options.comments:
+        return ""
+    found = rows.execute("SELECT author, owner, body FROM comment WHERE post = ? ORDER BY number", (post,)).fetchall()
+    lines = [
+        f"- {clean_text(str(_author(rows, name, owner) or '?'))}: {clean_text(str(body))}"
+        for name, owner, body in found
+    ]
+    return "\n".join(("\n\nComments:", *lines)) if lines else ""
 
 
 def _integer(value: str | None) -> int | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from typing import Self, TextIO
+import re
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self, TextIO
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, utf8_length
+from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
+from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
 
 _DELIMITERS = ("\t", ",", ";", "|")
@@ -16,6 +20,26 @@ _SUFFIXES = (".csv", ".tsv", ".tab")
 # Python spends some sixty bytes on the smallest field.
 _MOST_FIELDS = 1_000_000
 _PIECE_CHARACTERS = 1 << 16
+_SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+# Titles and dates of an export may stand above the header.
+_LINES_ABOVE = 20
+_LONGEST_NAME = 60
+_MOST_WORDS_IN_NAME = 6
+_WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+# Rows that are shorter than the header are remarked on from this share on.
+_SHORT_SHARE = 0.02
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a table is written: after how many lines its header comes, or, where it has none, its first row."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    lines_above: int = 0
+    has_header: bool = True
+    quotes: bool = True  # whether quotes enclose fields; in tables of databases they are letters
 
 
 class TableReader:
@@ -26,38 +50,44 @@ class TableReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """The first line names a question or an answer column, or the file's name says it is a table."""
         text = file.head_text
-        if text is None or not text.strip():
+        if text is None or not text.strip() or file.suffix == ".sql":
             return False
-        columns = _header(text)
-        return file.suffix in _SUFFIXES or (len(columns) > 1 and has_post_fields(columns, options))
+        if file.suffix in _SUFFIXES:
+            return True
+        columns = _cells(_first_lines(text)[0][1])
+        return len(columns) > 1 and has_post_fields(columns, options)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row; a row that does not fit the header is set aside."""
-        columns = _header(file.head_text or "")
-        if not has_post_fields(columns, options):
-            raise file.unknown(
-                f"no column that can be recognised as question or answer (columns: {', '.join(columns[:12])})",
-                "Name them with --map question=COLUMN --map answer=COLUMN.",
-                "line 1",
-            )
-        return posts_of(file, self._records(file, options), options)
+        layout, options = _layout(file, options)
+        if not has_post_fields(layout.columns, options):
+            shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
+            reason = f"no column that can be recognised as question or answer (columns: {shown})"
+            way_out = "Name them with --map question=COLUMN --map answer=COLUMN."
+            if not _looks_like_header(layout.columns):
+                reason = f"the first line does not look like a header (its fields: {shown})"
+                way_out = "Name the columns by number, such as --map question=1 --map answer=2, or add a header line."
+            raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
+        return posts_of(file, self._records(file, layout, options), options)
 
-    def _records(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
+    def _records(self, file: ArchiveFile, layout: _Layout, options: ReadOptions) -> Iterator[Record | SetAside]:
         # The csv module's own limit, for all of the process, is too small for a long thread; `_Lines` keeps ours.
         csv.field_size_limit(max(csv.field_size_limit(), options.limits.record_bytes))
-        delimiter = _delimiter(file.head_text or "")
         too_long = file.record_over_limit(options).reason
-        columns: list[str] = []
+        columns: Sequence[str] = () if layout.has_header else layout.columns
+        rows_read = short = repeated = mended = 0
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if layout.quotes else csv.QUOTE_NONE
         with file.open_text(newline="") as stream:
-            lines = _Lines(stream, delimiter, too_long, options.limits.record_bytes)
-            rows = csv.reader(lines, delimiter=delimiter, strict=True)
+            lines = _Lines(stream, layout, too_long, options.limits.record_bytes)
+            lines.skip(layout.lines_above)
+            rows = csv.reader(lines, delimiter=layout.delimiter, strict=True, quoting=quoting)
             while True:
                 place = f"line {lines.number + 1}"
                 lines.start_row()
                 try:
                     row = next(rows)
                 except StopIteration:
-                    return
+                    break
                 except _RowTooLongError as error:
                     if not columns:
                         raise file.over_limit(str(error), place) from error
@@ -70,16 +100,53 @@ class TableReader:
                         raise file.damaged(_NEVER_CLOSED, place) from error
                     if not columns:
                         raise file.damaged(f"no table's header ({error})", place) from error
-                    yield file.set_aside(place, f"not a table row ({error})")
-                    continue
+                    fields = lines.mend_row(len(columns))
+                    if fields is None:
+                        yield file.set_aside(place, f"not a table row ({error})")
+                        continue
+                    row, mended = fields, mended + 1
                 if not any(row):
                     continue
                 if not columns:
                     columns = [name.strip().lstrip("\ufeff") for name in row]
-                elif len(row) > len(columns):
+                    fields_of = _fields_of(columns)
+                    continue
+                if not rows_read:
+                    fields_of = _fields_of(columns)
+                rows_read += 1
+                while len(row) > len(columns) and not row[-1].strip():
+                    row.pop()
+                if len(row) > len(columns):
                     yield file.set_aside(place, f"{len(row)} fields where the header has {len(columns)}")
+                elif layout.has_header and row[0].strip() == columns[0] and [cell.strip() for cell in row] == columns:
+                    repeated += 1
                 else:
-                    yield Record(place, dict(zip(columns, row, strict=False)))
+                    short += len(row) < len(columns)
+                    yield Record(place, fields_of(row), size=lines.characters)
+        if short > _SHORT_SHARE * rows_read:
+            file.log.remark(f"{short:,} of {rows_read:,} rows have fewer fields than the header")
+        if repeated:
+            file.log.remark(f"{repeated:,} rows repeat the header and were left out")
+        if mended:
+            file.log.remark(f"{mended:,} rows have quotes within quotes that are not doubled: read as letters")
+
+
+def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str, object]]:
+    """Return what names a row's fields; columns of the same name give a list of what is in them."""
+    if len(set(columns)) == len(columns):
+        return lambda row: dict(zip(columns, row, strict=False))
+
+    def gathered(row: Sequence[str]) -> Mapping[str, object]:
+        fields: dict[str, object] = {}
+        for name, cell in zip(columns, row, strict=False):
+            known = fields.get(name)
+            if is_blank(known):
+                fields[name] = cell
+            elif not is_blank(cell):
+                fields[name] = [*known, cell] if isinstance(known, list) else [known, cell]
+        return fields
+
+    return gathered
 
 
 class _RowTooLongError(Exception):
@@ -89,17 +156,44 @@ class _RowTooLongError(Exception):
 class _Lines:
     """A table's lines for the csv module, which would gather a row of any length: stopped when one gets too long."""
 
-    def __init__(self, stream: TextIO, delimiter: str, too_long: str, limit: int) -> None:
+    def __init__(self, stream: TextIO, layout: _Layout, too_long: str, limit: int) -> None:
         self.number = 0  # lines given so far
         self._stream = stream
-        self._delimiter = delimiter
+        self._layout = layout
+        self._delimiter = layout.delimiter
         self._too_long = too_long
         self._limit = limit
+        self._again: deque[str] = deque()  # lines that were taken for a part of another row
         self.start_row()
 
     def start_row(self) -> None:
         """Begin to count afresh."""
         self._bytes = self._fields = self._quotes = 0
+        self._row: list[str] = []
+
+    @property
+    def characters(self) -> int:
+        """How many bytes the row has, or somewhat less."""
+        return self._bytes
+
+    def skip(self, count: int) -> None:
+        """Pass over lines."""
+        for _ in range(count):
+            self._read_line()
+
+    def mend_row(self, columns: int) -> list[str] | None:
+        """Read the first line of the row as one whose inner quotes are not doubled; None if that does not fit.
+
+        The lines after it are rows of their own then.
+        """
+        if not self._row:
+            return None
+        fields = _split_at_quotes(self._row[0].rstrip("\r\n"), self._delimiter)
+        if len(fields) != columns:
+            return None
+        self._again.extendleft(reversed(self._row[1:]))
+        self.number -= len(self._row) - 1
+        return fields
 
     def __iter__(self) -> Self:
         return self
@@ -112,11 +206,12 @@ class _Lines:
             raise _RowTooLongError(self._too_long)
         if self._fields > _MOST_FIELDS:
             raise _RowTooLongError(f"a row of more than {_MOST_FIELDS:,} fields")
+        self._row.append(line)
         return line
 
     def skip_row(self) -> bool:
         """Pass over the rest of a row, up to where its quotes are closed; False if they never are."""
-        while self._quotes % 2:
+        while self._quotes % 2 and self._layout.quotes:
             if not self._read_line():
                 return False
         return True
@@ -124,7 +219,7 @@ class _Lines:
     def _read_line(self) -> str:
         """Read a line, only its last piece if the row has got too long; nothing at the end."""
         pieces: list[str] = []
-        while piece := self._stream.readline(_PIECE_CHARACTERS):
+        while piece := self._again.popleft() if self._again else self._stream.readline(_PIECE_CHARACTERS):
             self._bytes += utf8_length(piece)
             self._fields += piece.count(self._delimiter)
             self._quotes += piece.count('"')
@@ -137,15 +232,86 @@ class _Lines:
         return "".join(pieces)
 
 
-def _delimiter(text: str) -> str:
-    first = text.lstrip("\ufeff \r\n").partition("\n")[0]
-    return max(_DELIMITERS, key=first.count)
+def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptions]:
+    """Find out how a table is written, and by which names its columns are mapped."""
+    text = file.head_text or ""
+    lines = _first_lines(text)
+    number, first = lines[0]
+    delimiter = ""
+    if separator := _SEPARATOR_LINE.fullmatch(first.strip()):
+        delimiter = separator[1]
+        lines = lines[1:] or lines
+    number, first = lines[0]
+    columns = _cells(first, delimiter)
+    if not has_post_fields(columns, options):
+        for later, line in lines[1:_LINES_ABOVE]:
+            cells = _cells(line, delimiter)
+            if len(cells) > 1 and _looks_like_header(cells) and has_post_fields(cells, options):
+                number, first, columns = later, line, cells
+                break
+    delimiter = delimiter or _delimiter(first)
+    quotes = delimiter != "\t" or not _quotes_are_letters(text, len(columns))
+    layout = _Layout(delimiter, tuple(columns), number, quotes=quotes)
+    numbers = {role: int(name) for role, name in options.field_map.items() if re.fullmatch(r"[1-9]\d{0,3}", name)}
+    if not numbers or any(str(column) in columns for column in numbers.values()):
+        return layout, options
+    if not (_looks_like_header(columns) or has_post_fields(columns, replace(options, field_map={}))):
+        layout = replace(layout, columns=tuple(str(n) for n in range(1, len(columns) + 1)), has_header=False)
+    named = {role: layout.columns[n - 1] for role, n in numbers.items() if n <= len(columns)}
+    return layout, replace(options, field_map={**options.field_map, **named})
 
 
-def _header(text: str) -> Sequence[str]:
-    """Read the column names of a table from the beginning of its text."""
-    first = text.lstrip("\ufeff \r\n").partition("\n")[0]
+def _first_lines(text: str) -> list[tuple[int, str]]:
+    """Return the first lines of a text that are not blank, each with how many lines stand above it."""
+    lines = _LINE_END.split(text.lstrip("\ufeff")[:HEAD_BYTES], _LINES_ABOVE * 2)[: _LINES_ABOVE * 2]
+    found = [(number, line) for number, line in enumerate(lines) if line.strip(' \t,;|"')]
+    return found or [(0, "")]
+
+
+def _looks_like_header(cells: Sequence[str]) -> bool:
+    """Tell the names of columns from a row of data: short, distinct, no numbers and no sentences."""
+    return len(set(cells)) == len(cells) and all(
+        len(cell) <= _LONGEST_NAME
+        and len(cell.split()) <= _MOST_WORDS_IN_NAME
+        and not cell.strip().isdecimal()
+        and not cell.rstrip().endswith((".", "!"))
+        for cell in cells
+    )
+
+
+def _quotes_are_letters(text: str, columns: int) -> bool:
+    """Tell a table whose quotes are letters: each line is a row, and a field opens a quote that it does not close."""
+    lines = [line for line in _LINE_END.split(text.lstrip("\ufeff")) if line]
+    if len(text.encode("utf-8", "replace")) >= HEAD_BYTES:
+        lines = lines[:-1]  # it may go on
+    rows = [line.split("\t") for line in lines]
+    if not all(len(row) == columns for row in rows):
+        return False
+    quoted = [field for row in rows for field in row if field.startswith('"')]
+    return any(not _WHOLE_QUOTED.fullmatch(field) for field in quoted)
+
+
+def _split_at_quotes(line: str, delimiter: str) -> list[str]:
+    """Part a row where a quoted field ends only at a quote with a delimiter or the line's end behind it."""
+    mark = re.escape(delimiter)
+    pattern = re.compile(rf'"((?:[^"]|"(?!{mark}|$))*)"(?={mark}|$)|([^{mark}]*)')
+    fields, position = [], 0
+    while position <= len(line):
+        match = pattern.match(line, position)
+        if match is None:
+            break
+        fields.append(match[1].replace('""', '"') if match[1] is not None else match[2])
+        position = match.end() + 1
+    return fields
+
+
+def _delimiter(line: str) -> str:
+    return max(_DELIMITERS, key=line.count)
+
+
+def _cells(line: str, delimiter: str = "") -> list[str]:
+    """Read the names in a header line."""
     try:
-        return [name.strip() for name in next(csv.reader([first], delimiter=_delimiter(text)), [])]
+        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])]
     except csv.Error:
         return []

@@ -1,4 +1,4 @@
-"""Passages embedded by the nodes of a Ray cluster: ``qa-search build --ray ADDRESS``.
+"""Embed passages on the nodes of a Ray cluster: ``build_index(..., ray=ADDRESS)``.
 
 ::
 
@@ -35,10 +35,9 @@ import numpy as np
 
 from qa_search.builder.ray_cluster.shipment import EncoderPackage
 from qa_search.embedders.base import Vectors, checked_vectors
-from qa_search.errors import ClusterError, IndexDamagedError, ModelError
+from qa_search.errors import ClusterError, IndexDamagedError, MissingExtraError, ModelError
 from qa_search.index.encoders import BuildEncoder
 
-INSTALL = "pip install 'qa-search[ray]'"
 # A second's work of one core, more or less: what a node that is lost costs for each of its cores.
 BLOCK_PASSAGES = 256
 # How much is handed over at a time: enough that the end of a window, where nodes wait for the last one, hardly counts.
@@ -47,7 +46,7 @@ _WINDOW_BLOCKS = 1024
 _CONNECT_SECONDS = 45.0
 _REACH_SECONDS = 5.0
 _PROBES = 4
-_KEPT = "What was embedded so far is kept: the same command goes on from there, with --ray or without"
+_KEPT = "What was embedded so far is kept: the next build continues from there, on a cluster or not"
 
 Passages = list[tuple[bytes, str]]
 
@@ -71,11 +70,12 @@ class RayCluster:
             address: "auto" for the cluster that this machine is a node of, or HOST:PORT of its head node.
 
         Raises:
-            ClusterError: if Ray is not installed here, nothing answers there, or it is another version of Ray.
+            MissingExtraError: if Ray is not installed here.
+            ClusterError: if nothing answers there, or it is another version of Ray.
         """
         _require_address(address)
         if find_spec("ray") is None or find_spec("pyarrow") is None:
-            raise ClusterError(f"--ray needs Ray, which is not installed: {INSTALL}")
+            raise MissingExtraError.of("ray", "a Ray cluster", "ray")
         _require_listener(address)
         self._address = address
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -109,7 +109,7 @@ class RayCluster:
         self.close()
 
     def close(self) -> None:
-        """End the job. What nodes are still at is dropped."""
+        """End the job. Unfinished blocks are dropped."""
         self._process.kill()
         self._messages.close()
         with suppress(BrokenPipeError):  # it had not read everything
@@ -127,7 +127,7 @@ class RayCluster:
 
         Raises:
             ClusterError: if the cluster is lost, or a node cannot embed as this machine does.
-            ModelError: if there is no exported encoder to send.
+            ModelError: if the exported encoder is missing.
         """
         shipped = False
         window = _Window()
@@ -155,7 +155,7 @@ class RayCluster:
         self._send("block", (name, [text for _, text in block]))
 
     def _finish(self, encoder: BuildEncoder, window: _Window) -> Iterator[tuple[list[bytes], Vectors]]:
-        """Have what is on the way embedded; yield it block by block."""
+        """Wait for the blocks on their way and yield each."""
         if window.rest:
             self._send_block(encoder, window)
         if not window.keys:
@@ -187,7 +187,7 @@ class RayCluster:
         """Wait for a message of the driver.
 
         Raises:
-            ClusterError: if it says that something failed, or is gone.
+            ClusterError: if the driver reports a failure, or has ended.
         """
         try:
             found, content = pickle.load(self._messages)  # noqa: S301 - our own process
@@ -223,14 +223,16 @@ def _require_address(address: str) -> None:
     if address == "auto" or (host and port.isascii() and port.isdigit() and "/" not in host):
         return
     hint = " Addresses of ray:// are for clients of another kind." if address.startswith("ray://") else ""
-    raise ClusterError(f"--ray {address}: an address is auto, or HOST:PORT of the cluster's head node.{hint}")
+    raise ClusterError(
+        f"ray: {address} is invalid. Name auto, or HOST:PORT of the cluster's head node.{hint}", parameter="ray"
+    )
 
 
 def _require_listener(address: str) -> None:
-    """Check that somebody listens there; Ray would try for a minute, and not say that it is that.
+    """Check that something listens there. Ray would try for a minute, and not report the reason.
 
     Raises:
-        ClusterError: if nobody does.
+        ClusterError: if nothing does.
     """
     if address == "auto":
         return
@@ -239,8 +241,9 @@ def _require_listener(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
-            f"--ray {address}: nothing answers there ({error}). Start a cluster with `ray start --head`, or see that "
-            "this machine reaches it."
+            f"ray: nothing answers at {address} ({error}). Start a cluster with `ray start --head`, or see that "
+            "this machine reaches it.",
+            parameter="ray",
         ) from error
 
 
@@ -249,18 +252,21 @@ def _shipment(encoder: BuildEncoder, encoders: Path, probes: list[str]) -> Encod
 
     Raises:
         ModelError: if the encoder is not an exported one.
-        IndexDamagedError: if its files are not what was written.
+        IndexDamagedError: if a checksum of its files does not match.
     """
     record = encoder.record
     if record["kind"] != "onnx":
         why = f" ({record['why']})" if "why" in record else ""
-        raise ModelError(f"--ray sends an exported encoder to the nodes, and this model has none{why}. Build without.")
+        raise ModelError(
+            f"ray: a cluster embeds by an exported encoder, and this model has none{why}. Build without a cluster.",
+            parameter="ray",
+        )
     files = {}
     for name, written in record["files"].items():
         path = encoders / record["folder"] / name
         files[name] = path.read_bytes()
         if sha256(files[name]).hexdigest() != written["sha256"]:
-            raise IndexDamagedError(f"{path} is not what was written. Build with --rebuild.")
+            raise IndexDamagedError(f"{path}: checksum mismatch (SHA-256). Build with rebuild=True.")
     return EncoderPackage(
         version=version("qa-search"),
         vectors_id=encoder.vectors_id,

@@ -22,7 +22,7 @@ _RETRIES = 5
 
 
 def main() -> None:
-    """Connect to the address that is given, after the process that gives it, then do as told until the input ends."""
+    """Connect to the cluster and execute orders until the input ends. Arguments: parent process, address."""
     messages = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what Ray prints must not be taken for a message
     parent, address = sys.argv[1:]
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         _connect(address, messages)
         _serve(sys.stdin.buffer, messages)
-    except Exception as error:  # it is told where it can be turned into advice
+    except Exception as error:  # reported where it can be turned into advice
         _send(messages, "error", _in_words(error))
 
 
@@ -78,7 +78,7 @@ def _run(blocks: list[Any], shipment: EncoderPackage, messages: BinaryIO) -> Non
     """Embed blocks on the cluster, and pass each on when it is done.
 
     By tasks rather than actors: a task of a lost node runs on another one at once; an actor's would wait for ever for a
-    place to start it again, where no node has one. The encoder is loaded once in a process all the same.
+    place to restart, where no node has one. The encoder is loaded once in a process all the same.
     """
     import ray
 
@@ -105,7 +105,7 @@ def _send(messages: BinaryIO, kind: str, content: object) -> None:
 
 
 def _in_words(error: BaseException) -> str:
-    """Say in one line what went wrong, without Ray's traceback of another machine."""
+    """Describe an error in one line, without Ray's traceback of another machine."""
     if "No module named 'qa_search" in str(error):
         place = re.search(r"\bip=([^,)]+)", str(error))
         return f"its node {place[1] if place else ''} has no qa-search: install there what this machine has".replace(

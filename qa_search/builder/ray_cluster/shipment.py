@@ -12,7 +12,7 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class EncoderPackage:
-    """An exported encoder, and how to tell that it gives what it gives here.
+    """An exported encoder, with vectors to check that it computes the same elsewhere.
 
     ``files`` holds each file's bytes, or on their way through Ray a reference to them; ``sums`` their SHA-256.
     ``expected`` are the bytes of the vectors that the building machine computes for the ``probes``.

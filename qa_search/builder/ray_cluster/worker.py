@@ -27,7 +27,7 @@ class UnfitError(Exception):
 def embed_block(table: pa.Table, shipment: EncoderPackage) -> pa.Table:
     """Embed blocks: a row of name and texts each.
 
-    What fails is told in the result. An exception would be, too, but in Ray's words and without the node's name.
+    A failure is part of the result: an exception would come in Ray's words and without the node's name.
     """
     rows = [_row(row["block"], row["texts"], shipment) for row in table.to_pylist()]
     return pa.Table.from_pylist(rows, _SCHEMA)
@@ -84,6 +84,6 @@ def _checked_embedder(shipment: EncoderPackage) -> OnnxEmbedder:
     if not difference <= TOLERANCE:
         raise UnfitError(
             f"computes other vectors than the building machine (they differ by up to {difference:.1e}; processors with "
-            "other instructions round int8 differently): take it out of the cluster, or build with --precision fp32"
+            "other instructions round int8 differently): take it out of the cluster, or build with precision=fp32"
         )
     return embedder

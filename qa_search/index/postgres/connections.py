@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: what is wrong with them is told by name, never with a password."""
+"""Connections to PostgreSQL. Errors name the server and the database, never a password."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ _LOCK_SECONDS = 30
 # Connections that one open index keeps; more threads than these wait.
 _MOST = 8
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
-# What an address may consist of to be shown, or looked up: else a part of a password may be taken for a host.
+# The characters of an address that is shown or looked up: others may belong to a password.
 _HOST = re.compile(r"[\w.-]*|[0-9a-fA-F:.]+(%[\w.-]+)?|/.*")
 _PORT = re.compile(r"\d*")
 _SHOWN = re.compile(r"[\w.$+ -]*")
 _UNREADABLE = (
-    "the address of the database cannot be read. Write it like postgresql://USER@HOST:PORT/DATABASE, with special "
+    "invalid address of a database. Write it like postgresql://USER@HOST:PORT/DATABASE, with special "
     "characters in a password percent-encoded (@ as %40, / as %2F), or with the password in ~/.pgpass."
 )
-# What PostgreSQL's codes mean (their first two characters, or all five), and what to do.
+# The meaning of PostgreSQL's codes (all five characters, or the first two), and the way out.
 _MEANINGS = {
     "22021": "the database cannot hold this text. Make one with ENCODING 'UTF8'.",
     "22P05": "the database cannot hold this text. Make one with ENCODING 'UTF8'.",
     "25006": "the database takes no writes: it is a replica, or set to be read only. Name the primary.",
-    "28": "the database does not let this role in. Look at its name, its password and the server's pg_hba.conf.",
-    "3D": "there is no such database. Make it, or look at the address.",
-    "40": "another statement got in the way. Ask again.",
+    "28": "the database rejects this role. Check its name, its password and the server's pg_hba.conf.",
+    "3D": "the database does not exist. Create it, or check the address.",
+    "40": "another statement conflicts with this one. Try again.",
     "42501": "not allowed. docs/postgresql.md says what a role needs.",
     "53100": "the disk of the database is full. Make room there.",
-    "53200": "the database is out of memory. Give it more, or ask less at once.",
-    "53300": "the database has no connection left. Ask again later, or raise its max_connections.",
+    "53200": "the database is out of memory. Give it more, or search for less at once.",
+    "53300": "the database has no free connection. Try again later, or raise its max_connections.",
     "54": "a value is larger than PostgreSQL can hold. Leave that post out, or search a folder.",
-    "55P03": "somebody else holds a lock on the tables of the index. Ask again when it is released.",
-    "57014": "the statement took longer than the database allows (statement_timeout), or was ended by hand.",
+    "55P03": "another session holds a lock on the tables of the index. Try again when it is released.",
+    "57014": "the statement took longer than the database allows (statement_timeout), or was cancelled.",
     "58": "the database cannot use its own files. Have its administrator look at its log.",
     "XX001": "files of the database are damaged. Have its administrator look (pg_amcheck), then build again.",
     "XX002": "files of the database are damaged. Have its administrator look (pg_amcheck), then build again.",
@@ -65,14 +65,14 @@ _AWAY = ("08", "57P")
 
 
 class SilentError(psycopg.OperationalError):
-    """A server that does not answer, though the connection stands."""
+    """The server does not answer, though the connection is open."""
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection on which no wait is endless, and no statement names anything without its schema.
+    """A connection with a limit on every wait, and with the schema of every name in a statement.
 
-    ``schema`` is that of the generation's tables, ``extension`` that of pgvector. ``seconds`` is how long to wait for
-    the server at a time; then ``probe`` is asked, which raises if the server is to be waited for no longer.
+    ``schema`` is that of the generation's tables, ``extension`` that of pgvector. ``seconds`` is the limit of a
+    wait; then ``probe`` is called, which raises if the server does not answer anybody.
     """
 
     schema = ""
@@ -87,7 +87,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         return super().execute(query, *values, **options)
 
     def wait(self, gen: Any, *values: Any, **options: Any) -> Any:
-        """Wait for the server, as psycopg does for all that it asks, but not for ever."""
+        """Wait for the server as psycopg does, but with a limit."""
         try:
             return super().wait(self._watched(gen), *values, **options)
         except SilentError:
@@ -111,13 +111,13 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 class Address:
-    """Where a database is. As a text it has no password."""
+    """The address of a database. Its text does not contain a password."""
 
     def __init__(self, url: str) -> None:
         """Read a URL (or a connection string of libpq).
 
         Raises:
-            StoreError: if it is none, or a part of a password may be taken for another part.
+            StoreError: if it is invalid, or a part of a password could be read as another part.
         """
         try:
             self.parts: Mapping[str, Any] = conninfo.conninfo_to_dict(url)
@@ -131,7 +131,7 @@ class Address:
             raise StoreError(_UNREADABLE)
 
     def __str__(self) -> str:
-        """Write it as a URL that names the server and the database, and nothing secret."""
+        """Return a URL that names the server and the database, without secrets."""
         hosts = self._listed("host" if self.parts.get("host") else "hostaddr")
         ports = self._listed("port")
         ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
@@ -146,14 +146,14 @@ class Address:
         return f"postgresql://{user}{where}"
 
     def connect(self, name: str = "qa-search", *, probe: bool = False) -> Connection:
-        """Connect; every statement is a transaction of its own unless one is begun.
+        """Connect. Every statement is its own transaction unless one is begun.
 
         Args:
-            name: what the server is told.
-            probe: for a build: statements may take as long as the server answers others.
+            name: the name of this client on the server.
+            probe: for a build: statements may take any time while the server answers others.
 
         Raises:
-            StoreError: if that is not possible.
+            StoreError: if the connection fails.
         """
         try:
             connection = self._connect(name)
@@ -161,12 +161,11 @@ class Address:
                 connection.probe = self._probe
             _settle(connection)
         except psycopg.Error as error:
-            told = self.told(error)
             raise (
-                told
+                self.explain(error)
                 if error.sqlstate
                 else StoreError(
-                    f"{self}: no connection ({reason(error)}). Is the server running, and the address right?"
+                    f"{self}: no connection ({reason(error)}). Check that the server runs, and the address."
                 )
             ) from error
         return connection
@@ -175,27 +174,27 @@ class Address:
         defaults = {
             "connect_timeout": _CONNECT_SECONDS,
             "application_name": name[:63],
-            # A server that is gone without a word is noticed within a minute.
+            # A server that vanished is detected within a minute.
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
             "tcp_user_timeout": 30_000,
         }
-        # Statements are not prepared: a plan that is right for any vector and any filter is right for none.
+        # Statements are not prepared: one plan for all vectors and filters would be a bad one for each.
         return Connection.connect(
             conninfo.make_conninfo(**{**defaults, **self.parts}), autocommit=True, prepare_threshold=None
         )
 
     def _probe(self) -> None:
-        """Ask the server for a sign of life.
+        """Check whether the server answers a new connection.
 
         Raises:
-            SilentError: if it gives none.
+            SilentError: if it does not.
         """
         try:
             self._connect("qa-search probe").close()
         except psycopg.errors.ConnectionTimeout as error:
-            raise SilentError("the server answers nobody") from error
+            raise SilentError("the server does not answer") from error
         except psycopg.Error:
             return  # "too many connections" is an answer, too; one that is down ends the waiting connection
 
@@ -203,24 +202,24 @@ class Address:
         return str(self.parts.get(name) or "").split(",")
 
     def _shown(self, name: str) -> str:
-        """Return a part of the address for messages; one of unusual characters may be part of a password."""
+        """Return a part of the address for messages; "..." for unusual characters, which may be a password's."""
         value = str(self.parts.get(name) or "")
         return value if _SHOWN.fullmatch(value) else "..."
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """Turn the errors of PostgreSQL into ones that say which database, and what to do."""
+        """Turn the errors of PostgreSQL into ones that name the database and the way out."""
         try:
             yield
         except psycopg.Error as error:
-            raise self.told(error) from error
+            raise self.explain(error) from error
 
-    def told(self, error: psycopg.Error) -> StoreError:
-        """Make the error for what PostgreSQL says."""
+    def explain(self, error: psycopg.Error) -> StoreError:
+        """Return our error for one of PostgreSQL's."""
         code = error.sqlstate or ""
         if isinstance(error, _GONE):
             return StoreGoneError(
-                f"{self}: this generation of the index was taken away by later builds, or tables of it are missing "
+                f"{self}: later builds removed this generation of the index, or tables of it are missing "
                 f"({reason(error)}). Open the index again (or refresh it); if that fails too, build it again."
             )
         meaning = _MEANINGS.get(code) or _MEANINGS.get(code[:2])
@@ -228,18 +227,18 @@ class Address:
             what, _, remedy = meaning.partition(". ")
             return StoreError(f"{self}: {what.removesuffix('.')} ({reason(error)}). {remedy}".rstrip())
         if not code or code.startswith(_AWAY):
-            return StoreError(f"{self}: the database does not answer ({reason(error)}). Ask again when it is back.")
-        return StoreError(f"{self}: the database refuses ({reason(error)}).")
+            return StoreError(f"{self}: the database does not answer ({reason(error)}). Try again when it is back.")
+        return StoreError(f"{self}: the database reports an error ({reason(error)}).")
 
 
 def _is_ambiguous(url: str) -> bool:
-    """Tell whether a URL has an @ or a / that may belong to a password: libpq would look for a host of that name."""
+    """Return whether a URL has an @ or a / that may belong to a password: libpq would read it as part of the host."""
     scheme, _, rest = url.strip().partition("://")
     return scheme in ("postgresql", "postgres") and (rest.count("@") > 1 or "@" in rest.partition("/")[2])
 
 
 def reason(error: psycopg.Error) -> str:
-    """What PostgreSQL says, in one line."""
+    """Return PostgreSQL's message in one line."""
     text = error.diag.message_primary or str(error)
     if error.diag.message_detail:
         text += f": {error.diag.message_detail}"
@@ -247,15 +246,15 @@ def reason(error: psycopg.Error) -> str:
 
 
 def process_name(what: str) -> str:
-    """What the server is told of this process; others see it when they must wait."""
+    """Return the name of this process on the server. Others see it when they must wait."""
     return f"{what}, process {os.getpid()} on {socket.gethostname()[:24]}"
 
 
 class Connections:
-    """Some connections that several threads share. A statement is asked once more where the server was restarted."""
+    """Connections that several threads share. A statement is repeated once if the server was restarted."""
 
     def __init__(self, address: Address, prepare: Callable[[Connection], None] | None = None) -> None:
-        """Open none yet; ``prepare`` is called with each new one."""
+        """Open nothing yet. ``prepare`` is called with each new connection."""
         self.address = address
         self._prepare = prepare
         self._idle: list[Connection] = []
@@ -270,7 +269,7 @@ class Connections:
         """Return all rows of a query.
 
         Raises:
-            StoreError: if there are none to be had.
+            StoreError: if the database does not answer or reports an error.
         """
         self.require_process()
         with self._turn():
@@ -280,18 +279,18 @@ class Connections:
                     return self._ask(used, query, values)
                 except psycopg.Error as error:
                     if not used.closed or isinstance(error, SilentError):
-                        raise self.address.told(error) from error
-                # It was lost while nobody used it, and so were the others, most likely. What is asked changes nothing.
+                        raise self.address.explain(error) from error
+                # It was lost while it was idle, and probably the others, too. The statement only reads: repeat it.
                 self._drop_idle()
             new = self._open()
             with self.address.named():
                 return self._ask(new, query, values)
 
     def require_process(self) -> None:
-        """Make sure that this is the process that opened them.
+        """Make sure that this process opened the connections.
 
         Raises:
-            IndexForkedError: if it is another.
+            IndexForkedError: if it did not.
         """
         if os.getpid() != self._process:
             raise IndexForkedError(
@@ -300,7 +299,7 @@ class Connections:
             )
 
     def close(self) -> None:
-        """Close them; those in use when they are given back."""
+        """Close all connections; one in use is closed when it is returned."""
         with self._lock:
             self._closed = True
             _close_all(self._idle, self._process)
@@ -311,7 +310,7 @@ class Connections:
         seconds = _STATEMENT_SECONDS + _GRACE_SECONDS
         if not self._free.acquire(timeout=seconds):
             raise StoreError(
-                f"{self.address}: all {_MOST} connections of this index were busy for {seconds} seconds. Ask again "
+                f"{self.address}: all {_MOST} connections of this index were busy for {seconds} seconds. Try again "
                 "later."
             )
         try:
@@ -320,7 +319,7 @@ class Connections:
             self._free.release()
 
     def _take(self) -> Connection | None:
-        """Return a connection that was used before, if there is one."""
+        """Return an idle connection, None without one."""
         with self._lock:
             if self._closed:
                 raise StoreError(f"{self.address}: the index is closed.")
@@ -369,7 +368,7 @@ def _close_all(connections: list[Connection], process: int) -> None:
 
 
 def _settle(connection: Connection) -> None:
-    """Set what a session must have: names are looked up among PostgreSQL's own, and no statement is endless."""
+    """Set the search path and the limits of a session."""
     ((milliseconds, source),) = connection.execute(
         "SELECT s.setting::int8, s.source FROM pg_catalog.pg_settings s WHERE s.name = 'statement_timeout'"
     ).fetchall()
@@ -386,7 +385,7 @@ def _settle(connection: Connection) -> None:
 
 
 def choose(connection: Connection, settings: Mapping[str, str]) -> None:
-    """Choose settings for a session."""
+    """Set parameters of a session."""
     chosen = ", ".join("set_config(%s, %s, false)" for _ in settings)
     connection.execute(f"SELECT {chosen}", [part for pair in settings.items() for part in pair])
 
@@ -430,7 +429,7 @@ def require_server(connection: Connection, address: Address, *, create: bool = F
 
 
 def _vector(connection: Connection) -> tuple[str, str, int, int] | None:
-    """Return pgvector's release and schema, and the numbers of its type of half precision and of arrays of that."""
+    """Return pgvector's release and schema, and the numbers of its half-precision type and of its array type."""
     row = connection.execute(
         "SELECT e.extversion, quote_ident(n.nspname::text), COALESCE(t.oid, 0::oid), COALESCE(t.typarray, 0::oid) "
         "FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace "

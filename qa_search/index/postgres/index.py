@@ -1,4 +1,4 @@
-"""An index in PostgreSQL, seen by those who search it: what `IndexFolder` is for a folder."""
+"""An index in PostgreSQL for reading, as `IndexFolder` is for a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qa_search.errors import (
     StoreGoneError,
 )
 from qa_search.index.base import Stores
-from qa_search.index.folder import READABLE_VERSIONS
+from qa_search.index.folder import FORMAT_VERSION
 from qa_search.index.integrity import HeldFiles, find_damage
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.index.postgres.connections import Address, Connection, Connections, choose, require_server
@@ -38,7 +38,7 @@ from qa_search.index.postgres.trust import require_plain
 _ATTEMPTS = 10
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1
-# How far the index of vectors looks for passages that pass filters, before all are compared.
+# So many passages the index of vectors scans for those that pass filters; then all are compared.
 _MOST_SCANNED = 50_000
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StoredGeneration:
-    """One generation in a database: its manifest, and the connections that keep builds from taking it away."""
+    """One generation in a database: its manifest, and the connections that keep builds from removing it."""
 
     number: int
     tables: str
@@ -62,11 +62,11 @@ class StoredGeneration:
 
     @property
     def folder(self) -> Path:
-        """What messages call the place of its tables."""
+        """The location of its tables in messages."""
         return Path(self.tables)
 
     def require_unchanged(self) -> None:
-        """Make sure that this process may use the connections; the database itself looks after its tables.
+        """Make sure that this process may use the connections. The database protects its own tables.
 
         Raises:
             IndexForkedError: if this process was forked from the one that opened them.
@@ -74,7 +74,7 @@ class StoredGeneration:
         self.connections.require_process()
 
     def open_stores(self) -> Stores:
-        """Open what a search needs."""
+        """Open the stores that a search needs."""
         counts = self.manifest["counts"]
         return Stores(
             PostgresPosts(self.connections, sharded=self.sharded),
@@ -87,13 +87,13 @@ class StoredGeneration:
 
 
 class PostgresIndex:
-    """Reads the generations in one database, and writes nothing to it."""
+    """Reads the generations in one database; writes nothing to it."""
 
     def __init__(self, url: str) -> None:
         """Take the address; nothing is opened yet.
 
         Raises:
-            StoreError: if it is none.
+            StoreError: if it is invalid.
         """
         self.address = Address(url)
         self.path = str(self.address)
@@ -103,24 +103,24 @@ class PostgresIndex:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
 
         Raises:
-            IndexNotFoundError: if there is none.
+            IndexNotFoundError: if the database has no index.
             StoreError: if the database cannot be used.
         """
         number, sha256 = self._pointer()
         return generation_name(number), sha256
 
     def state(self) -> tuple[str, str]:
-        """Return what differs whenever another generation answers, in a database that was reset too.
+        """Return a value that changes whenever another generation answers, even if the database was reset.
 
-        A manifest names the schema of its tables, and such a name is never used twice. Raises as `pointer`.
+        A manifest names the schema of its tables, and such a name is never reused. Raises as `pointer`.
         """
         return self.pointer()
 
     def open_current(self, use: Callable[[StoredGeneration], T]) -> T:
-        """Open the generation that answers by ``use``; another one, if builds replace it at that very moment.
+        """Open the generation that answers with ``use``; try again if builds replace it at that moment.
 
         Raises:
-            IndexFolderError: if there is none, it is damaged or of another format, or the database cannot be used.
+            IndexFolderError: if it is missing, damaged or of another format, or the database cannot be used.
         """
         for _ in range(_ATTEMPTS):
             pointer = self._pointer()
@@ -136,13 +136,12 @@ class PostgresIndex:
         raise StoreError(f"{self.path}: the index changes faster than it can be opened. Try again.")
 
     def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
-        """Open the files of the exported encoder, fetched from the database unless they were before.
+        """Open the files of the exported encoder, and fetch them from the database if they are not in the cache.
 
-        They lie in the user's cache under a name that their hashes give, and every byte of them is compared with what
-        was written.
+        They lie in the user's cache under a name made from their hashes. Every byte is compared with the hashes.
 
         Raises:
-            IndexDamagedError: if the database does not hold what was written.
+            IndexDamagedError: if a file in the database does not match its hash.
             StoreError: if the cache cannot be written to.
         """
         files: Mapping[str, Any] = record["files"]
@@ -153,23 +152,23 @@ class PostgresIndex:
             return HeldFiles(folder, files)
         except OSError as error:
             raise StoreError(
-                f"{folder}: the model of the index cannot be kept there ({error.strerror}). Make room, or name another "
-                "folder in XDG_CACHE_HOME."
+                f"{folder}: the model of the index cannot be written ({error.strerror}). Make room, or set "
+                "XDG_CACHE_HOME to another folder."
             ) from error
 
     def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
-        """Compare every byte of an encoder with what was written.
+        """Compare every byte of an encoder with its hashes.
 
         Raises:
-            IndexDamagedError: if a file is not what was written.
+            IndexDamagedError: if a file does not match.
         """
         for name, expected in record["files"].items():
             damage = held.damage(name, expected)
             if damage:
-                raise IndexDamagedError(f"{damage}. Open the index again: it fetches the file anew.")
+                raise IndexDamagedError(f"{damage}. Open the index again: it fetches the file again.")
 
     def close(self) -> None:
-        """Close the connections that belong to no generation."""
+        """Close the connections that do not belong to a generation."""
         self._control.close()
 
     def _pointer(self) -> tuple[int, str]:
@@ -177,7 +176,7 @@ class PostgresIndex:
         try:
             rows = self._control.rows(query)
         except StoreGoneError:
-            rows = []  # the database has none of our tables
+            rows = []  # the database does not have our tables
         if not rows:
             raise IndexNotFoundError(
                 f"{self.path}: no index in this database. Build one with: qa-search build SOURCE --store URL"
@@ -188,8 +187,8 @@ class PostgresIndex:
         ((store_format,),) = self._control.rows(f"SELECT format FROM {HOME}.store") or [(None,)]  # noqa: S608
         if store_format != STORE_FORMAT:
             raise IndexFormatError(
-                f"{self.path}: the database is laid out in format {store_format}, and this version of qa_search reads "
-                f"{STORE_FORMAT}. Build the index again, in a database of its own, or use the version that made it."
+                f"{self.path}: database format {store_format}; this version of qa-search reads format {STORE_FORMAT}. "
+                "Build the index again in another database, or use the version of qa-search that made it."
             )
         rows = self._control.rows(
             "SELECT g.sha256, g.manifest, g.tokens, cardinality(g.shards), g.tables "  # noqa: S608 - fixed text
@@ -197,29 +196,31 @@ class PostgresIndex:
             [number],
         )
         if not rows:
-            raise StoreGoneError(f"{self.path}: {generation_name(number)} was taken away by later builds.")
+            raise StoreGoneError(f"{self.path}: later builds removed {generation_name(number)}. Open the index again.")
         sha256, text, tokens, shards, tables = rows[0]
         if not sha256 == pointed == hashlib.sha256(text.encode()).hexdigest():
             raise IndexDamagedError(
-                f"{self.path}: the manifest of {generation_name(number)} is not what was written. Build it again."
+                f"{self.path}: checksum mismatch in the manifest of {generation_name(number)}. Build the index again: "
+                "qa-search build --store URL"
             )
         manifest = json.loads(text)
         if manifest["files"]["tables"].get("schema") != tables:
             raise IndexDamagedError(
-                f"{self.path}: {generation_name(number)} names other tables than were written. Build it again."
+                f"{self.path}: the manifest of {generation_name(number)} names other tables. Build the index again: "
+                "qa-search build --store URL"
             )
-        if manifest.get("format_version") not in READABLE_VERSIONS:
+        if manifest.get("format_version") != FORMAT_VERSION:
             raise IndexFormatError(
-                f"{self.path}: written in format {manifest.get('format_version')}, and this version of qa_search reads "
-                f"{' and '.join(map(str, READABLE_VERSIONS))}. Build the index again."
+                f"{self.path}: index format {manifest.get('format_version')}; this version of qa-search reads format "
+                f"{FORMAT_VERSION}. Build the index again: qa-search build --store URL"
             )
         reading = _Reading(self.address, tables, sharded=bool(shards))
         connections = Connections(self.address, reading)
-        connections.rows("SELECT 1")  # from now on no build takes the generation away
+        connections.rows("SELECT 1")  # from now on no build removes the generation
         return StoredGeneration(number, tables, manifest, tokens, bool(shards), connections)
 
     def _fetch_encoder(self, folder: Path, files: Mapping[str, Any]) -> None:
-        """Fetch an encoder's files into the cache: whole or not at all, whoever else does the same."""
+        """Fetch an encoder's files into the cache: all or none, even if other processes do the same."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         fetched = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder.parent))
         try:
@@ -244,7 +245,7 @@ class PostgresIndex:
 
 
 class _Reading:
-    """Prepares the connections of one generation: they look into its tables, and keep builds from dropping them."""
+    """Prepares the connections of one generation: they read its tables, and keep builds from dropping them."""
 
     def __init__(self, address: Address, tables: str, *, sharded: bool) -> None:
         self._address = address
@@ -268,15 +269,14 @@ class _Reading:
         query = f"SELECT 1 FROM {HOME}.generation WHERE tables = %s LIMIT 1"  # noqa: S608 - fixed text
         if connection.execute(query, [self._tables]).fetchone() is None:
             raise StoreGoneError(
-                f"{self._address}: the tables {self._tables} were taken away by later builds. "
-                "Open the index again, or refresh it."
+                f"{self._address}: later builds removed the tables {self._tables}. Open the index again, or refresh it."
             )
 
     def _hold(self, connection: Connection) -> None:
-        """Keep builds from dropping the tables, if nobody stands in the way.
+        """Keep builds from dropping the tables, if the lock is free.
 
-        A build that is dropping these very tables has the lock for a moment. Anybody else may have it for ever: then
-        this reader goes on without, and is told when its tables are gone.
+        A build that drops these tables holds the lock for a moment. Others may hold it for any time: then this reader
+        goes on without the lock, and gets an error when its tables are removed.
         """
         query = "SELECT pg_try_advisory_lock_shared(%s, %s)"
         for attempt in range(_LOCK_ATTEMPTS):

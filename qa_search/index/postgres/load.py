@@ -1,4 +1,4 @@
-"""A generation of an index folder -> a database: loaded beside what answers, switched to in one transaction."""
+"""Loads a generation of an index folder into a database, beside the one that answers; one transaction switches."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from psycopg import sql
 
 from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
 from qa_search.index.filters import fold_tag
+from qa_search.index.folder_stores import FolderStores
 from qa_search.index.integrity import HeldFiles
 from qa_search.index.postgres.connections import Address, Connection, choose, process_name, require_server
 from qa_search.index.postgres.schema import (
@@ -47,33 +48,32 @@ from qa_search.index.postgres.shards import (
     shard_of_each,
 )
 from qa_search.index.postgres.trust import require_plain
-from qa_search.index.stores.folder_stores import FolderStores
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.util.terms import terms_of
 
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1
-# How long an old generation's tables may be in use by others before they are left to a later build.
+# How long to wait for an old generation's tables before a later build drops them.
 _DROP_WAIT = "2s"
 _TRANSACTION_TIMEOUT_SINCE = 170_000
 _PART_BYTES = 4 << 20
 _BLOCK = 4096
 _MAX_INDEX_MEMORY_MB = 1024
 _LENGTHS = np.asarray(length_steps(), np.int64)
-# Generations that stay: the one that answers and the one before, as in an index folder.
+# Generations that stay: the one that answers and the previous one, as in an index folder.
 _KEPT = 2
 
 Row = tuple[Any, ...]
 
 
 class PostgresWriter:
-    """Holds a database for one build, and loads what that has made."""
+    """Holds a database for one build, and loads its result."""
 
     def __init__(self, url: str, shards: Sequence[str] = ()) -> None:
-        """Take the addresses; ``shards`` are those of the servers to spread posts over, none for those it has.
+        """Take the addresses. ``shards`` are the servers to spread posts over; empty for those of the previous build.
 
         Raises:
-            StoreError: if one is none.
+            StoreError: if an address is invalid.
         """
         self.address = Address(url)
         self._named_shards = [Address(shard) for shard in shards]
@@ -99,10 +99,10 @@ class PostgresWriter:
             self._connection = connection
             with self.address.named():
                 if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
-                    raise StoreError(f"{self.address}: this is a replica, which takes no builds. Name the primary.")
+                    raise StoreError(f"{self.address}: this is a replica, which is read-only. Name the primary.")
                 require_plain(connection, self.address, mine=True)
                 _make_home(connection)
-                # Once more: what this role lets others do by default holds for the new tables, too.
+                # Check again: default privileges of this role apply to the new tables, too.
                 require_plain(connection, self.address, mine=True)
                 self._lock(stack.enter_context(self.address.connect(name, probe=True)))
                 self._extension = require_server(connection, self.address, create=True)
@@ -121,39 +121,39 @@ class PostgresWriter:
         encoder: HeldFiles | None,
         report: Callable[[int], None] = lambda done: None,
     ) -> str:
-        """Load a generation, let it answer, and take away those before it that nobody reads; return its name.
+        """Load a generation, let it answer, and drop older ones that nobody reads; return its name.
 
         Args:
-            manifest: what the folder's manifest says.
+            manifest: the folder's manifest.
             stores: the folder's stores, open.
-            encoder: the files of the exported encoder, if there is one.
-            report: called now and then with how many posts are stored.
+            encoder: the files of the exported encoder, None without one.
+            report: called from time to time with the number of posts stored.
 
         Raises:
-            StoreError: if that fails; what answered before goes on answering.
+            StoreError: if loading fails; the previous generation still answers.
         """
         connection = self._connection
         try:
             number = self._next_number(connection)
             self._clear_leftovers(connection)
             same = self._same_tables(connection, manifest)
-            # On one server all is one transaction; shards end theirs first, and nobody looks there before the switch.
+            # On one server all is one transaction. Shards commit theirs first; nobody reads there before the switch.
             with connection.transaction():
                 if encoder is not None:
                     _store_encoder(connection, encoder, manifest["encoder"]["files"])
                 tables, tokens, size = same or self._load(connection, number, manifest, stores, report)
-                self._holder.execute("SELECT 1")  # still ours alone
+                self._holder.execute("SELECT 1")  # the lock is still held
                 self._publish(connection, number, tables, manifest, tokens, size)
             self._clear(connection)
         except psycopg.Error as error:
-            # What broke is told by its own address.
+            # The error names the server that failed.
             lost = [shard for shard, opened in zip(self._addresses, self._shards, strict=True) if opened.closed]
-            told = (lost or [self.address])[0].told(error)
-            raise type(told)(f"{told} What answered before still answers.") from error
+            failure = (lost or [self.address])[0].explain(error)
+            raise type(failure)(f"{failure} What answered before still answers.") from error
         return generation_name(number)
 
     def _lock(self, holder: Connection) -> None:
-        """Lock the table that only those can lock who may write to it; the lock ends with the holder's connection."""
+        """Lock the writer table, which needs write access. The lock ends with the holder's connection."""
         endless = ["idle_in_transaction_session_timeout"]
         endless += ["transaction_timeout"] if holder.info.server_version >= _TRANSACTION_TIMEOUT_SINCE else []
         choose(holder, dict.fromkeys(endless, "0"))
@@ -208,7 +208,7 @@ class PostgresWriter:
         stores: FolderStores,
         report: Callable[[int], None],
     ) -> tuple[str, int, int]:
-        """Load all tables; return their schema, how many words posts have, and how many bytes all takes."""
+        """Load all tables; return their schema, the number of words in posts, and the size in bytes."""
         counts = manifest["counts"]
         tables = generation_tables(manifest["model"]["dimension"], self._extension)
         own = new_schema(number)
@@ -248,16 +248,16 @@ class PostgresWriter:
         return own, tokens, size + _size(connection, local)
 
     def _enter(self, connection: Connection, schema: str) -> None:
-        """Make a schema, whose tables are meant from now on."""
+        """Create a schema; later statements use its tables."""
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         connection.schema = schema
         _keep_commits(connection)
 
     def _require_counts(self, connection: Connection, counts: Mapping[str, int]) -> None:
-        """Count what is stored, through the tables that searches will ask.
+        """Compare the counts of the tables that searches will read with those of the manifest.
 
         Raises:
-            StoreError: if it is not what was written.
+            StoreError: if a count differs.
         """
         expected = {
             "post": counts["posts"],
@@ -275,7 +275,7 @@ class PostgresWriter:
             raise StoreError(f"{self.address}: words are missing.")
 
     def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[str, int, int] | None:
-        """Return the tables, tokens and bytes of the generation that answers, if it holds what is to be loaded."""
+        """Return the tables, tokens and bytes of the generation that answers, if its content is the same."""
         row = connection.execute(
             f"SELECT g.tables, g.tokens, g.manifest FROM {HOME}.current c "  # noqa: S608 - fixed text
             f"JOIN {HOME}.generation g ON g.number = c.number WHERE g.content = %s AND g.shards = %s",
@@ -316,7 +316,7 @@ class PostgresWriter:
         )
 
     def _clear_leftovers(self, connection: Connection) -> None:
-        """Drop what builds that died left: on one server nothing, on shards the tables of no generation."""
+        """Drop what killed builds left: tables on shards that do not belong to a generation."""
         known = {tables for (tables,) in connection.execute(f"SELECT tables FROM {HOME}.generation")}  # noqa: S608
         wanted = {shard_schema_of(self._store, tables) for tables in known}
         beginning = shard_schema_of(self._store, "")
@@ -329,7 +329,7 @@ class PostgresWriter:
                     _drop(shard, schema)
 
     def _clear(self, connection: Connection) -> None:
-        """Take away generations that are older than the one before, and that nobody reads."""
+        """Drop generations older than the previous one that nobody reads."""
         rows = connection.execute(
             f"SELECT number, tables FROM {HOME}.generation ORDER BY number DESC"  # noqa: S608 - fixed text
         ).fetchall()
@@ -370,7 +370,7 @@ class _Loading:
         self._tables = tables
 
     def posts(self, stores: FolderStores, report: Callable[[int], None]) -> int:
-        """Copy posts and their words; return how many words there are."""
+        """Copy posts and their words; return the number of words."""
         terms: dict[str, int] = {}
         holders: Counter[int] = Counter()
         postings: list[Row] = []
@@ -406,7 +406,7 @@ class _Loading:
         self._copy("passage", ((*row, HalfVector(vector)) for row, vector in rows), 1)
 
     def rest(self, stores: FolderStores) -> None:
-        """Copy the ids of posts, and what could not be read."""
+        """Copy the ids of posts, and the notes on what could not be read."""
         owners: dict[int, int] = {}
 
         def entries() -> Iterator[Row]:
@@ -451,14 +451,14 @@ def _run(connection: Connection, statements: Iterable[str]) -> None:
 
 
 def _keep_commits(connection: Connection) -> None:
-    """Make sure that what is said to be stored outlives the server, whatever it does for others."""
+    """Make sure that committed data survive a crash of the server, whatever its default."""
     connection.execute(
         "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
     )
 
 
 def _content_id(manifest: Mapping[str, Any]) -> str:
-    """Return a hash of what the tables hold: the files of posts and vectors (words follow from posts)."""
+    """Return a hash of the content of the tables: the files of posts and vectors. Words follow from posts."""
     files = {
         name: record["sha256"]
         for name, record in manifest["files"].items()
@@ -469,7 +469,7 @@ def _content_id(manifest: Mapping[str, Any]) -> str:
 
 
 def _make_home(connection: Connection) -> None:
-    """Make the tables that are there once, unless they are; another first build may do the same at this moment."""
+    """Create the tables of the store if they are missing. Another first build may do the same at this moment."""
     for attempt in range(_LOCK_ATTEMPTS):
         try:
             _run(connection, HOME_TABLES)
@@ -511,7 +511,7 @@ def _drop(connection: Connection, schema: str) -> None:
 
 
 def _store_encoder(connection: Connection, held: HeldFiles, files: Mapping[str, Any]) -> None:
-    """Store the files that are not there yet, in pieces."""
+    """Store the missing files in pieces."""
     for name, record in files.items():
         query = f"SELECT 1 FROM {HOME}.encoder_file WHERE sha256 = %s LIMIT 1"  # noqa: S608 - fixed text
         if connection.execute(query, [record["sha256"]]).fetchone():

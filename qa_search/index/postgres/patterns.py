@@ -1,10 +1,10 @@
-"""SQLite's GLOB as a regular expression of PostgreSQL, so that --source means the same in both."""
+"""SQLite's GLOB as a regular expression of PostgreSQL, so that a source filter means the same in both."""
 
 from __future__ import annotations
 
 
 def glob_to_regex(pattern: str) -> str | None:
-    """Translate a pattern; None if it is one that SQLite matches with nothing (a set that does not end)."""
+    """Translate a pattern; None for one that never matches in SQLite (a set without an end)."""
     parts: list[str] = []
     at = 0
     while at < len(pattern):
@@ -26,7 +26,7 @@ def glob_to_regex(pattern: str) -> str | None:
 
 
 def _set(pattern: str, at: int) -> tuple[str, int] | None:
-    """Read a set from behind its bracket, as SQLite reads it; return it translated, and where it ends."""
+    """Translate a set as SQLite reads it, from the character after its bracket; return it and where it ends."""
     start = "[^" if pattern[at : at + 1] == "^" else "["
     at += len(start) - 1
     members: list[str] = []
@@ -51,7 +51,7 @@ def _set(pattern: str, at: int) -> tuple[str, int] | None:
 
 
 def _escaped(character: str) -> str:
-    """Write one character so that it stands for itself, within brackets too."""
+    """Escape one character, for use within brackets, too."""
     if character.isalnum() and character.isascii():
         return character
     return f"\\U{ord(character):08x}"

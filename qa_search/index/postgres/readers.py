@@ -1,4 +1,4 @@
-"""The stores of one generation in PostgreSQL: what `qa_search.index.base` asks, answered by SQL."""
+"""The stores of one generation in PostgreSQL: the protocols of `qa_search.index.base` in SQL."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
 from qa_search.util.terms import K1, B, bm25_of_text, rarity
 
-# Posts that filters leave: up to so many are named one by one.
+# Up to so many posts that pass the filters are listed by number.
 _MOST_LISTED = 20_000
-# Up to so many passages all of them are compared: as quick as the index, and exact.
+# Up to so many passages are all compared: as fast as the index, and exact.
 EXACT_PASSAGES = 10_000
-# What HNSW looks through at least, and what it finds dependably; more is compared one by one.
+# How many candidates HNSW keeps at least. For more results than the second number, all passages are compared.
 EF_SEARCH = 200
 _MOST_BY_INDEX = 1000
 _MOST_SQUARE = 1.01
@@ -34,7 +34,7 @@ _HEADER_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The posts (or their passages) that filters leave: a condition on ``post``, and how many there are."""
+    """The posts (or their passages) that pass the filters: a condition on ``post``, and their count."""
 
     condition: str
     values: list[Any]
@@ -45,7 +45,7 @@ class Selection:
 
 
 def _condition(filters: Filters) -> tuple[str, list[Any]]:
-    """Return the condition on ``entry e`` and its parameters."""
+    """Return the condition on ``entry e`` in PostgreSQL's words, and its parameters."""
     conditions: list[str] = ["true"]
     values: list[Any] = []
     if filters.other_than is not None:
@@ -75,18 +75,19 @@ def _condition(filters: Filters) -> tuple[str, list[Any]]:
 class PostgresPosts(PostQueries):
     """Reads posts. Safe to use from several threads."""
 
+    _mark = "%s"
     _ids_as_json = "json_agg(source_id)::text"
 
     def __init__(self, connections: Connections, *, sharded: bool) -> None:
         self._connections = connections
         self._sharded = sharded
 
-    def allowed_posts(self, filters: Filters) -> Selection:  # type: ignore[override]  # a database keeps the condition
+    def allowed_posts(self, filters: Filters) -> Selection:
         """Return the posts that pass."""
         condition, values = _condition(filters)
         listed = f"SELECT DISTINCT e.post FROM entry e WHERE {condition}"  # noqa: S608 - fixed text
-        # A condition on another table is none that a shard could be asked: the numbers are. On one server they are as
-        # long as they are few, so that patterns are compared once, and not again for every vector of a complaint.
+        # A shard cannot evaluate a condition on another table: it gets the numbers. On one server, few numbers are
+        # listed, too, so that patterns are compared once and not for every vector of a query.
         most = None if self._sharded else _MOST_LISTED + 1
         rows = self._connections.rows(f"{listed} LIMIT %s", [*values, most])
         if most is None or len(rows) < most:
@@ -99,7 +100,7 @@ class PostgresPosts(PostQueries):
         self._connections.close()
 
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return self._connections.rows(query.replace("?", "%s"), values)
+        return self._connections.rows(query, values)
 
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         return _condition(filters)
@@ -142,7 +143,7 @@ class PostgresVectors:
     def search(self, queries: Vectors, k: int, allowed: Selection | None = None) -> tuple[Scores, Ids]:
         """Find the passages of highest inner product.
 
-        Up to 10,000 passages, filters applied, that is exact. Beyond that the index is asked, which may miss some.
+        Up to 10,000 passages that pass the filters the search is exact. Beyond that HNSW is used, which may miss some.
 
         Returns:
             scores and passage numbers, both (n, found), best first; found is k, or all there are.
@@ -153,7 +154,7 @@ class PostgresVectors:
         if not k:
             return scores, ids
         if not np.isfinite(queries).all():
-            raise ValueError("a vector to search for holds values that are no numbers")
+            raise ValueError("a vector to search for holds values that are not finite")
         exact = total <= self._exact_passages or k > _MOST_BY_INDEX
         for row, query in enumerate(queries):
             found = self._search(query, k, allowed, exact=exact)
@@ -161,10 +162,10 @@ class PostgresVectors:
                 # The index gave up before it had found enough that pass the filters.
                 found = self._search(query, k, allowed, exact=True)
             if len(found) != k:
-                raise _damaged(self._connections, f"{len(found)} passages are found, where {k} are to be had")
+                raise _damaged(self._connections, f"{len(found)} passages are found, where {k} are stored")
             ids[row], scores[row] = [number for number, _ in found], [score for _, score in found]
         if not np.isfinite(scores).all():
-            raise _damaged(self._connections, "a vector holds values that are no numbers")
+            raise _damaged(self._connections, "a vector holds values that are not finite")
         # Ties go to the lower number.
         order = np.lexsort((ids, -scores), axis=1)
         return np.take_along_axis(scores, order, 1), np.take_along_axis(ids, order, 1)
@@ -200,7 +201,7 @@ class PostgresVectors:
         vectors = data.reshape(-1, width)[:, _HEADER_BYTES:].copy().view(">f2").astype(np.float32)[at]
         squares = np.einsum("ij,ij->i", vectors, vectors)
         if not (np.isfinite(squares) & (squares <= _MOST_SQUARE)).all():
-            raise _damaged(self._connections, "a vector holds values that are no numbers, or is too long")
+            raise _damaged(self._connections, "a vector is too long, or holds values that are not finite")
         return np.asarray(vectors, np.float32)
 
 
@@ -236,17 +237,17 @@ class PostgresWords:
         return numbers[order], scores[order]
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
-        """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
+        """Return BM25's inverse document frequency of each term, always above 0."""
         wanted = list(terms)
         known = self._known(wanted)
         return {term: rarity(self.count, known[term][1] if term in known else 0) for term in wanted}
 
     def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
-        """Return the score that a text would have among these posts, whose texts have so many terms on average."""
+        """Return the score of a text among these posts, whose texts have ``mean_length`` terms on average."""
         return bm25_of_text(self.idf(weights), weights, text, mean_length)
 
     def _known(self, terms: Iterable[str]) -> dict[str, tuple[int, int]]:
-        """Return the number of each term that some post has, and how many have it."""
+        """Return for each stored term its number and how many posts have it."""
         wanted = list(terms)
         if not wanted:
             return {}
@@ -268,7 +269,7 @@ class PostgresOwners:
         return np.unique(np.fromiter((post for _, post in rows), np.int64, len(rows)))
 
     def passages_of(self, posts: Ids) -> tuple[Ids, Ids]:
-        """Return the passages of posts that are in ascending order, and where each post's begin among them."""
+        """Return the passages of posts that are in ascending order, and where those of each post begin."""
         rows = self._connections.rows("SELECT post, id FROM passage WHERE post = ANY(%s) ORDER BY id", [posts.tolist()])
         owners = np.fromiter((post for post, _ in rows), np.int64, len(rows))
         if not np.array_equal(np.unique(owners), posts):
@@ -276,18 +277,18 @@ class PostgresOwners:
         return np.fromiter((number for _, number in rows), np.int64, len(rows)), np.searchsorted(owners, posts)
 
     def allowed_passages(self, posts: Selection) -> Selection:
-        """Return the passages that a selection of posts has."""
+        """Return the selection of the passages of a selection of posts."""
         query = f"SELECT count(*) FROM passage WHERE {posts.condition}"  # noqa: S608 - fixed text
         return Selection(posts.condition, posts.values, self._connections.rows(query, posts.values)[0][0])
 
     def sides_of(self, passages: Ids) -> list[Field]:
-        """Return which side each passage is of."""
+        """Return the field of each passage."""
         rows = self._connections.rows("SELECT id, field FROM passage WHERE id = ANY(%s)", [passages.tolist()])
         sides = dict(rows)
         found = [sides.get(number) for number in passages.tolist()]
         known = [field for field in found if field in FIELDS]
         if len(known) != len(found):
-            raise _damaged(self._connections, "a passage is missing, or of no side")
+            raise _damaged(self._connections, "a passage is missing, or has an invalid field")
         return known
 
 

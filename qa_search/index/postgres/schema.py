@@ -73,12 +73,12 @@ class Table:
         )
 
     def types(self) -> list[str]:
-        """Return the types as COPY is told them."""
+        """Return the types of the columns for COPY."""
         return [kind.partition("(")[0].removesuffix(" NOT NULL") for _, kind in self.columns]
 
 
 def _columns(text: str) -> tuple[tuple[str, str], ...]:
-    """Read "name type, name type?": what has no question mark is never missing."""
+    """Read "name type, name type?": a question mark allows NULL."""
     found = []
     for part in text.split(","):
         name, kind = part.split()
@@ -135,9 +135,9 @@ def generation_name(number: int) -> str:
 
 
 def new_schema(number: int) -> str:
-    """Return a schema for a generation's tables. Its name is never used again, whatever becomes of the database.
+    """Return a new schema for a generation's tables. Its name is never reused, even if the database is reset.
 
-    So an index that was open before a database was reset or restored never reads the tables of another one.
+    So an open index never reads the tables of another one after the database was reset or restored.
     """
     return f"{HOME}_{generation_name(number)}_{secrets.token_hex(4)}"
 
@@ -153,12 +153,12 @@ def shard_schema_of(store: str, schema: str) -> str:
 
 
 def tag_key(folded: str) -> int:
-    """Return what a folded tag is found by: 64 bits of a hash, as a number of PostgreSQL's int8."""
+    """Return the key of a folded tag: 64 bits of a hash, as PostgreSQL's int8."""
     return int.from_bytes(hashlib.blake2b(folded.encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def length_steps() -> list[int]:
-    """Return the lengths that a length is rounded down to: tantivy and Lucene keep a byte for each post."""
+    """Return the values that lengths are rounded down to: tantivy and Lucene keep one byte for each post."""
     small = list(range(24))
     for number in range(232):
         bits, shift = number & 7, (number >> 3) - 1
@@ -167,7 +167,7 @@ def length_steps() -> list[int]:
 
 
 def seen_on_shards(tables: Sequence[Table]) -> list[Table]:
-    """Return the tables that a coordinator sees besides: passages under a second name, and their vectors as bytes."""
+    """Return the additional tables of a coordinator: passages under a second name, and their vectors as bytes."""
     (passage,) = (table for table in tables if table.name == PASSAGE)
     return [
         replace(passage, name=NEAREST),
@@ -176,7 +176,7 @@ def seen_on_shards(tables: Sequence[Table]) -> list[Table]:
 
 
 def create_statements(schema: str, tables: Sequence[Table], extension: str, *, partitioned: bool) -> list[str]:
-    """Return the statements that make the tables: whole, or their parents only, to be hung with foreign tables."""
+    """Return the statements that create the tables: whole, or only the parents of foreign tables."""
     return [
         f"CREATE TABLE {schema}.{table.name} ({table.definition(extension)})"
         + (f" PARTITION BY HASH ({table.key})" if partitioned and table.key else "")

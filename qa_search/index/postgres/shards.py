@@ -1,4 +1,4 @@
-"""Hash partitions on other servers, by stock means: foreign tables of postgres_fdw."""
+"""Hash partitions on other servers: foreign tables of postgres_fdw."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from qa_search.index.postgres.readers import EF_SEARCH
 from qa_search.index.postgres.schema import NEAREST, PASSAGE, Table
 
 # What the search needs of a server. Without them the coordinator fetches all vectors to sort them itself: the remote
-# planner must believe that few rows are wanted, as the LIMIT is not told to it. What it may not do it takes to cost so
-# much that it would compile the statement first.
+# planner must believe that few rows are wanted, as it does not see the LIMIT. A disabled scan seems to cost so much
+# that the planner would compile the statement first: hence jit=off.
 SERVER_OPTIONS = {
     "extensions": "vector",
     "use_remote_estimate": "true",
@@ -23,19 +23,19 @@ SERVER_OPTIONS = {
     "options": "-c jit=off -c enable_seqscan=off -c cursor_tuple_fraction=0.0005 "
     f"-c hnsw.ef_search={EF_SEARCH} -c hnsw.iterative_scan=strict_order -c hnsw.max_scan_tuples=50000",
 }
-# Where rows are fetched that are named, or counted: as many at once as there are, without asking the shard's planner.
+# For rows that are listed or counted: fetch all at once, without asking the shard's planner.
 _MANY_ROWS = {"fetch_size": "5000", "use_remote_estimate": "false"}
 _SECRET = ("user", "password", "sslpassword", "passfile")
 
 
 def server_name(shard: Address) -> str:
-    """Name the foreign server by where the shard is, so that an address is never changed under an open generation."""
+    """Return a name of the foreign server made from its address, so that an open generation keeps its address."""
     parts = sorted((name, str(value)) for name, value in shard.parts.items() if name not in _SECRET)
     return f"qa_search_shard_{hashlib.blake2b(repr(parts).encode(), digest_size=6).hexdigest()}"
 
 
 def declare_shards(coordinator: Connection, address: Address, shards: Sequence[Address]) -> list[str]:
-    """Make the shards known to the coordinator; return the names of the foreign servers.
+    """Declare the shards to the coordinator; return the names of the foreign servers.
 
     Raises:
         StoreError: if the coordinator has no postgres_fdw, or this role may not use it.
@@ -69,10 +69,10 @@ def _declare(coordinator: Connection, shard: Address) -> str:
 
 
 def shard_address(coordinator: Connection, address: Address, name: str) -> Address:
-    """Return where a shard is, from what the coordinator knows: a build writes to it directly.
+    """Return the address of a shard that the coordinator knows: a build writes to it directly.
 
     Raises:
-        StoreError: if this role has no part in it.
+        StoreError: if the shard is unknown to this role.
     """
     rows = coordinator.execute(
         "SELECT s.srvoptions, m.umoptions FROM pg_catalog.pg_foreign_server s "
@@ -81,7 +81,7 @@ def shard_address(coordinator: Connection, address: Address, name: str) -> Addre
     ).fetchall()
     if not rows:
         raise StoreError(
-            f"{address}: the shard {name} is not known here, or not to this role. Name all shards again with --shard."
+            f"{address}: the shard {name} is unknown here, or to this role. Name all shards again with --shard."
         )
     parts = dict(option.partition("=")[::2] for options in rows[0] for option in options or ())
     kept = {key: value for key, value in parts.items() if key not in SERVER_OPTIONS}
@@ -111,7 +111,7 @@ def open_shard(shard: Address, extension: str, name: str) -> Connection:
 def hang_foreign_tables(
     coordinator: Connection, tables: Sequence[Table], servers: Sequence[str], remote_schema: str
 ) -> None:
-    """Hang a foreign table for each shard below the partitioned tables."""
+    """Attach a foreign table for each shard to the partitioned tables."""
     for table in tables:
         if table.key is None:
             continue
@@ -136,7 +136,7 @@ def hang_foreign_tables(
 
 
 def shard_of_each(coordinator: Connection, posts: int, shards: int) -> list[int]:
-    """Return the shard of each post by PostgreSQL's own hash: the tables are there already."""
+    """Return the shard of each post by PostgreSQL's own hash, from the existing tables."""
     rows = coordinator.execute(
         "SELECT (SELECT shard FROM generate_series(0, %s - 1) AS shard "
         "WHERE satisfies_hash_partition(%s::regclass, %s, shard, number)) "

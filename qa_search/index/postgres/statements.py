@@ -1,9 +1,9 @@
-"""Every name in a statement gets its schema, so that nothing that others made in a database is ever called.
+"""Adds the schema to every name in a statement, so that code that others put in a database is never called.
 
-Statements are written as in a textbook: keywords in upper case, all other names in lower case. `qualified` says of each
-function, operator, type and table which schema it is in: those of PostgreSQL in ``pg_catalog``, those of pgvector
-in its own schema, tables in that of their generation. OPERATOR() binds as tightly as any unusual operator, so
-arithmetic of several operators needs parentheses.
+Statements are written as in a textbook: keywords in upper case, all other names in lower case. `qualified` adds the
+schema of each function, operator, type and table: ``pg_catalog`` for those of PostgreSQL, its own schema for those of
+pgvector, that of the generation for tables. OPERATOR() binds like any unusual operator, so arithmetic of several
+operators needs parentheses.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _BEFORE_TABLES = frozenset({"FROM", "JOIN"})
-# What stands before a name and a parenthesis that are no call: USING hash (...), AS name (...).
+# Before these a name and a parenthesis are not a call: USING hash (...), AS name (...).
 _BEFORE_NAMES = frozenset({"USING", "AS", "INTO"})
 
 

@@ -1,4 +1,4 @@
-"""What a database has before it is used: whoever made it may have put code there that runs as whoever uses it."""
+"""Checks a database before it is used: its owner may have put code there that would run as its user."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ WITH home AS (SELECT n.oid, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n 
 ours AS (SELECT c.oid, c.relname::text AS named, c.relkind::text AS kind, c.relowner, c.relrowsecurity, c.relacl
     FROM pg_catalog.pg_class c JOIN home ON c.relnamespace = home.oid)
 """
-# Each finds what nothing of ours has, and what would run code that its owner chose.
+# Each finds objects that an index does not have, and that could run code of their owner.
 _NOT_OURS = (
     # Tables and their indices; on a coordinator their partitions, which are foreign tables, too.
-    "SELECT named || ' is no table' FROM ours WHERE NOT kind IN ('r', 'i') AND NOT (%s AND kind IN ('p', 'I', 'f'))",
+    "SELECT named || ' is not a table' FROM ours WHERE NOT kind IN ('r', 'i') AND NOT (%s AND kind IN ('p', 'I', 'f'))",
     "SELECT named || ' belongs to another role than the schema' FROM ours JOIN home ON relowner <> home.nspowner",
     "SELECT 'trigger ' || t.tgname::text FROM pg_catalog.pg_trigger t JOIN ours ON t.tgrelid = ours.oid "
     "WHERE NOT t.tgisinternal",
@@ -37,7 +37,7 @@ _NOT_OURS = (
     "WHERE d.objid = y.oid AND d.deptype = 'e' AND e.extname = 'vector')",
     "SELECT 'function ' || f.proname::text FROM pg_catalog.pg_proc f JOIN home ON f.pronamespace = home.oid",
 )
-# Whoever writes: nobody else may change what is run when it is written to.
+# For writing: nobody else may change the code that a write runs.
 _NOT_MINE = (
     "SELECT 'its owner is ' || o.rolname::text FROM home JOIN pg_catalog.pg_roles o ON o.oid = home.nspowner "
     "JOIN pg_catalog.pg_roles me ON me.rolname = current_user "
@@ -55,24 +55,24 @@ _NOT_MINE = (
 def require_plain(
     connection: Connection, address: Address, schema: str = HOME, *, sharded: bool = False, mine: bool = False
 ) -> None:
-    """Make sure that a schema holds nothing but tables and indices, so that nobody else's code runs.
+    """Make sure that a schema holds only tables and indices, so that code of others never runs.
 
     Args:
-        connection: whose role would run such code.
-        address: what errors name.
-        schema: one that need not exist.
-        sharded: partitions on other servers are expected.
-        mine: it is to be written to, so that nobody else may change it, but a superuser.
+        connection: the connection whose role would run such code.
+        address: the name of the database in errors.
+        schema: the schema; it may be missing.
+        sharded: whether partitions on other servers are expected.
+        mine: whether it will be written to: then only its owner and superusers may change it.
 
     Raises:
-        StoreError: if there is something else; it is named.
+        StoreError: if it holds other objects; the message names them.
     """
     checks = (*_NOT_OURS, *_NOT_MINE) if mine else _NOT_OURS
     found = connection.execute(_OURS + " UNION ALL ".join(checks), [schema, sharded]).fetchall()
     if found:
         names = ", ".join(str(what)[:100] for (what,) in found[:5])
         raise StoreError(
-            f"{address}: the schema {schema} holds more than an index has, or belongs to somebody else ({names}): it "
-            f"could run code as you. Build as the role that owns the schema, in another database, or, once you have "
-            f"looked at it, without it (DROP SCHEMA {schema} CASCADE)."
+            f"{address}: the schema {schema} holds more than an index, or belongs to another role ({names}). It could "
+            "run code as you. Build as the role that owns the schema, or in another database. Or look at the schema "
+            f"and drop it (DROP SCHEMA {schema} CASCADE)."
         )

@@ -1,4 +1,4 @@
-"""Arrays on disk, one file each, mapped into memory: nothing is parsed."""
+"""Arrays on disk, one file each, mapped into memory without parsing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def write_array(path: Path, array: npt.NDArray[Any]) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    # Not by numpy itself: it takes no notice when the last of its writes fails.
+    # Not by numpy itself: it ignores a failure of its last write.
     buffer = BytesIO()
     np.save(buffer, array)
     path.write_bytes(buffer.getbuffer())
@@ -35,7 +35,7 @@ def map_array(path: Path, kind: type[np.generic], count: int) -> npt.NDArray[Any
 
     Raises:
         IndexUnreadableError: if the file cannot be read now.
-        ValueError: if it is missing, or holds anything else.
+        ValueError: if it is missing or invalid.
     """
     try:
         mapped: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")

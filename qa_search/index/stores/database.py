@@ -1,6 +1,6 @@
-"""SQLite files: written through apsw, read through a file system layer that checks every block that it reads.
+"""SQLite files: written through apsw, read through a layer that checks every block that it reads.
 
-apsw rather than Python's own module, because only it lets a program stand between SQLite and the file.
+apsw instead of Python's own module, because only apsw lets a program stand between SQLite and the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import apsw
 from qa_search.index.integrity import BLOCK_BYTES, BlockSums
 from qa_search.util.files import raise_if_withheld
 
-# A hostile file can make a statement run through the same pages for ever. No honest one takes as many steps.
+# A hostile file can make a statement loop through the same pages. A statement on a valid file takes fewer steps.
 _STEPS_PER_BYTE = 50
 _LEAST_STEPS = 50_000_000
 _STEPS_AT_ONCE = 1_000_000
@@ -28,31 +28,30 @@ _numbers = count()
 
 
 class ReadOnlyDatabase:
-    """A finished database that nobody writes to any more. Safe to use from several threads."""
+    """A finished, immutable database. Safe to use from several threads."""
 
-    def __init__(self, path: Path, statements: Sequence[str], *, checked: bool = True) -> None:
-        """Open the file without ever writing to it.
+    def __init__(self, path: Path, statements: Sequence[str]) -> None:
+        """Open the file without ever writing to it. The hashes of its blocks lie beside it.
 
         Args:
             path: the file.
-            statements: what it must have been made with, every ``CREATE`` and no other.
-            checked: whether its blocks' hashes lie beside it.
+            statements: the ``CREATE`` statements that it must have been made with, all and no others.
 
         Raises:
             IndexUnreadableError: if it cannot be read now.
-            ValueError: if it is not such a database, or is damaged.
-            OSError: if it is not there.
+            ValueError: if it is another database, or is damaged.
+            OSError: if it is missing.
         """
         size = path.stat().st_size
         self._lock = threading.Lock()
         self._steps = _Steps(max(_LEAST_STEPS, size * _STEPS_PER_BYTE))
-        self._layer = _CheckedFiles(BlockSums(path)) if checked else None
+        self._layer = _CheckedFiles(BlockSums(path))
         try:
             # immutable: no locks and no files beside it. Through a link, SQLite opens nothing by a layer of our own.
             self._db = apsw.Connection(
                 f"{Path(os.path.realpath(path)).as_uri()}?immutable=1",
                 flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-                vfs=None if self._layer is None else self._layer.name,
+                vfs=self._layer.name,
             )
             self._db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             self._db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
@@ -73,8 +72,8 @@ class ReadOnlyDatabase:
     def all(self, query: str, kinds: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query.
 
-        ``kinds`` has a letter for each column: i for a whole number, t for a text, b for bytes, I and T where there
-        may be nothing. SQLite itself takes any value in any column of a file that somebody made.
+        ``kinds`` has a letter for each column: i for an integer, t for a text, b for bytes, I and T where NULL is
+        allowed. SQLite itself accepts any value in any column of a hostile file.
 
         Raises:
             ValueError: if the file is damaged.
@@ -84,11 +83,10 @@ class ReadOnlyDatabase:
             try:
                 rows = list(self._db.execute(query, tuple(values)))
             except (apsw.Error, UnicodeDecodeError) as error:
-                damage = self._layer.damage if self._layer is not None else None
-                raise ValueError(damage or str(error)) from error
+                raise ValueError(self._layer.damage or str(error)) from error
         for found in {tuple(map(type, row)) for row in rows}:
             if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
-                raise ValueError("a value is of another type than it was written with")
+                raise ValueError("a value has another type than its column")
         return rows
 
     def close(self) -> None:
@@ -98,10 +96,10 @@ class ReadOnlyDatabase:
 
 
 class _Steps:
-    """Counts a statement's steps; ends it when there are too many.
+    """Counts a statement's steps, and ends it when there are too many.
 
-    Not the database itself, which the connection would hold on to: files would stay open until somebody looks for
-    garbage.
+    Not a method of the database: the connection would refer back to it, and files would stay open until the garbage
+    collector runs.
     """
 
     def __init__(self, most: int) -> None:
@@ -114,7 +112,7 @@ class _Steps:
 
 
 def create_database(path: Path) -> apsw.Connection:
-    """Make a database for one writer, all in one transaction; nobody reads it before it is whole."""
+    """Create a database for one writer and one transaction. Nobody reads it before it is finished."""
     db = apsw.Connection(str(path))
     # A page is a block, so that reading a page checks no more than that.
     db.execute(f"PRAGMA page_size = {BLOCK_BYTES}")

@@ -1,8 +1,8 @@
 """Vectors of a large archive: compressed inverted lists find candidates, the stored vectors themselves rank them.
 
-A vector is stored once, in a row that it keeps from one build to the next; three arrays say which passages have which
-row. The lists cover the rows that were there when they were made. Rows that came since are few and are compared one by
-one, until they are put into lists, too. So adding posts costs what the new ones cost.
+A vector is stored once, in a row that it keeps from one build to the next. Three arrays map passages to rows and back.
+The lists cover the rows that existed when the lists were made. Later rows are few: they are compared one by one until
+they are put into lists, too. So the cost of adding posts depends on the new posts alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ import xxhash
 from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import BLOCKS_SUFFIX, prefetch
 from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.rows import RowStore, rows_name
-from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, damaged, read_faiss
+from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, read_faiss
 from qa_search.util.files import open_file, raise_if_withheld, read_file
 
 LISTS_NAME = "lists.faiss"
@@ -34,32 +35,32 @@ PASSAGES_OF_ROWS = "row-passages.npy"
 STARTS_OF_ROWS = "row-starts.npy"
 ROW_KIND = np.int32
 KINDS: Mapping[str, type[faiss.IndexIVF]] = {"ivf-sq8": faiss.IndexIVFScalarQuantizer, "ivf-pq": faiss.IndexIVFPQ}
-# What passes a filter is compared one by one up to here.
+# Up to so many passages that pass a filter are compared one by one.
 EXACT_FILTERED = 16_384
-# Codes are not quite the vectors: so many times as many candidates as are wanted are ranked by the vectors themselves.
+# Codes approximate the vectors: (factor, more) candidates for each wanted one are ranked by the vectors themselves.
 _CANDIDATES = {"ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
 _ROWS_AT_ONCE = 8192
 _SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
 
 
-def open_vectors(folder: Path, manifest: Mapping[str, Any]) -> VectorStore:
+def open_vectors(folder: Path, manifest: Mapping[str, Any], damaged: DamageReport = name_damage) -> VectorStore:
     """Open the vectors of a generation, as its manifest lists them.
 
     Raises:
-        IndexDamagedError: if files are missing or are not what was written.
+        IndexDamagedError: if files are missing or damaged.
     """
-    names, record = sorted(manifest["files"]), manifest.get("vector_index", {"kind": "flat"})
+    names, record = sorted(manifest["files"]), manifest["vector_index"]
     dimension, count = manifest["model"]["dimension"], manifest["counts"]["passages"]
     if record["kind"] == "flat":
-        return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count)
+        return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count, damaged)
     if record["kind"] not in KINDS:
-        raise damaged(folder / LISTS_NAME, f"a folder holds no vector index of the kind {record['kind']}")
-    return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record)
+        raise damaged(folder / LISTS_NAME, f"unsupported kind of vector index {record['kind']}")
+    return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record, damaged)
 
 
 def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: int) -> None:
-    """Write which of ``count`` rows each passage has, and the other way round.
+    """Write the row of each passage, and the passages of each of ``count`` rows.
 
     Raises:
         OSError: if the files cannot be written.
@@ -72,10 +73,16 @@ def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: i
 
 
 class InvertedStore(VectorStore):
-    """Looks at the lists whose centres are closest to the query; of what it finds, the scores are exact."""
+    """Searches the lists whose centres are closest to the query. The scores of what it finds are exact."""
 
     def __init__(
-        self, folder: Path, files: Sequence[str], dimension: int, count: int, record: Mapping[str, Any]
+        self,
+        folder: Path,
+        files: Sequence[str],
+        dimension: int,
+        count: int,
+        record: Mapping[str, Any],
+        damaged: DamageReport = name_damage,
     ) -> None:
         """Map the lists and the arrays, open the rows.
 
@@ -85,11 +92,12 @@ class InvertedStore(VectorStore):
             dimension: of the vectors.
             count: how many passages there are.
             record: what the manifest says of the lists.
+            damaged: makes the error for a file that is damaged.
 
         Raises:
-            IndexDamagedError: if a file is missing or is not what was written.
+            IndexDamagedError: if a file is missing or damaged.
         """
-        super().__init__(folder, dimension)
+        super().__init__(folder, dimension, damaged)
         self.count = count
         self.record = record
         try:
@@ -101,10 +109,10 @@ class InvertedStore(VectorStore):
             raise_if_withheld(error, folder / LISTS_NAME)
             raise damaged(folder, str(error)) from error
         self._kind, self._covered = record["kind"], record["covered"]
-        self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME))
+        self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME, damaged=damaged))
         self._require_lists()
         try:
-            self._checked = _CheckedLists(folder / LISTS_NAME, self._lists)
+            self._checked = _CheckedLists(folder / LISTS_NAME, self._lists, damaged)
         except (OSError, ValueError) as error:
             raise damaged(folder / LISTS_NAME, str(error)) from error
         self._live = self._live_rows()
@@ -114,19 +122,19 @@ class InvertedStore(VectorStore):
     def _require_lists(self) -> None:
         lists, path = self._lists, self._folder / LISTS_NAME
         if type(lists) is not KINDS[self._kind] or type(faiss.downcast_index(lists.quantizer)) is not faiss.IndexFlatIP:
-            raise damaged(path, f"a FAISS index of another type ({type(lists).__name__})")
+            raise self._damaged(path, f"a FAISS index of another type ({type(lists).__name__})")
         metrics = {lists.metric_type, lists.quantizer.metric_type}
         if (lists.d, lists.quantizer.d) != (self._dimension,) * 2 or metrics != {faiss.METRIC_INNER_PRODUCT}:
-            raise damaged(path, f"{lists.d} dimensions, where the manifest says {self._dimension}")
+            raise self._damaged(path, f"{lists.d} dimensions, where the manifest says {self._dimension}")
         found = (lists.nlist, lists.quantizer.ntotal, lists.ntotal)
         if found != (self.record["lists"], self.record["lists"], self._covered) or self._covered > self.rows.count:
-            raise damaged(path, f"{found[2]} vectors in {found[0]} lists, where the manifest says otherwise")
+            raise self._damaged(path, f"{found[2]} vectors in {found[0]} lists, where the manifest says otherwise")
 
     def _live_rows(self) -> npt.NDArray[np.bool_] | None:
-        """Tell which rows have passages; None if all have."""
+        """Return which rows have passages: (rows,); None if all have."""
         sizes = np.diff(self._starts)
         if self._starts[0] != 0 or self._starts[-1] != self.count or (sizes < 0).any():
-            raise damaged(self._folder / STARTS_OF_ROWS, "it does not say where rows start")
+            raise self._damaged(self._folder / STARTS_OF_ROWS, "the starts of the rows are invalid")
         live: npt.NDArray[np.bool_] = sizes > 0
         return None if live.all() else live
 
@@ -134,11 +142,11 @@ class InvertedStore(VectorStore):
         """Return the row of each passage: (n,).
 
         Raises:
-            IndexDamagedError: if one has a row that there is not.
+            IndexDamagedError: if one has a row that does not exist.
         """
         rows = self._row_of[numbers].astype(np.int64)
         if len(rows) and not (rows.min() >= 0 and rows.max() < self.rows.count):
-            raise damaged(self._folder / ROW_OF_PASSAGE, "a passage has a row that there is not")
+            raise self._damaged(self._folder / ROW_OF_PASSAGE, "a passage has a row that does not exist")
         return rows
 
     def reconstruct(self, numbers: Ids) -> Vectors:
@@ -171,7 +179,7 @@ class InvertedStore(VectorStore):
 
     def copy_of_lists(self) -> faiss.IndexIVF:
         """Return the lists, in memory, to be added to."""
-        return cast(faiss.IndexIVF, read_faiss(self._folder / LISTS_NAME, 0))
+        return cast(faiss.IndexIVF, read_faiss(self._folder / LISTS_NAME, 0, damaged=self._damaged))
 
     def approximate(
         self, query: Vectors, k: int, probes: int, usable: npt.NDArray[np.bool_] | None = None
@@ -220,7 +228,7 @@ class InvertedStore(VectorStore):
         )  # fmt: skip
         rows: Ids = found[found >= 0]
         if len(rows) and rows.max() >= self._covered:
-            raise damaged(self._folder / LISTS_NAME, "a list holds a row that there is not")
+            raise self._damaged(self._folder / LISTS_NAME, "a list holds a row that does not exist")
         return np.unique(rows)
 
     def _compare(self, query: Vectors, rows: Ids, k: int) -> tuple[Scores, Ids]:
@@ -250,7 +258,7 @@ class InvertedStore(VectorStore):
                 passing = allowed[places] == numbers
                 numbers, scores = numbers[passing], scores[passing]
             if len(numbers) < k or (numbers.min() < 0 or numbers.max() >= self.count):
-                raise damaged(self._folder, f"the arrays of rows and {LISTS_NAME} contradict each other")
+                raise self._damaged(self._folder, f"the arrays of rows and {LISTS_NAME} contradict each other")
             order = np.lexsort((numbers, -scores))[:k]
             all_scores[at], all_numbers[at] = scores[order], numbers[order]
         self._require_numbers(all_scores)
@@ -267,13 +275,13 @@ class InvertedStore(VectorStore):
         try:
             vectors = self.rows.read(rows)
         except (OSError, ValueError) as error:
-            raise damaged(self._folder / rows_name(0), str(error)) from error
+            raise self._damaged(self._folder / rows_name(0), str(error)) from error
         self._require_lengths(vectors)
         return vectors
 
 
 def write_list_sums(path: Path, lists: faiss.IndexIVF) -> None:
-    """Write beside finished lists the hash of what describes them, and of each list.
+    """Write the hashes of finished lists, and of their description, into a file beside them.
 
     Raises:
         OSError: if it cannot be written.
@@ -284,7 +292,7 @@ def write_list_sums(path: Path, lists: faiss.IndexIVF) -> None:
 
 
 class _ListBytes:
-    """Hashes what describes mapped lists, which FAISS writes first, and each list: its codes and its numbers."""
+    """Hashes the description of mapped lists, which FAISS writes first, and each list: its codes and numbers."""
 
     def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
         self._lists = cast(Any, lists.invlists)
@@ -320,32 +328,33 @@ class _ListBytes:
 
 
 class _CheckedLists:
-    """Compares each list with what was written when it is first looked at; what describes them at once."""
+    """Compares each list with its hash when it is first used, and their description when they are opened."""
 
-    def __init__(self, path: Path, lists: faiss.IndexIVF) -> None:
+    def __init__(self, path: Path, lists: faiss.IndexIVF, damaged: DamageReport) -> None:
         """Check the beginning.
 
         Raises:
             OSError: if the file or its sums cannot be read.
-            ValueError: if it is not what was written.
+            ValueError: if it does not match its hash.
         """
         self._path = path
+        self._damaged = damaged
         self._bytes = _ListBytes(path, lists)
         self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), _SUM_KIND)
         if len(self._sums) != lists.nlist + 1 or self._bytes.head() != int(self._sums[0]):
-            raise ValueError("its beginning is not what was written")
+            raise ValueError("checksum mismatch in its beginning")
         self._seen = np.zeros(lists.nlist, bool)
 
     def require(self, numbers: Ids) -> None:
-        """Make sure that lists are what was written.
+        """Compare lists with their hashes, each once.
 
         Raises:
-            IndexDamagedError: if one is not.
+            IndexDamagedError: if one does not match.
         """
         unseen = numbers[~self._seen[numbers]].tolist()
         if unseen:
             self._bytes.prefetch(unseen)
         for number in unseen:
             if self._bytes.of(number) != int(self._sums[number + 1]):
-                raise damaged(self._path, f"list {number} is not what was written")
+                raise self._damaged(self._path, f"checksum mismatch in list {number}")
             self._seen[number] = True

@@ -1,14 +1,14 @@
-"""Writes what `InvertedStore` reads: the kind of index that fits an archive, its rows and lists.
+"""Writes the rows and lists that `InvertedStore` reads, and chooses the kind of index that fits an archive.
 
-Memory is that of the codes, which the caller bounds, and of a sample to train on; the vectors themselves pass through.
+In memory are the codes, which the caller bounds, and a sample to train on. The vectors themselves are streamed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import faiss
 import numpy as np
@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
-from qa_search.index.generation import Generation
 from qa_search.index.integrity import BLOCKS_SUFFIX
 from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
 from qa_search.index.stores.rows import Rows, RowStore, RowWriter
@@ -24,9 +23,9 @@ from qa_search.index.stores.vectors import Ids, write_faiss
 from qa_search.util.threads import configured_threads
 
 Kind = Literal["flat", "ivf-sq8", "ivf-pq"]
-# Exact search looks at this many in the time that it takes to embed the question.
+# Exact search compares this many in the time that embedding the query takes.
 EXACT_PASSAGES = 65_536
-# Fewer are searched one by one whatever the memory.
+# Fewer are always compared one by one.
 _LEAST_PASSAGES = 300
 DEFAULT_MEMORY = 1_000_000_000
 DEFAULT_RECALL = 0.95
@@ -49,8 +48,23 @@ _DEAD_SHARE = 0.3
 _QUERIES = 256  # for choosing how many lists to look at, and as many others to say how good that is
 _SEED = 0
 _BLOCK = 16_384
-# How far above the wanted recall the lists are set: what is measured on other queries may be lower.
+# How far above the wanted recall the lists are set: the recall of other queries may be lower.
 _MARGIN = 0.6
+
+
+class PreviousFiles(Protocol):
+    """The files of the previous generation, as far as a writer needs them."""
+
+    @property
+    def file_names(self) -> Iterable[str]:
+        """The names of the files."""
+
+    def link_files(self, names: Iterable[str], target: Path) -> None:
+        """Put files into another folder, linked where the system can.
+
+        Raises:
+            IndexDamagedError: if one is damaged.
+        """
 
 
 def list_count(passages: int) -> int:
@@ -87,27 +101,27 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
 
 
 class InvertedWriter:
-    """Takes the passages in their order: those that the generation before has by their row, the others by vector."""
+    """Takes the passages in their order: those of the previous generation by their row, the others by their vector."""
 
     def __init__(
-        self, folder: Path, dimension: int, kind: Kind, previous: tuple[Generation, InvertedStore] | None = None
+        self, folder: Path, dimension: int, kind: Kind, previous: tuple[PreviousFiles, InvertedStore] | None = None
     ) -> None:
-        """Begin; ``previous`` is what may be continued.
+        """Begin; ``previous`` are the files and the vectors to continue.
 
         Raises:
-            IndexDamagedError: if the rows of the previous one are not what was written.
+            IndexDamagedError: if the previous rows are damaged.
             OSError: if the files cannot be written.
         """
         self._folder = folder
         self._dimension = dimension
         self._kind = kind
         self._previous: InvertedStore | None = None
-        self._generation: Generation | None = None
+        self._files: PreviousFiles | None = None
         files: list[str] = []
         if previous is not None:
-            self._generation, self._previous = previous
-            names = self._generation.manifest["files"]
-            self._generation.link_files([name for name in names if name.startswith("rows-")], folder)
+            self._files, self._previous = previous
+            names = list(self._files.file_names)
+            self._files.link_files([name for name in names if name.startswith("rows-")], folder)
             files = [name for name in names if name.endswith(".f32")]
         self._first = 0 if self._previous is None else self._previous.rows.count
         self._writer = RowWriter(folder, dimension, len(files))
@@ -126,10 +140,10 @@ class InvertedWriter:
         self._rows.append(rows)
 
     def close(self) -> dict[str, Any]:
-        """Write what is left, and the lists; return what the manifest is to say of them but for `choose_probes`.
+        """Write the rest and the lists; return the manifest's record of them, without what `choose_probes` adds.
 
         Raises:
-            IndexDamagedError: if what is continued is not what was written.
+            IndexDamagedError: if the previous files are damaged.
             OSError: if the files cannot be written.
         """
         self._writer.close()
@@ -146,7 +160,7 @@ class InvertedWriter:
         return RowStore(self._folder, sorted(path.name for path in self._folder.glob("rows-*.f32")), self._dimension)
 
     def _move_together(self, store: RowStore, rows: npt.NDArray[np.int32], used: Rows) -> npt.NDArray[np.int32]:
-        """Leave out the rows that no passage has."""
+        """Drop the rows that no passage has."""
         apart = self._folder / "moved"
         apart.mkdir()
         writer = RowWriter(apart, self._dimension)
@@ -172,8 +186,8 @@ class InvertedWriter:
         if previous is not None and previous.record["kind"] == self._kind and not self._outgrown(store.count):
             record = dict(previous.record)
             fresh = store.count - record["covered"]
-            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._generation:
-                self._generation.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
+            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._files:
+                self._files.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
                 return record
             lists = previous.copy_of_lists()
             if moved:
@@ -201,17 +215,17 @@ class InvertedWriter:
             lists.pq.cp.niter = _PQ_ROUNDS
             lists.pq.cp.max_points_per_centroid = _TRAINING_PER_PQ_CENTRE
             lists.pq.cp.min_points_per_centroid = 1
-        lists.cp.min_points_per_centroid = 1  # no complaint of a small archive
+        lists.cp.min_points_per_centroid = 1  # no warning about a small archive
         lists.cp.seed = _SEED
         lists.train(_sample(store, max(_TRAINING_PER_LIST * count, _TRAINING_PER_PQ_CENTRE * _PQ_CENTRES)))
         return cast(faiss.IndexIVF, lists)
 
 
 def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
-    """Set how many lists are looked at, by queries made from the archive, and measure by others how much is found.
+    """Choose how many lists a search reads, by queries made from the archive, and measure the recall with others.
 
     Returns:
-        what the manifest is to say of the lists.
+        the manifest's record of the lists.
 
     Raises:
         VectorIndexError: if less than ``recall`` of the 10 closest is found.
@@ -226,7 +240,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     if found < recall:
         raise VectorIndexError(
             f"--recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
-            f"{recall} are wanted. Give it more memory (--memory), or be content with less (--recall {found:.2f}). "
+            f"{recall} are wanted. Give it more memory (--memory), or accept less (--recall {found:.2f}). "
             "What was there before still answers."
         )
     measured = {"recall": round(found, 4), "recall_at": RECALL_AT, "queries": _QUERIES}
@@ -236,7 +250,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
 def _made_queries(store: InvertedStore, count: int) -> Vectors:
     """Make queries from stored vectors: one, and half the difference of two others.
 
-    A complaint lies further from all passages than they lie from one another: by stored vectors as they are, too few
+    A query lies further from all passages than they lie from one another: with stored vectors as queries, too few
     lists would seem enough.
     """
     origin, plus, minus = np.random.default_rng(_SEED).integers(0, store.rows.count, (3, count))
@@ -267,7 +281,7 @@ def _exact_bounds(store: InvertedStore, queries: Vectors) -> npt.NDArray[np.floa
 
 
 def _recall(store: InvertedStore, queries: Vectors, bounds: npt.NDArray[np.float32], probes: int) -> float:
-    """Return the share of the 10 closest rows that is found. Of equally close ones, any will do."""
+    """Return the share of the 10 closest rows that is found. Any of equally close rows counts."""
     tolerance = 1e-6
     found = 0
     for query, bound in zip(queries, bounds, strict=True):
@@ -283,5 +297,5 @@ def _sample(store: RowStore, count: int) -> Vectors:
 
 
 def _code_parts(dimension: int) -> int:
-    """Return in how many bytes a product quantiser puts a vector."""
+    """Return the bytes of a vector's code in a product quantiser."""
     return max(parts for parts in range(1, max(dimension // _PQ_VALUES, 1) + 1) if dimension % parts == 0)

@@ -1,4 +1,4 @@
-"""Words of whole posts in tantivy: BM25 on disk, memory-mapped, open at once whatever its size.
+"""Words of whole posts in tantivy: BM25 on disk, memory-mapped, opened in the same time at any size.
 
 Chosen over SQLite's FTS5 and bm25s by measurement; docs/ranking.md has the figures.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 import tantivy
 
-from qa_search.errors import IndexDamagedError, IndexUnreadableError
+from qa_search.errors import IndexUnreadableError
 from qa_search.index.owned import LEXICAL_NAMES, remove_own
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.util.files import raise_if_withheld, read_file
 from qa_search.util.terms import _analyzer, bm25_of_text, rarity
@@ -26,6 +28,8 @@ LEXICAL_FOLDER = "lexical"
 LEXICAL_RULES = 1
 _ANALYZER = "qa_search"
 _TEXT, _NUMBER = "text", "number"
+# Seconds to wait before each further try to remove the temporary folder.
+_REMOVAL_PAUSES = (0.001, 0.01, 0.1)
 _META = "meta.json"
 _HEAP_BYTES = 30_000_000
 # As many posts are looked at for those that pass a filter; beyond that, a list of the numbers that pass is faster.
@@ -75,14 +79,15 @@ class LexicalWriter:
 class LexicalStore:
     """Searches the words of one generation. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, count: int) -> None:
-        """Open the files, which hold ``count`` posts, without ever writing beside them.
+    def __init__(self, folder: Path, count: int, damaged: DamageReport = name_damage) -> None:
+        """Open the files of ``count`` posts; nothing is written beside them.
 
         Raises:
-            IndexDamagedError: if they are missing or are not what was written.
+            IndexDamagedError: if they are missing or damaged.
             IndexUnreadableError: if they cannot be read now, or no temporary folder can be made.
         """
         self._folder = folder / LEXICAL_FOLDER
+        self._damaged = damaged
         self.count = count
         with self._damage_named():
             _require_count(self._folder / _META, count)
@@ -100,7 +105,7 @@ class LexicalStore:
     def _temporary_folder(self) -> Iterator[str]:
         """Make a temporary folder of links to the files."""
         with self._damage_named():
-            # What else may lie there is not tantivy's.
+            # Other files in the folder are not tantivy's.
             paths = [path for path in self._folder.iterdir() if LEXICAL_NAMES.has(path.name)]
         try:
             links = Path(tempfile.mkdtemp(prefix="qa-search-"))
@@ -113,13 +118,12 @@ class LexicalStore:
         except OSError as error:
             raise self._no_room(error) from error
         finally:
-            with suppress(OSError):
-                remove_own(links, LEXICAL_NAMES)  # the links, and tantivy's lock
+            _remove_links(links)
 
     def _no_room(self, error: OSError) -> IndexUnreadableError:
         return IndexUnreadableError(
-            f"{self._folder}: opening it takes a temporary folder, and none can be made ({_reason(error)}). "
-            "Name one that can be written to, and has room, in TMPDIR."
+            f"{self._folder}: opening it needs a temporary folder, which cannot be made ({_reason(error)}). "
+            "Set TMPDIR to a writable folder with free space."
         )
 
     def search(self, weights: Mapping[str, float], k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
@@ -161,7 +165,7 @@ class LexicalStore:
         return numbers[order], scores[order]
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
-        """Return for each term how rare it is: BM25's inverse document frequency, which is above 0."""
+        """Return BM25's inverse document frequency of each term, always above 0."""
         found = {}
         for term in terms:
             with self._damage_named():
@@ -169,7 +173,7 @@ class LexicalStore:
         return found
 
     def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
-        """Return the score that a text would have among these posts, whose texts have so many terms on average."""
+        """Return the score of a text among these posts, whose texts have ``mean_length`` terms on average."""
         return bm25_of_text(self.idf(weights), weights, text, mean_length)
 
     def _term(self, term: str, weight: float) -> Any:
@@ -177,21 +181,28 @@ class LexicalStore:
 
     @contextmanager
     def _damage_named(self) -> Iterator[None]:
-        """Turn what tantivy makes of damaged files into an error that names them."""
+        """Turn tantivy's errors about damaged files into one that names them."""
         try:
             yield
         except BaseException as error:
-            # Where Rust panics, what comes out is no Exception, and its class cannot be imported. A number that is not
-            # there is None.
+            # A panic in Rust does not raise an Exception, and its class cannot be imported. A missing number is None.
             if not isinstance(error, OSError | ValueError | TypeError) and type(error).__name__ != "PanicException":
                 raise
             raise_if_withheld(error, self._folder / _META)
-            index = self._folder.parent.parent.parent
-            raise IndexDamagedError.told(index, f"{self._folder}: {_reason(error)}") from error
+            raise self._damaged(self._folder, _reason(error)) from error
+
+
+def _remove_links(folder: Path) -> None:
+    """Remove the links and tantivy's lock; a thread of tantivy may make that lock once more meanwhile."""
+    for pause in _REMOVAL_PAUSES:
+        with suppress(OSError):
+            if remove_own(folder, LEXICAL_NAMES):
+                return
+        time.sleep(pause)
 
 
 def _require_count(path: Path, count: int) -> None:
-    """Check what tantivy takes on trust: it allocates for, and walks through, as many documents as are claimed.
+    """Check a count that tantivy trusts: it allocates memory for as many documents as the file claims.
 
     Raises:
         ValueError: if the segments do not hold this many posts.
@@ -204,14 +215,14 @@ def _require_count(path: Path, count: int) -> None:
         fit = len(sizes) == len(segments) and not any(deleted) and min(sizes.values(), default=0) >= 0
         total = sum(sizes.values())
     except (LookupError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path.name} describes no segments") from error
+        raise ValueError(f"{path.name}: invalid list of segments") from error
     if not fit or total != count:
         raise ValueError(f"segments of {total} posts, where the manifest says {count}")
 
 
 @contextmanager
 def _write_errors() -> Iterator[None]:
-    """Turn tantivy's only error class into the one that a failed write has everywhere else."""
+    """Turn tantivy's only error class into the usual one of a failed write."""
     try:
         yield
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Which post each passage belongs to and on which side: two arrays on disk, memory-mapped, nothing parsed."""
+"""The post and the field of each passage: two arrays on disk, memory-mapped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids
 from qa_search.types import FIELDS, Field
 
@@ -21,7 +22,7 @@ _BLOCK = 65_536
 
 
 def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int) -> None:
-    """Write the post and the side of each passage, in order of the passage numbers."""
+    """Write the post and the field of each passage, in order of the passage numbers."""
     posts, sides = np.empty(count, np.int32), np.empty(count, np.uint8)
     rows = iter(passages)
     start = 0
@@ -37,13 +38,14 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
 class OwnerStore:
     """Finds the posts of passages, and the passages of posts. The passages of a post follow one another."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, damaged: DamageReport = name_damage) -> None:
         """Map the arrays.
 
         Raises:
-            IndexDamagedError: if they are missing or are not what was written.
+            IndexDamagedError: if they are missing or damaged.
         """
         self._folder = folder
+        self._report = damaged
         self._posts = self._map(POSTS_NAME, np.int32, count)
         self._sides = self._map(SIDES_NAME, np.uint8, count)
 
@@ -62,7 +64,7 @@ class OwnerStore:
         return np.unique(self._posts[passages]).astype(np.int64)
 
     def passages_of(self, posts: Ids) -> tuple[Ids, Ids]:
-        """Return the passages of posts that are in ascending order, and where each post's begin among them.
+        """Return the passages of posts that are in ascending order, and where those of each post begin.
 
         Raises:
             IndexDamagedError: if a post has none.
@@ -82,16 +84,15 @@ class OwnerStore:
         return self.passages_of(posts)[0]
 
     def sides_of(self, passages: Ids) -> list[Field]:
-        """Return which side each passage is of.
+        """Return the field of each passage.
 
         Raises:
-            IndexDamagedError: if a side is none that there is.
+            IndexDamagedError: if a stored field is invalid.
         """
         sides = self._sides[passages]
         if len(sides) and sides.max() >= len(FIELDS):
-            raise self._damaged("a passage is of no side", SIDES_NAME)
+            raise self._damaged("a passage has an invalid field", SIDES_NAME)
         return [FIELDS[side] for side in sides]
 
     def _damaged(self, what: str, name: str = POSTS_NAME) -> IndexDamagedError:
-        index = self._folder.parent.parent
-        return IndexDamagedError.told(index, f"{self._folder / name}: {what}")
+        return self._report(self._folder / name, what)

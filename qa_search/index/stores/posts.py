@@ -1,6 +1,6 @@
 """Posts, their ids and their passages in one SQLite file per generation.
 
-A text that came several times is one row of ``post``; each id under which it came is a row of ``entry``.
+A text that occurs several times is one row of ``post``; each id under which it occurs is a row of ``entry``.
 Passages are numbered from 0 in the order of the vectors.
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 from pathlib import Path
 from types import NoneType
@@ -23,6 +23,7 @@ import numpy as np
 from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters, fold_tag
 from qa_search.index.integrity import BLOCKS_SUFFIX, write_block_sums
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.database import ReadOnlyDatabase, create_database
 from qa_search.index.stores.owners import write_owners
 from qa_search.index.stores.vectors import Ids
@@ -59,10 +60,8 @@ CREATE INDEX entry_date ON entry (date);
 CREATE INDEX passage_of_post ON passage (post);
 CREATE INDEX passage_key ON passage (key);
 """
-# Indexes of format 3 do not say which entry has a title, and have no block sums.
-_OLD_TITLES = "CREATE TABLE page_title (folded TEXT PRIMARY KEY) WITHOUT ROWID"
 _NO_ENTRY = -1
-# The end of an id that told posts of one id apart. A post whose own id ends like this is told apart as well.
+# The end of an id that distinguishes posts of one id. A post whose own id ends like this gets such an end as well.
 _TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
 _TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
 _ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
@@ -110,12 +109,12 @@ class StoredPassage(NamedTuple):
 
 
 def fold_title(title: str) -> str:
-    """Fold a title for comparing it with what a link says."""
+    """Fold a title for comparing it with the title in a link."""
     return " ".join(title.casefold().split())
 
 
 class PostWriter:
-    """Writes a new generation's posts. Nothing is safe on disk until `close`, and nobody reads it before."""
+    """Writes a new generation's posts. They are on disk after `close`; nobody reads them earlier."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / DATABASE_NAME
@@ -180,7 +179,7 @@ class PostWriter:
         self.set_aside_count += 1
 
     def first_set_aside(self) -> SetAside | None:
-        """Return the first note on what could not be read."""
+        """Return the first note on a post or a file that could not be read."""
         row = self._db.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
         return None if row is None else SetAside(*row)
 
@@ -220,18 +219,18 @@ class PostWriter:
         write_block_sums(self.path)
 
     def abandon(self) -> None:
-        """Close the file as it is, to be deleted."""
+        """Close the file unfinished; it will be deleted."""
         self._db.close()
 
     def _name_repeated(self) -> None:
-        """Give posts that their source calls the same ids by what they say: places in a file change.
+        """Give posts of the same source and id ids of their own, made from their content: places in a file change.
 
-        Such an id names one text for ever. The first of several copies of one text has the id without a number. If
-        copies are all there is, it keeps the source's own id.
+        Such an id always names the same text. The first of several copies of one text has the id without a number. If
+        all are copies, it keeps the source's own id.
         """
         for (source, source_id), entries in self._repeated.items():
             plain = Post(source, source_id)
-            # What looks as if it were told apart is nobody's own id: another post may have been given it just now.
+            # An id that looks like one made here may belong to another post by now.
             first = [] if _TOLD_APART.search(source_id) else self._integers(_ENTRY_CALLED, plain.post_id)
             seen: Counter[bytes] = Counter()
             for entry in (*first, *entries):
@@ -255,7 +254,7 @@ class PostWriter:
                 self._linked_sources.add(post.source)
 
     def _add_titles(self) -> None:
-        """Note the titles of all posts that a link may mean: those of the sources that have links."""
+        """Note the titles of all posts that a link may refer to: those of the sources that have links."""
         for source in sorted(self._linked_sources):
             rows = self._db.execute(
                 "SELECT p.title, e.id FROM entry e JOIN post p ON p.id = e.post WHERE e.source = ? "
@@ -269,6 +268,8 @@ class PostWriter:
 class PostQueries(ABC):
     """Reads the posts of one generation, from whichever database holds these tables."""
 
+    # What stands for a parameter in a statement.
+    _mark = "?"
     # The aggregate that lists the ids of a group as JSON.
     _ids_as_json = "json_group_array(source_id)"
 
@@ -284,9 +285,13 @@ class PostQueries(ABC):
     def _damaged(self, what: object) -> IndexDamagedError:
         """Make the error that says where and what is damaged."""
 
+    @abstractmethod
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         """Return the condition on ``entry e`` and its parameters."""
-        return filters.sql()
+
+    @abstractmethod
+    def allowed_posts(self, filters: Filters) -> Sized:
+        """Return the selection of the posts that pass, as the other stores of the generation take it."""
 
     @abstractmethod
     def close(self) -> None:
@@ -310,29 +315,19 @@ class PostQueries(ABC):
     def passage_blocks(self, size: int) -> Iterator[list[StoredPassage]]:
         """Yield all passages in order of their numbers, some at a time."""
         last = -1
-        while rows := self._all(f"{_TEXTS} WHERE passage.id > ? ORDER BY passage.id LIMIT ?", "btiiiit", (last, size)):
+        query = f"{_TEXTS} WHERE passage.id > {self._mark} ORDER BY passage.id LIMIT {self._mark}"
+        while rows := self._all(query, "btiiiit", (last, size)):
             yield [
                 StoredPassage(number, post, field, key, text[start:end])
                 for key, text, start, end, number, post, field in rows
             ]
             last = rows[-1][4]
 
-    def allowed_posts(self, filters: Filters) -> Ids:
-        """Return the numbers of the posts that pass, in ascending order."""
-        condition, values = self._condition(filters)
-        passing = f"SELECT DISTINCT e.post AS post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
-        # One text: half the time of so many rows.
-        (row,) = self._all(f"SELECT json_group_array(post) FROM ({passing})", "t", values)  # noqa: S608
-        found = np.array(json.loads(row[0]) or np.empty(0, np.int64))
-        if found.dtype != np.int64:
-            raise self._damaged("a page belongs to no post")
-        return found
-
     def passages(self, numbers: Sequence[int]) -> dict[int, Passage]:
         """Return the passage of each number."""
         found: dict[int, Passage] = {}
         for chunk in _chunks(numbers):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             query = f'SELECT id, field, start, "end" FROM passage WHERE id IN ({marks})'  # noqa: S608
             for number, field, start, end in self._all(query, "itii", chunk):
                 found[number] = self._passage(field, start, end)
@@ -349,10 +344,10 @@ class PostQueries(ABC):
         return text[passage.start : passage.end]
 
     def source_ids(self, posts: Sequence[int]) -> dict[int, list[str]]:
-        """Return for each post number all that its sources call it, in the order in which they came."""
+        """Return the ids in the sources of each post number, in the order of the archive."""
         found: dict[int, list[str]] = {}
         for chunk in _chunks(posts):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             query = f"SELECT post, source_id FROM entry WHERE post IN ({marks}) ORDER BY id"  # noqa: S608
             for post, source_id in self._all(query, "it", chunk):
                 found.setdefault(post, []).append(source_id)
@@ -362,21 +357,21 @@ class PostQueries(ABC):
         return found
 
     def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
-        """Return the passages of the post of this content, none if there is no such post."""
+        """Return the passages of the post of this content, empty if there is no such post."""
         rows = self._all(
-            'SELECT field, start, "end", key FROM passage WHERE post = (SELECT id FROM post WHERE content = ?) '
-            "ORDER BY id",
+            'SELECT field, start, "end", key FROM passage '  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT id FROM post WHERE content = {self._mark}) ORDER BY id",
             "tiib",
             [content],
         )
         return [(self._passage(field, start, end), key) for field, start, end, key in rows]
 
     def numbers_of_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """Return for each of these keys that is there the number of a passage that has it."""
+        """Return the number of a passage for each of these keys that is stored."""
         found: dict[bytes, int] = {}
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             found.update(self._all(f"SELECT key, id FROM passage WHERE key IN ({marks})", "bi", chunk))  # noqa: S608
         return found
 
@@ -385,7 +380,7 @@ class PostQueries(ABC):
         condition, values = self._condition(filters or Filters())
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
-            f"WHERE e.post = ? AND {condition} ORDER BY e.id LIMIT 1",
+            f"WHERE e.post = {self._mark} AND {condition} ORDER BY e.id LIMIT 1",
             _ENTRY_KINDS,
             [post, *values],
         )
@@ -394,14 +389,14 @@ class PostQueries(ABC):
         return self._post(rows[0])
 
     def entries(self, posts: Sequence[int], filters: Filters | None = None) -> dict[int, Post]:
-        """Return posts by their numbers, each as `entry` does, in one question for many."""
+        """Return posts by their numbers, each as `entry` does, with one statement for many."""
         condition, values = self._condition(filters or Filters())
         found: dict[int, Post] = {}
         for chunk in _chunks(posts):
-            marks = ",".join("?" * len(chunk))
+            marks = self._marks(chunk)
             rows = self._all(
                 f"SELECT e.post, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post "  # noqa: S608 - fixed text
-                # Said of both tables, for a planner that joins them on another server.
+                # A condition on both tables, for a planner that joins them on another server.
                 f"WHERE e.post IN ({marks}) AND p.id IN ({marks}) AND {condition} ORDER BY e.id",
                 f"i{_ENTRY_KINDS}",
                 [*chunk, *chunk, *values],
@@ -415,35 +410,41 @@ class PostQueries(ABC):
         return found
 
     def find(self, post_id: str) -> Post | None:
-        """Return a post by any of its ids, None if there is none of that id."""
+        """Return a post by any of its ids, None for an unknown id."""
         rows = self._all(
-            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = ?",  # noqa: S608
+            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id = {self._mark}",  # noqa: S608
             _ENTRY_KINDS,
             [post_id],
         )
         return self._post(rows[0]) if rows else None
 
     def number_of(self, post_id: str) -> int | None:
-        """Return the number of the post that has this id, None if there is none."""
-        rows = self._all("SELECT post FROM entry WHERE post_id = ?", "i", [post_id])
+        """Return the number of the post that has this id, None for an unknown id."""
+        rows = self._all(f"SELECT post FROM entry WHERE post_id = {self._mark}", "i", [post_id])  # noqa: S608
         return int(rows[0][0]) if rows else None
 
     def ids_of(self, post_id: str) -> list[str]:
-        """Return all ids of the post that has this one, in the order in which they came."""
-        query = "SELECT post_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        """Return all ids of the post that has this one, in the order of the archive."""
+        query = (
+            "SELECT post_id FROM entry "  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT post FROM entry WHERE post_id = {self._mark}) ORDER BY id"
+        )
         return [row[0] for row in self._all(query, "t", [post_id])]
 
     def source_ids_of(self, post_id: str) -> list[str]:
-        """Return all that its sources call the post that has this id, in the order in which they came."""
-        query = "SELECT source_id FROM entry WHERE post = (SELECT post FROM entry WHERE post_id = ?) ORDER BY id"
+        """Return all ids in its sources of the post that has this id, in the order of the archive."""
+        query = (
+            "SELECT source_id FROM entry "  # noqa: S608 - fixed text
+            f"WHERE post = (SELECT post FROM entry WHERE post_id = {self._mark}) ORDER BY id"
+        )
         return [row[0] for row in self._all(query, "t", [post_id])]
 
     def neighbours(self, post: Post) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to, None where there is none (or no such line)."""
+        """Return the posts that a page's Prev and Next lines link to, None where the line or the post is missing."""
         return self._linked(post, post.prev_title, "next_title"), self._linked(post, post.next_title, "prev_title")
 
     def _linked(self, post: Post, title: str | None, back: str) -> OtherPost | None:
-        """Return the page of this title among those of the post's source, best one that links back."""
+        """Return the page of this title in the post's source, preferably one that links back."""
         if not title:
             return None
         rows = self._titled(fold_title(title), post.source, back)
@@ -451,18 +452,12 @@ class PostQueries(ABC):
         rows.sort(key=lambda row: fold_title(row[4] or "") != own)
         return OtherPost(*rows[0][:4]) if rows else None
 
+    @abstractmethod
     def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
-        """Return what another post says of the pages of a folded title, and the title that each one links back to."""
-        return self._all(
-            f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
-            "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
-            "ORDER BY e.id LIMIT 100",
-            "tttTT",
-            (title, source),
-        )
+        """Return the fields of an `OtherPost` for each page of a folded title, and the title that it links back to."""
 
     def source_counts(self) -> list[SourceCount]:
-        """Count what each source gave."""
+        """Count the posts, set-aside records and unanswered questions of each source."""
         rows = self._all(
             """
             SELECT source, sum(posts), sum(aside), sum(waiting) FROM (
@@ -476,7 +471,7 @@ class PostQueries(ABC):
         return [SourceCount(*row) for row in rows]
 
     def set_aside(self) -> list[SetAside]:
-        """Return the notes on what could not be read."""
+        """Return the notes on posts and files that could not be read."""
         query = "SELECT source, place, reason FROM set_aside ORDER BY rowid"
         return [SetAside(*row) for row in self._all(query, "ttt")]
 
@@ -489,9 +484,13 @@ class PostQueries(ABC):
         )
         return [MissingPost(title, tuple(sorted({str(found) for found in json.loads(ids)}))) for title, ids in rows]
 
+    def _marks(self, values: Sequence[object]) -> str:
+        """Return the marks of a list of parameters."""
+        return ",".join([self._mark] * len(values))
+
     def _passage(self, field: str, start: int, end: int) -> Passage:
         if field not in FIELDS or not 0 <= start <= end:
-            raise self._damaged(f"a passage of {field!r} from {start} to {end} is none")
+            raise self._damaged(f"invalid passage of {field!r} from {start} to {end}")
         return Passage(field, start, end)
 
     def _post(self, row: Sequence[Any]) -> Post:
@@ -510,20 +509,17 @@ class PostQueries(ABC):
 class PostStore(PostQueries):
     """Reads one generation's posts. Opening parses nothing; safe to use from several threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, damaged: DamageReport = name_damage) -> None:
         """Open the file without ever writing to it.
 
         Raises:
-            IndexDamagedError: if it is missing or no database.
+            IndexDamagedError: if it is missing or not a database.
             IndexUnreadableError: if it cannot be read now.
         """
         self._path = folder / DATABASE_NAME
-        self._current = self._path.with_name(BLOCKS_NAME).exists()
-        statements = [
-            _OLD_TITLES if "page_title" in statement and not self._current else statement for statement in _STATEMENTS
-        ]
+        self._report = damaged
         try:
-            self._db = ReadOnlyDatabase(self._path, statements, checked=self._current)
+            self._db = ReadOnlyDatabase(self._path, _STATEMENTS)
         except (OSError, ValueError) as error:
             raise_if_withheld(error, self._path)
             raise self._damaged(error) from error
@@ -532,8 +528,19 @@ class PostStore(PostQueries):
         """Close the file."""
         self._db.close()
 
+    def allowed_posts(self, filters: Filters) -> Ids:
+        """Return the numbers of the posts that pass, in ascending order."""
+        condition, values = self._condition(filters)
+        passing = f"SELECT DISTINCT e.post AS post FROM entry e WHERE {condition} ORDER BY e.post"  # noqa: S608 - fixed text
+        # One text: half the time of so many rows.
+        (row,) = self._all(f"SELECT json_group_array(post) FROM ({passing})", "t", values)  # noqa: S608
+        found = np.array(json.loads(row[0]) or np.empty(0, np.int64))
+        if found.dtype != np.int64:
+            raise self._damaged("a page belongs to no post")
+        return found
+
     def flaws(self) -> list[str]:
-        """Return what SQLite finds wrong when it reads all of the file."""
+        """Return what SQLite finds wrong when it reads the whole file."""
         return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
 
     def table(self, name: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
@@ -549,8 +556,17 @@ class PostStore(PostQueries):
             yield rows
             last = tuple(rows[-1][columns.index(column)] for column in key)
 
+    def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
+        return _condition(filters)
+
     def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
-        return super()._titled(title, source, back) if self._current else []
+        return self._all(
+            f"SELECT e.post_id, e.source_id, p.title, e.date, e.{back} FROM page_title t "  # noqa: S608 - one of two
+            "JOIN entry e ON e.id = t.entry JOIN post p ON p.id = e.post WHERE t.folded = ? AND e.source = ? "
+            "ORDER BY e.id LIMIT 100",
+            "tttTT",
+            (title, source),
+        )
 
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         try:
@@ -559,15 +575,36 @@ class PostStore(PostQueries):
             raise self._damaged(error) from error
 
     def _damaged(self, what: object) -> IndexDamagedError:
-        folder = self._path.parent.parent.parent
-        return IndexDamagedError.told(folder, f"{self._path}: {what}")
+        return self._report(self._path, what)
+
+
+def _condition(filters: Filters) -> tuple[str, list[str | int]]:
+    """Return the condition on ``entry e`` in SQLite's words, and its parameters."""
+    conditions: list[str] = ["1"]
+    values: list[str | int] = []
+    if filters.other_than is not None:
+        conditions.append("e.post <> ?")
+        values.append(filters.other_than)
+    if filters.since is not None:
+        conditions.append("e.date >= ?")
+        values.append(filters.since)
+    if filters.until is not None:
+        conditions.append("e.date < ?")
+        values.append(filters.until)
+    if filters.source is not None:
+        conditions.append("(e.source GLOB ? OR e.source || '/' || e.source_id GLOB ?)")
+        values += [filters.source, filters.source]
+    for tag in filters.tags:
+        conditions.append("e.id IN (SELECT t.entry FROM tag t WHERE t.tag = ?)")
+        values.append(fold_tag(tag))
+    return " AND ".join(conditions), values
 
 
 def _answer_part(values: dict[str, Any]) -> AnswerPart:
-    """Read what is stored of one of several answers.
+    """Read the stored record of one of several answers.
 
     Raises:
-        TypeError: if it is none.
+        TypeError: if it is invalid.
     """
     part = AnswerPart(**values)
     optional = (part.id, part.author, part.date)
@@ -577,7 +614,7 @@ def _answer_part(values: dict[str, Any]) -> AnswerPart:
         and isinstance(part.accepted, bool)
         and all(text is None or isinstance(text, str) for text in optional)
     ):
-        raise TypeError("an answer is none")
+        raise TypeError("invalid record of an answer")
     return part
 
 
@@ -586,12 +623,12 @@ def _to_json(values: Sequence[object]) -> str:
 
 
 def passage_key(text: str) -> bytes:
-    """Hash a passage's text: with the model and its settings, all that its vector depends on."""
+    """Hash a passage's text. Its vector depends on this, the model and its settings alone."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def content_hash(post: Post) -> bytes:
-    """Hash what makes two posts the same: title, question and answer, and who wrote which part of it."""
+    """Hash the content of a post: title, question and answer, and who wrote which part of it."""
     digest = hashlib.blake2b(digest_size=16)
     for text in (post.title, post.question, post.answer, _to_json([part.to_dict() for part in post.answers])):
         digest.update(text.encode() + b"\0")
@@ -599,7 +636,10 @@ def content_hash(post: Post) -> bytes:
 
 
 def told_apart(content: bytes, copy: int = 1) -> str:
-    """Write what tells a post of this `content_hash` from others of its id; ``copy`` counts posts of one content."""
+    """Return the suffix that distinguishes a post of this `content_hash` from others of its id.
+
+    ``copy`` counts posts of one content.
+    """
     name = base64.b32encode(content[:10]).decode("ascii").lower()
     return name if copy == 1 else f"{name}.{copy}"
 

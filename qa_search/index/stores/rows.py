@@ -1,6 +1,6 @@
-"""Vectors on disk by row, float32, read here and there: every block is compared with what was written.
+"""Vectors on disk by row, float32, read in parts: every block is compared with its hash.
 
-Not mapped into memory: of a large index only what the last searches read would else count as this process's memory.
+Not mapped into memory: what searches read of a large index would count as this process's memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from qa_search.index.integrity import BlockSums, write_block_sums
 
 ROWS_PER_FILE = 65_536
 _KIND = np.dtype("<f4")
-# Reading a few rows that nobody asked for is cheaper than asking twice.
+# Reading a few unwanted rows is cheaper than reading twice.
 _GAP = 4
 
 Rows = npt.NDArray[np.int64]
@@ -29,7 +29,7 @@ def rows_name(number: int) -> str:
 
 
 class RowWriter:
-    """Appends vectors; a file is finished when it is full. Nothing is safe on disk before `close`."""
+    """Appends vectors. A file is finished when it is full; the last one by `close`."""
 
     def __init__(self, folder: Path, dimension: int, first_file: int = 0, rows_per_file: int = ROWS_PER_FILE) -> None:
         self._folder = folder
@@ -44,10 +44,10 @@ class RowWriter:
 
         Raises:
             OSError: if they cannot be written.
-            ValueError: if a vector holds a value that is no number.
+            ValueError: if a vector holds a value that is not finite.
         """
         if not np.isfinite(vectors).all():
-            raise ValueError("the model gave a vector with values that are no numbers")
+            raise ValueError("the model gave a vector with values that are not finite")
         while len(vectors):
             part = vectors[: self._rows_per_file - self._in_file]
             with (self._folder / rows_name(self._file)).open("ab") as stream:
@@ -99,12 +99,12 @@ class RowStore:
         """Return the vectors of rows, in any order: (n, dimension).
 
         Raises:
-            ValueError: if they are not what was written, or there is no such row.
+            ValueError: if they are damaged, or a row does not exist.
         """
         if not len(rows):
             return np.empty((0, self._dimension), np.float32)
         if not (rows.min() >= 0 and rows.max() < self.count):
-            raise ValueError("a row that there is not")
+            raise ValueError("a row that does not exist")
         wanted, back = np.unique(rows, return_inverse=True)
         vectors = np.empty((len(wanted), self._dimension), np.float32)
         files = np.searchsorted(self._ends, wanted, "right")

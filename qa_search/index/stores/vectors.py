@@ -1,7 +1,7 @@
-"""Passage vectors in FAISS: what every store of them does, and exact search over shards of a fixed size.
+"""Passage vectors in FAISS: the base of every store of them, and exact search over shards of a fixed size.
 
-Each shard is one file. They keep memory flat while an index is built (one shard is in memory, whatever the archive's
-size), and are memory-mapped when it is opened.
+Each shard is one file. A build holds one shard in memory, whatever the archive's size. An open index maps them into
+memory.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
-from qa_search.errors import IndexDamagedError
+from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.util.files import raise_if_withheld
 from qa_search.util.threads import configured_threads
 
 SHARD_VECTORS = 16_384
-# A FAISS file claims its own sizes; beyond twice the file's real size they are made up.
+# A FAISS file claims its own sizes. Claims beyond twice the file's real size are false.
 _MIN_DESERIALIZATION_BYTES = 1 << 20
 # The square of a stored vector's length is 1, but for rounding.
 _MOST_SQUARE = 1.01
@@ -57,10 +57,10 @@ class VectorWriter:
 
         Raises:
             OSError: if a full shard cannot be written.
-            ValueError: if a vector holds a value that is no number.
+            ValueError: if a vector holds a value that is not finite.
         """
         if not np.isfinite(vectors).all():
-            raise ValueError("the model gave a vector with values that are no numbers")
+            raise ValueError("the model gave a vector with values that are not finite")
         while len(vectors):
             room = self._shard_vectors - self._shard.ntotal
             self._shard.add(np.ascontiguousarray(vectors[:room]))
@@ -69,7 +69,7 @@ class VectorWriter:
                 self._write_shard()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the last shard."""
         if self._shard.ntotal or not self.files:
             self._write_shard()
 
@@ -96,7 +96,7 @@ def write_faiss(index: faiss.Index, path: Path) -> None:
                 failure.append(error)
                 raise
 
-        # Not to a file name: on a full disk faiss can then return as if all were well.
+        # Not to a file name: on a full disk faiss can then return without an error.
         writer = getattr(faiss, "PyCallbackIOWriter")(write)  # noqa: B009 - missing from its stubs
         try:
             faiss.write_index(index, writer)
@@ -106,11 +106,11 @@ def write_faiss(index: faiss.Index, path: Path) -> None:
             raise
 
 
-def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC) -> faiss.Index:
-    """Map a FAISS index into memory (or read it, with ``flags`` of 0); nothing is believed but its type.
+def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC, *, damaged: DamageReport = name_damage) -> faiss.Index:
+    """Map a FAISS index into memory, or read it with ``flags`` of 0. Only its type is trusted.
 
     Raises:
-        IndexDamagedError: if it is missing or is not what was written.
+        IndexDamagedError: if it is missing or damaged.
         IndexUnreadableError: if it cannot be read now.
     """
     try:
@@ -128,9 +128,10 @@ class VectorStore(ABC):
 
     count: int
 
-    def __init__(self, folder: Path, dimension: int) -> None:
+    def __init__(self, folder: Path, dimension: int, damaged: DamageReport = name_damage) -> None:
         self._folder = folder
         self._dimension = dimension
+        self._damaged = damaged
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Scores, Ids]:
         """Find the passages of highest inner product.
@@ -164,28 +165,30 @@ class VectorStore(ABC):
 
     def _require_numbers(self, values: npt.NDArray[np.float32], most: float = np.inf) -> None:
         if not (np.isfinite(values) & (values <= most)).all():
-            raise damaged(self._folder, "a vector holds values that are no numbers, or is too long")
+            raise self._damaged(self._folder, "a vector is too long, or holds values that are not finite")
 
     def _require_lengths(self, vectors: Vectors) -> None:
-        """Make sure that vectors are of unit length at most."""
+        """Make sure that vectors have unit length at most."""
         self._require_numbers(np.einsum("ij,ij->i", vectors, vectors), _MOST_SQUARE)
 
 
 class FlatStore(VectorStore):
     """Compares each vector with the query: exact."""
 
-    def __init__(self, folder: Path, files: list[str], dimension: int, count: int) -> None:
+    def __init__(
+        self, folder: Path, files: list[str], dimension: int, count: int, damaged: DamageReport = name_damage
+    ) -> None:
         """Map the shards.
 
         Raises:
-            IndexDamagedError: if a shard is missing or is not what was written.
+            IndexDamagedError: if a shard is missing or damaged.
         """
-        super().__init__(folder, dimension)
+        super().__init__(folder, dimension, damaged)
         self._shards: list[tuple[int, faiss.Index]] = []
         self.count = 0
         for name in files:
             path = folder / name
-            shard = read_faiss(path)
+            shard = read_faiss(path, damaged=damaged)
             if not isinstance(shard, faiss.IndexFlat):
                 raise damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
             if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
@@ -196,7 +199,7 @@ class FlatStore(VectorStore):
             raise damaged(folder, f"{self.count} vectors, where the manifest says {count}")
 
     def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
-        faiss.omp_set_num_threads(1)  # of this thread: else every thread that searches would start a team of its own
+        faiss.omp_set_num_threads(1)  # for this thread: else every searching thread would start its own team
         found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards if shard.ntotal]
         if not found:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
@@ -253,8 +256,3 @@ def _search_shard(shard: faiss.Index, offset: int, queries: Vectors, k: int, all
         parameters = settings(sel=selector(bitmap))
     scores, ids = shard.search(queries, min(k, count), params=parameters)
     return scores, ids + offset
-
-
-def damaged(path: Path, what: str) -> IndexDamagedError:
-    """Make the error that names a file of a generation."""
-    return IndexDamagedError.told(path.parent.parent.parent, f"{path}: {what}")

@@ -11,18 +11,17 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
-from qa_search.util.text import without_unsafe
+from qa_search.interfaces.cli.wording import message_of
 
 __all__ = ["cli", "main"]
 
-EXIT_USAGE = 2
 EXIT_UNUSABLE = 3
-
 
 _COMMANDS = {
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
     "info": "Say what the index holds.",
+    "inspect": "Show what a build would read, without building.",
     "mcp": "Offer the search to assistants.",
     "query": "Find the closest past answers.",
     "serve": "Serve the search over HTTP, with a page.",
@@ -58,9 +57,9 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except QueryError as error:
-            raise click.UsageError(without_unsafe(str(error)), ctx=ctx) from error
+            raise click.UsageError(message_of(error), ctx=ctx) from error
         except QASearchError as error:
-            click.echo(f"Error: {without_unsafe(str(error))}", err=True)
+            click.echo(f"Error: {message_of(error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except BrokenPipeError:
             # Who read the output has seen enough. click would exit with 1, which here says that nothing was found.

@@ -13,14 +13,19 @@ from qa_search.builder.encoder_choice import Device, PrecisionChoice
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.interfaces.cli.options import (
+    comments_option,
+    encoding_option,
     index_option,
     json_option,
+    map_option,
     model_option,
     print_json,
     quiet_option,
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
+from qa_search.interfaces.render.reading import reading_lines
+from qa_search.interfaces.render.terminal import printable
 from qa_search.types import BuildReport
 
 
@@ -57,13 +62,9 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 )
 @model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
 @click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
-@click.option(
-    "--map",
-    "field_map",
-    multiple=True,
-    metavar="ROLE=FIELD",
-    help="Which field holds the question, answer, title, date, url, tags, author or id, where the names are unusual.",
-)
+@map_option()
+@encoding_option()
+@comments_option()
 @click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet.")
 @click.option("--strict", is_flag=True, help="Stop at the first post that cannot be read.")
 @click.option("--keep-going", is_flag=True, help="Set damaged files aside instead of stopping.")
@@ -118,7 +119,9 @@ def build(
     shards: tuple[str, ...],
     model: str | None,
     download: bool,
-    field_map: tuple[str, ...],
+    field_map: dict[str, str],
+    encoding: str | None,
+    comments: bool,
     keep_unanswered: bool,
     strict: bool,
     keep_going: bool,
@@ -143,18 +146,14 @@ def build(
     """
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
-    mapping = {}
-    for item in field_map:
-        role, separator, name = item.partition("=")
-        if not separator or not name:
-            raise click.BadParameter(f"{item!r} is not ROLE=FIELD, such as question=Frage", param_hint="--map")
-        mapping[role] = name
     report = build_index(
         sources or (DEFAULT_SOURCE,),
         index_path,
         model=model,
         download=download,
-        field_map=mapping,
+        field_map=field_map,
+        encoding=encoding,
+        comments=comments,
         keep_unanswered=keep_unanswered,
         strict=strict,
         keep_going=keep_going,
@@ -190,4 +189,4 @@ def _summary(report: BuildReport) -> str:
         lines.append(f"{report.left_out} was not read: it is the index, and lies in a source")
     if report.set_aside:
         lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(printable(line) for line in reading_lines(report.files))])

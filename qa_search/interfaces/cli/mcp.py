@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qa_search.errors import QASearchError
+from qa_search.errors import MissingExtraError
+from qa_search.interfaces.cli.listening import (
+    MAX_CONNECTIONS,
+    address_of,
+    is_loopback,
+    listen,
+    own_names,
+    require_protection,
+)
 from qa_search.interfaces.cli.options import model_option, place_option, token_option
-from qa_search.interfaces.cli.serve import _CONNECTIONS, _is_loopback, _listen
 from qa_search.search.search_index import SearchIndex
 
 if TYPE_CHECKING:
@@ -54,16 +61,14 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
     "qa-search mcp --index PATH". It answers from the index as it is, moves to a new one with the first question after
     a build, and writes nothing.
     """
-    if address and not _is_loopback(address[0]) and not token and not no_auth:
-        raise click.UsageError(
-            f"--http {address[0]} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
-        )
+    if address:
+        require_protection(address[0], "--http", token=token, no_auth=no_auth)
     # Standard output belongs to the protocol.
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         from qa_search.interfaces.mcp_server import create_server
     except ModuleNotFoundError as error:
-        raise QASearchError(f"this needs more packages ({error.name}): pip install 'qa-search[mcp]'") from error
+        raise MissingExtraError.of("mcp", "a server of assistants", error.name) from error
     with SearchIndex.open(index_path, model=model) as index:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
@@ -87,18 +92,17 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
     from qa_search.interfaces.web.logs import set_up_logging
 
     set_up_logging(logging.WARNING)
-    listener = _listen(host, port)
+    listener = listen(host, port, "--http HOST:PORT")
     # Every request stands for itself: there is nothing to lose when the server is started again.
     app = Guards(
         _without_streams(server.streamable_http_app(host=host, stateless_http=True, json_response=True)),
         token=token,
         rate=0,
         max_body=2 * DEFAULT_MAX_REQUEST_BODY_SIZE,  # the app's own limit comes first
-        hosts=frozenset((host.lower(), "localhost", "127.0.0.1", "::1")) if _is_loopback(host) else frozenset(),
+        hosts=own_names(host) if is_loopback(host) else frozenset(),
     )
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Serving MCP on http://{shown}:{listener.getsockname()[1]}/mcp (Ctrl-C stops)", err=True)
-    guarded_server(app, limits_for(_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
+    click.echo(f"Serving MCP on http://{address_of(listener, host)}/mcp (Ctrl-C stops)", err=True)
+    guarded_server(app, limits_for(MAX_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
 
 
 def _without_streams(app: App) -> App:

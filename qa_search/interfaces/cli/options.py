@@ -124,6 +124,43 @@ def _require_token(context: click.Context, option: click.Parameter, token: str |
     raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
 
 
+def map_option() -> Decorator:
+    """--map: which field plays which role; the command gets a dictionary."""
+    return click.option(
+        "--map",
+        "field_map",
+        multiple=True,
+        metavar="ROLE=FIELD",
+        callback=_read_map,
+        help="Which field holds the question, answer, title, body, date, url, tags, author, score or id, where the "
+        "names are unusual: a name, a path such as replies.text, the number of a column, or - for none.",
+    )
+
+
+def _read_map(context: click.Context, option: click.Parameter, items: tuple[str, ...]) -> dict[str, str]:
+    mapping = {}
+    for item in items:
+        role, separator, name = item.partition("=")
+        if not separator or not name:
+            raise click.BadParameter(f"{item!r} is not ROLE=FIELD, such as question=Frage", param_hint="--map")
+        mapping[role] = name
+    return mapping
+
+
+def encoding_option() -> Decorator:
+    """--encoding: what text files are written in."""
+    return click.option(
+        "--encoding",
+        metavar="NAME",
+        help="What all text files are written in, such as windows-1251. [default: found from their bytes]",
+    )
+
+
+def comments_option() -> Decorator:
+    """--comments: keep those of a dump."""
+    return click.option("--comments", is_flag=True, help="Keep the comments of Stack Exchange dumps (Comments.xml).")
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document."""
     click.echo(printable_json(json.dumps(document, ensure_ascii=False, indent=2)))

@@ -1,9 +1,10 @@
-"""Plots of measurements; needs matplotlib, which is an extra: pip install 'qa-search[plots]'."""
+"""Plots of measurements, drawn by matplotlib (the extra ``plots``)."""
 
 from __future__ import annotations
 
 import click
 
+from qa_search.errors import MissingExtraError
 from qa_search.evaluation.evaluate import MEASURES, Evaluation
 
 
@@ -16,7 +17,7 @@ def plot_rankings(found: Evaluation, path: str) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise click.UsageError("--plot needs matplotlib: pip install 'qa-search[plots]'") from error
+        raise click.UsageError(str(MissingExtraError.of("plots", "--plot", "matplotlib"))) from error
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     width = 0.8 / len(found.rankings)

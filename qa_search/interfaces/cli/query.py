@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 import click
 
 from qa_search.errors import QASearchError, QueryError
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
-from qa_search.interfaces.render import export
-from qa_search.interfaces.render.terminal import printable, render_result
-from qa_search.search.query import DEFAULT_TOP_K
+from qa_search.interfaces.render.csv_rows import to_csv
+from qa_search.interfaces.render.html import to_html
+from qa_search.interfaces.render.markdown import to_markdown
+from qa_search.interfaces.render.terminal import one_line, render_result
+from qa_search.interfaces.render.wording import NO_POST_PASSES
+from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import SearchResult
 from qa_search.util.text import printable_json
@@ -33,7 +36,6 @@ FORMATS = ("text", "json", "markdown", "csv", "html")
 _MAX_INPUT_BYTES = 1_000_000
 _MAX_LINE_BYTES = 4_000_000
 _BLOCK = 64  # complaints searched for at once
-_NO_POST = "No post in the archive passes these filters."
 _MAX_HEADING = 72
 _WAY_OUT = "Mend this line or take it out."
 _EXPECTED = f'Each line is a text in quotes or {{"id": ..., "text": ...}}. {_WAY_OUT}'
@@ -82,11 +84,6 @@ def query(
     from_file: str | None,
     index_path: str,
     top_k: int,
-    since: str | None,
-    until: str | None,
-    source: str | None,
-    tags: tuple[str, ...],
-    min_confidence: float | None,
     explain: bool,
     rerank: str | None,
     download: bool,
@@ -95,6 +92,7 @@ def query(
     model: str | None,
     as_json: bool,
     quiet: bool,
+    **options: Unpack[SearchOptions],
 ) -> None:
     """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input.
 
@@ -117,13 +115,9 @@ def query(
         search_many = partial(
             index.search_many,
             k=top_k,
-            since=since,
-            until=until,
-            source=source,
-            tags=tags,
-            min_confidence=min_confidence,
             explain=explain,
             rerank=_reranker(rerank, download=download),
+            **options,
         )
         if from_file is None:
             (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])
@@ -151,22 +145,22 @@ def _write(result: SearchResult, written_as: str, *, full: bool, quiet: bool) ->
     if written_as == "json":
         print_json(result.to_dict())
     elif written_as == "markdown":
-        click.echo(export.to_markdown(result), nl=False)
+        click.echo(to_markdown(result), nl=False)
     elif written_as == "csv":
-        click.echo("".join(export.to_csv([result])), nl=False)
+        click.echo("".join(to_csv([result])), nl=False)
     elif written_as == "html":
-        click.echo(export.to_html(result), nl=False)
+        click.echo(to_html(result), nl=False)
     elif result.hits:
         click.echo(render_result(result, full=full))
     elif not quiet:
-        click.echo(_NO_POST, err=True)
+        click.echo(NO_POST_PASSES, err=True)
 
 
 def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:
     """Answer the complaints of a file block by block; return whether all of them are answered."""
     search_many([])  # what is wrong with the options is no fault of the file
     if written_as == "csv":
-        click.echo("".join(export.to_csv([], ids=[])), nl=False)
+        click.echo("".join(to_csv([], ids=[])), nl=False)
     answered = True
     for complaint_id, result in _answers(name, search_many):
         answered = answered and result.answered
@@ -178,13 +172,13 @@ def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, 
     if written_as == "json":
         return printable_json(json.dumps({"id": complaint_id, **result.to_dict()}, ensure_ascii=False)) + "\n"
     if written_as == "markdown":
-        return export.to_markdown(result, title=str(complaint_id)) + "\n"
+        return to_markdown(result, title=str(complaint_id)) + "\n"
     if written_as == "csv":
-        return "".join(export.to_csv([result], ids=[complaint_id], header=False))
-    heading = " ".join(printable(f"{complaint_id}: {result.query}").split())
+        return "".join(to_csv([result], ids=[complaint_id], header=False))
+    heading = one_line(f"{complaint_id}: {result.query}")
     if len(heading) > _MAX_HEADING:
         heading = f"{heading[:_MAX_HEADING]} …"
-    return f"=== {heading} ===\n\n{render_result(result, full=full) if result.hits else _NO_POST}\n\n"
+    return f"=== {heading} ===\n\n{render_result(result, full=full) if result.hits else NO_POST_PASSES}\n\n"
 
 
 def _answers(name: str, search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:

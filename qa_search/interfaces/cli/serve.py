@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import socket
 
 import click
 
-from qa_search.errors import QASearchError
+from qa_search.errors import MissingExtraError
+from qa_search.interfaces.cli.listening import (
+    MAX_CONNECTIONS,
+    address_of,
+    is_loopback,
+    listen,
+    own_names,
+    require_protection,
+)
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
 from qa_search.search.search_index import SearchIndex
 
 _SHUTDOWN_SECONDS = 20
-_BACKLOG = 64
-_CONNECTIONS = 512
 
 
 @click.command()
@@ -45,7 +49,7 @@ _CONNECTIONS = 512
 @click.option(
     "--max-connections",
     type=click.IntRange(min=1),
-    default=_CONNECTIONS,
+    default=MAX_CONNECTIONS,
     show_default=True,
     metavar="N",
     help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
@@ -96,53 +100,24 @@ def serve(
     nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
     says otherwise; then it demands --token or --no-auth.
     """
-    loopback = _is_loopback(host)
-    if not loopback and not token and not no_auth:
-        raise click.UsageError(
-            f"--host {host} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
-        )
+    require_protection(host, "--host", token=token, no_auth=no_auth)
     try:
         from qa_search.interfaces.web.app import Settings, create_app
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
     except ModuleNotFoundError as error:
-        raise QASearchError(f"serving needs more packages ({error.name}): pip install 'qa-search[serve]'") from error
+        raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
     hosts = frozenset(name.lower() for name in allowed_hosts)
-    if loopback or hosts:
-        hosts |= {host.lower(), "localhost", "127.0.0.1", "::1"}
+    if is_loopback(host) or hosts:
+        hosts |= own_names(host)
     index = SearchIndex.open(index_path, model=model)
-    listener = _listen(host, port)
+    listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
     )
     if not quiet:
-        shown = f"[{host}]" if ":" in host else host
-        click.echo(f"Serving {index.location} on http://{shown}:{listener.getsockname()[1]}/ (Ctrl-C stops)", err=True)
+        click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     app = create_app(index, settings)
     server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)
     server.run(sockets=[listener])
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the port before anything slow is done, so that a port in use is told at once."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        raise QASearchError(
-            f"{host}:{port}: cannot listen there ({error.strerror or error}). Choose another --port or --host."
-        ) from error
-    return listener

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -15,11 +14,14 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
-from qa_search.interfaces.render import export
-from qa_search.interfaces.render.terminal import printable, render_result, use_colour
-from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, make_filters
+from qa_search.interfaces.render.csv_rows import to_csv
+from qa_search.interfaces.render.html import to_html
+from qa_search.interfaces.render.markdown import to_markdown
+from qa_search.interfaces.render.terminal import INDENT, one_line, printable, render_post, render_result
+from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
+from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.search.search_index import SearchIndex
-from qa_search.types import Hit, OtherPost, Post, SearchResult
+from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text
 
 # What comes after each command (brackets: or nothing), and what it does.
@@ -40,31 +42,22 @@ COMMANDS = {
     "quit": ("", "leave; so does Ctrl-D"),
 }
 _WRITERS: Mapping[str, Callable[[SearchResult], str]] = {
-    ".md": export.to_markdown,
-    ".csv": lambda result: "".join(export.to_csv([result])),
-    ".html": export.to_html,
+    ".md": to_markdown,
+    ".csv": lambda result: "".join(to_csv([result])),
+    ".html": to_html,
 }
-_MAX_WIDTH = 96
 _MAX_LIMITS_SHOWN = 60
 _MAX_SOURCES = 10
-_INDENT = "   "
 
 
 def complain(error: object) -> None:
     """Tell what is wrong in one line."""
-    click.echo(_in_one_line(str(error)), err=True)
+    click.echo(one_line(str(error)), err=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    since: str | None = None
-    until: str | None = None
-    source: str | None = None
-    tags: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        named = [("since", self.since), ("until", self.until), ("source", self.source)]
-        return ", ".join(f"{name} {value}" for name, value in [*named, *(("tag", tag) for tag in self.tags)] if value)
+def _filters_shown(asked: SearchParameters) -> str:
+    named = [("since", asked.since), ("until", asked.until), ("source", asked.source)]
+    return ", ".join(f"{name} {value}" for name, value in [*named, *(("tag", tag) for tag in asked.tags)] if value)
 
 
 class Shell:
@@ -73,8 +66,7 @@ class Shell:
     def __init__(self, index: SearchIndex, k: int = DEFAULT_TOP_K) -> None:
         """Begin without limits but k, the most posts that a search gives."""
         self.index = index
-        self._k = k
-        self._limits = _Limits()
+        self._asked = SearchParameters(k)
         self._result: SearchResult | None = None
         self._open_post: str | None = None
         self._tags: set[str] = set()
@@ -109,7 +101,7 @@ class Shell:
             if re.fullmatch("[0-9]+", line):
                 self._open(self._hit(line).post_id)
             elif line:
-                self._show(self.index.search(line, self._k, **asdict(self._limits)))
+                self._show(self.index.search(line, **asdict(self._asked)))
         except QASearchError as error:
             complain(error)
         return True
@@ -117,17 +109,17 @@ class Shell:
     @property
     def prompt(self) -> str:
         """What stands before a line: the limits that hold."""
-        limits = _in_one_line(str(self._limits))
+        limits = one_line(_filters_shown(self._asked))
         if len(limits) > _MAX_LIMITS_SHOWN:
             limits = f"{limits[:_MAX_LIMITS_SHOWN]}…"
-        shown = [limits] * bool(limits) + [f"k {self._k}"] * (self._k != DEFAULT_TOP_K)
+        shown = [limits] * bool(limits) + [f"k {self._asked.k}"] * (self._asked.k != DEFAULT_TOP_K)
         return f"qa-search [{', '.join(shown)}]> " if shown else "qa-search> "
 
     def choices(self, command: str) -> Mapping[str, str]:
         """Return what may follow a command as it is typed, each with a remark."""
         if command in ("open", "like", "export"):
             hits = self._result.hits if self._result else ()
-            numbers = {str(hit.rank): _in_one_line(hit.title or hit.question or hit.answer)[:60] for hit in hits}
+            numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
             return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
         if command == "source":
             return {escape(count.source): f"{count.posts:,} posts" for count in self.index.info().sources}
@@ -166,7 +158,7 @@ class Shell:
         self._result, self._open_post = result, None
         self._tags.update(tag for hit in result.hits for tag in hit.tags)
         if not result.hits:
-            click.echo("No post in the archive passes these filters.")
+            click.echo(NO_POST_PASSES)
         else:
             # Whether the archive answers is a question only where somebody asked one.
             click.echo(render_result(result if asked else replace(result, answered=True)))
@@ -186,7 +178,7 @@ class Shell:
         post_id = self._hit(number).post_id if number else self._open_post
         if post_id is None:
             raise QueryError("No post is open: write it like :like N.")
-        self._show(self.index.similar(post_id, self._k, **asdict(self._limits)), asked=False)
+        self._show(self.index.similar(post_id, **asdict(self._asked)), asked=False)
 
     def _go(self, side: int) -> None:
         if self._open_post is None:
@@ -199,18 +191,18 @@ class Shell:
     def _limit(self, name: str, value: str) -> None:
         changed: dict[str, Any] = {name: value or None}
         if name == "tags":
-            changed = {"tags": tuple(dict.fromkeys([*self._limits.tags, value])) if value else ()}
-        limits = replace(self._limits, **changed)
-        make_filters(**asdict(limits))
-        self._limits = limits
+            changed = {"tags": tuple(dict.fromkeys([*self._asked.tags, value])) if value else ()}
+        asked = replace(self._asked, **changed)
+        asked.filters()  # raises where one is invalid
+        self._asked = asked
 
     def _set_k(self, number: str) -> None:
         if not re.fullmatch("[0-9]{1,9}", number) or not 1 <= int(number) <= MAX_TOP_K:
             raise QueryError(f":k takes a number from 1 to {MAX_TOP_K:,}.")
-        self._k = int(number)
+        self._asked = replace(self._asked, k=int(number))
 
     def _clear(self) -> None:
-        self._limits = _Limits()
+        self._asked = SearchParameters(self._asked.k)
 
     def _export(self, argument: str) -> None:
         number, _, name = argument.partition(" ")
@@ -236,52 +228,12 @@ class Shell:
         posts, passages = info.counts["posts"], info.counts["passages"]
         click.echo(printable(f"{info.index}: {posts:,} posts in {passages:,} passages, built {info.created}"))
         for source in info.sources[:_MAX_SOURCES]:
-            click.echo(printable(f"{_INDENT}{source.source}: {source.posts:,} posts"))
+            click.echo(printable(f"{INDENT}{source.source}: {source.posts:,} posts"))
         if len(info.sources) > _MAX_SOURCES:
-            click.echo(f"{_INDENT}... and {len(info.sources) - _MAX_SOURCES:,} more (qa-search info --all)")
+            click.echo(f"{INDENT}... and {len(info.sources) - _MAX_SOURCES:,} more (qa-search info --all)")
 
 
 def _help() -> None:
     click.echo("Write a complaint in your own words, the number of a post to open it, or a command:")
     for name, (expected, what) in COMMANDS.items():
-        click.echo(f"{_INDENT}{f':{name} {expected}':<22}{what}")
-
-
-def render_post(post: Post, neighbours: tuple[OtherPost | None, OtherPost | None]) -> str:
-    """Lay out a whole post, and say which ones it links to."""
-    width = max(min(shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH), 30)
-    origin = post.source if post.source.endswith(f"/{post.source_id}") else f"{post.source}/{post.source_id}"
-    facts = [post.date[:10] if post.date else "no date", origin, *([post.author] if post.author else []), *post.tags]
-    title = _in_one_line(post.title or post.question or post.answer)
-    lines = [_bold(line) for line in textwrap.wrap(title, width, max_lines=2, placeholder=" …")]
-    lines += _wrapped(" · ".join(facts), width)
-    if post.url:
-        lines.append(_INDENT + _in_one_line(post.url))
-    for label, text in (("Question", post.question), ("Answer", post.answer)):
-        if text:
-            lines += ["", _INDENT + _bold(label), *_wrapped(text, width)]
-    links = [
-        f"{label}: {f'{_in_one_line(other.title)} ({other.source_id})' if other else f'{title}, not in the index'}"
-        for label, title, other in zip(
-            ("Previous", "Next"), (post.prev_title, post.next_title), neighbours, strict=True
-        )
-        if other or title
-    ]
-    return "\n".join([*lines, *([""] if links else []), *(line for link in links for line in _wrapped(link, width))])
-
-
-def _bold(text: str) -> str:
-    return click.style(text, bold=True) if use_colour() else text
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = []
-    for line in printable(text).split("\n"):
-        lines += textwrap.wrap(
-            line, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
-        ) or [""]
-    return lines
-
-
-def _in_one_line(text: str) -> str:
-    return " ".join(printable(text).split())
+        click.echo(f"{INDENT}{f':{name} {expected}':<22}{what}")

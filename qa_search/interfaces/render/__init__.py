@@ -1,1 +1,1 @@
-"""A hit -> text, HTML, Markdown or CSV."""
+"""A hit or a post -> text for a terminal, Markdown, CSV, HTML, or an assistant."""

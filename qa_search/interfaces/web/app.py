@@ -26,13 +26,12 @@ from qa_search.interfaces.web.pages import Form, PostView, error_page, form_addr
 from qa_search.interfaces.web.service import (
     BusyError,
     FailedError,
-    Question,
     SearchService,
     SlowError,
     characters_like,
     question_cost,
 )
-from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS
+from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 
@@ -90,10 +89,10 @@ class SearchRequest(BaseModel):
     tags: list[str] = Field(default_factory=list, description="The same.")
     min_confidence: float | None = Field(None, ge=0, le=1, description="Below it, the answer is that nothing answers.")
 
-    def question(self) -> Question:
+    def parameters(self) -> SearchParameters:
         """Return everything but the text."""
         tags = [self.tag] if isinstance(self.tag, str) else self.tag
-        return Question(self.k, self.since, self.until, self.source, (*tags, *self.tags), self.min_confidence)
+        return SearchParameters(self.k, self.since, self.until, self.source, (*tags, *self.tags), self.min_confidence)
 
 
 class PostDocument(BaseModel):
@@ -209,15 +208,15 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         tag: Annotated[list[str] | None, Query(description="Tags that a post must all have.")] = None,
         min_confidence: Annotated[float | None, Query(ge=0, le=1)] = None,
     ) -> Response:
-        question = Question(k, since or None, until or None, source or None, tuple(tag or ()), min_confidence)
+        parameters = SearchParameters(k, since or None, until or None, source or None, tuple(tag or ()), min_confidence)
         _charge(prices, request, len(q), k)
-        return JSONResponse(_require_bounded(await service.search(q, question, client_of(request.scope))).to_dict())
+        return JSONResponse(_require_bounded(await service.search(q, parameters, client_of(request.scope))).to_dict())
 
     @app.post("/api/search", summary="The same, for long complaints", response_model=SearchResult)
     async def search_by_body(request: Request, asked: SearchRequest) -> Response:
         _charge(prices, request, len(asked.query), asked.k)
         return JSONResponse(
-            _require_bounded(await service.search(asked.query, asked.question(), client_of(request.scope))).to_dict()
+            _require_bounded(await service.search(asked.query, asked.parameters(), client_of(request.scope))).to_dict()
         )
 
     @app.get("/api/posts/{post_id}", summary="One whole post", response_model=PostDocument, responses=_NOT_FOUND)
@@ -241,7 +240,7 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         await service.read(lambda index: _view(index, post_id))
         _charge(prices, request, await service.read(lambda index: characters_like(index, post_id)), k)
         return JSONResponse(
-            _require_bounded(await service.similar(post_id, Question(k), client_of(request.scope))).to_dict()
+            _require_bounded(await service.similar(post_id, SearchParameters(k), client_of(request.scope))).to_dict()
         )
 
     @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
@@ -289,12 +288,12 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
 
     async def found(request: Request, form: Form) -> SearchResult:
         tags = (form.tag,) if form.tag else ()
-        question = Question(form.k, form.since or None, form.until or None, form.source or None, tags)
+        parameters = SearchParameters(form.k, form.since or None, form.until or None, form.source or None, tags)
         if not form.like:
             _charge(prices, request, len(form.q), form.k)
-            return await service.search(form.q, question, client_of(request.scope))
+            return await service.search(form.q, parameters, client_of(request.scope))
         _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
-        return await service.similar(form.like, question, client_of(request.scope))
+        return await service.similar(form.like, parameters, client_of(request.scope))
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(post_id: str) -> Response:

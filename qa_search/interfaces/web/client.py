@@ -15,15 +15,15 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from types import TracebackType, UnionType
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Self, TypeVar, Union, Unpack, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
 import httpx2
 
 from qa_search import errors
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS
-from qa_search.types import OtherPost, Post, SearchResult
+from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchOptions, SearchParameters
+from qa_search.types import OtherPost, Post, SearchResult, to_jsonable
 from qa_search.util.text import clean_text
 
 DEFAULT_TIMEOUT = 30.0
@@ -77,12 +77,7 @@ class Client:
         self,
         text: str,
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a complaint: see `SearchIndex.search`.
 
@@ -91,21 +86,16 @@ class Client:
             ServiceError: if the service does not answer.
             QASearchError: whatever else the service says that it raised.
         """
-        return self._search(_search_request(text, k, since, until, source, tags, min_confidence))
+        return self._search(_search_request(text, SearchParameters(k, **options)))
 
     def search_many(
         self,
         texts: Iterable[str],
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
+        **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many complaints, a few at a time: the same as `search` for each, in the same order."""
-        requests = _search_requests(texts, k, since, until, source, tags, min_confidence)
+        requests = _search_requests(texts, SearchParameters(k, **options))
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="qa-search-client") as pool:
             return list(pool.map(self._search, requests))
 
@@ -187,29 +177,19 @@ class AsyncClient:
         self,
         text: str,
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
+        **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a complaint: see `Client.search`."""
-        return await self._search(_search_request(text, k, since, until, source, tags, min_confidence))
+        return await self._search(_search_request(text, SearchParameters(k, **options)))
 
     async def search_many(
         self,
         texts: Iterable[str],
         k: int = DEFAULT_TOP_K,
-        *,
-        since: str | date | None = None,
-        until: str | date | None = None,
-        source: str | None = None,
-        tags: Sequence[str] = (),
-        min_confidence: float | None = None,
+        **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many complaints, a few at a time: the same as `search` for each, in the same order."""
-        requests = _search_requests(texts, k, since, until, source, tags, min_confidence)
+        requests = _search_requests(texts, SearchParameters(k, **options))
         return await _each(self._search, requests)
 
     async def post(self, post_id: str) -> Post | None:
@@ -297,36 +277,21 @@ class _Request:
 _INFO = _Request("GET", "api/info")
 
 
-def _search_requests(texts: Iterable[str], *asked: Any) -> list[_Request]:
+def _search_requests(texts: Iterable[str], parameters: SearchParameters) -> list[_Request]:
     if isinstance(texts, str):
         raise QueryError("expected a list of texts, not a single text: use search() for that")
-    return [_search_request(text, *asked) for text in texts]
+    return [_search_request(text, parameters) for text in texts]
 
 
-def _search_request(
-    text: str,
-    k: int,
-    since: str | date | None,
-    until: str | date | None,
-    source: str | None,
-    tags: Sequence[str],
-    min_confidence: float | None,
-) -> _Request:
+def _search_request(text: str, parameters: SearchParameters) -> _Request:
     if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
         # Not left to the service: it may close the connection before all of such a text is sent.
         raise QueryError(
             f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at most. "
             "Leave out what does not belong to the complaint."
         )
-    asked = {
-        "query": text,
-        "k": k,
-        "since": since,
-        "until": until,
-        "source": source,
-        "tags": [tags] if isinstance(tags, str) else list(tags),
-        "min_confidence": min_confidence,
-    }
+    tags = [parameters.tags] if isinstance(parameters.tags, str) else list(parameters.tags)
+    asked = {"query": text, **to_jsonable(parameters), "tags": tags}
     try:
         body = json.dumps(
             {name: _sendable(value) for name, value in asked.items() if value is not None}, ensure_ascii=False

@@ -7,13 +7,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qa_search.errors import QASearchError
 from qa_search.interfaces.web.metrics import Metrics
-from qa_search.search.query import MAX_QUERY_CHARACTERS
+from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, SearchResult
 
@@ -46,22 +46,10 @@ class FailedError(QASearchError):
     """Something below the service failed in a way that nobody expects; the log says how."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, apart from the text: questions that agree in it can be searched together."""
-
-    k: int
-    since: str | None = None
-    until: str | None = None
-    source: str | None = None
-    tags: tuple[str, ...] = ()
-    min_confidence: float | None = None
-
-
 @dataclass(slots=True)
 class _Waiting:
     text: str
-    question: Question
+    parameters: SearchParameters
     characters: int
     answer: asyncio.Future[SearchResult] = field(repr=False)
     like_post: bool = False  # the text is the id of a post
@@ -69,7 +57,7 @@ class _Waiting:
 
     @property
     def cost(self) -> int:
-        return question_cost(self.characters, self.question.k)
+        return question_cost(self.characters, self.parameters.k)
 
 
 def question_cost(characters: int, k: int) -> int:
@@ -108,7 +96,7 @@ class _Lane:
         for other in self.queue:
             if len(batch) >= most or first.like_post or first.characters > _SHORT:
                 break
-            same = other is not first and other.question == first.question and not other.like_post
+            same = other is not first and other.parameters == first.parameters and not other.like_post
             if same and cost + other.cost <= _BATCH_COST:
                 batch.append(other)
                 cost += other.cost
@@ -213,7 +201,7 @@ class SearchService:
                     waiting.answer.set_exception(BusyError("the service is stopping: ask again in a moment"))
             lane.queue.clear()
 
-    async def search(self, text: str, question: Question, client: str = "") -> SearchResult:
+    async def search(self, text: str, parameters: SearchParameters, client: str = "") -> SearchResult:
         """Search, together with the questions that wait at the same time; clients take turns.
 
         Raises:
@@ -222,13 +210,13 @@ class SearchService:
             QASearchError: whatever `SearchIndex.search` raises.
         """
         answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
-        return await self._wait_for(_Waiting(text, question, len(text), answer, client=client))
+        return await self._wait_for(_Waiting(text, parameters, len(text), answer, client=client))
 
-    async def similar(self, post_id: str, question: Question, client: str = "") -> SearchResult:
+    async def similar(self, post_id: str, parameters: SearchParameters, client: str = "") -> SearchResult:
         """Search for more like a post. Raises as `search`."""
         characters = await self.read(lambda index: characters_like(index, post_id))
         answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
-        return await self._wait_for(_Waiting(post_id, question, characters, answer, like_post=True, client=client))
+        return await self._wait_for(_Waiting(post_id, parameters, characters, answer, like_post=True, client=client))
 
     async def _wait_for(self, waiting: _Waiting) -> SearchResult:
         if self._closed:
@@ -303,17 +291,10 @@ class SearchService:
 
     async def _search_many(self, lane: _Lane, batch: list[_Waiting]) -> list[SearchResult]:
         first, texts = batch[0], [waiting.text for waiting in batch]
-        asked = first.question
-        limits: dict[str, Any] = {
-            "since": asked.since,
-            "until": asked.until,
-            "source": asked.source,
-            "tags": asked.tags,
-        }
+        asked = asdict(first.parameters)
         if first.like_post:
-            return [await self._on(lane.thread, lambda: self.index.similar(first.text, asked.k, **limits))]
-        limits["min_confidence"] = asked.min_confidence
-        return await self._on(lane.thread, lambda: self.index.search_many(texts, asked.k, **limits))
+            return [await self._on(lane.thread, lambda: self.index.similar(first.text, **asked))]
+        return await self._on(lane.thread, lambda: self.index.search_many(texts, **asked))
 
     async def _follow_builds(self) -> None:
         """Move to a new generation soon after it is published; one that cannot be opened is reported and left alone."""

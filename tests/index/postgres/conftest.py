@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_search.embedders.load import Vectors
+from devtools.postgres_servers import Server, debian_programs, running, wheel_programs
+from qa_search.embedders.base import Vectors
 from tests.helpers import WordsEmbedder
-from tests.index.postgres.servers import Server, debian_programs, running, wheel_programs
 
 _numbers = count()
 

@@ -16,18 +16,18 @@ import numpy as np
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server
 from qa_search import SearchIndex, build_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.index.filters import Filters
 from qa_search.index.postgres import readers
 from qa_search.index.postgres.index import StoredGeneration
 from qa_search.index.postgres.patterns import glob_to_regex
 from qa_search.index.postgres.readers import PostgresVectors
-from qa_search.search.query import make_filters
+from qa_search.search.query import SearchParameters
 from qa_search.util.terms import query_weights
 from tests.helpers import page, write_jsonl
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server
 
 STORES = ("folder", "postgres", "shards")
 POSTS = 700
@@ -51,11 +51,14 @@ def archive(folder: Path) -> list[Path]:
             "date": f"{2001 + number % 20}-{1 + number % 12:02}-{1 + number % 28:02}" if number % 7 else None,
             "score": 3_000_000_000 if number == 5 else number, "url": f"https://example.org/{number}",
         })  # fmt: skip
-    records.append({**records[3], "id": "copy-of-3", "date": "2030-01-01", "tags": ["copied"]})  # type: ignore[dict-item]
+    copy = {**records[3], "id": "copy-of-3", "date": "2030-01-01", "tags": ["copied"]}  # type: ignore[dict-item]
     long = " ".join(chance.choices(_FILLERS, k=5000))
-    records += [{"id": f"long{words}", "question": "Long", "answer": long[:words]} for words in (900, 4000, 30_000)]
+    records += [
+        {"id": f"long{words}", "question": f"Long {words}", "answer": long[:words]} for words in (900, 4000, 30_000)
+    ]
     records += [{"id": "open", "title": "unanswered", "question": "Who knows?"}, {"answer": 5}]
     write_jsonl(folder / "forum" / "posts.jsonl", records)
+    write_jsonl(folder / "forum" / "reposts.jsonl", [copy])
     pages = folder / "pages"
     pages.mkdir()
     for number in range(4):
@@ -129,7 +132,7 @@ def test_the_index_of_vectors_finds_what_brute_force_finds(
 ) -> None:
     """HNSW, where a store has it: recall at 10 of .95 and more, and never fewer hits than there are."""
     retriever = index.retriever
-    filters = make_filters(tags=["even"])
+    filters = SearchParameters(tags=["even"]).filters()
     expected = folder.retriever.owners.allowed_passages(folder.retriever.posts.allowed_posts(filters))
     allowed: Any = None
     if filtered:
@@ -212,7 +215,7 @@ def test_filters_leave_the_same_posts(index: SearchIndex, folder: SearchIndex, f
     assert [hit.score for hit in found.hits] == pytest.approx([hit.score for hit in expected.hits], abs=PRECISION)
     assert {hit.post_id for hit in found.hits} == {hit.post_id for hit in expected.hits}
     assert found.confidence == pytest.approx(expected.confidence, abs=0.01)
-    selected = make_filters(**filters)
+    selected = SearchParameters(**filters).filters()
     assert len(index.retriever.posts.allowed_posts(selected)) == len(folder.retriever.posts.allowed_posts(selected))
 
 
@@ -243,7 +246,7 @@ def test_words_have_the_same_scores(index: SearchIndex, folder: SearchIndex, tex
     """BM25 as tantivy has it, to its rounding of lengths; with and without filters."""
     weights = query_weights(text)
     for tags in ((), ("even",)):
-        filters = make_filters(tags=tags)
+        filters = SearchParameters(tags=tags).filters()
         scores = []
         for opened in (index, folder):
             allowed = opened.retriever.posts.allowed_posts(filters) if tags else None

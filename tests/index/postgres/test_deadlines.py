@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server, running
 from qa_search import build_index
 from qa_search.errors import IndexDamagedError, IndexNotFoundError, QASearchError, StoreError, StoreGoneError
 from qa_search.index.postgres import connections
@@ -20,7 +21,6 @@ from qa_search.index.postgres.connections import Address, Connections
 from qa_search.index.postgres.index import StoredGeneration
 from tests.helpers import write_jsonl
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server, running
 from tests.index.postgres.test_postgres import build, open_index, schemas
 
 NewDatabase = Callable[[Server], str]
@@ -137,7 +137,7 @@ def test_a_build_gives_a_frozen_server_up_and_waits_for_one_that_works(programs:
     with running(programs) as server:
         connection = Address(server.url()).connect(probe=True)
         assert connection.execute("SELECT 1 FROM pg_sleep(5)").fetchone() == (1,)
-        with frozen(server), pytest.raises(psycopg.OperationalError, match="answers nobody"):
+        with frozen(server), pytest.raises(psycopg.OperationalError, match="the server does not answer"):
             connection.execute("SELECT 1")
         assert connection.closed
 
@@ -222,11 +222,11 @@ def test_long_values_are_stored_as_a_folder_stores_them(url: str, tmp_path: Path
     ("code", "told"),
     [
         ("54000", "larger than PostgreSQL can hold"), ("53100", "disk of the database is full"),
-        ("53200", "out of memory"), ("53300", "no connection left"), ("25006", "takes no writes"),
-        ("42501", "not allowed"), ("55P03", "holds a lock"), ("57014", "statement_timeout"), ("40P01", "Ask again"),
-        ("28P01", "does not let this role in"), ("3D000", "no such database"), ("58030", "its own files"),
+        ("53200", "out of memory"), ("53300", "no free connection"), ("25006", "takes no writes"),
+        ("42501", "not allowed"), ("55P03", "holds a lock"), ("57014", "statement_timeout"), ("40P01", "Try again"),
+        ("28P01", "rejects this role"), ("3D000", "does not exist"), ("58030", "its own files"),
         ("XX001", "damaged"), ("22021", "ENCODING 'UTF8'"), ("57P01", "when it is back"), ("08006", "when it is back"),
-        ("42601", "refuses"),
+        ("42601", "reports an error"),
     ],
 )  # fmt: skip
 def test_errors_are_told_for_what_they_are(server: Server, code: str, told: str) -> None:

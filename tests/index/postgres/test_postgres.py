@@ -18,6 +18,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server, free_port, running
 from qa_search import SearchIndex, build_index, evaluate
 from qa_search.errors import (
     IndexDamagedError,
@@ -34,7 +35,6 @@ from qa_search.index.postgres.index import PostgresIndex
 from qa_search.index.postgres.load import PostgresWriter
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, write_pages
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server, free_port, running
 
 NewDatabase = Callable[[Server], str]
 SECRET = "s3cr3t-and-long"  # noqa: S105 - of a role that only tests have
@@ -75,6 +75,7 @@ def url(server: Server, new_database: NewDatabase) -> str:
     return new_database(server)
 
 
+@pytest.mark.process
 def test_the_command_line_answers_from_a_database_as_from_a_folder(
     url: str, built_sample: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +241,7 @@ def test_one_build_writes_at_a_time(url: str, tmp_path: Path) -> None:
     build(tmp_path, url, 3)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("step", ["passages", "rest", "_publish", "_clear"])
 def test_a_build_that_is_killed_leaves_what_answered(url: str, tmp_path: Path, step: str) -> None:
     """Whatever it was doing; the next build finds nothing in its way."""
@@ -287,7 +289,7 @@ def test_a_server_that_stops_is_told_and_comes_back(programs: Path, tmp_path: Pa
         with open_index(server.url()) as opened:
             assert opened.search("knee").hits
             server.kill()
-            with pytest.raises(StoreError, match=rf"127\.0\.0\.1:{server.port}.*server running"):
+            with pytest.raises(StoreError, match=rf"127\.0\.0\.1:{server.port}.*the server runs"):
                 opened.search("knee")
             assert run("query", "knee", "--store", server.url()).returncode == 3
             server.start()
@@ -305,8 +307,8 @@ def test_what_cannot_be_used_is_named_without_its_password(server: Server, url: 
         (f"postgresql://{place}:{free_port()}/one", "no connection"),
         (f"postgresql://{place}:{server.port}/none", 'database "none" does not exist'),
         (f"postgresql://{place}:{server.port}/{url.rpartition('/')[2]}", "no index in this database"),
-        (f"postgresql://{place}:no-port/one", "cannot be read|no connection"),
-        (f"postgresql://{SECRET} with blanks", "cannot be read|no connection"),
+        (f"postgresql://{place}:no-port/one", "invalid address|no connection"),
+        (f"postgresql://{SECRET} with blanks", "invalid address|no connection"),
     ):
         done = run("query", "knee", "--store", address)
         assert done.returncode == 3, done.stderr
@@ -318,7 +320,7 @@ def test_what_cannot_be_used_is_named_without_its_password(server: Server, url: 
     assert (denied.returncode, "not allowed" in denied.stderr) == (3, True), denied.stderr
     refused = run("build", str(tmp_path / "pages"), "--index", str(tmp_path / "index"), "--shard", url)
     assert refused.returncode == 2
-    with pytest.raises(StoreError, match="cannot be read") as raised:
+    with pytest.raises(StoreError, match="invalid address") as raised:
         Address(f"postgresql://{place},b:{SECRET}/x")
     assert SECRET not in str(raised.value)
 
@@ -340,7 +342,7 @@ def test_a_role_that_may_only_read_can_search(server: Server, url: str, tmp_path
 
 
 def test_a_database_of_another_layout_is_refused_by_name(url: str, tmp_path: Path) -> None:
-    """For reading and for writing; so is a manifest that is not what was written."""
+    """For reading and for writing; so is a manifest whose hash does not match."""
     build(tmp_path, url, 2)
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE qa_search.store SET format = 99")
@@ -351,7 +353,7 @@ def test_a_database_of_another_layout_is_refused_by_name(url: str, tmp_path: Pat
     with psycopg.connect(url) as connection:
         connection.execute("UPDATE qa_search.store SET format = 2")
         connection.execute("UPDATE qa_search.generation SET manifest = replace(manifest, 'words', 'other')")
-    with pytest.raises(IndexDamagedError, match="not what was written"):
+    with pytest.raises(IndexDamagedError, match="checksum mismatch"):
         open_index(url)
 
 
@@ -425,6 +427,7 @@ def test_a_replica_takes_reads_and_the_primarys_place(programs: Path, tmp_path: 
                 assert len(reader.search("knee", 10).hits) == 4
 
 
+@pytest.mark.process
 def test_what_the_guide_tells_to_type_works(url: str, built_sample: Path, tmp_path: Path) -> None:
     """docs/postgresql.md, one command after the other, in a database of the test's own."""
     missing = [tool for tool in ("bash", "jq") if shutil.which(tool) is None]

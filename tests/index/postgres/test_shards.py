@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from devtools.postgres_servers import Server
 from qa_search import SearchIndex, build_index
 from qa_search.errors import StoreError
 from qa_search.index.postgres import load
@@ -22,10 +23,9 @@ from qa_search.index.postgres.connections import Address
 from qa_search.index.postgres.index import StoredGeneration
 from qa_search.index.postgres.readers import PostgresVectors
 from qa_search.index.postgres.shards import server_name
-from qa_search.search.query import make_filters
+from qa_search.search.query import SearchParameters
 from tests.helpers import ROOT, write_jsonl
 from tests.index.postgres.conftest import QuickWords
-from tests.index.postgres.servers import Server
 from tests.index.postgres.test_postgres import build, open_index, run, schemas
 
 Urls = list[str]
@@ -70,7 +70,9 @@ def test_each_shard_searches_its_vectors_itself(many: tuple[str, Path], filtered
         allowed = None
         if filtered:
             posts = opened.retriever.posts
-            allowed = opened.retriever.owners.allowed_passages(posts.allowed_posts(make_filters(tags=["t1"])))
+            allowed = opened.retriever.owners.allowed_passages(
+                posts.allowed_posts(SearchParameters(tags=["t1"]).filters())
+            )
         query = QuickWords().embed_queries(["word1 word2"])[0]
         statement, values = store.statement(query, 100, allowed, exact=False)
         found = plan(opened, statement, values)
@@ -188,6 +190,7 @@ def test_later_builds_know_the_shards_and_clear_them(urls: Urls, tmp_path: Path)
         assert len(opened.search("knee", 10).hits) == 7
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("step", ["passages", "_publish"])
 def test_a_build_that_is_killed_between_the_shards_leaves_what_answered(urls: Urls, tmp_path: Path, step: str) -> None:
     """There is no transaction over several servers: the shards may have their part, and nobody looks there yet."""

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError, VectorIndexError
 from qa_search.index import folder as generations_module
 from qa_search.index.generation import Generation
@@ -273,7 +273,7 @@ def test_rows_come_back_in_any_order(tmp_path: Path) -> None:
     assert np.array_equal(store.read(rows), vectors[rows])
     assert np.array_equal(np.concatenate(list(store.blocks(33, 150))), np.concatenate([vectors[150:]]))
     for row in (-1, 730):
-        with pytest.raises(ValueError, match="a row that there is not"):
+        with pytest.raises(ValueError, match="a row that does not exist"):
             store.read(np.array([row]))
 
 
@@ -394,7 +394,7 @@ def test_what_is_too_large_to_be_read_at_opening_is_checked_as_it_is_read(
     data[part] ^= 1
     data.tofile(path)
     with (
-        pytest.raises(IndexDamagedError, match=rf"{name}: .*not what was written"),
+        pytest.raises(IndexDamagedError, match=rf"{name}: .*checksum mismatch"),
         SearchIndex.open(index, model=WordsEmbedder()) as opened,
     ):
         opened.search("my knee7 hurts")
@@ -465,6 +465,7 @@ print(named, int(status["VmHWM"].split()[0]) // 1024)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", [LISTS_NAME, ROW_OF_PASSAGE, "row-passages.npy", "row-starts.npy"])
 def test_files_that_somebody_made_do_no_harm(large: InvertedStore, name: str, tmp_path: Path) -> None:
     """Bits changed and files cut, hashes that fit: an answer or a named error, no crash, no memory."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from qa_search.errors import IndexDamagedError, IndexFolderError
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores import lexical
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter
 from qa_search.util.terms import query_weights, terms_of
@@ -154,4 +155,4 @@ def test_a_missing_file_is_named_damage(folder: Path, name: str) -> None:
     """With the way out."""
     next((folder / LEXICAL_FOLDER).glob(name)).unlink()
     with pytest.raises(IndexDamagedError, match="Build the index again"):
-        LexicalStore(folder, len(TEXTS))
+        LexicalStore(folder, len(TEXTS), damage_in(folder))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME, OwnerStore, write_owners
 from qa_search.types import FIELDS, Field
 
@@ -83,7 +84,7 @@ def refused(folder: Path, count: int = len(ROWS)) -> str:
 
 
 def use(folder: Path, count: int = len(ROWS)) -> None:
-    owners = OwnerStore(folder, count)
+    owners = OwnerStore(folder, count, damage_in(folder))
     owners.posts_of(np.arange(count))
     owners.sides_of(np.arange(count))
     owners.passages_of(np.arange(3))
@@ -170,15 +171,15 @@ def test_a_post_without_passages_is_damage(folder: Path) -> None:
     """Its score could not be told from its neighbour's."""
     np.save(folder / POSTS_NAME, np.asarray([0, 0, 2, 2], np.int32))
     with pytest.raises(IndexDamagedError, match=r"no passages.*Build the index again"):
-        OwnerStore(folder, 4).passages_of(np.asarray([0, 1, 2]))
+        OwnerStore(folder, 4, damage_in(folder)).passages_of(np.asarray([0, 1, 2]))
 
 
 def test_a_side_that_there_is_not_is_damage(folder: Path) -> None:
     """There are three."""
     np.save(folder / SIDES_NAME, np.asarray([0, 1, 2, 3], np.uint8))
-    owners = OwnerStore(folder, 4)
+    owners = OwnerStore(folder, 4, damage_in(folder))
     assert owners.sides_of(np.asarray([0, 1, 2])) == list(FIELDS)
-    with pytest.raises(IndexDamagedError, match=r"no side.*Build the index again"):
+    with pytest.raises(IndexDamagedError, match=r"invalid field.*Build the index again"):
         owners.sides_of(np.asarray([3]))
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters, fold_tag
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores.posts import PostStore, PostWriter, content_hash, told_apart
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
 
@@ -191,4 +192,4 @@ def test_a_damaged_database_is_named(tmp_path: Path, damage: str) -> None:
     else:
         path.write_bytes(b"not a database" * 999 if damage == "no database" else path.read_bytes()[:20_000])
     with pytest.raises(IndexDamagedError, match=r"posts\.sqlite.*Build the index again"):
-        PostStore(tmp_path).allowed_posts(Filters(since="2000"))
+        PostStore(tmp_path, damage_in(tmp_path)).allowed_posts(Filters(since="2000"))

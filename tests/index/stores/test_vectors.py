@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qa_search.embedders.load import Vectors
+from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError
+from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores.vectors import FlatStore, VectorWriter
 
 DIMENSION = 16
@@ -75,7 +76,7 @@ def test_vectors_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     """A stored NaN would spoil other vectors' searches."""
     vectors = unit(3)
     vectors[1, 2] = np.nan
-    with pytest.raises(ValueError, match="no numbers"):
+    with pytest.raises(ValueError, match="not finite"):
         VectorWriter(tmp_path, DIMENSION).add(vectors)
 
 
@@ -94,7 +95,7 @@ def test_a_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
         shard.write_bytes(shard.read_bytes()[:-100] if damage == "cut" else b"")
     files = [f"vectors-{number:05}.faiss" for number in range(3)]
     with pytest.raises(IndexDamagedError, match=r"vectors-00001\.faiss.*Build the index again"):
-        FlatStore(tmp_path, files, DIMENSION, 25)
+        FlatStore(tmp_path, files, DIMENSION, 25, damage_in(tmp_path))
 
 
 def test_a_store_that_lacks_a_shard_is_told(tmp_path: Path) -> None:

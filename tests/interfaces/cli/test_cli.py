@@ -54,12 +54,14 @@ def query(index: Path, *arguments: str | Path, **options: Any) -> Result:
     return run("query", "--index", index, *arguments, **options)
 
 
+@pytest.mark.model
 def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     """And in one document with --json, progress kept off standard output."""
     source = write_jsonl(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "w"}, {}])
     result = run("build", source, "--index", tmp_path / "i")
     assert result.exit_code == 0
-    first, unanswered, aside = result.stdout.splitlines()
+    first, unanswered, aside, *reading = result.stdout.splitlines()
+    assert any("2 posts: 2 with a question, 1 with an answer" in line for line in reading)
     assert first.startswith("1 posts in 2 passages, built in ")
     assert unanswered == "1 questions have no answer yet and were left out (--keep-unanswered)"
     assert aside == "1 could not be read and were set aside: qa-search info lists them"
@@ -144,7 +146,7 @@ def test_filters_and_the_status_of_nothing_found(index: Path, filters: list[str]
         (["query"], "Missing argument 'TEXT...'"),
         (["query", " "], "empty. Describe the complaint"),
         (["query", "-k", "0", "knee"], "0 is not in the range x>=1"),
-        (["query", "--since", "soon", "knee"], "since: 'soon' is no date"),
+        (["query", "--since", "soon", "knee"], "since: 'soon' is not a date"),
         (["build", "--map", "question"], "'question' is not ROLE=FIELD"),
         (["nonsense"], "No such command 'nonsense'"),
     ],
@@ -196,13 +198,14 @@ def _no_model(folder: Path) -> list[str]:
     return ["build", str(folder / "a.txt"), "--model", "someone/unknown"]
 
 
+@pytest.mark.model
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (_nowhere, "nowhere: no such file or folder. Name an archive file"),
         (_empty, "empty: no files to read. Name archive files"),
         (_binary, "picture.txt: binary data, not an archive of posts. Known formats: archive page"),
-        (_truncated, "faq.json.gz: the archive is damaged or cut short"),
+        (_truncated, "faq.json.gz: the compressed file is damaged or cut short"),
         (_broken_xml, "Posts.xml, line 4, column 1: broken XML"),
         (_wrong_json, "a.json: its records have no question and no answer that can be recognised (fields: foo, bar)"),
         (_no_index, ": no index in this folder. Build one with: qa-search build"),
@@ -236,13 +239,13 @@ def test_an_address_of_no_database_is_refused_unread(address: str, index: Path, 
     result = query(index, "knee", QA_SEARCH_INDEX="mysql://me:hush@example.org/x")
     assert result.exit_code == 0
     result = run("info", QA_SEARCH_INDEX="mysql://me:hush@example.org/x")
-    assert (result.exit_code, "mysql:// is no place" in result.stderr) == (3, True), result.output
+    assert (result.exit_code, "Unsupported index location mysql://" in result.stderr) == (3, True), result.output
     assert "hush" not in result.output
 
 
 def test_an_index_made_with_another_model_is_refused(index: Path, tmp_path: Path) -> None:
     """Naming both; a copy of the right model elsewhere is accepted."""
-    from qa_search.embedders.load import locate_model
+    from qa_search.embedders.locate import locate_model
 
     other = shutil.copytree(locate_model().folder, tmp_path / "moved")
     assert query(index, "--model", other, COMPLAINT).exit_code == 0
@@ -300,6 +303,7 @@ def on_a_terminal(index: Path, **environment: str) -> str:
     return run_on_terminal(command, {"COLUMNS": "50", **environment})[1]
 
 
+@pytest.mark.process
 def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     """In a real pseudo-terminal the sentence that matters is coloured, with NO_COLOR it is in »«."""
     coloured = on_a_terminal(index, NO_COLOR="")
@@ -310,6 +314,7 @@ def test_colour_only_on_a_terminal_and_never_with_no_color(index: Path) -> None:
     assert "»Try slow eccentric" in plain
 
 
+@pytest.mark.process
 def test_a_reader_that_goes_away_is_no_error(index: Path) -> None:
     """As in ``qa-search info | head -1``."""
     command = f"{sys.executable} -m qa_search info --json --index {index} | head -1"

@@ -26,7 +26,7 @@ def run(*arguments: str | Path, **environment: str) -> Result:
 @pytest.fixture(autouse=True)
 def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index loads the embedder of words by itself, as it would load a model by its name."""
-    monkeypatch.setattr(search, "load_embedder", lambda *_: WordsEmbedder())
+    monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_comparison_can_be_drawn(index: Path, judged: Path, tmp_path: Path) 
         (["eval", "JUDGED", "--self"], 2, "name a DATASET, or give --self"),
         (["eval", "JUDGED", "--ranking", "magic"], 2, "'magic' is not one of"),
         (["eval", "nowhere"], 3, "nowhere/queries.jsonl: cannot be read"),
-        (["eval", "JUDGED"], 3, "judged: no corpus.jsonl; name the index"),
+        (["eval", "JUDGED"], 3, "judged: no corpus.jsonl. Name the index"),
         (["eval", "JUDGED", "--index", "nowhere"], 3, "nowhere: no index in this folder"),
         (["eval", "JUDGED", "--index", "INDEX", "--foreign", "nowhere"], 3, "nowhere/queries.jsonl: cannot be read"),
         (["tune", "--index", "nowhere"], 3, "nowhere: no index in this folder"),

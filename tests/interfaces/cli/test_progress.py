@@ -47,6 +47,7 @@ def build(pages: Path, index: Path, *options: str, terminal: bool) -> tuple[str,
     return run_on_terminal(command, stdout_too=False)
 
 
+@pytest.mark.process
 def test_progress_suits_where_it_is_shown(tmp_path: Path) -> None:
     """Real processes: a pseudo-terminal, a pipe, --json and --quiet; standard output holds the result alone."""
     pages = write_pages(tmp_path / "pages", 60)

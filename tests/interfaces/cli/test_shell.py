@@ -161,7 +161,7 @@ def test_limits_hold_until_they_are_taken_back(told: Told) -> None:
     told(":source *faq*", ":since 2012", ":until 2014-03", ":tag elbow", ":tag even", ":tag even")
     assert told.shell.prompt == "qa-search [since 2012, until 2014-03, source *faq*, tag elbow, tag even, k 20]> "
     assert sorted(titles(told("my elbow clicks"))) == ["Elbow 2012", "Elbow 2014"]
-    assert told.wrong(":since soon").startswith("since: 'soon' is no date.")
+    assert told.wrong(":since soon").startswith("since: 'soon' is not a date.")
     assert told.wrong(":k 0") == told.wrong(":k x") == told.wrong(":k ²") == ":k takes a number from 1 to 10,000."
     assert sorted(titles(told("my elbow clicks"))) == ["Elbow 2012", "Elbow 2014"]
     told(":tag")
@@ -463,6 +463,7 @@ class Terminal:
         os.close(self._master)
 
 
+@pytest.mark.process
 def test_a_conversation_on_a_terminal(index_path: Path, tmp_path: Path) -> None:
     """Limits are in the prompt, Ctrl-C drops what was typed, bytes that are no text do not matter, Ctrl-D leaves."""
     with Terminal(index_path, tmp_path) as terminal:
@@ -480,6 +481,7 @@ def test_a_conversation_on_a_terminal(index_path: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.process
 def test_names_are_completed(index_path: Path, tmp_path: Path) -> None:
     """Tab writes the rest of a command, and the number of a post."""
     with Terminal(index_path, tmp_path) as terminal:
@@ -500,6 +502,7 @@ def test_names_are_completed(index_path: Path, tmp_path: Path) -> None:
         assert terminal.leave() == 0
 
 
+@pytest.mark.process
 def test_what_was_asked_is_kept_for_oneself(index_path: Path, tmp_path: Path) -> None:
     """In a file that nobody else can read, even one that was open to all; the arrow up brings it back next time."""
     history = tmp_path / "qa-search" / "history"
@@ -517,6 +520,7 @@ def test_what_was_asked_is_kept_for_oneself(index_path: Path, tmp_path: Path) ->
     assert history.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.process
 def test_nothing_is_kept_where_it_is_not_wanted(index_path: Path, tmp_path: Path) -> None:
     """With --no-history there is no file; where none can be made it is said, and the shell works."""
     with Terminal(index_path, tmp_path / "state", "--no-history") as terminal:
@@ -530,6 +534,7 @@ def test_nothing_is_kept_where_it_is_not_wanted(index_path: Path, tmp_path: Path
         assert terminal.leave() == 0
 
 
+@pytest.mark.process
 def test_only_long_posts_are_paged(tmp_path: Path) -> None:
     """Those that are longer than the screen; less gets them with the switch that lets colours through."""
     long = "\n".join(f"line {number}" for number in range(40))

@@ -493,6 +493,7 @@ def open_view(open_page: Open, path: str, **options: Any) -> Page:
     if path.endswith("#post"):
         tab.locator("h3 a").first.click()
         expect(tab.locator("article h1")).to_be_visible()
+        tab.wait_for_load_state("load")  # with its style sheet
     else:
         tab.locator("summary").evaluate_all("(folded) => folded.slice(1).forEach((one) => one.click())")
     return tab

@@ -21,10 +21,10 @@ from typing import Any, Literal
 
 import pytest
 
-from qa_search import SearchIndex, build_index
+from qa_search import AsyncClient, Client, SearchIndex, ServiceError, build_index
 from qa_search.errors import IndexDamagedError, QASearchError, QueryError
 from qa_search.interfaces.web import client as client_module
-from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError, read_record
+from qa_search.interfaces.web.client import read_record
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Post, SearchResult, SignalShare
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_jsonl
 
@@ -711,6 +711,7 @@ def test_a_post_of_another_form_is_no_post(value: object) -> None:
         read_record(Post, value)
 
 
+@pytest.mark.process
 def test_importing_the_package_loads_no_client() -> None:
     """Who searches an index does not wait for what speaks HTTP."""
     program = "import sys, qa_search, qa_search.interfaces.cli; print('httpx2' in sys.modules, 'mcp' in sys.modules)"
@@ -718,6 +719,7 @@ def test_importing_the_package_loads_no_client() -> None:
     assert out.strip() == "False False"
 
 
+@pytest.mark.process
 def test_the_examples_of_clients_run(url: str, index: SearchIndex) -> None:
     """They print the posts that the index finds."""
 

@@ -265,6 +265,7 @@ def test_an_answer_that_does_not_begin_is_an_error() -> None:
         assert exchange(port, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 504 ")
 
 
+@pytest.mark.process
 def test_connections_stay_below_the_limit_of_files() -> None:
     """The index and the queue of connections have theirs."""
     program = (
@@ -293,6 +294,7 @@ server.run(sockets=[listener])
 """
 
 
+@pytest.mark.process
 def test_the_process_ends_whatever_hangs() -> None:
     """After a signal to end, at the latest some seconds after the graceful time, and the log says so."""
     with subprocess.Popen(
@@ -328,6 +330,7 @@ def test_a_message_that_repeats_is_written_a_few_times() -> None:
     assert len(written[-1]) < 3000
 
 
+@pytest.mark.process
 def test_the_log_of_invalid_requests_is_bounded(tmp_path: Path) -> None:
     """A hundred requests that are not HTTP are a few lines."""
     program = (

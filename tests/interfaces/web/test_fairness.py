@@ -19,7 +19,8 @@ from qa_search.interfaces.web import app as app_module
 from qa_search.interfaces.web.app import Settings
 from qa_search.interfaces.web.connections import Limits
 from qa_search.interfaces.web.guards import Buckets
-from qa_search.interfaces.web.service import Question, _Lane, _Waiting
+from qa_search.interfaces.web.service import _Lane, _Waiting
+from qa_search.search.query import SearchParameters
 from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 from tests.interfaces.web.test_app import ask, serving
 
@@ -337,7 +338,7 @@ def test_clients_take_turns() -> None:
     async def turns() -> list[list[str]]:
         answers = [asyncio.get_running_loop().create_future() for _ in asked]
         lane.queue = [
-            _Waiting("knee", Question(k), 4, answer, client=client)
+            _Waiting("knee", SearchParameters(k), 4, answer, client=client)
             for (client, k), answer in zip(asked, answers, strict=True)
         ]
         return [[waiting.client for waiting in batch] for batch in iter(lambda: lane.next_batch(32), [])]

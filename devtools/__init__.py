@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: where something was measured, and clusters and servers on this machine."""

@@ -1,0 +1,60 @@
+"""A document of headings and paragraphs (a web page, Markdown, Word) -> a post for each of its questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from qa_search.archives.base import ArchiveFile
+from qa_search.archives.formats.labels import find_labels, names_faq
+from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions
+from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.trees import element_text, words
+from qa_search.types import Post
+from qa_search.util.text import clean_text
+
+
+def document_posts(
+    file: ArchiveFile, tree: Any, url: str | None, *, title: str = "", date: str | None = None, tags: Sequence[str] = ()
+) -> Iterator[Post]:
+    """Yield a post for each question of a document's tree, which is changed."""
+    titles = [title, *(words(element) for element in tree.xpath(".//title | .//h1")), file.name]
+    found, how = _asked(tree, any(names_faq(name) for name in titles if name))
+    file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
+    file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))
+    for asked in found:
+        question, answer = clean_text(asked.question), clean_text(asked.answer)
+        yield Post(
+            source=file.source,
+            source_id=content_id("", "", question, answer),
+            question=question,
+            answer=answer,
+            date=date,
+            url=_address(url, asked.anchor),
+            tags=tuple(dict.fromkeys(tag for given in (*tags, asked.category) if (tag := clean_text(given)))),
+        )
+
+
+def asked_in(tree: Any, named_faq: bool) -> list[Asked]:
+    """Find the questions of a document's tree, which is changed."""
+    return _asked(tree, named_faq)[0]
+
+
+def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
+    drop_furniture(tree)
+    by_outline = outline_questions(tree, named_faq)
+    lines = element_text(tree).split("\n")
+    labels = find_labels(lines)
+    if labels is not None:
+        pairs = [*labels.pairs(lines)]
+        if len(pairs) >= len(by_outline):
+            found = [Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip()) for pair in pairs]
+            return found, ("text behind a label such as Q:", "text behind a label such as A:")
+    return by_outline, ("headings that ask", "text below them")
+
+
+def _address(url: str | None, anchor: str) -> str | None:
+    """Return the address of a question on its page."""
+    if url is None:
+        return None
+    return clean_text(f"{url.partition('#')[0]}#{anchor}" if anchor else url)

@@ -1,0 +1,195 @@
+"""Records that belong together -> one post: rows of one question, answers of a parent, posts of a thread."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Literal, Self
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, require_scratch
+from qa_search.archives.formats.values import join_answers
+from qa_search.types import AnswerPart, Post, SetAside
+
+_MOST_STEPS = 100
+_CHECKED_BYTES = 1 << 20
+
+Kind = Literal["asks", "repeats", "says"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A record that is a post or a part of one.
+
+    ``kind`` is "asks" for a question, with or without answers; "repeats" for a question that comes again for each of
+    its answers, ``part`` being about its own; "says" for one post of the thread ``key``.
+    """
+
+    key: str
+    kind: Kind
+    post: Post
+    part: AnswerPart
+    accepted_id: str = ""
+
+
+class Joiner:
+    """Keeps records until all are there, on disk beyond a small cache, and makes posts of those that belong together.
+
+    Memory does not grow with what is kept, disk does. Close it after use.
+    """
+
+    def __init__(self, file: ArchiveFile, options: ReadOptions) -> None:
+        self._file = file
+        self._options = options
+        self._since_check = _CHECKED_BYTES
+        self.replies = 0
+        self._rows = sqlite3.connect("")  # a database of its own on disk, which goes when it is closed
+        self._rows.executescript(
+            """
+            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+            CREATE TABLE member (number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT);
+            CREATE TABLE reply (number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT);
+            """
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all that is kept."""
+        self._rows.close()
+
+    def add(self, item: Member | Reply, file: ArchiveFile | None = None) -> None:
+        """Keep one record; ``file`` is the one that it comes from.
+
+        Raises:
+            DamagedArchiveError: if the scratch disk is full.
+        """
+        source = (file or self._file).source
+        try:
+            if isinstance(item, Member):
+                data = json.dumps([astuple(item.post), astuple(item.part), item.accepted_id])
+                self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?)", (item.key, item.kind, data, source))
+            else:
+                self.replies += 1
+                data = json.dumps([item.text, astuple(item.part)])
+                values = (item.parent, item.part.id, data, item.place, source)
+                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?)", values)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        self._since_check += len(data)
+        if self._since_check > _CHECKED_BYTES:
+            require_scratch(self._file, Path(tempfile.gettempdir()), self._options, len(data))
+            self._since_check = 0
+
+    def joined(self) -> Iterator[Post | SetAside | tuple[str, Reply]]:
+        """Yield the posts in the order of their first records, then each answer without a question: (source, it).
+
+        Raises:
+            DamagedArchiveError: if the scratch disk is full.
+        """
+        try:
+            self._rows.execute("CREATE INDEX member_key ON member (key, number)")
+            self._rows.execute("CREATE INDEX reply_key ON reply (key, number)")
+            self._find_roots()
+            firsts = "SELECT key, min(number), sum(length(data)), source FROM member GROUP BY key ORDER BY min(number)"
+            with closing(self._rows.execute(firsts)) as keys:
+                for key, _, size, source in keys:
+                    yield from self._posts(key, size, source)
+            orphans = "SELECT key, data, place, source FROM reply WHERE key NOT IN (SELECT key FROM member)"
+            for key, data, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
+                text, part = json.loads(data)
+                yield source, Reply(key, text, AnswerPart(*part), place)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+
+    def _posts(self, key: str, size: int, source: str) -> Iterator[Post | SetAside]:
+        answers = "SELECT coalesce(sum(length(data)), 0) FROM reply WHERE key = ?"
+        if size + self._rows.execute(answers, (key,)).fetchone()[0] > self._options.limits.record_bytes:
+            yield SetAside(source, f"post {key}", post_too_long(self._options))
+            return
+        rows = self._rows.execute("SELECT kind, data FROM member WHERE key = ? ORDER BY number", (key,))
+        members = [_member(key, kind, data) for kind, data in rows]
+        found = self._rows.execute("SELECT data FROM reply WHERE key = ? ORDER BY number", (key,))
+        replies = [(text, AnswerPart(*part)) for text, part in (json.loads(data) for (data,) in found)]
+        if members[0].kind == "says":
+            yield thread_post(members)
+        elif members[0].kind == "repeats":
+            yield from _one_of_each(members)
+        else:
+            yield _with_replies(members[0], replies)
+            yield from (member.post for member in members[1:])
+
+    def _find_roots(self) -> None:
+        """Let answers to answers be answers to the question at their root."""
+        step = """
+            UPDATE reply SET key = (SELECT r.key FROM reply r WHERE r.own = reply.key)
+            WHERE key NOT IN (SELECT key FROM member) AND key IN (SELECT own FROM reply WHERE own IS NOT NULL)
+        """
+        if not self.replies:
+            return
+        self._rows.execute("CREATE INDEX reply_own ON reply (own)")
+        for _ in range(_MOST_STEPS):
+            if not self._rows.execute(step).rowcount:
+                return
+
+    def _damaged(self, error: sqlite3.Error) -> Exception:
+        return self._file.damaged(f"its records cannot be sorted in {tempfile.gettempdir()} ({error})")
+
+
+def thread_post(members: list[Member]) -> Post:
+    """Make a post of a thread's posts: the first asks, those of others answer."""
+    if all(member.post.date for member in members):
+        members = sorted(members, key=lambda member: member.post.date or "")
+    first = members[0].post
+    title = first.title or next((member.post.title for member in members if member.post.title), "")
+    answers = [
+        (member.post.question, replace(member.part, accepted=member.part.accepted))
+        for member in members[1:]
+        if member.post.question and (first.author is None or member.post.author != first.author or member.part.accepted)
+    ]
+    answer, parts = join_answers(answers)
+    return replace(first, source_id=members[0].key, title=title, answer=answer, answers=parts)
+
+
+def _with_replies(member: Member, replies: list[tuple[str, AnswerPart]]) -> Post:
+    if not replies:
+        return member.post
+    accepted = [
+        (text, replace(part, accepted=part.accepted or part.id == member.accepted_id)) for text, part in replies
+    ]
+    answer, parts = join_answers(accepted)
+    if member.post.answer:
+        return member.post
+    return replace(member.post, answer=answer, answers=parts)
+
+
+def _one_of_each(members: list[Member]) -> Iterator[Post]:
+    """Join the answers of one question; rows that say the same in all are left as they are, one after the other."""
+    answers: dict[str, AnswerPart] = {}
+    for member in members:
+        answers.setdefault(member.post.answer, member.part)
+    answers.pop("", None)
+    first = members[0].post
+    told = any(part != AnswerPart(0, 0) for part in answers.values())
+    if len(answers) < 2 and (len(members) > 1 or not told):
+        yield from (member.post for member in members)
+        return
+    answer, parts = join_answers(answers.items())
+    dates = [member.post.date for member in members if member.post.date]
+    yield replace(first, answer=answer, answers=parts, date=first.date or min(dates, default=None))
+
+
+def _member(key: str, kind: Kind, data: str) -> Member:
+    post, part, accepted_id = json.loads(data)
+    values = dict(zip(Post.__dataclass_fields__, post, strict=True))
+    values["tags"] = tuple(values["tags"])
+    values["answers"] = tuple(AnswerPart(*answer) for answer in values["answers"])
+    return Member(key, kind, Post(**values), AnswerPart(*part), accepted_id)

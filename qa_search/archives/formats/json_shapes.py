@@ -1,0 +1,397 @@
+"""JSON values of the shapes that exports have -> plain records: one object each, with the fields of a post.
+
+A shape is one small function that takes an object and gives its records, or None where the object has another shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
+
+_Object = Mapping[str, Any]
+_USERS = frozenset(("user", "human", "prompter", "customer", "client", "question", "patient", "student"))
+_ASSISTANTS = frozenset(
+    ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
+)
+_CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
+_GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
+_THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
+_TEXT_KEYS = (
+    "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
+    "articleBody",
+)  # fmt: skip
+# An object without any of these has no shape of its own.
+_TELLING_KEYS = frozenset(
+    ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
+     "section_id", "folder_id", "type", *_CHAT_KEYS, *_THREAD_KEYS)
+)  # fmt: skip
+_MOST_DEPTH = 12
+_PAIR = 2
+
+
+@dataclass
+class Table:
+    """Objects that stand in one place of a document: below one key, as a rule."""
+
+    path: str
+    items: list[object] = field(default_factory=list)
+
+
+def expand(value: object) -> list[_Object] | None:
+    """Return the records that one object (or a list of a question and its answers) stands for; None if it is none."""
+    if isinstance(value, list):
+        return _pair(value)
+    if not isinstance(value, Mapping):
+        return None
+    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, value.values())):
+        return [value]
+    for shape in _SHAPES:
+        records = shape(value)
+        if records is not None:
+            return records
+    return [value]
+
+
+def tables_of(document: object) -> list[Table]:
+    """Find the tables of a JSON document, in its order; one of one record where it is a record itself."""
+    tables: list[Table] = []
+    if isinstance(document, list):
+        tables.append(Table("", document))
+    elif isinstance(document, Mapping):
+        _walk(document, "", tables, 0)
+    return tables
+
+
+def records_of(document: object) -> list[_Object]:
+    """Return all records of a parsed JSON document, such as JSON-LD in a page."""
+    records: list[_Object] = []
+    for table in tables_of(document):
+        for item in table.items:
+            records += expand(item) or []
+    return records
+
+
+def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
+    if depth > _MOST_DEPTH:
+        return
+    if _is_record(value):
+        tables.append(Table(path, [value]))
+        return
+    for shape in (_keyed_records, _question_to_answer):
+        records = shape(value)
+        if records is not None:
+            tables.append(Table(path, list(records)))
+            return
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            _walk(inner, f"{path}.{key}" if path else key, tables, depth + 1)
+        elif isinstance(inner, list):
+            first = next((number for number, item in enumerate(inner) if isinstance(item, Mapping)), None)
+            if first is not None:
+                tables.append(Table(f"{path}.{key}" if path else key, inner[first:]))
+            elif len(inner) > 1 and all(_pair(item) for item in inner if isinstance(item, list)):
+                pairs = [item for item in inner if isinstance(item, list)]
+                if pairs:
+                    tables.append(Table(f"{path}.{key}" if path else key, list(pairs)))
+
+
+def _is_record(value: _Object) -> bool:
+    """Tell an object that is one post from one that holds others."""
+    if any(shape(value) is not None for shape in _SHAPES):
+        return True
+    roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
+    lists = [inner for inner in value.values() if isinstance(inner, list) and inner and isinstance(inner[0], Mapping)]
+    if "answer" not in roles or not roles & {"title", "question", "body"}:
+        return False
+    # {"questions": [...], "answers": [...]} holds two tables.
+    return len(lists) < _PAIR or any(isinstance(value.get(name), str) for name in ("question", "title", "body"))
+
+
+def _keyed_records(value: _Object) -> list[_Object] | None:
+    """Read an object of records by their ids."""
+    if len(value) < _PAIR or not all(isinstance(inner, Mapping) for inner in value.values()):
+        return None
+    if any(role_of(key) for key in value):
+        return None
+    shared = set.intersection(*(set(inner) for inner in list(value.values())[:20]))
+    roles = {known[0] for name in shared if (known := role_of(name))}
+    if not roles & {"question", "answer", "body", "title"}:
+        return None
+    return [inner if _has_id(inner) else {"id": key, **inner} for key, inner in value.items()]
+
+
+def _has_id(value: _Object) -> bool:
+    return any((known := role_of(name)) and known[0] == "id" and not is_blank(value[name]) for name in value)
+
+
+def _question_to_answer(value: _Object) -> list[_Object] | None:
+    """Read an object whose keys ask and whose values answer."""
+    if len(value) < _PAIR or not all(_is_answer(inner) for inner in value.values()):
+        return None
+    asking = sum("?" in key or "？" in key or len(key.split()) > 2 for key in value)
+    if 2 * asking <= len(value) or any(role_of(key) for key in value):
+        return None
+    return [{"question": key, "answer": inner} for key, inner in value.items()]
+
+
+def _is_answer(value: object) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and bool(value) and all(isinstance(item, str) for item in value)
+    )
+
+
+def _pair(value: Sequence[object]) -> list[_Object] | None:
+    """Read a list of a question and its answers."""
+    if len(value) < _PAIR or not all(isinstance(item, str) for item in value):
+        return None
+    return [{"question": value[0], "answers": list(value[1:])} if len(value) > _PAIR else
+            {"question": value[0], "answer": value[1]}]  # fmt: skip
+
+
+def _schema_org(value: _Object) -> list[_Object] | None:
+    """Read a Question, a page of them or a forum posting as schema.org has them (JSON-LD)."""
+    kinds = value.get("@type")
+    types = {str(kind).rsplit("/", 1)[-1] for kind in (kinds if isinstance(kinds, list) else [kinds])}
+    if types & {"FAQPage", "QAPage"} or (kinds is None and "@graph" in value):
+        inner = value.get("mainEntity", value.get("@graph"))
+        found = [record for item in _listed(inner) if isinstance(item, Mapping) for record in _schema_org(item) or []]
+        return found or None
+    given = [(True, item) for item in _listed(value.get("acceptedAnswer"))]
+    given += [(False, item) for item in _listed(value.get("suggestedAnswer"))]
+    if "Question" in types or (given and isinstance(value.get("name"), str)):
+        return [_question(value, value.get("name") or value.get("headline"), value.get("text"), given)]
+    if types & {"DiscussionForumPosting", "SocialMediaPosting"}:
+        comments = [(False, item) for item in _listed(value.get("comment"))]
+        return [_question(value, value.get("headline"), value.get("articleBody") or value.get("text"), comments)]
+    return None
+
+
+def _question(value: _Object, name: object, text: object, given: list[tuple[bool, Any]]) -> _Object:
+    answers = [
+        {
+            "text": item.get("text") or item.get("articleBody") or "",
+            "accepted": accepted and len(given) > 1,
+            "author": item.get("author"),
+            "date": item.get("dateCreated") or item.get("datePublished"),
+            "score": item.get("upvoteCount"),
+        }
+        if isinstance(item, Mapping)
+        else {"text": item}
+        for accepted, item in given
+    ]
+    simple = len(answers) == 1 and all(
+        is_blank(inner) for key, inner in answers[0].items() if key not in ("text", "accepted")
+    )
+    return {
+        "id": value.get("@id"),
+        **({"title": name, "body": text} if not is_blank(text) else {"question": name}),
+        **({"answer": answers[0]["text"]} if simple else {"answers": answers}),
+        "date": value.get("dateCreated") or value.get("datePublished"),
+        "author": value.get("author"),
+        "score": value.get("upvoteCount"),
+        "url": value.get("url"),
+        "tags": value.get("keywords"),
+    }
+
+
+def _reading_comprehension(value: _Object) -> list[_Object] | None:
+    """Read an article or a paragraph of SQuAD and its kin."""
+    paragraphs = value.get("paragraphs")
+    if isinstance(paragraphs, list) and all(isinstance(item, Mapping) and "qas" in item for item in paragraphs):
+        title = value.get("title")
+        return [{**record, "category": title} for item in paragraphs for record in _reading_comprehension(item) or ()]
+    if not isinstance(value.get("qas"), list):
+        return None
+    records: list[_Object] = []
+    for item in value["qas"]:
+        if isinstance(item, Mapping):
+            texts = [answer.get("text") for answer in _listed(item.get("answers")) if isinstance(answer, Mapping)]
+            texts = list(dict.fromkeys(text for text in texts if isinstance(text, str)))
+            records.append({"id": item.get("id"), "question": item.get("question"),
+                            "answer": texts[0] if len(texts) == 1 else texts})  # fmt: skip
+    return records
+
+
+def _chat(value: _Object) -> list[_Object] | None:
+    """Read a conversation: the user asks, the assistant answers."""
+    for key in _CHAT_KEYS:
+        turns = value.get(key)
+        if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
+            continue
+        said = [(_speaker(turn), _said(turn)) for turn in turns]
+        asked = next((number for number, (who, text) in enumerate(said) if who in _USERS and text), None)
+        if asked is None or not any(who in _ASSISTANTS for who, _ in said):
+            continue
+        answers = [text for who, text in said[asked + 1 :] if who in _ASSISTANTS and text]
+        rest = {name: inner for name, inner in value.items() if name not in _CHAT_KEYS}
+        return [{**rest, "question": said[asked][1], "answer": answers[0] if len(answers) == 1 else answers}]
+    return None
+
+
+def _speaker(turn: _Object) -> str:
+    for key in ("role", "from", "speaker", "sender", "author", "type"):
+        who = turn.get(key)
+        if isinstance(who, Mapping):
+            who = who.get("role") or who.get("type")
+        if isinstance(who, str):
+            return who.strip().lower()
+    return ""
+
+
+def _said(turn: _Object) -> str:
+    for key in ("content", "value", "text", "message", "body", "utterance"):
+        found = turn.get(key)
+        if isinstance(found, Mapping) and isinstance(found.get("parts"), list):
+            found = "\n\n".join(part for part in found["parts"] if isinstance(part, str))
+        try:
+            if not is_blank(found):
+                return text_of(found)
+        except ValueError:
+            continue
+    return ""
+
+
+def _thread(value: _Object) -> list[_Object] | None:
+    """Read a thread: where the object asks itself, its comments answer; else the first of its posts asks."""
+    stream = value.get("post_stream")
+    if isinstance(stream, Mapping) and isinstance(stream.get("posts"), list):
+        return _asked_first(value, stream["posts"], ("post_stream", "suggested_topics", "details"))
+    roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
+    for key in _THREAD_KEYS:
+        posts = value.get(key)
+        if isinstance(posts, Mapping):
+            posts = posts.get("nodes", posts.get("data"))
+        if not isinstance(posts, list) or not posts or not all(isinstance(post, Mapping) for post in posts):
+            continue
+        answered = [name for name in value if name != key and (known := role_of(name)) and known[0] == "answer"]
+        if any(not is_blank(value[name]) for name in answered):
+            continue
+        titles = {str(title) for post in posts if (title := post.get("title") or post.get("subject"))}
+        if not all(_text_key(post) for post in posts) or any(_answers_itself(post) for post in posts):
+            continue
+        if "title" in roles and "body" in roles and key != "posts":
+            return _comments(value, key, posts)
+        if "title" in roles and len(titles) <= 1:
+            return _asked_first(value, posts, (key,))
+    return None
+
+
+def _text_key(post: _Object) -> str | None:
+    return next((key for key in _TEXT_KEYS if isinstance(post.get(key), str)), None)
+
+
+def _answers_itself(post: _Object) -> bool:
+    known = (role_of(name) for name, inner in post.items() if isinstance(inner, str) and inner)
+    return any(role is not None and role[0] == "answer" for role in known)
+
+
+def _comments(value: _Object, key: str, posts: Sequence[_Object]) -> list[_Object]:
+    asker = _name(value)
+    answers = [answer for post in posts if (answer := _answer(post, asker)) is not None]
+    return [{**{name: inner for name, inner in value.items() if name != key}, "answers": answers}]
+
+
+def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, ...]) -> list[_Object]:
+    first = posts[0]
+    asker = _name(first)
+    answers = [answer for post in posts[1:] if (answer := _answer(post, asker)) is not None]
+    rest = {name: inner for name, inner in value.items() if name not in without}
+    own = {
+        name: inner
+        for name, inner in first.items()
+        if (known := role_of(name)) and known[0] in ("date", "author", "score", "title") and not is_blank(inner)
+    }
+    key = _text_key(first)
+    asked = {**own, **rest} if "author" not in {known[0] for n in rest if (known := role_of(n))} else rest
+    return [{**asked, "body": first.get(key) if key else "", "answers": answers}]
+
+
+def _name(post: _Object) -> str:
+    for key in ("username", "author", "user", "owner", "display_name", "name", "posterName"):
+        if not is_blank(post.get(key)):
+            try:
+                return name_of(post[key])
+            except ValueError:
+                continue
+    return ""
+
+
+def _answer(post: _Object, asker: str) -> _Object | None:
+    """Make an answer of a post of a thread; None for one of who asked, and for one that was deleted."""
+    key = _text_key(post)
+    accepted = any(
+        is_yes(post.get(name)) for name in ("accepted_answer", "accepted", "is_accepted", "isAnswer", "is_answer")
+    )
+    text = post.get(key) if key else None
+    if is_blank(text) or (asker and _name(post) == asker and not accepted):
+        return None
+    found: dict[str, object] = {"text": text, "accepted": accepted, "author": _name(post) or None}
+    for name, inner in post.items():
+        known = role_of(name)
+        if known and known[0] in ("id", "date", "score") and known[0] not in found and not is_blank(inner):
+            found[known[0]] = inner
+    actions = post.get("actions_summary")
+    if "score" not in found and isinstance(actions, list):
+        likes = (item for item in actions if isinstance(item, Mapping) and item.get("id") == 2)  # Discourse's "like"
+        found["score"] = next((item.get("count") for item in likes), None)
+    return found
+
+
+def _help_article(value: _Object) -> list[_Object] | None:
+    """Read an article of a help centre (Zendesk, Freshdesk, Intercom): its title asks, its body answers."""
+    is_article = (
+        ("body" in value and ("label_names" in value or "section_id" in value))
+        or value.get("type") == "article"
+        or ("description" in value and "folder_id" in value and "title" in value)
+    )
+    title = value.get("title", value.get("name"))
+    body = value.get("body") or value.get("description")
+    if not is_article or is_blank(title) or not isinstance(body, str):
+        return None
+    left_out = ("title", "name", "body", "description", "description_text", "url", "html_url", "position", "type")
+    rest = {name: inner for name, inner in value.items() if name not in left_out}
+    return [{**rest, "question": title, "answer": body, "url": value.get("html_url") or value.get("url")}]
+
+
+def _grouped(value: _Object) -> list[_Object] | None:
+    """Read the questions and answers of one group, its title as their category."""
+    lists = [(key, inner) for key, inner in value.items() if isinstance(inner, list) and inner]
+    if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
+        return None
+    roles = {found[0] for name in lists[0][1][0] if (found := role_of(str(name))) is not None}
+    if not {"question", "answer"} <= roles or any((role_of(str(name)) or ("",))[0] == "answer" for name in value):
+        return None
+    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
+    return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]
+
+
+def _is_list_of_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+_SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
+    _grouped,
+    _schema_org,
+    _reading_comprehension,
+    _chat,
+    _help_article,
+    _thread,
+)
+
+
+def items_of(table: Table) -> Iterator[object]:
+    """Yield a table's items, each as the records it stands for; an item that is none as it is."""
+    for item in table.items:
+        records = expand(item)
+        if records is None:
+            yield item
+        else:
+            yield from records

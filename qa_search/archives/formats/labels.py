@@ -1,0 +1,166 @@
+"""Labels that people write before questions and answers (``Q:``, ``Frage 3.``, ``**Answer:**``), and what asks."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+_QUESTION_WORDS = (
+    "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
+    "|kérdés|soru|întrebare|kysymys"
+)
+_ANSWER_WORDS = (
+    "answer|ans|antwort|respuesta|resposta|risposta|réponse|reponse|ответ|答案|回答|解答|답변|답|odpowiedź|antwoord|svar"
+    "|odpověď|válasz|cevap|yanıt|răspuns|vastaus"
+)
+# Letters that mean one thing in one language and the opposite in another: a text keeps to one couple.
+_LETTERS = (
+    ("Q", "A"),
+    ("F", "A"),
+    ("Q", "R"),
+    ("P", "R"),
+    ("D", "R"),
+    ("В", "О"),
+    ("V", "A"),
+    ("P", "O"),
+    ("问", "答"),
+    ("問", "答"),
+)
+_MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
+_MOST_LINE = 10_000  # characters of a line that are looked at for a label
+_ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
+_OPENERS = re.compile(
+    r"(?:how|what|why|when|where|who|which|whose|can|could|do|does|did|is|are|am|was|were|should|shall|will|would|may|must"
+    r"|has|have|wie|was|warum|wieso|weshalb|wann|wo|wer|welche[rsmn]?|kann|können|darf|muss|ist|sind|gibt es|comment"
+    r"|pourquoi|quand|où|qui|quel(?:le)?s?|combien|est-ce|puis-je|cómo|como|qué|por qué|cuándo|dónde|quién|cuál|puedo"
+    r"|come|cosa|perché|quando|dove|posso)\b",
+    re.IGNORECASE,
+)
+# What numbers and marks a question in a list of them.
+_NUMBERING = re.compile(
+    rf"^\s*(?:[Qq]{_MOST_NUMBER}\s*[:.)\-–—]?\s+|\(?\d{{1,3}}(?:\.\d{{1,3}})*[.):]?\s+|\[\d{{1,3}}\]\s*|\d{{1,3}}(?:\.\d{{1,3}})*[.)]\s*)"
+)
+_FAQ = re.compile(
+    r"\bfaqs?\b|frequently[\s_-]+asked|\bq\s?(?:&|and|&amp;|n)\s?as?\b|\bquestions?\s+(?:and|&)\s+answers?\b|\bcommon\s+questions\b|^\s*questions\s*$"
+    r"|häufige(?:\s+|[\w\s]*\s)fragen|fragen und antworten|häufig gestellte|foire aux questions|questions fréquentes"
+    r"|preguntas (?:más )?frecuentes|perguntas frequentes|domande frequenti|часто задаваемые|вопросы и ответы|常见问题"
+    r"|常見問題|よくある質問|자주 묻는 질문|veelgestelde vragen|często zadawane",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class LabelledPair:
+    """A question and its answer, line by line, and the line that it begins in (1 is the first)."""
+
+    line: int
+    question: list[str] = field(default_factory=list)
+    answer: list[str] = field(default_factory=list)
+    characters: int = 0
+
+    def add(self, line: str, most: int, *, to_answer: bool) -> None:
+        """Add a line; nothing more is held of a pair from where it has more than so many characters."""
+        self.characters += len(line)
+        if self.characters <= most:
+            (self.answer if to_answer else self.question).append(line)
+
+
+class Labels:
+    """The labels of questions and answers in one text, all of one language where letters are used."""
+
+    def __init__(self, question: str, answer: str) -> None:
+        self._question = _label(_QUESTION_WORDS, question)
+        self._answer = _label(_ANSWER_WORDS, answer)
+
+    def of(self, line: str) -> tuple[str, str] | None:
+        """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
+        start = line[:_MOST_LINE]
+        if match := self._question.match(start):
+            return "question", line[match.end() :].strip(" \t*_")
+        if match := self._answer.match(start):
+            return "answer", line[match.end() :].strip(" \t*_")
+        return None
+
+    def pairs(self, lines: Iterable[str], most: int = sys.maxsize) -> Iterator[LabelledPair]:
+        """Yield the pairs of a text; what stands before the first question is passed over."""
+        pair: LabelledPair | None = None
+        in_answer = False
+        for number, line in enumerate(lines, start=1):
+            kind, rest = self.of(line) or ("", line.rstrip())
+            if kind == "question":
+                if pair is not None:
+                    yield pair
+                pair, in_answer = LabelledPair(number), False
+            elif kind == "answer" and pair is not None:
+                in_answer = True
+            if pair is not None:
+                pair.add(rest, most, to_answer=in_answer)
+        if pair is not None:
+            yield pair
+
+
+def _label(words: str, letter: str) -> re.Pattern[str]:
+    number = rf"(?:\s*{_MOST_NUMBER})?"
+    end = r"\s*(?:\*\*|__)?\s*(?:[:：]|(?<=\d)[.)]|(?<=\d)\s[-–—]\s)\s*(?:\*\*|__)?\s*"
+    word = rf"(?i:{words}){number}(?:{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    # A letter alone before a dot or a bracket may number a list's items: only "Q." and its "A." are taken.
+    dotted = rf"|{letter}[.)]\s+" if letter in "QA" else ""
+    short = rf"{letter}{number}{end}{dotted}"
+    return re.compile(rf"\s*(?:#{{1,6}}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*(?:{word}|{short})")
+
+
+_COMMON = (Labels("Q", "A"), Labels("F", "A"))
+
+
+def find_labels(lines: list[str]) -> Labels | None:
+    """Find which labels a text uses; None if it is no text of labelled questions and answers.
+
+    There are at least two pairs, or there is one that the text begins with.
+    """
+    best: Labels | None = None
+    most = 0
+    first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    for question, answer in _LETTERS:
+        labels = Labels(question, answer)
+        complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
+        starts_with_one = bool(complete) and complete[0].line <= first + 6
+        if len(complete) > most and (len(complete) > 1 or starts_with_one):
+            best, most = labels, len(complete)
+    return best
+
+
+def asks(title: str) -> bool:
+    """Tell whether a heading is a question by its mark."""
+    return _ASKS.search(title) is not None
+
+
+def seems_to_ask(title: str) -> bool:
+    """Tell whether a heading is a question by its mark or its first word."""
+    return asks(title) or _OPENERS.match(bare_question(title)) is not None
+
+
+def names_faq(title: str) -> bool:
+    """Tell whether a title announces questions and answers."""
+    return _FAQ.search(title.replace("_", " ").replace("-", " ")) is not None
+
+
+def bare_question(title: str) -> str:
+    """Take numbering, labels and link marks off a question."""
+    title = title.strip().strip("¶#🔗").strip(" *_\t")
+    for labels in _COMMON:
+        found = labels.of(title)
+        if found and found[0] == "question" and found[1]:
+            title = found[1]
+            break
+    return _NUMBERING.sub("", title, count=1).strip() or title.strip()
+
+
+def bare_answer(text: str) -> str:
+    """Take the label off an answer."""
+    first, _, rest = text.partition("\n")
+    found = _COMMON[0].of(first)
+    if found is None or found[0] != "answer":
+        return text.strip()
+    return f"{found[1]}\n{rest}".strip()

@@ -1,0 +1,285 @@
+"""Mailboxes (mbox) and single messages (.eml): threads whose first message asks and whose replies answer."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from email import message_from_bytes
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message as Mail
+from email.utils import parseaddr
+from itertools import takewhile
+from pathlib import Path
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
+from qa_search.archives.encodings import declared_encoding, decode_text, detect_encoding
+from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.threads import Message, thread_post
+from qa_search.types import Post, SetAside
+from qa_search.util.text import clean_text
+
+_FROM_LINE = re.compile(rb"From \S[^\n]{0,200}\d{4}[^\n]{0,20}\r?\n")
+_HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]{0,60}:[ \t\r\n]")
+_HEADERS = frozenset((b"subject", b"date", b"message-id", b"received", b"mime-version", b"to", b"content-type"))
+_REPLY = re.compile(r"^\s*(?:(?:re|aw|sv|antw|wg|fwd?|tr|rv|odp|回复|答复)(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
+_LIST_TAG = re.compile(r"^\s*\[[^\]]{1,40}\]\s*")
+_ATTRIBUTION = re.compile(
+    r"(?:.*\b(?:wrote|writes|said|schrieb|schreibt|escribió|ha scritto|écrit|skrev|napisał\w*|написал\w*)\b"
+    r".{0,200}[:：]\s*"
+    r"|.*<[^<>@\s]+@[^<>\s]+>.{0,40}[:：]\s*)",
+    re.IGNORECASE,
+)
+# From here on a message repeats another, or its list's footer follows.
+_REST_IS_OTHERS = re.compile(
+    r"\s*(?:-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine|mensaje original)"
+    r"\s*-{2,}"
+    r"|_{30,}|-{30,})\s*",
+    re.IGNORECASE,
+)
+_MOST_HEADER = 1000
+_MOST_PARTS = 1000
+_MOST_REFERENCES = 100
+_READ_AT_ONCE = 1 << 16
+_TABLES = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
+CREATE TABLE message (
+    number INTEGER PRIMARY KEY, thread INTEGER, reply INTEGER, id, subject, author, date, text, quoted
+);
+CREATE TABLE known (id TEXT PRIMARY KEY, thread INTEGER);
+CREATE TABLE subject (subject TEXT PRIMARY KEY, thread INTEGER);
+"""
+
+
+class MailReader:
+    """Reads mailboxes: a post per thread, by the headers that replies carry, and by their subjects.
+
+    Messages are kept in a scratch database on disk until the end of the file, as a reply may stand anywhere.
+    """
+
+    name = "mail"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """The line that parts a mailbox's messages, or a message's header."""
+        return _is_mailbox(file.head) or _is_message(file.head)
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        """Yield the threads in the order of their first messages."""
+        try:
+            with (
+                tempfile.TemporaryDirectory(prefix="qa-search-") as scratch,
+                closing(sqlite3.connect(Path(scratch, "messages"))) as rows,
+            ):
+                rows.executescript(_TABLES)
+                yield from _store(file, rows, options)
+                yield from _threads(file, rows, options)
+        except sqlite3.Error as error:
+            raise file.damaged(f"its messages cannot be sorted in {tempfile.gettempdir()} ({error})") from error
+
+
+def _is_mailbox(head: bytes) -> bool:
+    head = head.removeprefix(codecs.BOM_UTF8)
+    first = _FROM_LINE.match(head)
+    return first is not None and _HEADER_LINE.match(head, first.end()) is not None
+
+
+def _is_message(head: bytes) -> bool:
+    names = set()
+    for line in takewhile(bytes.strip, head.removeprefix(codecs.BOM_UTF8)[: 1 << 15].splitlines()):
+        if line[:1] not in b" \t":
+            if not _HEADER_LINE.match(line + b"\n"):
+                return False
+            names.add(line.partition(b":")[0].lower())
+    return b"from" in names and len(names & _HEADERS) > 1
+
+
+def _store(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[SetAside]:
+    for number, data in enumerate(_messages(file, options), start=1):
+        place = f"message {number}"
+        if data is None:
+            yield file.set_aside(place, file.record_over_limit(options).reason)
+            continue
+        try:
+            _store_message(rows, number, message_from_bytes(data), options)
+        except (MessageError, ValueError, LookupError, RecursionError, TypeError, AttributeError) as error:
+            yield file.set_aside(place, f"a message that cannot be read ({str(error)[:100] or type(error).__name__})")
+    rows.commit()
+
+
+def _messages(file: ArchiveFile, options: ReadOptions) -> Iterator[bytes | None]:
+    """Part a mailbox at the lines that begin with "From " behind a blank one; None for a message that is too long."""
+    limit = options.limits.record_bytes
+    single = not _is_mailbox(file.head)
+    held: list[bytes] = []
+    size = 0
+    after_blank = True
+    with file.open() as stream:
+        start = len(codecs.BOM_UTF8) * file.head.startswith(codecs.BOM_UTF8)
+        stream.read(start)
+        while line := stream.readline(_READ_AT_ONCE):
+            if after_blank and not single and _FROM_LINE.match(line):
+                if size:
+                    yield b"".join(held) if size <= limit else None
+                held, size = [], 0
+            else:
+                size += len(line)
+                if size <= limit:
+                    held.append(line[1:] if line.startswith(b">From ") else line)
+                else:
+                    held.clear()
+            after_blank = line in (b"\n", b"\r\n")
+    if size:
+        yield b"".join(held) if size <= limit else None
+
+
+def _store_message(rows: sqlite3.Connection, number: int, mail: Mail, options: ReadOptions) -> None:
+    """Store a message under its thread.
+
+    Raises:
+        ValueError: if its text is longer than a post may be, or cannot be read.
+    """
+    subject = _header(mail, "Subject")
+    replies = _REPLY.match(_LIST_TAG.sub("", subject)) is not None
+    topic = " ".join(_LIST_TAG.sub("", _REPLY.sub("", _LIST_TAG.sub("", subject))).split())
+    text, quoted = _said(_text(mail))
+    if len(text) + len(quoted) > options.limits.post_characters:
+        raise ValueError(post_too_long(options))
+    own = _ids(_header(mail, "Message-ID"))[:1]
+    above = _ids(_header(mail, "References"))[-_MOST_REFERENCES:] + _ids(_header(mail, "In-Reply-To"))[:1]
+    thread = _thread(rows, own + above[::-1], topic if replies or above else "") or number
+    rows.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", [(name, thread) for name in (*own, *above)])
+    rows.execute("INSERT OR IGNORE INTO subject VALUES (?, ?)", (topic.lower(), thread))
+    row = (number, thread, replies or bool(above), own[0] if own else None, topic, _author(mail),
+           short_date(_header(mail, "Date")), text, quoted)  # fmt: skip
+    rows.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _thread(rows: sqlite3.Connection, ids: list[str], topic: str) -> int | None:
+    """Find the thread that one of the ids is known in, or a reply's subject."""
+    for name in ids:
+        if found := rows.execute("SELECT thread FROM known WHERE id = ?", (name,)).fetchone():
+            return int(found[0])
+    found = rows.execute("SELECT thread FROM subject WHERE subject = ?", (topic.lower(),)).fetchone() if topic else None
+    return None if found is None else int(found[0])
+
+
+def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside]:
+    rows.execute("CREATE INDEX message_thread ON message (thread)")
+    order = "SELECT thread, sum(length(text)) FROM message GROUP BY thread ORDER BY min(number)"
+    for thread, characters in rows.execute(order).fetchall():
+        if characters > options.limits.record_bytes:
+            yield file.set_aside(f"message {thread}", post_too_long(options))
+            continue
+        found = rows.execute(
+            "SELECT id, subject, author, date, text, quoted, reply FROM message WHERE thread = ? "
+            "ORDER BY reply, number",
+            (thread,),
+        ).fetchall()
+        post = _post(file, found)
+        if post.question or post.answer:
+            file.log.took("question", "first message of a thread" if post.question else "")
+            file.log.took("answer", "replies", bool(post.answer))
+            yield post
+        else:
+            yield file.set_aside(f"message {thread}", "a message without text")
+
+
+def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, str, str, int]]) -> Post:
+    """Make a post of a thread; where its first message is missing, the question is what the first reply quotes."""
+    messages = [Message(text, author or None, date, name) for name, _, author, date, text, _, _ in rows]
+    name, subject, _, _, _, quoted, reply = rows[0]
+    if reply:
+        messages = [Message(quoted), *messages]
+    source_id = name or content_id("", subject, messages[0].text, messages[-1].text)
+    return thread_post(file, subject, messages, source=file.source, source_id=source_id)
+
+
+def _text(mail: Mail) -> str:
+    """Return a message's text: its plain part, else its HTML part as text."""
+    plain: list[str] = []
+    rich: list[str] = []
+    for count, part in enumerate(mail.walk()):
+        if count > _MOST_PARTS:
+            break
+        if part.is_multipart() or part.get_filename() or part.get_content_disposition() == "attachment":
+            continue
+        kind = part.get_content_type()
+        if kind in ("text/plain", "text/html"):
+            (plain if kind == "text/plain" else rich).append(_decoded(part))
+    if any(text.strip() for text in plain):
+        return "\n\n".join(plain)
+    return "\n\n".join(html_to_text(text) for text in rich)
+
+
+def _decoded(part: Mail) -> str:
+    data = part.get_payload(decode=True)
+    if not isinstance(data, bytes):
+        return ""
+    charset = declared_encoding(part.get_content_charset() or "")
+    if charset is not None:
+        return data.decode(charset, "replace")
+    return decode_text(data, detect_encoding(data) or "utf-8")
+
+
+def _said(text: str) -> tuple[str, str]:
+    """Part what a message says itself from what it quotes: no signature, no attribution, no footers."""
+    said: list[str] = []
+    quoted: list[str] = []
+    lines = clean_text(text).split("\n")
+    for number, line in enumerate(lines):
+        if line.rstrip() == "--":
+            break
+        if _REST_IS_OTHERS.fullmatch(line[:200]):
+            quoted = quoted or _original(lines[number + 1 :])
+            break
+        if line.startswith((">", "|>", " >")):
+            while said and not said[-1].strip():
+                said.pop()
+            if said and _ATTRIBUTION.fullmatch(said[-1][:500]):
+                said.pop()
+            elif len(said) > 1 and _ATTRIBUTION.fullmatch(f"{said[-2]} {said[-1]}"[:500]):
+                del said[-2:]
+            quoted.append(re.sub(r"^[ |]?>[ ]?", "", line))
+        else:
+            said.append(line)
+    first = "\n".join(line for line in quoted if not line.startswith(">") and not _ATTRIBUTION.fullmatch(line[:500]))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(said)).strip(), re.sub(r"\n{3,}", "\n\n", first).strip()
+
+
+def _original(lines: list[str]) -> list[str]:
+    """Return the text of a message that another one holds below its own, without its header; none of a footer."""
+    start = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
+    if not any(re.match(r"(?:from|von|de|da|от)\s*:", line.strip(" *"), re.IGNORECASE) for line in lines[:start]):
+        return []
+    return list(
+        takewhile(lambda line: not _REST_IS_OTHERS.fullmatch(line[:200]) and line.rstrip() != "--", lines[start:])
+    )
+
+
+def _header(mail: Mail, name: str) -> str:
+    """Read a header, its encoded words decoded where they can be."""
+    value = str(mail.get(name, ""))[: _MOST_HEADER * 10]
+    if name != "References":
+        value = value[:_MOST_HEADER]
+    if "=?" in value:
+        with suppress(MessageError, ValueError, LookupError):
+            value = str(make_header(decode_header(value)))
+    return clean_text(value)
+
+
+def _author(mail: Mail) -> str:
+    """Return the sender's name; where there is none, the part of the address before the @."""
+    value = _header(mail, "From")
+    name, address = parseaddr(value)
+    if not name and (named := re.search(r"\(([^()]+)\)\s*$", value)):
+        name = named[1]  # "ann at example.org (Ann)", as Mailman's archives have it
+    return clean_text(name or address.partition("@")[0])
+
+
+def _ids(text: str) -> list[str]:
+    return re.findall(r"<([^<>\s]{1,300})>", text)

@@ -1,0 +1,137 @@
+"""Markdown documents: headings, labels or folded sections as questions, front matter for the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
+from qa_search.archives.formats.documents import document_posts
+from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.labels import asks
+from qa_search.archives.formats.records import Record, content_id, post_of
+from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.archives.formats.yaml_values import YamlError, parse_yaml
+from qa_search.types import Post, SetAside
+from qa_search.util.text import clean_text
+
+SUFFIXES = (".md", ".mdx", ".markdown", ".mkd", ".mdown")
+_FRONT_MATTER = re.compile(
+    r"\ufeff?(?:---|\+\+\+)[ \t]*\n(.{0,65536}?)\n(?:---|\.\.\.|\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
+)
+_HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
+# A line of a program's or a table's, or of markup, that is no paragraph of Markdown.
+_OTHER_START = re.compile(r"\s*[<{\[]|#!|\s*From ")
+_IMPORTS = re.compile(r"^(?:import|export)\s[^\n]*$", re.MULTILINE)
+_HEADING_ID = re.compile(r"(?<=\S)[ \t]+\{#[\w-]{1,100}\}[ \t]*$", re.MULTILINE)
+_MDX_COMMENT = re.compile(r"\{/\*.{0,2000}?\*/\}", re.DOTALL)
+
+
+class MarkdownReader:
+    """Reads FAQs in Markdown; a page whose title asks is one question."""
+
+    name = "Markdown"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """The name says so, or a text has several headings of Markdown's."""
+        text = file.head_text
+        if text is None:
+            return False
+        if file.suffix in SUFFIXES:
+            return bool(text.strip())
+        return (
+            file.suffix in ("", ".txt", ".text")
+            and not _OTHER_START.match(text)
+            and len(_HEADING.findall(text)) > 1
+            and any(asks(line) for line in text.splitlines() if _HEADING.match(line))
+        )
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        """Yield the document's posts.
+
+        Raises:
+            UnknownFormatError: if it holds no questions and answers that can be recognised.
+        """
+        text = file.read_text(options).replace("\r\n", "\n").replace("\r", "\n")
+        matter, body = _front_matter(text)
+        try:
+            found = _posts(file, matter, body, options)
+        except ValueError as error:
+            yield file.set_aside("", str(error))
+            return
+        if not found:
+            raise file.unknown(
+                "Markdown without questions and answers that can be recognised",
+                "It needs headings that ask (or a title or a name that says FAQ), or lines that begin with Q: and A:.",
+            )
+        yield from found
+
+
+def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: ReadOptions) -> list[Post | SetAside]:
+    fields = {key.lower(): value for key, value in matter.items()}
+    title = str(fields.get("title") or "")
+    markup = markdown_to_html(body)
+    # Turned into text once first: that refuses what is nested too deep.
+    whole = html_to_text(markup)
+    if any(name in fields for name in ("question", "answer")):
+        body_answers = {} if "answer" in fields else {"answer": whole}
+        return [post_of(file, Record("front matter", {**matter, **body_answers}, html=False), options)]
+    tree = parse_tree(markup)
+    if tree is None:
+        return []
+    date = short_date(str(fields.get("date") or ""))
+    tags = _names(fields.get("tags")) + _names(fields.get("categories") or fields.get("category"))
+    url = fields.get("url") or fields.get("permalink")
+    address = url if isinstance(url, str) and "://" in url else None
+    found: list[Post | SetAside] = list(document_posts(file, tree, address, title=title, date=date, tags=tags))
+    if found:
+        return found
+    heading = next((element for element in parse_tree(markup).iter("h1")), None) if not title else None
+    title = title or ("" if heading is None else element_text(heading))
+    answer = clean_text(whole.removeprefix(title).strip())
+    if not asks(title) or not answer:
+        return []
+    file.log.took("question", "title")
+    file.log.took("answer", "text")
+    return [Post(source=file.source, source_id=content_id("", "", title, answer), question=clean_text(title),
+                 answer=answer, date=date, url=address, tags=tuple(dict.fromkeys(tags)))]  # fmt: skip
+
+
+def markdown_to_html(text: str) -> str:
+    """Render Markdown as GitHub does, HTML in it kept.
+
+    Raises:
+        ValueError: if it is longer than `MOST_TREE_BYTES`.
+    """
+    if len(text) > MOST_TREE_BYTES:
+        raise ValueError(f"Markdown of more than {MOST_TREE_BYTES >> 20} MiB")
+    from markdown_it import MarkdownIt  # here, because it takes a while and searching does not need it
+
+    markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 50}).enable(["table", "strikethrough"])
+    rendered: str = markdown.render(_HEADING_ID.sub("", _MDX_COMMENT.sub("", _IMPORTS.sub("", text))))
+    return rendered
+
+
+def _front_matter(text: str) -> tuple[Mapping[str, object], str]:
+    """Part a document's front matter (YAML, or TOML's simple lines) from its text."""
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        return {}, text
+    body = text[match.end() :]
+    if text.lstrip("\ufeff").startswith("+++"):
+        import tomllib
+
+        try:
+            return tomllib.loads(match[1]), body
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return {}, body
+    try:
+        value = parse_yaml(match[1])
+    except YamlError:
+        return {}, body
+    return (value, body) if isinstance(value, dict) else ({}, body)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    given = value if isinstance(value, list) else [value] if value else []
+    return tuple(name for item in given if isinstance(item, str | int) and (name := clean_text(str(item))))

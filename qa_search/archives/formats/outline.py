@@ -1,0 +1,302 @@
+"""A page's outline -> its questions: headings, folded sections, definition lists and the like, each with what follows.
+
+The page is marked where a title begins and ends, turned into text once, and parted at the marks: so an answer reads as
+it would on its own, whatever markup parts it from its question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree
+
+from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.labels import asks, bare_answer, bare_question, names_faq, seems_to_ask
+from qa_search.archives.formats.trees import drop, words
+
+# Characters that no text has, as Unicode gives them no meaning: around a title's number, behind a title, at an end.
+_OPEN, _NUMBERED, _CLOSE, _END = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
+_MARKS = re.compile(f"[{_OPEN}{_NUMBERED}{_CLOSE}{_END}]")
+_TITLE = re.compile(f"{_OPEN}(\\d+){_NUMBERED}([^{_CLOSE}]*){_CLOSE}")
+_HEADINGS = tuple(f"h{level}" for level in range(1, 7))
+_FURNITURE = frozenset("nav header footer aside form button noscript script style template iframe svg".split())
+_FURNITURE_ROLES = frozenset("navigation banner contentinfo search complementary".split())
+_FURNITURE_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|sidebar|cookie\S*|share|social|related(?:-\S+)?|toc|"
+    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_QUESTION_NAMES = re.compile(
+    r"(?:^|[\s_-])(?:question(?:[-_]?(?:title|text|heading|name))?|faq[-_]*(?:q|question|title|header|head|heading)|q"
+    r"|accordion[-_]*(?:title|header|heading|button|toggle|trigger|head|summary)|toggle[-_]?title|elementor-tab-title"
+    r"|panel-title|collapsible|schema-faq-question)(?:$|[\s_])",
+    re.IGNORECASE,
+)
+_NO_QUESTIONS = re.compile(
+    r"(?:table of )?contents?|introduction|overview|about|see also|references?|links?|licen[cs]e|credits?"
+    r"|contact(?: us)?"
+    r"|further reading|acknowledge?ments?|changelog|index|inhalt(?:sverzeichnis)?|einleitung|sommaire|índice"
+    r"|prerequisites|attachments|page tree|child pages"
+    r"|installation|usage|navigation|menu|comments?|related .*|share .*|disclaimer|copyright|support|feedback",
+    re.IGNORECASE,
+)
+# The mark of the list item that the next title stands in.
+_MARKER_LEFT = re.compile(r"(?:^|\n)[ \t]*(?:-|\d{1,4}\.)[ \t]*\Z")
+_MOST_TITLE = 500
+_LONGEST_ANCHOR = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title and the text up to the next one. ``level`` is 1 to 6 for headings, 7 for what lies below all of them."""
+
+    level: int
+    title: str
+    text: str
+    anchor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question found in an outline, the headings above it, and the place on its page."""
+
+    question: str
+    answer: str
+    category: str = ""
+    anchor: str = ""
+
+
+def drop_furniture(tree: Any) -> None:
+    """Take navigation, footers and the like out of a page's tree; buttons that are a section's title stay."""
+    for element in list(tree.iter(etree.Element)):
+        if element.getparent() is not None and _is_furniture(element):
+            drop(element)
+
+
+def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
+    """Find the questions in a page's tree by the kind of titles that asks most often, the first of those that tie.
+
+    ``named_faq`` says that the page's name or its title announces questions and answers.
+    """
+    candidates: list[list[Asked]] = []
+    for find in (_folded, _defined, _classed):
+        titles = find(tree)
+        if len(titles) > 1 or (titles and named_faq):
+            found = _asked_below(_sections(tree, titles))
+            if found and _share(found) >= 0.5:
+                candidates.append(found)
+    headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+    candidates.append(
+        questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
+    )
+    best = max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found))
+    return best or _bold_questions(tree, named_faq)
+
+
+def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
+    """Choose the questions among a document's headings.
+
+    Below a heading that announces questions and answers (or in a document named so), all headings of the level that
+    asks most are questions; elsewhere most of the headings must ask. Headings above that level are categories.
+    """
+    scopes = [(start, _end_of(sections, start)) for start, s in enumerate(sections) if names_faq(s.title)]
+    scopes = [(start, end) for start, end in scopes if end - start > 1]
+    whole = (-1, len(sections))
+    if named_faq or not scopes or any(start == 0 and end == len(sections) for start, end in scopes):
+        return _questions_of(sections, whole, named_faq or bool(scopes))
+    found: list[Asked] = []
+    done = -1
+    for start, end in scopes:
+        if start >= done:
+            found += _questions_of(sections, (start, end), named=True)
+            done = end
+    return found
+
+
+def _end_of(sections: Sequence[Section], start: int) -> int:
+    """Find where a section ends; one with headings of its own level behind it alone is a title for all of them."""
+    level = sections[start].level
+    end = next((n for n in range(start + 1, len(sections)) if sections[n].level <= level), len(sections))
+    return len(sections) if start == 0 and end == 1 else end
+
+
+def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bool) -> list[Asked]:
+    start, end = scope
+    inside = range(start + 1, end)
+    leaves = [n for n in inside if sections[n].text and not _is_no_question(sections[n].title)]
+    asking = [n for n in leaves if seems_to_ask(sections[n].title)]
+    if not asking or (not named and (len(asking) < 2 or 2 * len(asking) < len(leaves))):
+        return []
+    levels = Counter(sections[n].level for n in asking)
+    level = max(levels, key=lambda level: (levels[level], level))
+    # Elsewhere than in an FAQ, what stands before the first and behind the last question is something else.
+    first, last = (start, end) if named else (asking[0], asking[-1])
+    chosen = [n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)]
+    found: list[Asked] = []
+    categories: dict[int, str] = {}
+    inside_answer = 0  # the level of the question whose answer we are in, 0 outside
+    for n in inside:
+        section = sections[n]
+        if inside_answer and section.level > inside_answer and not (n in chosen and asks(section.title)):
+            latest = found[-1]
+            found[-1] = Asked(latest.question, f"{latest.answer}\n\n{section.title}\n\n{section.text}".strip(),
+                              latest.category, latest.anchor)  # fmt: skip
+            continue
+        inside_answer = 0
+        categories = {above: title for above, title in categories.items() if above < section.level}
+        if n in chosen or (section.level == level and asks(section.title)):
+            inside_answer = section.level
+            category = next(reversed(categories.values()), "")
+            found.append(Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor))
+        elif not names_faq(section.title) and n > start and section.level > 1:
+            categories[section.level] = section.title
+    return found
+
+
+def _is_no_question(title: str) -> bool:
+    return names_faq(title) or _NO_QUESTIONS.fullmatch(bare_question(title).rstrip(" :")) is not None
+
+
+def _asked_below(sections: Iterable[Section]) -> list[Asked]:
+    """Take every title of the lowest level as a question, those above as categories."""
+    found: list[Asked] = []
+    category = ""
+    for section in sections:
+        if section.level < len(_HEADINGS) + 1:
+            category = "" if names_faq(section.title) or section.level == 1 else section.title
+        elif section.title:
+            asked = Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor)
+            found.append(asked)
+    return found if any(asked.answer for asked in found) else []
+
+
+def _share(found: Sequence[Asked]) -> float:
+    return sum(seems_to_ask(asked.question) for asked in found) / len(found)
+
+
+def _folded(tree: Any) -> list[tuple[Any, int]]:
+    return [(element, 7) for element in tree.xpath(".//details/summary")]
+
+
+def _defined(tree: Any) -> list[tuple[Any, int]]:
+    return [(element, 7) for element in tree.xpath(".//dl//dt[following-sibling::dd]")]
+
+
+def _classed(tree: Any) -> list[tuple[Any, int]]:
+    """Find titles by the names that accordions and FAQ plugins give them, the innermost of those within one another."""
+    found = []
+    for element in tree.xpath(".//*[@class]"):
+        if _QUESTION_NAMES.search(element.get("class")[:_MOST_TITLE]):
+            title = words(element)
+            if 3 < len(title) <= _MOST_TITLE:
+                found.append(element)
+    inner = {ancestor for element in found for ancestor in element.iterancestors()}
+    titles = [(element, 7) for element in found if element not in inner]
+    return titles if sum(seems_to_ask(words(element)) for element, _ in titles) * 2 >= len(titles) else []
+
+
+def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
+    """Take paragraphs that are nothing but a bold question."""
+    titles = []
+    for element in tree.xpath(".//p[b or strong] | .//div[b or strong] | .//li[b or strong]"):
+        first = element[0]
+        if (element.text or "").strip() or first.tag not in ("b", "strong"):
+            continue
+        title = words(first)
+        if len(title) <= _MOST_TITLE and (asks(title) or asks(words(element))):
+            titles.append((first, 7))
+    if len(titles) < 1 + (not named_faq):
+        return []
+    found = [asked for asked in _asked_below(_sections(tree, titles)) if asked.answer]
+    return found if len(found) > (not named_faq) else []
+
+
+def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
+    """Part a page at the titles (and at the headings above them)."""
+    known = {element for element, _ in titles}
+    within = {inner for element in known for inner in element.iterdescendants()}
+    others = [] if any(level < 7 for _, level in titles) else [
+        (element, int(element.tag[1]))
+        for element in tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+        if element not in within and element not in known and not _lies_in(element, known)
+    ]  # fmt: skip
+    order = {element: number for number, element in enumerate(tree.iter(etree.Element))}
+    marked = sorted([*titles, *others], key=lambda item: order[item[0]])
+    anchors = [_anchor(element) for element, _ in marked]
+    undo = [_mark(element, number) for number, (element, _) in enumerate(marked)]
+    text = html_to_text(etree.tostring(tree, encoding="unicode", method="html"))
+    for element, (before, tail) in zip([element for element, _ in marked], undo, strict=True):
+        _unmark(element, before, tail)
+    found = []
+    matches = list(_TITLE.finditer(text))
+    for match, end in zip(matches, [*(following.start() for following in matches[1:]), len(text)], strict=False):
+        number = int(match[1])
+        body = text[match.end() : end].partition(_END)[0]
+        body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip(" \n|")).strip()
+        found.append(Section(marked[number][1], _one_line(match[2]).strip(" |"), body, anchors[number]))
+    return found
+
+
+def _lies_in(element: Any, known: set[Any]) -> bool:
+    """Tell whether a heading is inside of a folded section or definition, whose answer it is a part of."""
+    for ancestor in element.iterancestors("details", "dd"):
+        title = ancestor[0] if ancestor.tag == "details" and len(ancestor) else ancestor.getprevious()
+        if title is not None and title in known:
+            return True
+    return False
+
+
+def _mark(element: Any, number: int) -> tuple[str | None, list[Any]]:
+    before = element.text
+    element.text = f"{_OPEN}{number}{_NUMBERED}{before or ''}"
+    for link in element.iter("a"):
+        link.attrib.pop("href", None)
+    close = etree.SubElement(element, "span")
+    close.text = _CLOSE
+    ends = [close]
+    parent = element.getparent()
+    if parent is not None and parent.tag in ("details", "dl") and element.tag in ("summary", "dt"):
+        owner = parent if parent.tag == "details" else None
+        if owner is not None:
+            end = etree.SubElement(owner, "div")
+            end.text = _END
+            ends.append(end)
+    return before, ends
+
+
+def _unmark(element: Any, before: str | None, ends: list[Any]) -> None:
+    element.text = before
+    for end in ends:
+        drop(end)
+
+
+def _is_furniture(element: Any) -> bool:
+    if element.tag in ("html", "body", "main", "article", *_HEADINGS, "dt", "dd", "summary", "details"):
+        return False
+    if element.tag == "header":
+        return element.getparent().tag == "body" and not element.xpath(".//h1")
+    if element.tag == "button":
+        return not asks(words(element)) and not _QUESTION_NAMES.search(element.get("class", "")[:_MOST_TITLE])
+    if element.tag == "form":
+        return not element.xpath(".//h1|.//h2|.//h3|.//p")
+    names = f"{element.get('class', '')} {element.get('id', '')}"[:_MOST_TITLE]
+    return (
+        element.tag in _FURNITURE
+        or element.get("role", "").lower() in _FURNITURE_ROLES
+        or _FURNITURE_NAMES.search(names) is not None
+    )
+
+
+def _anchor(element: Any) -> str:
+    """Find the place on its page that a title can be linked to."""
+    named = (element, element.getparent(), *element.iterdescendants("a"))
+    found = next((a for e in named if e is not None and (a := e.get("id") or (e.tag == "a" and e.get("name")))), "")
+    return str(found) if found and len(found) <= _LONGEST_ANCHOR and not re.search(r"\s", found) else ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

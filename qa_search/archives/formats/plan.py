@@ -1,0 +1,378 @@
+"""The first records of a table -> how all of them are read: which field plays which role, and what its texts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from statistics import fmean
+from typing import Literal
+
+from qa_search.archives.base import ReadOptions, short_date
+from qa_search.archives.formats.field_text import TextKind, kind_of
+from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
+from qa_search.archives.formats.values import integer_of, is_blank, lookup, texts_in
+from qa_search.util.dates import day_order, is_ambiguous
+
+NO_FIELD = "-"
+_TEXT_ROLES = ("title", "question", "body", "answer")
+ASKED = ("title", "question", "body")
+# Without an id, the same question in another place or on another subject is another question.
+OTHER_SIDES = ("url", "tags", "category")
+_STRUCTURAL = ("parent", "thread", "accepted")
+_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "_id", "aid")
+_OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
+_ACCEPTED_ANSWER = "acceptedanswerid"
+# Columns of these names that hold numbers count answers.
+_COUNTED = ("answers", "replies", "responses", "solutions")
+# Columns of these names that hold true or false are flags.
+_FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
+_PERHAPS_DATES = ("data", "time", "asked", "submitted", "ts")
+_MOST_NAMES = 1000
+_MOST_TEXTS = 1000
+_TEXTS_LOOKED_AT = 300
+_DATES_LOOKED_AT = 50
+# What a text column is: this long on average, and of several words in at least half of its records.
+_TEXT_LENGTH = 10
+# A body that is so many times as long as one with a better name is the body.
+_MUCH_LONGER = 1.5
+
+Relation = Literal["", "groups", "replies", "parents", "threads"]
+
+
+@dataclass
+class Column:
+    """What the sampled records have in one field."""
+
+    name: str
+    filled: int = 0
+    texts: list[str] = field(default_factory=list)
+    numbers: int = 0
+    flags: int = 0
+    objects: int = 0
+    lists: int = 0
+
+    def see(self, value: object) -> None:
+        """Take note of a value that is not blank."""
+        self.filled += 1
+        if isinstance(value, bool):
+            self.flags += 1
+        elif integer_of(value) is not None:
+            self.numbers += 1
+        self.objects += isinstance(value, Mapping)
+        self.lists += isinstance(value, list)
+        if len(self.texts) < _MOST_TEXTS:
+            self.texts += islice(texts_in(value), 20)
+
+    @property
+    def length(self) -> float:
+        """The mean length of its texts, in characters."""
+        return fmean(map(len, self.texts)) if self.texts else 0.0
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether at least three records have the same text and none another."""
+        return self.filled > 2 and len(set(self.texts)) == 1
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it holds text for people: not numbers, names, links or flags."""
+        if not self.texts or self.numbers + self.flags > self.filled / 2:
+            return False
+        links = sum("://" in text[:12] for text in self.texts)
+        several = sum(" " in text.strip() or not text.isascii() for text in self.texts)
+        return self.length >= _TEXT_LENGTH and several >= len(self.texts) / 2 > links
+
+
+@dataclass
+class Plan:
+    """How the records of one table are read.
+
+    ``fields`` gives for each role the names of its fields, best first; a record's first that is not blank is taken.
+    ``own_id`` and ``parent`` name the fields that tie an answer to its question, where that is in another record.
+    """
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    kinds: dict[str, TextKind] = field(default_factory=dict)
+    day_first: bool | None = None
+    relation: Relation = ""
+    by_id: bool = False
+    parent: str = ""
+    own_id: str = ""
+    accepted: str = ""
+    accepted_id: str = ""
+    of_answers: frozenset[str] = frozenset()  # which of author, score and date are those of the answer, in groups
+    known: set[str] = field(default_factory=set)
+    mapped: dict[str, str] = field(default_factory=dict)
+    unmatched: dict[str, str] = field(default_factory=dict)
+    paths: set[str] = field(default_factory=set)
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Find the roles of names that the sample did not have."""
+        for name in names:
+            if len(self.known) < 10 * _MOST_NAMES:
+                self.known.add(name)
+            found = role_of(name)
+            if found is None or name in self.mapped.values():
+                continue
+            role, rank = found
+            if role in self.mapped or role in _STRUCTURAL or (is_weak(rank) and self.fields.get(role)):
+                continue
+            names_of_role = self.fields.setdefault(role, [])
+            if name not in names_of_role and len(names_of_role) < _MOST_NAMES:
+                names_of_role.append(name)
+                names_of_role.sort(key=_rank)
+
+    def values(self, fields: Mapping[str, object]) -> dict[str, tuple[str, object]]:
+        """Choose a field for each role: role -> (name, value)."""
+        if not fields.keys() <= self.known:
+            self.learn([name for name in fields if name not in self.known])
+        chosen = {}
+        paths = self.paths
+        for role, names in self.fields.items():
+            for name in names:
+                value = lookup(fields, name) if paths and name in paths else fields.get(name)
+                if (value and not is_blank(value)) or value == 0:
+                    chosen[role] = (name, value)
+                    break
+        return chosen
+
+    def value(self, fields: Mapping[str, object], name: str) -> object:
+        """Return the value of a field, None where it is blank."""
+        value = lookup(fields, name) if name else None
+        return None if is_blank(value) else value
+
+    @property
+    def unused(self) -> list[Column]:
+        """The columns with text that play no role."""
+        used = {name for names in self.fields.values() for name in names}
+        return [column for column in self.columns.values() if column.name not in used and column.is_text]
+
+
+def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, html: bool | None = None) -> Plan:
+    """Decide from sampled records how all records of a table are read; ``html`` says what is known of their texts."""
+    plan = Plan(columns=_columns(records))
+    plan.known = set(plan.columns)
+    _apply_map(plan, records, options)
+    tied = _choose_fields(plan)
+    _set_relation(plan, tied, records)
+    for role in _TEXT_ROLES:
+        for name in plan.fields.get(role, ()):
+            plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
+    plan.day_first = day_order(_date_texts(plan, records))
+    return plan
+
+
+def remarks_on(plan: Plan) -> list[str]:
+    """Say what of a plan a person should look at."""
+    remarks = []
+    for role, name in plan.unmatched.items():
+        taken = plan.fields.get(role)
+        instead = f"; {taken[0]!r} was taken" if taken else ""
+        remarks.append(f"--map {role}={name} names no field of this file{instead}")
+    twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
+    if twice:
+        remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): mended")
+    dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
+    ambiguous = [text for text in dates if is_ambiguous(text)]
+    if ambiguous and plan.day_first is None:
+        remarks.append(
+            f"dates such as {ambiguous[0]!r} could mean two days, and no other date decides: they are left out"
+        )
+    return remarks
+
+
+def _columns(records: Sequence[Mapping[str, object]]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for fields in records:
+        for name in fields if len(fields) <= _MOST_NAMES else islice(fields, _MOST_NAMES):
+            column = columns.get(name)
+            if column is None:
+                if len(columns) >= _MOST_NAMES:
+                    continue
+                column = columns[name] = Column(name)
+            value = fields[name]
+            if not is_blank(value):
+                column.see(value)
+    return columns
+
+
+def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: ReadOptions) -> None:
+    """Part what --map says into what this file has and what it lacks: then the known names count."""
+    for role, name in options.field_map.items():
+        if name == NO_FIELD:
+            plan.mapped[role] = name
+        elif any(lookup(fields, name) is not None for fields in records):
+            plan.mapped[role] = name
+            plan.fields[role] = [name]
+            if name not in plan.columns:
+                plan.paths.add(name)
+        else:
+            plan.unmatched[role] = name
+
+
+def _choose_fields(plan: Plan) -> dict[str, str]:
+    """Choose the fields of each role; return those that tie records together, by role."""
+    taken = set(plan.mapped.values())
+    found: dict[str, list[str]] = {}
+    for column in plan.columns.values():
+        known = role_of(column.name) if len(column.name) <= MOST_NAME and column.name not in taken else None
+        if known is not None and known[0] not in plan.mapped and _could_be(known[0], column):
+            found.setdefault(known[0], []).append(column.name)
+    for names in found.values():
+        names.sort(key=_rank)
+    _drop_counts(plan, found)
+    if found.get("answer") and not (found.get("question") or plan.fields.get("question")):
+        found["answer"] = [name for name in found["answer"] if normal_name(name) != "a"]  # beside no "q"
+    _drop_weak(plan, found)
+    _put_longest_first(plan, found.get("body", []))
+    plan.fields = {role: plan.fields.get(role) or found.get(role, []) for role in ROLES if role not in _STRUCTURAL}
+    plan.fields = {role: names for role, names in plan.fields.items() if names}
+    return {
+        role: plan.mapped.get(role) or found[role][0] for role in _STRUCTURAL if role in plan.mapped or found.get(role)
+    }
+
+
+def _rank(name: str) -> int:
+    found = role_of(name)
+    return found[1] if found else 0
+
+
+def _could_be(role: str, column: Column) -> bool:
+    """Tell whether a column's values fit the role that its name has."""
+    if role in _TEXT_ROLES and column.filled:
+        if normal_name(column.name) == "name":
+            return 2 * sum("?" in text for text in column.texts) > len(column.texts)
+        return column.flags < column.filled or normal_name(column.name) not in _FLAGGED
+    if role == "date" and normal_name(column.name) in _PERHAPS_DATES:
+        return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:_DATES_LOOKED_AT])
+    return True
+
+
+def _drop_counts(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Drop columns that count answers (or the like), by their values: they hold none."""
+    for role in _TEXT_ROLES:
+        names = found.get(role, [])
+        counts = [name for name in names if plan.columns[name].filled and _all_numbers(plan.columns[name])]
+        if len(counts) < len(names):
+            found[role] = [name for name in names if name not in counts]
+        elif role in found:
+            found[role] = [name for name in names if normal_name(name) not in _COUNTED]
+
+
+def _all_numbers(column: Column) -> bool:
+    return column.numbers == column.filled
+
+
+def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Drop fields whose names may mean many things where another field plays their role."""
+    for role, names in found.items():
+        weak = [name for name in names if is_weak(_rank(name))]
+        strong = [name for name in names if name not in weak]
+        if role == "question" and weak and strong and all(plan.columns[name].is_constant for name in strong):
+            # All records have the same instruction: what it is about is what differs.
+            found[role] = weak
+        elif strong or (role == "title" and (found.get("question") or plan.fields.get("question"))):
+            found[role] = strong
+            if role == "question" and "instruction" in map(normal_name, strong):
+                found["body"] = [*found.get("body", []), *(name for name in weak if normal_name(name) == "input")]
+
+
+def _put_longest_first(plan: Plan, bodies: list[str]) -> None:
+    """Put a body that is much longer than one with a better name before it: a teaser is no question."""
+    if len(bodies) > 1:
+        longest = max(bodies, key=lambda name: plan.columns[name].length)
+        if plan.columns[longest].length > _MUCH_LONGER * plan.columns[bodies[0]].length:
+            bodies.remove(longest)
+            bodies.insert(0, longest)
+
+
+def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping[str, object]]) -> None:
+    """Find out whether one post is spread over several records, and by which fields they are tied together."""
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    asks = any(plan.fields.get(role) for role in ("title", "question"))
+    answers, body = bool(plan.fields.get("answer")), bool(plan.fields.get("body"))
+    plan.accepted_id, plan.accepted = names.get(_ACCEPTED_ANSWER, ""), tied.get("accepted", "")
+    thread, parent = tied.get("thread", ""), tied.get("parent", "")
+    of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "")
+    own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")
+    if thread and (body or plan.fields.get("question")) and not answers and _repeats(plan, records, thread):
+        plan.relation, plan.parent, plan.own_id = "threads", thread, own
+    elif parent and not answers and (body or asks) and any(plan.value(fields, parent) for fields in records):
+        of_none = any(not is_parent(plan.value(fields, parent)) for fields in records)
+        plan.relation, plan.parent, plan.own_id = ("parents" if of_none else "replies"), parent, own
+    elif of_question and not asks and (answers != body):
+        plan.relation, plan.parent, plan.own_id = "replies", of_question, own
+    elif answers:
+        _set_groups(plan, records, of_question, own)
+
+
+def is_parent(value: object) -> bool:
+    """Tell whether a value names another record: 0 and -1 are how some tables write that there is none."""
+    return value is not None and not (isinstance(value, int | str) and str(value).strip() in ("", "0", "-1"))
+
+
+def _repeats(plan: Plan, records: Sequence[Mapping[str, object]], name: str) -> bool:
+    seen = [str(value) for fields in records if (value := plan.value(fields, name)) is not None]
+    return len(set(seen)) < len(seen)
+
+
+def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question: str, own: str) -> None:
+    """Look for questions that come once for each of their answers: by an id of the question, else by its text."""
+    id_names = [of_question] if of_question and own else plan.fields.get("id", [])[:1]
+    for id_name in dict.fromkeys([*id_names, ""]):
+        groups = _groups(plan, records, id_name)
+        if not any(len({answer for answer, _ in group}) > 1 for group in groups):
+            continue
+        plan.relation = "groups"
+        plan.by_id = bool(id_name)
+        if id_name:
+            plan.fields["id"] = [id_name]
+        plan.own_id = own if own != id_name else ""
+        plan.of_answers = frozenset(
+            role
+            for role in ("author", "score", "date")
+            for name in plan.fields.get(role, [])[:1]
+            if any(len({str(fields.get(name)) for _, fields in group}) > 1 for group in groups)
+        )
+        return
+
+
+def _groups(
+    plan: Plan, records: Sequence[Mapping[str, object]], id_name: str
+) -> list[list[tuple[str, Mapping[str, object]]]]:
+    """Gather the records that ask the same: (answer, fields) of each."""
+    found: dict[tuple[str, ...], list[tuple[str, Mapping[str, object]]]] = {}
+    for fields in records:
+        values = plan.values(fields)
+        asked = [str(values.get(role, ("", ""))[1]) for role in (ASKED if id_name else (*ASKED, *OTHER_SIDES))]
+        answer = values.get("answer", ("", ""))[1]
+        number = plan.value(fields, id_name) if id_name else ""
+        if isinstance(answer, str) and answer and number is not None and (id_name or any(asked[: len(ASKED)])):
+            found.setdefault((str(number), *asked), []).append((answer, fields))
+    return list(found.values())
+
+
+def _texts(plan: Plan, name: str, records: Sequence[Mapping[str, object]]) -> list[str]:
+    if name in plan.columns:
+        return plan.columns[name].texts
+    return [text for fields in records[:_TEXTS_LOOKED_AT] for text in texts_in(plan.value(fields, name))]
+
+
+def _date_texts(plan: Plan, records: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the dates of the table and those of answers in lists."""
+    texts = [text for name in plan.fields.get("date", ()) for text in _texts(plan, name, records)]
+    for name in plan.fields.get("answer", ()):
+        if plan.columns.get(name, Column("")).lists:
+            for fields in records:
+                value = fields.get(name)
+                for item in value if isinstance(value, list) else ():
+                    if isinstance(item, Mapping):
+                        texts += [text for key in item if _is_date(key) for text in texts_in(item[key])]
+    return texts
+
+
+def _is_date(name: str) -> bool:
+    known = role_of(name) if len(name) <= MOST_NAME else None
+    return known is not None and known[0] == "date"

@@ -1,0 +1,154 @@
+"""Names of fields -> the roles they play: as people write them, in the languages that archives come in."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import lru_cache
+
+# Names are compared as `normal_name` folds them. Earlier names win.
+ROLES: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "key", "slug", "pid", "nr"),
+    "title": (
+        "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
+        "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
+        "tytuł", "заголовок", "тема", "标题", "標題", "タイトル", "件名", "제목", "betreff", "asunto", "assunto",
+        "oggetto", "onderwerp", "overskrift", "otsikko", "başlık", "název", "cím",
+    ),
+    "question": (
+        "question", "complaint", "query", "problem", "questions", "faqquestion", "ask", "prompt", "instruction",
+        "patterns", "pattern", "utterance", "utterances", "q", "inquiry", "enquiry", "complaints", "queries",
+        "frage", "fragen", "fragestellung", "pregunta", "preguntas", "consulta", "demande", "domanda", "domande",
+        "quesito", "pergunta", "perguntas", "pytanie", "pytania", "вопрос", "вопросы", "питання", "запитання", "въпрос",
+        "问题", "問題", "提问", "提問", "问", "質問", "問い", "질문", "문의", "vraag", "vragen", "fråga", "frågor",
+        "spørgsmål", "spørsmål", "kysymys", "kysymykset", "otázka", "otázky", "dotaz", "soru", "sorular", "kérdés",
+        "întrebare", "ερώτηση", "سؤال", "السؤال", "سوال", "שאלה", "प्रश्न", "सवाल", "คำถาม", "câu hỏi", "pertanyaan",
+        "soalan",
+    ),
+    "body": (
+        "questiontext", "questionbody", "questiondetails", "body", "text", "description", "details", "content",
+        "message", "post", "questiondescription", "questioncontent", "posttext", "postbody", "postcontent", "selftext",
+        "bodytext", "messagetext", "messagebody", "articlebody", "beschreibung", "nachricht", "descripción",
+        "mensaje", "contenido", "descrição", "mensagem", "conteúdo", "descrizione", "messaggio", "contenuto", "opis",
+        "treść", "описание", "сообщение", "текст", "描述", "内容", "正文", "本文", "내용", "본문", "omschrijving",
+        "beskrivning", "beskrivelse", "kuvaus", "popis", "açıklama", "leírás",
+    ),
+    "answer": (
+        "answer", "answers", "reply", "replies", "response", "responses", "acceptedanswer", "bestanswer",
+        "answertext", "answerbody", "expertanswer", "solution", "answerhtml", "faqanswer", "suggestedanswer",
+        "answercontent", "replytext", "replybody", "responsetext", "responsebody", "solutions", "resolution",
+        "completion", "a", "antwort", "antworten", "lösung", "respuesta", "respuestas", "solución", "réponse",
+        "réponses", "risposta", "risposte", "soluzione", "resposta", "respostas", "solução", "odpowiedź", "odpowiedzi",
+        "ответ", "ответы", "решение", "відповідь", "відповіді", "отговор", "答案", "回答", "答复", "回复", "解答", "答",
+        "答え", "답변", "답", "응답", "antwoord", "antwoorden", "svar", "svaret", "vastaus", "vastaukset", "odpověď",
+        "odpovědi", "odpoveď", "cevap", "cevaplar", "yanıt", "válasz", "răspuns", "απάντηση", "جواب", "الجواب",
+        "إجابة", "الإجابة", "پاسخ", "תשובה", "उत्तर", "जवाब", "คำตอบ", "câu trả lời", "trả lời", "jawaban", "jawapan",
+    ),
+    "date": (
+        "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
+        "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
+        "updatedat", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon", "datecreated",
+        "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
+        "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
+        "modified", "modifiedat", "lastmodified", "modifieddate", "datemodified", "lastmodifieddate", "lastupdatedat",
+        "updateddate", "modifiedon", "ts", "datum", "erstelltam", "fecha", "дата", "дата создания", "日期", "时间",
+        "時間", "日時", "日付", "날짜", "작성일", "dato", "tarih", "päivämäärä", "dátum", "data",
+    ),
+    "url": ("url", "link", "permalink", "uri", "href", "htmlurl", "questionurl", "questionlink", "weburl"),
+    "tags": ("tags", "tag", "keywords", "labels", "labelnames", "tagnames", "stichwörter", "关键词", "标签"),
+    "category": (
+        "category", "categories", "forum", "section", "topic", "subforum", "categoryname", "forumname", "kategorie",
+        "categoría", "catégorie", "categoria", "kategoria", "категория", "分类", "类别", "カテゴリ", "카테고리",
+    ),
+    "author": (
+        "author", "user", "username", "askedby", "postedby", "asker", "authorname", "owner", "displayname",
+        "postername", "poster", "createdby", "autor", "auteur", "autore", "автор", "作者",
+    ),
+    "score": ("score", "votes", "upvotes", "votecount", "votenumber", "upvotecount", "ups", "points", "likes"),
+    "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "parentcommentid"),
+    "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts"),
+    "accepted": ("accepted", "isaccepted", "isacceptedanswer", "isbestanswer", "isbest", "issolution", "isanswer"),
+}  # fmt: skip
+# Names that play a role only where no other field of the file does.
+WEAK: Mapping[str, tuple[str, ...]] = {
+    "title": ("summary", "name"),
+    "question": ("input", "context", "human", "user message"),
+    "answer": ("output", "outputs", "completions", "assistant", "bot", "target", "gpt"),
+}
+# How a name ends when the head of it is one of these: "original question", "faqAnswer", "Long_Answer".
+_HEADS = {
+    "question": "question", "questions": "question", "complaint": "question", "query": "question",
+    "answer": "answer", "answers": "answer", "reply": "answer", "replies": "answer", "response": "answer",
+    "responses": "answer", "solution": "answer",
+    "frage": "question", "pregunta": "question", "domanda": "question", "pergunta": "question", "вопрос": "question",
+    "antwort": "answer", "respuesta": "answer", "risposta": "answer", "resposta": "answer", "ответ": "answer",
+    "reponse": "answer",
+}  # fmt: skip
+_HEADS_WITHOUT_BLANKS = {
+    "frage": "question", "antwort": "answer", "问题": "question", "問題": "question", "质问": "question",
+    "質問": "question", "答案": "answer", "回答": "answer", "答复": "answer", "질문": "question", "답변": "answer",
+}  # fmt: skip
+_QUALIFIERS = frozenset("paragraph text body content html raw plain string full cleaned clean en english value".split())
+_OTHER_MEANINGS = frozenset(
+    "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
+    "related similar next previous prev follow duplicate linked per by with without of".split()
+)
+_FOLDED = re.compile(r"[\s_\-:?!*#.()\[\]\"'/]")
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+# Longer ones are not looked at: no known name is anywhere near as long.
+MOST_NAME = 100
+_PARTIAL_RANK = 1000
+_WEAK_RANK = 2000
+
+
+@lru_cache(maxsize=4096)
+def normal_name(name: str) -> str:
+    """Fold the ways in which exports spell a field's name: case, blanks, dashes, marks and accents."""
+    name = _FOLDED.sub("", name).lower()
+    if name.isascii():
+        return name
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+
+
+def _all_names() -> dict[str, tuple[str, int]]:
+    found: dict[str, tuple[str, int]] = {}
+    for names_by_role, first in ((ROLES, 0), (WEAK, _WEAK_RANK)):
+        for role, names in names_by_role.items():
+            for rank, name in enumerate(names, start=first):
+                found.setdefault(normal_name(name), (role, rank))
+    return found
+
+
+_ROLE_OF = _all_names()
+
+
+@lru_cache(maxsize=4096)
+def role_of(name: str) -> tuple[str, int] | None:
+    """Return the role that a field plays by its name, and its rank: the lowest wins. None for no role."""
+    if len(name) > MOST_NAME:
+        return None
+    return _ROLE_OF.get(normal_name(name)) or _partial_role(name)
+
+
+def is_weak(rank: int) -> bool:
+    """Tell whether a name of this rank counts only where the role has no other field."""
+    return rank >= _WEAK_RANK
+
+
+def _partial_role(name: str) -> tuple[str, int] | None:
+    words = [normal_name(word) for word in _WORDS.findall(name)]
+    qualifiers = 0
+    while len(words) > 1 and words[-1] in _QUALIFIERS:
+        words.pop()
+        qualifiers += 1
+    if not words or _OTHER_MEANINGS.intersection(words):
+        return None
+    role = _HEADS.get(words[-1])
+    if role is None:
+        folded = normal_name(name)
+        role = next((role for head, role in _HEADS_WITHOUT_BLANKS.items() if folded.endswith(normal_name(head))), None)
+        if role is None and not folded.isascii():
+            starts = (role for head, role in _HEADS_WITHOUT_BLANKS.items() if folded.startswith(normal_name(head)))
+            role = next(starts, None)
+    return None if role is None else (role, _PARTIAL_RANK + len(words) + qualifiers)

@@ -1,0 +1,274 @@
+"""SQL dumps (mysqldump, pg_dump, sqlite3 .dump): their INSERT and COPY statements, read and never run."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
+from qa_search.archives.formats.sqlite_tables import posts_in_database
+from qa_search.types import Post, SetAside
+
+_START = re.compile(
+    r"^\s*(?:CREATE\s+TABLE|INSERT\s+(?:IGNORE\s+)?INTO|COPY\s+\S+\s*\(.*\)\s+FROM\s+stdin)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+_NAME = r'(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|\[[^\]]+\]|[\w$]+)'
+_QUALIFIED = rf"(?:{_NAME}\s*\.\s*)*({_NAME})"
+_CREATE = re.compile(
+    rf"\s*CREATE\s+(?:TEMP(?:ORARY)?\s+|UNLOGGED\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?{_QUALIFIED}\s*\(", re.IGNORECASE
+)
+_INSERT = re.compile(
+    rf"\s*(?:INSERT|REPLACE)\s+(?:(?:IGNORE|DELAYED|LOW_PRIORITY|OR\s+\w+)\s+)*(?:INTO\s+)?{_QUALIFIED}\s*(?:\(([^()]*)\))?"
+    r"\s*(?:OVERRIDING\s+\w+\s+VALUE\s*)?VALUES?\s*",
+    re.IGNORECASE,
+)
+_COPY = re.compile(rf"\s*COPY\s+{_QUALIFIED}\s*\(([^()]*)\)\s+FROM\s+stdin\b[^;]*;", re.IGNORECASE)
+_COLUMN = re.compile(rf"\s*({_NAME})")
+_NO_COLUMN = re.compile(
+    r"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE)\b", re.IGNORECASE
+)
+# One value of a row: a string, or anything up to the comma or bracket behind it.
+_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?:[^']++|'')*+)'", re.DOTALL)
+_WORD = re.compile(r"[^,()']*+(?:\((?:[^()']|'[^']*')*+\)[^,()']*+)*+")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
+_COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
+_ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
+_MOST_COLUMNS = 1000
+_MOST_TABLES = 1000
+_READ_AT_ONCE = 1 << 16
+
+
+class SqlDumpReader:
+    """Reads the rows of an SQL dump into a scratch database, a table for each of its own, and then that one's posts."""
+
+    name = "SQL dump"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """Statements that make or fill tables, or the name."""
+        text = file.head_text
+        return (
+            text is not None
+            and (file.suffix == ".sql" or (_START.search(text) is not None and ";" in text))
+            and (file.suffix in (".sql", ".dump", ".txt", ""))
+        )
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Yield a post per row, or per question of tables that belong together.
+
+        Raises:
+            UnknownFormatError: if no table has questions and answers that can be recognised.
+            DamagedArchiveError: where a statement is broken.
+        """
+        with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
+            path = Path(scratch, "tables")
+            try:
+                with closing(sqlite3.connect(path)) as rows:
+                    yield from _Loader(file, rows, Path(scratch), options).load()
+                    rows.commit()
+            except sqlite3.Error as error:
+                raise file.damaged(f"its rows cannot be sorted in {tempfile.gettempdir()} ({error})") from error
+            yield from posts_in_database(file, path, options)
+
+
+class _Loader:
+    """Fills the scratch database from a dump's statements."""
+
+    def __init__(self, file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions) -> None:
+        self._file = file
+        self._rows = rows
+        self._scratch = scratch
+        self._options = options
+        self._columns: dict[str, list[str]] = {}
+        self._made: dict[str, int] = {}
+        # MySQL's backslashes are escapes; in standard SQL they are not, but in a string that begins with E.
+        head = file.head_text or ""
+        self._escapes = "`" in head or "mysql" in head.lower() or "mariadb" in head.lower() or "\\'" in head
+        self._stored = 0
+
+    def load(self) -> Iterator[SetAside]:
+        self._rows.execute("PRAGMA journal_mode = OFF")
+        self._rows.execute("PRAGMA synchronous = OFF")
+        lines = _Statements(self._file, self._options, self._escapes)
+        for place, statement in lines:
+            if statement is None:
+                yield self._file.set_aside(place, self._file.record_over_limit(self._options).reason)
+            elif match := _CREATE.match(statement):
+                self._columns[_plain(match[1])] = _columns(statement[match.end() :])
+            elif match := _COPY.match(statement):
+                columns = [_plain(name) for name in match[2].split(",")]
+                for line in lines.copied():
+                    self._store(_plain(match[1]), columns, [_copied(value) for value in line.split("\t")])
+            elif match := _INSERT.match(statement):
+                table = _plain(match[1])
+                columns = [_plain(name) for name in match[2].split(",")] if match[2] else self._columns.get(table, [])
+                problem = self._insert(table, columns, statement, match.end())
+                if problem:
+                    yield self._file.set_aside(place, problem)
+
+    def _insert(self, table: str, columns: list[str], statement: str, position: int) -> str:
+        """Store the rows of an INSERT; say what is wrong with it, if anything is."""
+        while position < len(statement):
+            position = _skip(statement, position, " \t\r\n,")
+            if position >= len(statement) or statement[position] != "(":
+                return ""  # ON CONFLICT and the like
+            row, position = self._row(statement, position + 1)
+            if row is None:
+                return f"a row of table {table[:100]} that cannot be read"
+            names = columns or [f"column {number}" for number in range(1, len(row) + 1)]
+            if len(row) != len(names):
+                return f"{len(row)} values where table {table[:100]} has {len(names)} columns"
+            self._store(table, names, row)
+        return ""
+
+    def _row(self, text: str, position: int) -> tuple[list[str | None] | None, int]:
+        values: list[str | None] = []
+        string = _STRING if self._escapes else _STANDARD_STRING
+        while position < len(text) and len(values) <= _MOST_COLUMNS:
+            if match := string.match(text, position):
+                values.append(None if (match[1] or "").lower() in ("x", "b") else self._unescaped(match[1], match[2]))
+                position = match.end()
+                while (more := _WORD.match(text, position)) and more.end() > position:
+                    position = more.end()  # a cast, or a character set
+            else:
+                word = _WORD.match(text, position)
+                end = word.end() if word else position
+                given = text[position:end].strip()
+                values.append(None if given.upper() == "NULL" or not given else given)
+                position = end
+            if position < len(text) and text[position] == ",":
+                position += 1
+            elif position < len(text) and text[position] == ")":
+                return values, position + 1
+            else:
+                return None, position
+        return None, position
+
+    def _unescaped(self, prefix: str | None, text: str) -> str:
+        if not (self._escapes or (prefix or "").lower() == "e"):
+            return text.replace("''", "'")
+        return _ESCAPE.sub(lambda found: "'" if found[1] is None else _ESCAPES.get(found[1], found[1]), text)
+
+    def _store(self, table: str, columns: list[str], values: list[str | None]) -> None:
+        if table not in self._made:
+            if len(self._made) >= _MOST_TABLES or not 0 < len(columns) <= _MOST_COLUMNS:
+                return
+            names = _distinct(columns)
+            self._rows.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(_quoted(name) for name in names)})")
+            self._made[table] = len(names)
+        width = self._made[table]
+        if len(values) != width:
+            return
+        if not self._stored % 1000:
+            require_scratch(self._file, self._scratch, self._options)
+        self._stored += 1
+        marks = ", ".join("?" * width)
+        self._rows.execute(f"INSERT INTO {_quoted(table)} VALUES ({marks})", values)  # noqa: S608 - quoted
+
+
+class _Statements:
+    """A dump's statements, each with the line it begins in; None for one that is longer than a record may be."""
+
+    def __init__(self, file: ArchiveFile, options: ReadOptions, escapes: bool) -> None:
+        self._lines = enumerate(file.lines(options), start=1)
+        self._limit = options.limits.record_bytes
+        self._quote = re.compile(r"\\.|(')" if escapes else "(')", re.DOTALL)
+
+    def __iter__(self) -> Iterator[tuple[str, str | None]]:
+        held: list[str] = []
+        size = start = 0
+        in_string = False
+        for number, line in self._lines:
+            if not size:
+                if line is not None and _is_aside(line):
+                    continue
+                start = number
+            size += self._limit + 1 if line is None else len(line)
+            text = line or ""
+            held.append(text)
+            if size > self._limit:
+                held.clear()
+            in_string ^= sum(1 for match in self._quote.finditer(text) if match[1]) % 2 == 1
+            if line is None or (not in_string and text.rstrip().endswith(";")):
+                yield f"line {start}", "".join(held) if size <= self._limit else None
+                held, size, in_string = [], 0, False
+        if size:
+            yield f"line {start}", "".join(held) if size <= self._limit else None
+
+    def copied(self) -> Iterator[str]:
+        r"""Yield the lines of data behind a COPY, up to ``\.``."""
+        for _, line in self._lines:
+            text = (line or "").rstrip("\r\n")
+            if text == "\\.":
+                return
+            if line is not None:
+                yield text
+
+
+def _is_aside(line: str) -> bool:
+    """Tell whether a line is blank, a comment or a command to the program that runs dumps."""
+    start = line.lstrip()
+    return not start or start.startswith(("--", "#", "/*", "\\"))
+
+
+def _columns(text: str) -> list[str]:
+    """Read the names of a table's columns from what stands within the brackets of its CREATE TABLE."""
+    names = []
+    depth = start = 0
+    for match in re.finditer(r"'(?:[^'\\]|\\.|'')*'|`[^`]*`|[(),]", text):
+        if match[0] == "(":
+            depth += 1
+        elif match[0] == ")":
+            depth -= 1
+        if (match[0] == "," and depth == 0) or depth < 0:
+            part = text[start : match.start()]
+            name = _COLUMN.match(part)
+            if name and not _NO_COLUMN.match(part):
+                names.append(_plain(name[1]))
+            start = match.end()
+            if depth < 0 or len(names) >= _MOST_COLUMNS:
+                break
+    return names
+
+
+def _copied(value: str) -> str | None:
+    """Read a value of a COPY statement's data."""
+    if value == "\\N":
+        return None
+    if "\\" not in value:
+        return value
+    return re.sub(r"\\(.)", lambda found: _COPY_ESCAPES.get(found[1], found[1]), value)
+
+
+def _plain(name: str) -> str:
+    """Take the quotes off a name."""
+    name = name.strip()
+    return name[1:-1] if name[:1] in '`"[' and len(name) > 1 else name
+
+
+def _distinct(columns: list[str]) -> list[str]:
+    """Tell apart columns whose names SQLite would take for the same."""
+    seen: set[str] = set()
+    names = []
+    for number, column in enumerate(columns, start=1):
+        name = column.replace("\0", "") or f"column {number}"
+        while name.lower() in seen:
+            name += "_"
+        seen.add(name.lower())
+        names.append(name)
+    return names
+
+
+def _skip(text: str, position: int, characters: str) -> int:
+    while position < len(text) and text[position] in characters:
+        position += 1
+    return position
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""').replace("\0", "") + '"'

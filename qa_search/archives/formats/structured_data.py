@@ -1,0 +1,87 @@
+"""schema.org data in a page (JSON-LD, microdata) -> JSON-LD objects.
+
+By lxml and json: extruct, which reads more kinds, brings rdflib and a dozen other packages.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from qa_search.archives.formats.trees import element_text, words
+
+_MOST_BYTES = 16 << 20
+_MOST_DEPTH = 32
+_MOST_ITEMS = 100_000
+# What old pages put around a script so that older browsers do not show it.
+_HTML_COMMENT = re.compile(
+    r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/)"
+    r"|(?:-->|//\s*\]\]>|\]\]>|/\*\s*\]\]>\s*\*/)\s*$"
+)
+_LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description"))
+
+
+def json_ld(tree: Any) -> Iterator[object]:
+    """Yield what a page's JSON-LD scripts hold; broken ones are passed over."""
+    for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
+        text = _HTML_COMMENT.sub("", script.text or "")
+        if len(text) > _MOST_BYTES:
+            continue
+        try:
+            # Line ends within texts are no JSON, but many pages have them.
+            yield json.loads(text, strict=False)
+        except (ValueError, RecursionError):
+            continue
+
+
+def microdata(tree: Any) -> Iterator[dict[str, object]]:
+    """Yield a page's microdata items as JSON-LD objects, those within others as their properties."""
+    budget = [_MOST_ITEMS]
+    for element in tree.xpath(".//*[@itemscope and not(@itemprop)]"):
+        yield _item(element, 0, budget)
+
+
+def _item(element: Any, depth: int, budget: list[int]) -> dict[str, object]:
+    kind = (element.get("itemtype") or "").split()
+    found: dict[str, object] = {"@type": kind[0].rstrip("/").rsplit("/", 1)[-1]} if kind else {}
+    for name in ("id", "itemid"):
+        if element.get(name):
+            found.setdefault("@id", element.get(name))
+    waiting = list(reversed(element))
+    while waiting and budget[0] > 0:
+        budget[0] -= 1
+        child = waiting.pop()
+        names = (child.get("itemprop") or "").split() if isinstance(child.tag, str) else []
+        inner = isinstance(child.tag, str) and child.get("itemscope") is not None
+        if names:
+            value = _item(child, depth + 1, budget) if inner and depth < _MOST_DEPTH else _value(child, names)
+            for name in names:
+                _add(found, name, value)
+        if not inner and isinstance(child.tag, str):
+            waiting += reversed(child)
+    return found
+
+
+def _value(element: Any, names: list[str]) -> str:
+    for tag, attribute in (("meta", "content"), ("time", "datetime"), ("link", "href"), ("data", "value")):
+        if element.tag == tag and element.get(attribute):
+            return str(element.get(attribute))
+    if element.get("content"):
+        return str(element.get("content"))
+    if element.tag == "a" and element.get("href") and not {name.lower() for name in names} & {"name", "text", "author"}:
+        return str(element.get("href"))
+    if any(name.lower() in _LONG_TEXTS for name in names):
+        return element_text(element)
+    return words(element)
+
+
+def _add(found: dict[str, object], name: str, value: object) -> None:
+    known = found.get(name)
+    if known is None:
+        found[name] = value
+    elif isinstance(known, list):
+        known.append(value)
+    else:
+        found[name] = [known, value]

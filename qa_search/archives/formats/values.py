@@ -1,0 +1,163 @@
+"""Values of fields -> texts, dates and numbers: whatever JSON or a table has in them, words for nothing included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from qa_search.types import AnswerPart
+from qa_search.util.text import clean_text
+
+# What programs write where there is nothing.
+_NOTHING = frozenset(
+    ("NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
+     "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]")
+)  # fmt: skip
+_LONGEST_NOTHING = 12
+_TEXT_IN_OBJECT = (
+    "text", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext", "comment",
+    "html", "value", "$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "@value", "_value", "#text",
+)  # fmt: skip
+_NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
+_MOST_NUMBER = 100
+_LARGEST_INTEGER = 2**63 - 1
+_YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether a value is nothing: empty, not a number, or a word that programs write for nothing."""
+    if isinstance(value, str):
+        if len(value) > _LONGEST_NOTHING:
+            return value.isspace()
+        stripped = value.strip()
+        return not stripped or stripped in _NOTHING
+    return value is None or value == [] or value == {} or value != value
+
+
+def text_of(value: object) -> str:
+    """Read a value as text.
+
+    Raises:
+        ValueError: if it is an object or something else that has no text.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} where text was expected")
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, Mapping):
+        return _text_in(value, _TEXT_IN_OBJECT)
+    if isinstance(value, list):
+        return "\n\n".join(text_of(item) for item in value if not is_blank(item))
+    raise ValueError(f"{type(value).__name__} where text was expected")
+
+
+def name_of(value: object) -> str:
+    """Read a short value, such as an author or a tag, as text: that of an object is its name.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if isinstance(value, Mapping):
+        return _text_in(value, (*_NAME_IN_OBJECT, *_TEXT_IN_OBJECT))
+    return text_of(value)
+
+
+def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
+    for name in names:
+        found = value.get(name)
+        if isinstance(found, str | int | float) and not isinstance(found, bool):
+            return text_of(found)
+        if name[0] == "$" and isinstance(found, Mapping):
+            return text_of(found)
+    raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield the texts that a value holds, one of each item of a list."""
+    if isinstance(value, str):
+        yield value
+        return
+    for item in value if isinstance(value, list) else [value]:
+        try:
+            yield text_of(item)
+        except (ValueError, RecursionError):
+            continue
+
+
+def integer_of(value: object) -> int | None:
+    """Read a whole number, one that a database can hold."""
+    if isinstance(value, str):
+        short = len(value) <= _MOST_NUMBER and re.fullmatch(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", value, re.ASCII)
+        return int(float(value)) if short else None
+    if isinstance(value, Mapping):
+        return integer_of(next(iter(value.values()), None)) if len(value) == 1 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > _LARGEST_INTEGER:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def is_yes(value: object) -> bool:
+    """Tell whether a flag is set, however it is written."""
+    if isinstance(value, str):
+        return value.strip().lower() in _YES
+    return isinstance(value, bool | int | float) and bool(value)
+
+
+def split_tags(text: str) -> tuple[str, ...]:
+    """Part tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
+    in_brackets = re.fullmatch(r"\s*(?:<[^<>]+>\s*)+", text)
+    parts = re.findall(r"<([^<>]+)>", text) if in_brackets else re.split(r"[|;,]", text)
+    return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
+
+
+def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[AnswerPart, ...]]:
+    """Put several answers one below the other, the accepted first, then by score, each with its span.
+
+    The spans of the given parts are ignored; answers without a score keep their order.
+    """
+    ranked = sorted(answers, key=lambda item: (not item[1].accepted, -(item[1].score or 0)))
+    texts: list[str] = []
+    parts = []
+    position = 0
+    for text, part in ranked:
+        if not text:
+            continue
+        position += 2 if texts else 0
+        parts.append(
+            AnswerPart(position, position + len(text), part.id, part.score, part.accepted, part.author, part.date)
+        )
+        texts.append(text)
+        position += len(text)
+    return "\n\n".join(texts), tuple(parts)
+
+
+def lookup(fields: Mapping[str, object], name: str) -> object:
+    """Find a field by its name, or by a path into objects and lists: ``reply.text``, ``answers.0.body``, ``tags.name``.
+
+    A name below a list gives that of each of its items; blank ones are left out.
+    """
+    if name in fields:
+        return fields[name]
+    value: object = fields
+    for part in name.split("."):
+        if isinstance(value, list):
+            if part.isdecimal() and len(part) < 10:
+                value = value[int(part)] if int(part) < len(value) else None
+            else:
+                value = [item[part] for item in value if isinstance(item, Mapping) and not is_blank(item.get(part))]
+        elif isinstance(value, Mapping):
+            value = value.get(part)
+        else:
+            return None
+    return value
+
+
+def bare_id(text: str) -> str:
+    """Leave out the mark of the kind before an id of Reddit's: ``t3_abc``."""
+    return text[3:] if text[:1] == "t" and text[2:3] == "_" and text[1:2].isdigit() else text

@@ -1,0 +1,106 @@
+"""HTML pages: archive pages, FAQ pages, forum topics, and what schema.org data says of questions and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.documents import document_posts
+from qa_search.archives.formats.forums import read_topic
+from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.outline import drop_furniture
+from qa_search.archives.formats.page import PageError
+from qa_search.archives.formats.page_html import archive_pages, canonical_url, count_pairs, is_html, page_markup
+from qa_search.archives.formats.records import Record, posts_of
+from qa_search.archives.formats.schema_org import schema_records
+from qa_search.archives.formats.structured_data import json_ld, microdata
+from qa_search.archives.formats.threads import thread_post
+from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.types import Post, SetAside
+from qa_search.util.text import clean_text
+
+_MARKDOWN_SUFFIXES = (".md", ".mdx", ".markdown", ".mkd")
+
+
+class WebPageReader:
+    """Reads HTML pages by the surest sign of questions and answers that they have."""
+
+    name = "HTML page"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """An HTML page; whether it holds questions and answers is known once it is read."""
+        return is_html(file) and file.suffix not in _MARKDOWN_SUFFIXES
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Yield the page's posts.
+
+        Raises:
+            UnknownFormatError: if it holds no questions and answers that can be recognised.
+        """
+        markup = page_markup(file, options)
+        try:
+            yield from self._posts(file, markup, options)
+        except PageError as error:
+            yield file.set_aside(error.place, f"not an archive page: {error}")
+        except TextTooLongError:
+            raise file.post_over_limit(options) from None
+        except ValueError as error:
+            yield file.set_aside("", str(error))
+
+    def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        large = len(markup) > MOST_TREE_BYTES
+        text = html_to_text(markup, options.limits.post_characters if large else None)
+        lines = _lines(text)
+        pairs = count_pairs(lines)
+        if pairs == 1:
+            if len(text) > options.limits.post_characters:
+                raise file.post_over_limit(options)
+            return iter(archive_pages(file, lines, markup, several=False))
+        tree = parse_tree(markup)
+        found = [] if tree is None else self._structured(file, tree, options)
+        if not found and pairs > 1:
+            drop_furniture(tree)
+            found = [*archive_pages(file, _lines(element_text(tree)), markup, several=True)]
+            file.log.took("question", "lines below 'Question'", len(found))
+            file.log.took("answer", "lines below 'Answer'", len(found))
+        if not found and tree is not None:
+            found = [*document_posts(file, tree, canonical_url(markup))]
+        if not found:
+            raise file.unknown(
+                "an HTML page without questions and answers that can be recognised",
+                "It needs FAQ data (schema.org), a forum's messages, or headings, terms or folded sections that ask.",
+            )
+        return iter(found)
+
+    def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
+        """Read the page's own data, and a forum's topic where that says less than its messages."""
+        records = [record for value in [*json_ld(tree), *microdata(tree)] for record in schema_records(value)]
+        if len(records) < 2:
+            topic = read_topic(tree)
+            if topic is not None and (len(topic.messages) > 1 or not records):
+                url = canonical_url_of(tree)
+                post = thread_post(
+                    file, topic.title, topic.messages, source=file.container, source_id=file.name, url=url
+                )
+                file.log.took("question", f"first message ({topic.program})")
+                file.log.took("answer", f"later messages ({topic.program})", bool(post.answer))
+                return [post]
+        if not records:
+            return []
+        return [*posts_of(file, _as_records(records), options)]
+
+
+def _as_records(records: Sequence[dict[str, object]]) -> Iterator[Record | SetAside]:
+    for number, fields in enumerate(records, start=1):
+        yield Record(f"schema.org item {number}", fields)
+
+
+def canonical_url_of(tree: Any) -> str | None:
+    """Find the address that a page gives itself, in its tree."""
+    found = tree.xpath(".//link[@rel='canonical']/@href | .//meta[@property='og:url']/@content")
+    return clean_text(found[0]) if found and found[0].strip() else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in clean_text(text).split("\n")]

@@ -1,0 +1,113 @@
+"""Excel and OpenDocument workbooks: each sheet is a table."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
+from qa_search.archives.containers.office import office_kind
+from qa_search.archives.formats.decoded import decoded
+from qa_search.archives.formats.parts import Read, read_parts
+from qa_search.archives.formats.tables import TableReader
+from qa_search.errors import UnknownFormatError
+from qa_search.types import Post, SetAside
+
+_KINDS = frozenset(("xlsx", "xlsb", "ods"))
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CHECKED_ROWS = 1000
+
+
+class WorkbookReader:
+    """Reads workbooks: the rows of each sheet as those of a CSV table. Sheets without questions are passed over."""
+
+    name = "Excel or OpenDocument workbook"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """A zip with a workbook in it, or an old Excel file."""
+        return office_kind(file) in _KINDS or (file.head.startswith(_OLD_OFFICE) and file.suffix == ".xls")
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Yield a post per row.
+
+        Raises:
+            UnknownFormatError: if no sheet has questions and answers that can be recognised.
+            DamagedArchiveError: if the workbook is damaged.
+        """
+        reasons: list[UnknownFormatError] = []
+        with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
+            tables = _tables(file, Path(scratch, "sheet.csv"), options)
+            yield from read_parts(file, tables, options, reasons)
+        read = len(file.log.roles)
+        for error in reasons if read else ():
+            file.log.remark(f"A sheet is not read: {error.reason}.")
+        if not read:
+            raise _nothing(file, reasons)
+
+
+def _tables(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[tuple[ArchiveFile, Read]]:
+    """Write each sheet as a CSV table, in the place of the one before."""
+    for sheet, rows in _sheets(decoded(file, "workbook", options)):
+        if _write(file, rows, path, options):
+            table = replace(
+                file,
+                name=f"{file.name}/{sheet}",
+                location=f"{file.location}, sheet {sheet}",
+                encoding="utf-8",
+                opener=partial(_open, path),
+            )
+            yield table, partial(TableReader().read, options=options)
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFormatError:
+    """Make the error for a workbook without a sheet that can be read."""
+    if len(reasons) == 1:
+        return reasons[0]
+    said = "; ".join(error.reason for error in reasons[:3]) if reasons else "it has no cells"
+    return file.unknown(
+        f"a workbook whose {len(reasons)} sheets hold no questions and answers that can be recognised: {said}",
+        "Name the columns with --map question=COLUMN --map answer=COLUMN.",
+    )
+
+
+def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """Part what is decoded into sheets; the rows of one must be taken before the next is asked for."""
+    following: list[dict[str, str]] = []
+
+    def rows() -> Iterator[list[str]]:
+        for item in items:
+            if isinstance(item, dict):
+                following.append(item)
+                return
+            yield cast(list[str], item)
+
+    for _ in rows():
+        pass  # nothing stands before the first sheet
+    while following:
+        yield following.pop()["sheet"], rows()
+
+
+def _write(file: ArchiveFile, rows: Iterator[list[str]], path: Path, options: ReadOptions) -> int:
+    """Write a sheet as CSV, without its empty rows and the empty columns at its left; return how many rows it has."""
+    filled = (row for row in rows if any(cell.strip() for cell in row))
+    first = [row for _, row in zip(range(_CHECKED_ROWS), filled, strict=False)]
+    left = min((next(n for n, cell in enumerate(row) if cell.strip()) for row in first), default=0)
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        for row in chain(first, filled):
+            if not count % _CHECKED_ROWS:
+                require_scratch(file, path.parent, options)
+            count += 1
+            writer.writerow(row[left:])
+    return count

@@ -1,0 +1,289 @@
+"""XML of questions and answers: MedQuAD, WordPress's export, and others whose elements are named so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from lxml import etree
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, short_date
+from qa_search.archives.formats.documents import asked_in
+from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.labels import asks, names_faq
+from qa_search.archives.formats.page_html import is_html
+from qa_search.archives.formats.records import Record, content_id, posts_of
+from qa_search.archives.formats.trees import parse_tree
+from qa_search.errors import UnknownFormatError
+from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import clean_text
+
+_START = re.compile(
+    r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
+)
+_ASKS = re.compile(
+    r"<(?:\w+:)?(?:questions?|frage|pregunta|domanda|pytanie|вопрос|q|faq_?question|question_?text)[\s>]", re.IGNORECASE
+)
+_ANSWERS = re.compile(
+    r"<(?:\w+:)?(?:\w*_?answers?|antwort|respuesta|réponse|reponse|risposta|ответ|a|reply|response)[\s>]", re.IGNORECASE
+)
+_WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
+_QUESTION_TYPES = frozenset(("question", "questions", "dwqa-question", "topic", "qa_question"))
+_ANSWER_TYPES = frozenset(("answer", "answers", "dwqa-answer", "reply", "qa_answer"))
+_PAGES = frozenset(("post", "page", "docs", "kb", "knowledgebase", "article", "ht_kb", "epkb_post_type_1"))
+_PUBLIC = frozenset(("publish", "inherit", "closed", "private", ""))
+_MOST_ELEMENTS = 1_000_000  # held at once, and below one record
+_INNER_HTML = frozenset(("p", "br", "ul", "ol", "li", "b", "i", "em", "strong", "a", "div", "pre", "code", "table"))
+_TOPICS = frozenset(("focus", "category", "topic"))
+_Fields = dict[str, object]
+
+
+class XmlReader:
+    """Reads XML elements that hold a question and an answer."""
+
+    name = "XML"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """XML with elements named as questions and answers, or WordPress's export."""
+        text = file.head_text
+        if text is None or not _START.match(text) or is_html(file):
+            return False
+        return bool(_WORDPRESS.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Yield a post per question.
+
+        Raises:
+            DamagedArchiveError: where the XML is broken.
+        """
+        if _WORDPRESS.search(file.head_text or ""):
+            yield from _wordpress(file, options)
+        else:
+            yield from posts_of(file, _records(file, options), options)
+
+
+def _elements(file: ArchiveFile, options: ReadOptions) -> Iterator[Any]:
+    """Parse the file piece by piece and yield each element at its end; whoever is done with one clears it.
+
+    Raises:
+        DamagedArchiveError: where the XML is broken.
+        OverLimitError: if more is held than a record may have.
+    """
+    held = 0
+    with file.open() as stream:
+        try:
+            # Entities are left alone, and nothing is fetched; without `huge_tree`, depth and texts are limited.
+            events = etree.iterparse(
+                stream,
+                events=("start", "end"),
+                resolve_entities=False,
+                no_network=True,
+                load_dtd=False,
+                remove_comments=True,
+            )
+            for event, element in events:
+                if event == "start":
+                    held += 1
+                    if held > _MOST_ELEMENTS:
+                        raise file.over_limit(f"XML of more than {_MOST_ELEMENTS:,} elements outside of records")
+                elif isinstance(element.tag, str):
+                    before = len(element)
+                    yield element
+                    if before and not len(element):
+                        held = sum(1 for _ in element.iterancestors()) + 1
+        except etree.XMLSyntaxError as error:
+            line = error.lineno or 1
+            raise file.damaged(f"broken or incomplete XML ({error.msg})", f"line {line}") from error
+
+
+def _records(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
+    """Yield a record for each element with a question and an answer among its children."""
+    for element in _elements(file, options):
+        if not len(element):
+            continue
+        names = [_local(child) for child in element]
+        if _pairs(names):
+            place = f"line {element.sourceline}"
+            try:
+                yield Record(place, _fields(element), html=False)
+            except ValueError as error:
+                yield file.set_aside(place, str(error))
+            _clear(element)
+
+
+def _pairs(names: list[str]) -> bool:
+    """Tell whether elements of these names are a question and its answer."""
+    text = "".join(f"<{name}>" for name in names[:100])
+    return bool(_ASKS.search(text) and _ANSWERS.search(text))
+
+
+def _fields(element: Any) -> _Fields:
+    """Read a record's children, its attributes and its question's, and its document's address and topic."""
+    fields: _Fields = {}
+    for child in element:
+        if isinstance(child.tag, str):
+            _add(fields, _local(child), _text(child))
+            for name, value in child.attrib.items():
+                if name.lower() in ("qid", "id"):
+                    fields.setdefault("id", value)
+    for name, value in element.attrib.items():
+        fields.setdefault(_bare(name), value)
+    for above in element.iterancestors():
+        for name in ("url", "href", "link", "category", "topic"):
+            if above.get(name):
+                fields.setdefault(name if name != "href" else "url", above.get(name))
+        for child in above:
+            if isinstance(child.tag, str) and _local(child).lower() in _TOPICS and child.text:
+                fields.setdefault("category", child.text.strip())
+    return fields
+
+
+def _text(element: Any) -> str:
+    """Return an element's text: as HTML's where it holds HTML's elements, or text that is markup."""
+    if any(_local(inner).lower() in _INNER_HTML for inner in element.iterdescendants(etree.Element)):
+        return html_to_text(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
+    text = "".join(element.itertext())
+    return (
+        html_to_text(text)
+        if re.search(r"</?(?:p|br|ul|ol|li|strong|em|a|div|h\d)\b[^<>]*>", text)
+        else _unwrapped(text)
+    )
+
+
+def _unwrapped(text: str) -> str:
+    """Take the indentation off a text that is written over several lines."""
+    return "\n".join(line.strip() for line in text.split("\n")).strip()
+
+
+def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+    """Yield the questions of a WordPress export, by what kind of item each is; replies of forums go to their topics."""
+    found = 0
+    with Joiner(file, options) as joiner:
+        for element in _elements(file, options):
+            if _local(element) != "item":
+                continue
+            place = f"line {element.sourceline}"
+            try:
+                items = _item(file, element, place)
+            except ValueError as error:
+                items = [file.set_aside(place, str(error))]
+            for item in items:
+                found += 1
+                if isinstance(item, Member | Reply):
+                    joiner.add(item)
+                else:
+                    yield item
+            _clear(element)
+        for joined in joiner.joined():
+            if isinstance(joined, tuple):
+                yield file.set_aside(joined[1].place, f"an answer to item {joined[1].parent}, which the export lacks")
+            else:
+                yield joined
+    if not found:
+        raise _nothing(file)
+
+
+def _nothing(file: ArchiveFile) -> UnknownFormatError:
+    return file.unknown(
+        "a WordPress export without questions and answers that can be recognised",
+        "It needs items of an FAQ or forum plugin, or posts with questions and answers in them.",
+    )
+
+
+def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Member | Reply]:
+    """Make of an item what it is by its type; nothing of one that holds no question."""
+    children = [child for child in item if isinstance(child.tag, str)]
+    value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
+    kind = value.get("post_type", "")
+    title, content = html_to_text(value.get("title", "")), _paragraphs(value.get("encoded", ""))
+    post = Post(
+        source=file.source,
+        source_id=value.get("post_id") or content_id("", "", title, content),
+        date=short_date(value.get("post_date") or value.get("pubDate", "")),
+        url=clean_text(value.get("link", "")) or None,
+        author=clean_text(value.get("creator", "")) or None,
+        tags=tuple(dict.fromkeys(clean_text(c.text) for c in children if _local(c) == "category" and c.text)),
+    )
+    parent = value.get("post_parent", "0")
+    if value.get("status", "publish") not in _PUBLIC:
+        file.log.left(f"items that are not published ({value['status'][:20]})")
+    elif kind in _QUESTION_TYPES:
+        file.log.took("question", f"item of type {kind}")
+        asked = replace(post, title=clean_text(" ".join(title.split())), question=clean_text(html_to_text(content)))
+        return [Member(post.source_id, "asks", asked, AnswerPart(0, 0))]
+    elif kind in _ANSWER_TYPES and parent not in ("", "0"):
+        file.log.took("answer", f"item of type {kind}")
+        part = AnswerPart(0, 0, post.source_id, author=post.author, date=post.date)
+        return [Reply(parent, clean_text(html_to_text(content)), part, place)]
+    elif "faq" in kind:
+        file.log.took("question", "title")
+        file.log.took("answer", "content")
+        return [replace(post, question=clean_text(title), answer=clean_text(html_to_text(content)))]
+    elif kind in _PAGES:
+        return [*_page(file, title, content, post)]
+    else:
+        file.log.left(f"items of type {kind[:40] or 'unknown'}")
+    return []
+
+
+def _paragraphs(content: str) -> str:
+    """Part a text at its blank lines, as WordPress does when it shows it, unless it has paragraphs of its own."""
+    if re.search(r"<(?:p|div|br)\b", content):
+        return content
+    return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
+
+
+def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[Post]:
+    """Yield the questions within a page, or the page itself where its title asks."""
+    text = clean_text(html_to_text(content))
+    tree = parse_tree(content)
+    asked = [] if tree is None else asked_in(tree, names_faq(title))
+    if len(asked) == 1 and not names_faq(title):
+        file.log.took("question", "content")
+        yield replace(
+            post,
+            title=clean_text(" ".join(title.split())),
+            question=clean_text(asked[0].question),
+            answer=clean_text(asked[0].answer),
+        )
+    elif asked:
+        file.log.took("question", "headings that ask", len(asked))
+        for one in asked:
+            question, answer = clean_text(one.question), clean_text(one.answer)
+            yield replace(post, source_id=content_id("", "", question, answer), question=question, answer=answer)
+    elif asks(title) and text:
+        file.log.took("question", "title")
+        yield replace(post, question=clean_text(title), answer=text)
+    else:
+        file.log.left("pages without questions")
+
+
+def _add(fields: _Fields, name: str, value: str) -> None:
+    known = fields.get(name)
+    if known is None:
+        fields[name] = value
+    elif isinstance(known, list):
+        known.append(value)
+    else:
+        fields[name] = [known, value]
+
+
+def _clear(element: Any) -> None:
+    """Let go of a record and of what stands before it."""
+    element.clear(keep_tail=False)
+    parent = element.getparent()
+    while parent is not None and (before := element.getprevious()) is not None:
+        if len(before) or (isinstance(before.tag, str) and _local(before).lower() in _TOPICS):
+            break
+        parent.remove(before)
+
+
+def _local(element: Any) -> str:
+    return _bare(element.tag) if isinstance(element.tag, str) else ""
+
+
+def _bare(name: str) -> str:
+    return name.rpartition("}")[2]

@@ -1,0 +1,126 @@
+"""What reading took for what: one `FileReport` of each file, or of all files of a folder that are pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from qa_search.archives.base import ArchiveFile, ReadingLog
+from qa_search.archives.encodings import is_doubtful, is_mostly_utf8, is_utf8
+from qa_search.types import FileReport, Post
+
+# So many files are reported one by one; further ones of the same layout are counted together.
+_MOST_REPORTS = 1000
+_SHOWN = 20
+
+
+@dataclass
+class _Tally:
+    source: str
+    format: str
+    encoding: str | None
+    files: int = 0
+    posts: int = 0
+    with_question: int = 0
+    with_answer: int = 0
+    with_date: int = 0
+    set_aside: int = 0
+    roles: dict[str, Counter[str]] = field(default_factory=dict)
+    unused: Counter[str] = field(default_factory=Counter)
+    remarks: dict[str, None] = field(default_factory=dict)
+
+
+class Reading:
+    """Gathers what `read_archives` reads: pass one in, and ask it for its ``reports`` afterwards."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, str], _Tally] = {}
+
+    @property
+    def reports(self) -> tuple[FileReport, ...]:
+        """One report of each file (of each folder of pages), in the order in which they were read."""
+        return tuple(
+            FileReport(
+                tally.source,
+                tally.format,
+                tally.encoding,
+                tally.files,
+                tally.posts,
+                tally.with_question,
+                tally.with_answer,
+                tally.with_date,
+                tally.set_aside,
+                {role: dict(names.most_common(_SHOWN)) for role, names in tally.roles.items()},
+                tuple(name for name, _ in tally.unused.most_common(_SHOWN)),
+                tuple([*tally.remarks, *_remarks(tally)][:_SHOWN]),
+            )
+            for tally in self._tallies.values()
+            if tally.posts or tally.set_aside
+        )
+
+    def began(self, file: ArchiveFile, format_name: str) -> None:
+        """Note that a file is read as a format."""
+        is_sure = file.codec != "utf-8" or file.encoding is not None or is_utf8(file.head)
+        encoding = file.codec if is_sure else _encoding_name(file)
+        tally = self._tally(file.source, file.container, format_name, encoding)
+        tally.files += 1
+        if file.encoding is None and not (file.codec == "utf-8" and is_sure) and _may_be_another(file):
+            tally.remarks[
+                f"the encoding may be another than {encoding}: look at the texts, and name it with --encoding if so"
+            ] = None
+
+    def set_aside(self, file: ArchiveFile, format_name: str) -> None:
+        """Count a note of what could not be read."""
+        self._tally(file.source, file.container, format_name, None).set_aside += 1
+
+    def read(self, post: Post, file: ArchiveFile, format_name: str) -> None:
+        """Count a post."""
+        tally = self._tally(file.source, file.container, format_name, None)
+        tally.posts += 1
+        tally.with_question += bool(post.question or post.title)
+        tally.with_answer += bool(post.answer)
+        tally.with_date += post.date is not None
+
+    def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
+        """Take over what the file's reader noted."""
+        if not (log.roles or log.unused or log.remarks):
+            return
+        tally = self._tally(file.source, file.container, format_name, None)
+        for role, names in log.roles.items():
+            tally.roles.setdefault(role, Counter()).update(names)
+        tally.unused.update(log.unused)
+        tally.remarks.update(dict.fromkeys(log.remarks))
+
+    def _tally(self, source: str, container: str, format_name: str, encoding: str | None) -> _Tally:
+        known = self._tallies.get((container if _is_page(format_name) else source, format_name))
+        if known is not None:
+            return known
+        name = container if _is_page(format_name) or len(self._tallies) >= _MOST_REPORTS else source
+        return self._tallies.setdefault((name, format_name), _Tally(name, format_name, encoding))
+
+
+def _is_page(format_name: str) -> bool:
+    return format_name.startswith("archive page") or format_name == "HTML page"
+
+
+def _encoding_name(file: ArchiveFile) -> str:
+    """Say what is read where not all is UTF-8."""
+    return "utf-8 and windows-1252" if is_mostly_utf8(file.head) else "windows-1252"
+
+
+def _may_be_another(file: ArchiveFile) -> bool:
+    unicode = (file.codec or "utf").startswith("utf-") and file.codec != "utf-8"
+    return not unicode and is_doubtful(file.head)
+
+
+def _remarks(tally: _Tally) -> list[str]:
+    remarks = []
+    if tally.roles.get("date") and tally.with_date < tally.posts:
+        missing = tally.posts - tally.with_date
+        remarks.append(f"{missing:,} of {tally.posts:,} posts have no date that can be read")
+    if tally.with_question < tally.posts:
+        remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
+    if tally.unused:
+        names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
+        remarks.append(f"not used: {names} (name a field with --map ROLE=FIELD to use it)")
+    return remarks

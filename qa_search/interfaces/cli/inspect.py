@@ -1,0 +1,76 @@
+"""``qa-search inspect``."""
+
+from __future__ import annotations
+
+import click
+
+from qa_search.builder.build import DEFAULT_RECORDS, DEFAULT_SOURCE, inspect_archives
+from qa_search.interfaces.cli.options import (
+    comments_option,
+    encoding_option,
+    json_option,
+    map_option,
+    print_json,
+)
+from qa_search.interfaces.render.reading import report_lines, sample_lines
+from qa_search.interfaces.render.terminal import printable
+from qa_search.types import Inspection
+
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@map_option()
+@encoding_option()
+@comments_option()
+@click.option(
+    "--records",
+    type=click.IntRange(min=1),
+    default=DEFAULT_RECORDS,
+    show_default=True,
+    metavar="N",
+    help="How many records of each file to look at.",
+)
+@click.option("--all", "show_all", is_flag=True, help=f"Show all files and notes, not only the first {_SHOWN}.")
+@json_option("everything")
+def inspect(
+    sources: tuple[str, ...],
+    field_map: dict[str, str],
+    encoding: str | None,
+    comments: bool,
+    records: int,
+    show_all: bool,
+    as_json: bool,
+) -> None:
+    """Show what a build would take for what, with three posts of each file; nothing is built.
+
+    SOURCE is what `qa-search build` takes. Exit status 1: no post was found.
+    """
+    found = inspect_archives(
+        sources or (DEFAULT_SOURCE,), field_map=field_map, encoding=encoding, comments=comments, records=records
+    )
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        click.echo("\n".join(printable(line) for line in _lines(found, None if show_all else _SHOWN)))
+    if not any(report.posts for report in found.files):
+        click.get_current_context().exit(1)
+
+
+def _lines(found: Inspection, shown: int | None) -> list[str]:
+    lines = []
+    for report, samples in list(zip(found.files, found.samples, strict=True))[:shown]:
+        lines += report_lines(report)
+        for number, post in enumerate(samples, start=1):
+            lines += [f"  post {number}", *sample_lines(post)]
+    hidden = 0 if shown is None else len(found.files) - shown
+    if hidden > 0:
+        lines.append(f"... and {hidden:,} more files (--all)")
+    lines += [f"set aside: {note}" for note in found.set_aside[:shown]]
+    hidden = 0 if shown is None else len(found.set_aside) - shown
+    if hidden > 0:
+        lines.append(f"... and {hidden:,} more notes (--all)")
+    if any(report.posts >= found.limit for report in found.files):
+        lines.append(f"The first {found.limit:,} records of each file were looked at (--records).")
+    return lines or ["No files to read."]

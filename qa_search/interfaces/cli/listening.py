@@ -1,0 +1,64 @@
+"""Addresses to listen on, for the commands that serve."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+import click
+
+from qa_search.errors import QASearchError
+
+MAX_CONNECTIONS = 512  # at once, where no option sets another limit
+_BACKLOG = 64
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def own_names(host: str) -> frozenset[str]:
+    """Return the names by which this machine reaches an address of its own."""
+    return frozenset((host.lower(), "localhost", "127.0.0.1", "::1"))
+
+
+def require_protection(host: str, option: str, *, token: str | None, no_auth: bool) -> None:
+    """Refuse to let other machines search without a token, unless the user asks for that.
+
+    Raises:
+        click.UsageError: if other machines can reach the address, and neither --token nor --no-auth is given.
+    """
+    if not is_loopback(host) and not token and not no_auth:
+        raise click.UsageError(
+            f"{option} {host} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
+        )
+
+
+def listen(host: str, port: int, options: str) -> socket.socket:
+    """Take a port before slow work begins, so that a port in use is reported at once.
+
+    Raises:
+        QASearchError: if the address or the port cannot be used; ``options`` names the options that set them.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        raise QASearchError(
+            f"{host}:{port}: cannot listen there ({error.strerror or error}). Choose another {options}."
+        ) from error
+    return listener
+
+
+def address_of(listener: socket.socket, host: str) -> str:
+    """Return HOST:PORT as it stands in a URL."""
+    return f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"

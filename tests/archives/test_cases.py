@@ -1,0 +1,165 @@
+"""Small archives as people have them, each with what is right for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa_search.archives.read import Reading, ReadOptions, read_archives
+from qa_search.builder.build import build_index, inspect_archives
+from qa_search.errors import DamagedArchiveError, NoPostsError, UnclearFieldsError
+from qa_search.types import FileReport, Post, SetAside
+from tests.archives.case_posts import EXPECTED
+
+CASES = Path(__file__).parent / "cases"
+MAPS: Mapping[str, Mapping[str, str]] = {
+    "csv-duplicate-headers": {"question": "Summary", "answer": "Comment"},
+    "csv-no-header": {"question": "2", "answer": "3"},
+    "map-over-two-files": {"question": "Questions"},
+}
+
+
+def shown(post: Post) -> dict[str, Any]:
+    """Return what a post says, without what is empty."""
+    names = ("title", "question", "answer", "date", "url", "tags", "author", "score")
+    fields = {name: value for name in names if (value := getattr(post, name))}
+    if not post.source_id.startswith("text-"):
+        fields["source_id"] = post.source_id
+    if post.answers:
+        fields["answers"] = [(part.id, part.score, part.accepted, part.author, part.date) for part in post.answers]
+    return fields
+
+
+def read_with_report(
+    *sources: Path, keep_going: bool = False, **options: Any
+) -> tuple[list[Post | SetAside], tuple[FileReport, ...]]:
+    """Read archives, and say what was taken for what."""
+    reading = Reading()
+    items = list(read_archives(sources, ReadOptions(**options), reading=reading, keep_going=keep_going))
+    return items, reading.reports
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_case_is_read_right(name: str) -> None:
+    """Every post of it with all of its fields, and no note."""
+    found = list(read_archives([CASES / name], ReadOptions(MAPS.get(name, {}))))
+    assert [shown(item) for item in found if isinstance(item, Post)] == EXPECTED[name]
+    assert not [item for item in found if isinstance(item, SetAside)]
+
+
+def test_every_case_has_its_posts_written_out() -> None:
+    """And each that is written out is there."""
+    assert set(EXPECTED) <= {path.name for path in CASES.iterdir()}
+
+
+def test_a_git_lfs_pointer_is_named() -> None:
+    """It stands for a file that was not fetched: nothing of it may vanish in silence."""
+    with pytest.raises(DamagedArchiveError, match=r"a Git LFS pointer, not the file itself.*git lfs pull"):
+        list(read_archives([CASES / "git-lfs-pointer"]))
+
+
+def test_a_table_without_a_header_is_told_how_to_be_read() -> None:
+    """Its first row is no header, and columns can be named by number."""
+    (note,), _ = read_with_report(CASES / "csv-no-header")
+    assert isinstance(note, SetAside)
+    assert "does not look like a header" in note.reason
+
+
+def test_the_report_says_what_was_taken_for_what() -> None:
+    """Format, encoding, counts, the field of each role and the text that is not used."""
+    _, (report,) = read_with_report(CASES / "csv-title-ask-answer")
+    assert (report.format, report.encoding, report.files) == ("CSV or TSV", "utf-8", 1)
+    assert (report.posts, report.with_question, report.with_answer, report.with_date) == (3, 3, 3, 0)
+    assert report.roles == {"title": {"title": 3}, "question": {"ask": 3}, "answer": {"answer": 3}}
+    _, (report,) = read_with_report(CASES / "json-description-and-content")
+    assert report.unused == ("description",)
+    assert any("'description'" in remark for remark in report.remarks)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("csv-chinese-gb18030", "gb18030"), ("csv-russian-windows-1251", "cp1251")]
+)
+def test_the_encoding_is_named(name: str, encoding: str) -> None:
+    """In the report, as it was found; asked for another, the text is read as that."""
+    _, (report,) = read_with_report(CASES / name)
+    assert report.encoding == encoding
+    wrong, _ = read_with_report(CASES / name, encoding="cp1252")
+    assert shown(wrong[0]) != EXPECTED[name][0]  # type: ignore[arg-type] # a post
+    right, _ = read_with_report(CASES / name, encoding=encoding)
+    assert shown(right[0]) == EXPECTED[name][0]  # type: ignore[arg-type] # a post
+
+
+@pytest.mark.parametrize(
+    ("table", "role", "column"),
+    [
+        (
+            "anfrage_1,answer\nMy boiler knocks a lot,Flush it\nIt leaks at night,Tighten it\n",
+            "question",
+            "anfrage_1",
+        ),
+        ("question,fix\nMy boiler knocks,Flush it out soon\nIt leaks,Tighten all the nuts\n", "answer", "fix"),
+    ],
+)
+def test_what_all_records_lack_stops_the_build(table: str, role: str, column: str, tmp_path: Path) -> None:
+    """Where a column that is not used could hold it: in a folder too, and the message names the column and --map."""
+    (tmp_path / "faq.csv").write_text(table)
+    with pytest.raises(UnclearFieldsError, match=rf"no {role} in any record.*'{column}'.*--map {role}={column}"):
+        list(read_archives([tmp_path]))
+    mapped, _ = read_with_report(tmp_path, field_map={role: column})
+    assert all(isinstance(item, Post) and item.question and item.answer for item in mapped)
+    without, _ = read_with_report(tmp_path, field_map={role: "-"})
+    assert len(without) == 2
+    kept, _ = read_with_report(tmp_path, keep_going=True)
+    assert kept
+
+
+def test_what_is_doubtful_is_remarked_on(tmp_path: Path) -> None:
+    """Short rows, dates that cannot be read, texts that were encoded twice, a --map that names no field."""
+    (tmp_path / "faq.csv").write_text(
+        "question,answer,date\nWhy?,Itâ€™s so,soon\nHow?,So\nWhen?,Now,2014-03-04\n", encoding="utf-8"
+    )
+    _, (report,) = read_with_report(tmp_path, field_map={"question": "Frage"})
+    remarks = "\n".join(report.remarks)
+    assert "1 of 3 rows have fewer fields than the header" in remarks
+    assert "2 of 3 posts have no date that can be read" in remarks
+    assert "encoded twice" in remarks
+    assert "--map question=Frage names no field of this file; 'question' was taken" in remarks
+
+
+def test_answers_without_their_questions_are_told(tmp_path: Path) -> None:
+    """A table of answers alone is no archive: where the other table belongs is said once."""
+    (tmp_path / "answers.csv").write_text("id,question_id,message\n1,7,Flush it.\n2,7,Turn it down.\n")
+    (note,), _ = read_with_report(tmp_path)
+    assert isinstance(note, SetAside)
+    assert note.reason.startswith("2 answers whose questions are in no table beside it")
+
+
+def test_pages_of_one_folder_are_one_report() -> None:
+    """Thousands of pages must not make thousands of reports."""
+    _, (report,) = read_with_report(Path(__file__).parents[2] / "data" / "archive")
+    assert report.files == report.posts > 100
+
+
+def test_a_folder_without_posts_is_refused_before_a_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading it takes seconds, and unanswered questions alone are no archive either."""
+    monkeypatch.setattr("qa_search.builder.build.locate_model", pytest.fail)
+    (tmp_path / "notes.xyz").write_text("hello world")
+    with pytest.raises(NoPostsError, match="nothing to index"):
+        build_index(tmp_path, tmp_path / "index")
+    (tmp_path / "faq.csv").write_text("title,body\nWhy?,It knocks\n")
+    with pytest.raises(NoPostsError, match=r"1 questions, none of them answered.*--map answer=body"):
+        build_index(tmp_path, tmp_path / "index")
+
+
+def test_an_inspection_shows_posts_and_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a model; an unclear file is a note in it."""
+    monkeypatch.setattr("qa_search.builder.build.locate_model", pytest.fail)
+    found = inspect_archives(CASES / "csv-row-per-answer")
+    assert [len(posts) for posts in found.samples] == [2]
+    assert found.files[0].roles["answer"] == {"answerText": 4}
+    assert found.to_dict()["files"][0]["format"] == "CSV or TSV"

@@ -1,0 +1,35 @@
+"""What a search can be asked for: one list of parameters for every way to search."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from qa_search import SearchIndex
+from qa_search.interfaces.web.client import AsyncClient, Client
+from qa_search.search.query import SearchOptions, SearchParameters
+
+
+def test_every_parameter_but_k_is_a_keyword_argument_of_a_search() -> None:
+    """`SearchOptions` and `SearchParameters` list the same names."""
+    names = [field.name for field in fields(SearchParameters)]
+    assert names == ["k", *SearchOptions.__annotations__]
+
+
+@pytest.mark.parametrize("way", [SearchIndex, Client])
+@pytest.mark.parametrize("method", ["search", "search_many", "similar"])
+def test_an_unknown_keyword_is_refused_by_name(way: type, method: str) -> None:
+    """Before anything is searched: the index need not even be open."""
+    options: dict[str, Any] = {"sinse": "2015"}
+    with pytest.raises(TypeError, match="'sinse'"):
+        getattr(way, method)(object.__new__(way), "knee", **options)
+
+
+@pytest.mark.parametrize("method", ["search", "search_many"])
+def test_an_unknown_keyword_is_refused_by_the_client_that_is_awaited(method: str) -> None:
+    """As by the other client."""
+    with pytest.raises(TypeError, match="'sinse'"):
+        asyncio.run(getattr(AsyncClient, method)(AsyncClient.__new__(AsyncClient), "knee", sinse="2015"))
