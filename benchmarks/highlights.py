@@ -17,7 +17,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.search.highlight import most_useful
 from qa_search.types import Post
 from qa_search.util.sentences import split_sentences
-from qa_search.util.terms import terms_of
+from qa_search.util.terms import ENGLISH
 
 JUDGED = ROOT / "data" / "judged"
 Choice = Callable[[str, Post, list[str]], int]
@@ -42,7 +42,9 @@ def main() -> None:
             words = index.retriever.words
 
             def by_terms(query: str, _: Post, sentences: list[str]) -> int:
-                return most_useful(sentences, [terms_of(text) for text in sentences], words.idf(set(terms_of(query))))
+                return most_useful(
+                    sentences, [ENGLISH.terms_of(text) for text in sentences], words.idf(set(ENGLISH.terms_of(query)))
+                )
 
             def by_meaning(query: str, _: Post, sentences: list[str]) -> int:
                 return int(np.argmax(index.embed(sentences) @ index.embed([query])[0]))

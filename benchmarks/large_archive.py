@@ -47,6 +47,7 @@ from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.retrieval import Retriever
 from qa_search.types import Passage, Post
 from qa_search.util.sentences import split_sentences
+from qa_search.util.terms import ENGLISH
 
 _SEED = 11
 _ADDED = 1000
@@ -116,7 +117,7 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
                 writer.add_passages(number, cut(cast(Post, post)))
         taken["posts"] = time.perf_counter() - started
         started = time.perf_counter()
-        words = LexicalWriter(partial)
+        words = LexicalWriter(partial, ENGLISH)
         for number, text in writer.texts():
             words.add(number, text)
         words.close()

@@ -27,7 +27,7 @@ from qa_search.evaluation.dataset import load_dataset
 from qa_search.evaluation.evaluate import measure_run
 from qa_search.index.stores.lexical import LexicalStore, LexicalWriter
 from qa_search.types import Post
-from qa_search.util.terms import query_weights, terms_of
+from qa_search.util.terms import ENGLISH
 
 FOUND = 1000
 Search = Callable[[str], list[int]]
@@ -35,25 +35,25 @@ Search = Callable[[str], list[int]]
 
 def tantivy_engine(texts: list[str], folder: Path) -> Search:
     """Ours."""
-    writer = LexicalWriter(folder)
+    writer = LexicalWriter(folder, ENGLISH)
     for number, text in enumerate(texts):
         writer.add(number, text)
     writer.close()
     store = LexicalStore(folder, len(texts))
-    return lambda complaint: list(store.search(query_weights(complaint), FOUND)[0].tolist())
+    return lambda complaint: list(store.search(ENGLISH.query_weights(complaint), FOUND)[0].tolist())
 
 
 def fts5_engine(texts: list[str], folder: Path) -> Search:
     """SQLite's; it cannot weigh terms, so each counts once."""
     database = sqlite3.connect(folder / "words.sqlite")
     database.execute("CREATE VIRTUAL TABLE words USING fts5 (terms, content='')")
-    rows = ((number, " ".join(terms_of(text))) for number, text in enumerate(texts))
+    rows = ((number, " ".join(ENGLISH.terms_of(text))) for number, text in enumerate(texts))
     database.executemany("INSERT INTO words (rowid, terms) VALUES (?, ?)", rows)
     database.execute("INSERT INTO words (words) VALUES ('optimize')")
     database.commit()
 
     def search(complaint: str) -> list[int]:
-        anything = " OR ".join(f'"{term}"' for term in query_weights(complaint))
+        anything = " OR ".join(f'"{term}"' for term in ENGLISH.query_weights(complaint))
         query = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?"
         return [row[0] for row in database.execute(query, (anything, FOUND))]
 
@@ -63,9 +63,11 @@ def fts5_engine(texts: list[str], folder: Path) -> Search:
 def bm25s_engine(texts: list[str], folder: Path) -> Search:
     """bm25s; a term counts as often as the complaint has it."""
     engine = bm25s.BM25(k1=1.2, b=0.75)
-    engine.index([terms_of(text) for text in texts], show_progress=False)
+    engine.index([ENGLISH.terms_of(text) for text in texts], show_progress=False)
     count = min(FOUND, len(texts))
-    return lambda complaint: list(engine.retrieve([terms_of(complaint)], k=count, show_progress=False)[0][0].tolist())
+    return lambda complaint: list(
+        engine.retrieve([ENGLISH.terms_of(complaint)], k=count, show_progress=False)[0][0].tolist()
+    )
 
 
 ENGINES = {"tantivy": tantivy_engine, "SQLite FTS5": fts5_engine, "bm25s": bm25s_engine}

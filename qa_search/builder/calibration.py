@@ -20,7 +20,6 @@ from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal
 from qa_search.util.sentences import split_sentences
-from qa_search.util.terms import terms_of
 
 # Fewer known complaints say too little: the default is kept.
 MIN_QUERIES = 50
@@ -92,8 +91,9 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
         return None
     generator = random.Random(_SEED)  # noqa: S311 - a sample, not a secret
     posts = [retriever.posts.entry(item.post) for item in known]
+    terms_of = retriever.analysis.terms_of
     mean_length = float(np.mean([len(terms_of(post.text)) for post in posts]))
-    complaints = read_queries(embedder, [item.text for item in known])
+    complaints = read_queries(embedder, [item.text for item in known], retriever.analysis)
     rests = iter(embed_whole_queries(embedder, [item.rest for item in known if item.rest is not None]))
     done = SelfTest([], [], [])
     for item, post, complaint, ranked in zip(
@@ -105,7 +105,7 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
         if not len(rows):
             continue
         text = post.answer if item.rest is None else item.rest
-        words = retriever.words.bm25(complaint.terms, text, mean_length)
+        words = retriever.words.bm25(complaint.terms, terms_of(text), mean_length)
         best = ranked.best_words
         done.complaints.append(complaint)
         done.answerable.append(

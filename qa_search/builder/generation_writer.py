@@ -29,8 +29,12 @@ from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.search.retrieval import Retriever
 from qa_search.types import Post, SetAside, to_jsonable
+from qa_search.util.languages import main_language
+from qa_search.util.terms import Analysis
 
 _EMBED_BLOCK = 1024
+# How many passages the language of an archive is taken from.
+_LANGUAGE_SAMPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,9 @@ class GenerationWriter:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
                 )
-            lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id}
+            language = main_language(writer.sample_texts(_LANGUAGE_SAMPLE))
+            analysis = Analysis.of_language(language)
+            lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id, **analysis.to_manifest()}
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
@@ -134,7 +140,12 @@ class GenerationWriter:
             "set_aside": writer.set_aside_count,
             "unanswered": writer.unanswered,
         }
-        return {**_manifest(encoder, settings, lexical, counts), "vector_index": vector_index}, vectors, encoder
+        manifest = {
+            **_manifest(encoder, settings, lexical, counts),
+            "language": language,
+            "vector_index": vector_index,
+        }
+        return manifest, vectors, encoder
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
         """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
@@ -219,7 +230,7 @@ def _write_words(
         except IndexDamagedError:
             remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
             # ... and write it instead
-    words = LexicalWriter(partial)
+    words = LexicalWriter(partial, Analysis.of_manifest(lexical))
     for number, text in writer.texts():
         words.add(number, text)
     words.close()

@@ -10,7 +10,7 @@ import numpy as np
 from qa_search.embedders.base import Embedder, Vectors, checked_vectors
 from qa_search.embedders.passages import Splitter
 from qa_search.util.sentences import Span, split_sentences
-from qa_search.util.terms import query_weights, rarity
+from qa_search.util.terms import Analysis, rarity
 
 # A shorter sentence ("Help!") says nothing by itself: it goes with its neighbour.
 _MIN_WORDS = 4
@@ -73,8 +73,8 @@ def says_too_little(rarities: Mapping[str, float], posts: int) -> bool:
     return not telling or (len(telling) == 1 and rarities[telling[0]] < common)
 
 
-def read_queries(embedder: Embedder, texts: Sequence[str]) -> list[Query]:
-    """Embed complaints and their parts, all at once.
+def read_queries(embedder: Embedder, texts: Sequence[str], analysis: Analysis) -> list[Query]:
+    """Embed complaints and their parts, all at once; ``analysis`` is that of the index.
 
     Raises:
         ModelError: if the model cannot be used.
@@ -90,7 +90,7 @@ def read_queries(embedder: Embedder, texts: Sequence[str]) -> list[Query]:
             wanted += [text[start:end] for start, end in parts]
     vectors = embed_whole_queries(embedder, wanted)
     return [
-        Query(text, vectors[number], vectors[rows[number]], tuple(spans[number]), query_weights(text))
+        Query(text, vectors[number], vectors[rows[number]], tuple(spans[number]), analysis.query_weights(text))
         for number, text in enumerate(texts)
     ]
 

@@ -6,7 +6,7 @@ condition in a database. Its length is their count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,6 +16,7 @@ from qa_search.index.integrity import HeldFiles
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import Field
+from qa_search.util.terms import Analysis
 
 T = TypeVar("T")
 
@@ -45,8 +46,8 @@ class WordSearch(Protocol[Selection]):
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """Return the inverse document frequency of each term."""
 
-    def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
-        """Return the score that a text would have among these posts."""
+    def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
+        """Return the score that a text of these terms would have among these posts."""
 
 
 class PassageOwners(Protocol):
@@ -67,12 +68,13 @@ class PassageOwners(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The four stores of one generation."""
+    """The four stores of one generation, and how the texts in them became terms."""
 
     posts: PostQueries
     vectors: VectorSearch[Any]
     words: WordSearch[Any]
     owners: PassageOwners
+    analysis: Analysis
 
 
 class GenerationReader(Protocol):

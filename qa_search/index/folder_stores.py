@@ -16,6 +16,7 @@ from qa_search.index.stores.lexical import LexicalStore
 from qa_search.index.stores.owners import OwnerStore
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.vectors import VectorStore
+from qa_search.util.terms import Analysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
     posts = PostStore(folder, damaged)
     vectors = open_vectors(folder, manifest, damaged)
     words = LexicalStore(folder, manifest["counts"]["posts"], damaged)
-    return FolderStores(posts, vectors, words, OwnerStore(folder, vectors.count, damaged))
+    owners = OwnerStore(folder, vectors.count, damaged)
+    return FolderStores(posts, vectors, words, owners, Analysis.of_manifest(manifest["lexical"]))
 
 
 def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from qa_search.types import SIGNALS
+from qa_search.util.terms import ANALYSES, ENGLISH
 
 # A condition on a value and what to call it.
 Shape = Mapping[str, Any] | Callable[[object], bool]
@@ -97,6 +98,24 @@ def _reading(value: object) -> bool:
     return isinstance(value, list) and all(map(_file_report, value))
 
 
+def _analysis(value: object) -> bool:
+    return isinstance(value, str) and value in ANALYSES
+
+
+def _language(value: object) -> bool:
+    return value is None or _text(value)
+
+
+def _share(value: object) -> bool:
+    return value is None or (_number(value) and 0 <= cast(float, value) <= 1)
+
+
+# What indexes of earlier versions lack, and what is assumed of them.
+_LATER: Mapping[str, tuple[Any, Callable[[object], bool]]] = {
+    "reading": ([], _reading),
+    "language": (None, _language),
+    "unread": (None, _share),
+}
 _SHAPE: Shape = {
     "built_by": _text,
     "created": _text,
@@ -134,9 +153,13 @@ def find_flaw(manifest: Mapping[str, Any]) -> str | None:
     """Return the name of the first missing or invalid part of a manifest, None if all are valid."""
     if not _vector_index(manifest.get("vector_index")):
         return "vector_index"
-    if not _reading(manifest.get("reading", [])):
-        return "reading"
-    return _flaw(manifest, _SHAPE, "")
+    for name, (assumed, fits) in _LATER.items():
+        if not fits(manifest.get(name, assumed)):
+            return name
+    flaw = _flaw(manifest, _SHAPE, "")
+    if flaw is None and not _analysis(manifest["lexical"].get("analysis", ENGLISH.name)):
+        return "lexical.analysis"
+    return flaw
 
 
 def _flaw(value: object, shape: Shape, place: str) -> str | None:

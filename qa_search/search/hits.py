@@ -17,7 +17,6 @@ from qa_search.search.highlight import most_useful
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.types import Explanation, Highlight, Hit, OtherPost, Passage, Post, SignalShare
 from qa_search.util.sentences import split_sentences
-from qa_search.util.terms import terms_of
 
 if TYPE_CHECKING:
     from qa_search.search.reranking import Reranker
@@ -123,7 +122,8 @@ class HitReader:
         text = self._text(post, passage)
         spans = split_sentences(text) or [(0, len(text))]
         sentences = [text[start:end] for start, end in spans]
-        start, end = spans[most_useful(sentences, [terms_of(sentence) for sentence in sentences], self._idf)]
+        terms = [self._retriever.analysis.terms_of(sentence) for sentence in sentences]
+        start, end = spans[most_useful(sentences, terms, self._idf)]
         return Highlight(passage.field, passage.start + start, passage.start + end, text[start:end])
 
     def _newer(self, row: int, post: Post, repeated: Sequence[int]) -> OtherPost | None:
@@ -186,7 +186,7 @@ class HitReader:
 
     def _terms_of(self, row: int) -> frozenset[str]:
         if row not in self._terms:
-            self._terms[row] = frozenset(terms_of(self._post(row).text))
+            self._terms[row] = frozenset(self._retriever.analysis.terms_of(self._post(row).text))
         return self._terms[row]
 
 

@@ -72,6 +72,7 @@ class Retriever:
         self.vectors = stores.vectors
         self.words = stores.words
         self.owners = stores.owners
+        self.analysis = stores.analysis
 
     def close(self) -> None:
         """Close the files."""

@@ -249,7 +249,7 @@ class SearchIndex:
         k, threshold = parameters.k, parameters.min_confidence
         if threshold is None:
             threshold = opened.confidence.threshold
-        complaints = read_queries(opened.embedder, queries)
+        complaints = read_queries(opened.embedder, queries, opened.retriever.analysis)
         found = []
         rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
         for complaint, ranked in zip(complaints, rankings, strict=True):
@@ -300,7 +300,7 @@ class SearchIndex:
         opened = self._ready()
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            complaints = read_queries(opened.embedder, queries[start : start + _RUN_BLOCK])
+            complaints = read_queries(opened.embedder, queries[start : start + _RUN_BLOCK], opened.retriever.analysis)
             for ranked in opened.retriever.rank(complaints, k, opened.weights):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])

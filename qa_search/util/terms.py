@@ -1,13 +1,19 @@
-"""Text -> terms of the lexical index, their rarity (idf) and BM25."""
+"""Text -> terms of the lexical index, by the language of the archive; their rarity (idf) and BM25."""
 
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any, Self
 
 import tantivy
+
+from qa_search.util.languages import UNSPACED
 
 K1, B = 1.2, 0.75  # tantivy's
 _MAX_TERM_BYTES = 100
@@ -22,29 +28,112 @@ will with won would you your yours
 """.split()
 
 
+# What each language is analysed by; those that are not here have neither stemmer nor function words in tantivy.
+_BY_LANGUAGE = {
+    "ar": "arabic",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "fi": "finnish",
+    "fr": "french",
+    "hu": "hungarian",
+    "it": "italian",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    **dict.fromkeys(("ja", "ko", "th", "zh"), "bigrams"),
+}
+_WITHOUT_STOP_WORDS = frozenset({"arabic", "greek", "romanian", "tamil", "turkish"})
+_RUN = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
+_UNSPACED_START = re.compile(f"[{UNSPACED}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """How the texts of an index become terms.
+
+    ``name`` is "english" or another language that tantivy cuts endings of; "bigrams" for pairs of neighbouring
+    characters, where no spaces stand between words; or "words", for whole words.
+    """
+
+    name: str
+
+    @classmethod
+    def of_language(cls, language: str | None) -> Self:
+        """Return the analysis for an archive's main language, None if that is unknown or several are mixed."""
+        return cls(_BY_LANGUAGE.get(language or "", "words"))
+
+    @classmethod
+    def of_manifest(cls, lexical: Mapping[str, Any]) -> Self:
+        """Read the analysis of an index from its manifest; an older index is analysed as English."""
+        return cls(lexical.get("analysis", ENGLISH.name))
+
+    def to_manifest(self) -> dict[str, str]:
+        """Return the part of a manifest that `of_manifest` reads; English needs none, as in older indexes."""
+        return {} if self == ENGLISH else {"analysis": self.name}
+
+    def tokenizer(self) -> tantivy.TextAnalyzer:
+        """Return what cuts an `indexed` text into its terms."""
+        return _spaces() if self.name == "bigrams" else _analyzer(self.name)
+
+    def indexed(self, text: str) -> str:
+        """Return a text as the `tokenizer` reads it."""
+        return " ".join(self.terms_of(text)) if self.name == "bigrams" else text
+
+    def terms_of(self, text: str) -> list[str]:
+        """Return the terms of a text in order, as they are indexed."""
+        return _bigrams(text) if self.name == "bigrams" else _analyzer(self.name).analyze(text)
+
+    def query_weights(self, text: str) -> dict[str, float]:
+        """Weigh the terms of a complaint: a repeated term counts more, but less than in proportion."""
+        return {term: 1 + math.log(count) for term, count in Counter(self.terms_of(text)).items()}
+
+
+ENGLISH = Analysis("english")
+ANALYSES = frozenset({*_BY_LANGUAGE.values(), "words"})
+
+
 @cache
-def _analyzer() -> tantivy.TextAnalyzer:
-    """Words in lower case, accents dropped, function words left out, English endings cut off."""
+def _analyzer(name: str) -> tantivy.TextAnalyzer:
+    """Words in lower case, accents dropped; of a language that tantivy knows, without function words and endings."""
     steps = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
-    for step in (
-        tantivy.Filter.remove_long(_MAX_TERM_BYTES),
-        tantivy.Filter.lowercase(),
-        tantivy.Filter.ascii_fold(),
-        tantivy.Filter.custom_stopword(_STOP_WORDS),
-        tantivy.Filter.stemmer("english"),
-    ):
+    for step in (tantivy.Filter.remove_long(_MAX_TERM_BYTES), tantivy.Filter.lowercase(), *_steps(name)):
         steps = steps.filter(step)
     return steps.build()
 
 
-def terms_of(text: str) -> list[str]:
-    """Return the terms of a text in order, as they are indexed."""
-    return _analyzer().analyze(text)
+def _steps(name: str) -> list[tantivy.Filter]:
+    fold = tantivy.Filter.ascii_fold()
+    if name == "words":
+        return [fold]
+    if name == ENGLISH.name:
+        return [fold, tantivy.Filter.custom_stopword(_STOP_WORDS), tantivy.Filter.stemmer(name)]
+    # Other languages have function words and endings with accents.
+    stop_words = [] if name in _WITHOUT_STOP_WORDS else [tantivy.Filter.stopword(name)]
+    return [*stop_words, tantivy.Filter.stemmer(name), fold]
 
 
-def query_weights(text: str) -> dict[str, float]:
-    """Weigh the terms of a complaint: a repeated term counts more, but less than in proportion."""
-    return {term: 1 + math.log(count) for term, count in Counter(terms_of(text)).items()}
+@cache
+def _spaces() -> tantivy.TextAnalyzer:
+    return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+
+
+def _bigrams(text: str) -> list[str]:
+    """Return pairs of neighbouring characters, and the words of other scripts."""
+    terms: list[str] = []
+    for run in _RUN.findall(unicodedata.normalize("NFKC", text)):
+        if _UNSPACED_START.match(run) is None:
+            terms += _analyzer("words").analyze(run)
+        else:
+            terms += [run[at : at + 2] for at in range(max(len(run) - 1, 1))]
+    return terms
 
 
 def rarity(posts: int, holders: int) -> float:
@@ -53,9 +142,10 @@ def rarity(posts: int, holders: int) -> float:
     return math.log(1 + (posts - holders + 0.5) / (holders + 0.5))
 
 
-def bm25_of_text(idf: Mapping[str, float], weights: Mapping[str, float], text: str, mean_length: float) -> float:
-    """Return the BM25 score of a text among posts of a given average length in terms."""
-    terms = terms_of(text)
+def bm25_of_terms(
+    idf: Mapping[str, float], weights: Mapping[str, float], terms: Sequence[str], mean_length: float
+) -> float:
+    """Return the BM25 score of a text, given its terms, among posts of a given average length in terms."""
     counts = Counter(terms)
     norm = K1 * (1 - B + B * len(terms) / max(mean_length, 1e-9))
     return sum(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa_search.embedders.base import Vectors
 from qa_search.embedders.queries import Query, read_queries, says_too_little, split_parts
-from qa_search.util.terms import query_weights, rarity, terms_of
+from qa_search.util.terms import ENGLISH, rarity
 from tests.helpers import WordsEmbedder
 
 MAX_PARTS = 24
@@ -116,20 +116,20 @@ TEXTS = [
 def test_all_complaints_are_embedded_in_one_call() -> None:
     """And none twice: a complaint of one part needs no vector of its part."""
     embedder = CountingEmbedder(limit=None)
-    complaints = read_queries(embedder, TEXTS)
+    complaints = read_queries(embedder, TEXTS, ENGLISH)
     assert len(embedder.calls) == 1
     expected = [*TEXTS, *(part for text in TEXTS if len(parts_of(text)) > 1 for part in parts_of(text))]
     assert sorted(embedder.calls[0]) == sorted(expected)
     assert [complaint.text for complaint in complaints] == TEXTS
     embedder = CountingEmbedder(limit=40)
-    read_queries(embedder, TEXTS)
+    read_queries(embedder, TEXTS, ENGLISH)
     assert len(embedder.calls) == 1
 
 
 @pytest.mark.parametrize("limit", [None, 12, 40])
 def test_vectors_are_of_unit_length_whatever_the_model_reads(limit: int | None) -> None:
     """Of the whole and of each part, long ones included."""
-    for complaint in read_queries(WordsEmbedder(limit), TEXTS):
+    for complaint in read_queries(WordsEmbedder(limit), TEXTS, ENGLISH):
         assert complaint.vector.shape == (64,)
         assert complaint.parts.shape == (len(complaint.part_spans), 64)
         assert complaint.vector.dtype == complaint.parts.dtype == np.float32
@@ -148,34 +148,34 @@ def same(one: Query, other: Query) -> bool:
 @settings(deadline=None, max_examples=25)
 def test_each_complaint_is_what_it_is_alone(chosen: list[str]) -> None:
     """Its vectors are its own, however many are read beside it and in whatever order."""
-    alone = {text: read_queries(WordsEmbedder(), [text])[0] for text in set(chosen)}
-    together = read_queries(WordsEmbedder(), chosen) if chosen else []
+    alone = {text: read_queries(WordsEmbedder(), [text], ENGLISH)[0] for text in set(chosen)}
+    together = read_queries(WordsEmbedder(), chosen, ENGLISH) if chosen else []
     assert all(same(complaint, alone[text]) for complaint, text in zip(together, chosen, strict=True))
 
 
 def test_the_parts_vectors_are_those_of_their_texts() -> None:
     """In the order of the spans; the terms are the whole text's."""
     embedder = WordsEmbedder(limit=None)
-    for complaint in read_queries(embedder, TEXTS):
+    for complaint in read_queries(embedder, TEXTS, ENGLISH):
         texts = [complaint.text[start:end] for start, end in complaint.part_spans]
         assert texts == parts_of(complaint.text)
         assert np.allclose(complaint.parts, embedder.embed_queries(texts), atol=1e-6)
         assert np.allclose(complaint.vector, embedder.embed_queries([complaint.text])[0], atol=1e-6)
-        assert complaint.terms == query_weights(complaint.text)
+        assert complaint.terms == ENGLISH.query_weights(complaint.text)
         assert complaint.terms
 
 
 @pytest.mark.parametrize("text", ["My knee hurts when I run.", "knee", "Ow! My knee hurts.", "ankle " * 300])
 def test_the_only_part_of_a_complaint_is_the_complaint(text: str) -> None:
     """So that it is searched for once."""
-    complaint = read_queries(WordsEmbedder(), [text])[0]
+    complaint = read_queries(WordsEmbedder(), [text], ENGLISH)[0]
     assert complaint.parts.shape == (1, 64)
     assert np.array_equal(complaint.parts[0], complaint.vector)
 
 
 def weights_of(text: str, holders: int) -> dict[str, float]:
     """A complaint's terms, each held by so many of a thousand posts."""
-    return dict.fromkeys(terms_of(text), rarity(1000, holders))
+    return dict.fromkeys(ENGLISH.terms_of(text), rarity(1000, holders))
 
 
 @pytest.mark.parametrize("text", ["hello", "x", "Help!", "please help me, thanks", "Hi there", "the", "ok", "?"])

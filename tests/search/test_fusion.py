@@ -15,6 +15,7 @@ from qa_search.index.folder import IndexFolder
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, reciprocal_rank, shares, weighted
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Values
+from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_pages
 
 NAMES = ("best", "whole", "parts", "lexical")
@@ -111,7 +112,9 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranked]:
     build_index(write_pages(folder / "pages", 30), folder / "index", model=model)
     generation = IndexFolder(folder / "index").current()
     retriever = Retriever(generation.folder, generation.manifest)
-    complaints = read_queries(model, ["My knee7 hurts. It began in week7 while walking slowly7 and nothing helps."])
+    complaints = read_queries(
+        model, ["My knee7 hurts. It began in week7 while walking slowly7 and nothing helps."], ENGLISH
+    )
     yield next(iter(retriever.rank(complaints, 30, DEFAULT_WEIGHTS)))
     retriever.close()
 

@@ -16,7 +16,7 @@ from qa_search.embedders.queries import split_parts
 from qa_search.errors import QueryError
 from qa_search.types import Hit, SearchResult
 from qa_search.util.sentences import split_sentences
-from qa_search.util.terms import terms_of
+from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_jsonl
 
 TOPICS, PER_TOPIC = 40, 7
@@ -130,10 +130,10 @@ def test_the_sentences_that_met_are_exact(topics: SearchIndex, query: str) -> No
 @pytest.mark.parametrize("query", [*QUERIES, "w1 W1 w1, topic3x1! unheard"])
 def test_the_terms_in_common_are_in_both(topics: SearchIndex, query: str) -> None:
     """All of them, once, rarest first."""
-    holders = [set(terms_of(f"{r['title']} {r['question']} {r['answer']}")) for r in RECORDS]
+    holders = [set(ENGLISH.terms_of(f"{r['title']} {r['question']} {r['answer']}")) for r in RECORDS]
     for hit in hits_of(topics.search(query, k=10, explain=True)):
         assert hit.explain is not None
-        common = set(terms_of(query)) & set(terms_of(f"{hit.title}\n{hit.question}\n{hit.answer}"))
+        common = set(ENGLISH.terms_of(query)) & set(ENGLISH.terms_of(f"{hit.title}\n{hit.question}\n{hit.answer}"))
         assert sorted(hit.explain.terms) == sorted(common)
         rarity = [sum(term in held for held in holders) for term in hit.explain.terms]
         assert rarity == sorted(rarity)

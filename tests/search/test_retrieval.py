@@ -19,6 +19,7 @@ from qa_search.index.stores.owners import POSTS_NAME
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
 from qa_search.search.retrieval import Ranked, Retriever, compute_signals
 from qa_search.search.signals import Candidates, Values
+from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_jsonl
 
 POSTS = 300
@@ -66,7 +67,7 @@ def make_complaints() -> list[Query]:
     """Of one word to many sentences; and of words that no post has."""
     rng = np.random.default_rng(6)
     texts = [random_text(rng, sentences) for sentences in [1] * 10 + [2] * 6 + [3] * 4 + [12] * 4]
-    return read_queries(WordsEmbedder(LIMIT), [*texts, "w3", "unknown words only", "w1 " * 200])
+    return read_queries(WordsEmbedder(LIMIT), [*texts, "w3", "unknown words only", "w1 " * 200], ENGLISH)
 
 
 COMPLAINTS = make_complaints()
@@ -263,7 +264,9 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
 @pytest.mark.parametrize("k", [1, 2, 5, 31, 100])
 def test_a_post_that_holds_all_the_closest_passages_does_not_starve_the_others(crowded: Retriever, k: int) -> None:
     """It is the first, and the others follow in the order of all."""
-    complaint = read_queries(WordsEmbedder(6), ["My knee hurts on stairs. The knee hurts again when I rest."])[0]
+    complaint = read_queries(WordsEmbedder(6), ["My knee hurts on stairs. The knee hurts again when I rest."], ENGLISH)[
+        0
+    ]
     assert len(complaint.parts) == 2
     everything, ranked = rank(crowded, complaint, 31), rank(crowded, complaint, k)
     assert len(everything.order) == 31
@@ -274,7 +277,7 @@ def test_a_post_that_holds_all_the_closest_passages_does_not_starve_the_others(c
 
 def test_a_crowd_that_does_not_pass_is_not_in_the_way(crowded: Retriever) -> None:
     """And one that alone passes is one post."""
-    complaint = read_queries(WordsEmbedder(6), ["Knee knee stairs."])[0]
+    complaint = read_queries(WordsEmbedder(6), ["Knee knee stairs."], ENGLISH)[0]
     assert len(rank(crowded, complaint, 30, Filters(tags=("short",))).order) == 30
     assert best(rank(crowded, complaint, 30, Filters(tags=("long",))), 30) == [0]
 

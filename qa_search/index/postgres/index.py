@@ -34,6 +34,7 @@ from qa_search.index.postgres.readers import (
 )
 from qa_search.index.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, lock_number
 from qa_search.index.postgres.trust import require_plain
+from qa_search.util.terms import Analysis
 
 _ATTEMPTS = 10
 _LOCK_ATTEMPTS = 5
@@ -83,6 +84,7 @@ class StoredGeneration:
             ),
             PostgresWords(self.connections, counts["posts"], self.tokens),
             PostgresOwners(self.connections),
+            Analysis.of_manifest(self.manifest["lexical"]),
         )
 
 

@@ -49,7 +49,7 @@ from qa_search.index.postgres.shards import (
 )
 from qa_search.index.postgres.trust import require_plain
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
-from qa_search.util.terms import terms_of
+from qa_search.util.terms import Analysis
 
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1
@@ -380,7 +380,7 @@ class _Loading:
             nonlocal tokens, done
             for row in _each(stores.posts.table("post", _BLOCK)):
                 number, _, title, question, answer, _ = row
-                words = Counter(terms_of("\n".join((title, question, answer))))
+                words = Counter(stores.analysis.terms_of("\n".join((title, question, answer))))
                 length = words.total()
                 tokens += length
                 rounded = int(_LENGTHS[np.searchsorted(_LENGTHS, length, "right") - 1])
@@ -458,13 +458,15 @@ def _keep_commits(connection: Connection) -> None:
 
 
 def _content_id(manifest: Mapping[str, Any]) -> str:
-    """Return a hash of the content of the tables: the files of posts and vectors. Words follow from posts."""
+    """Return a hash of the content of the tables: the files of posts and vectors. Words follow from posts and rules."""
     files = {
         name: record["sha256"]
         for name, record in manifest["files"].items()
         if not name.startswith(f"{LEXICAL_FOLDER}/")
     }
-    listed = json.dumps([sorted(files.items()), manifest["lexical"]["rules"]])
+    lexical = manifest["lexical"]
+    rules = [lexical["rules"], *Analysis.of_manifest(lexical).to_manifest().values()]
+    listed = json.dumps([sorted(files.items()), *rules])
     return hashlib.sha256(listed.encode()).hexdigest()
 
 

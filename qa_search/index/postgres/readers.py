@@ -18,7 +18,7 @@ from qa_search.index.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES, tag_
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
-from qa_search.util.terms import K1, B, bm25_of_text, rarity
+from qa_search.util.terms import K1, B, bm25_of_terms, rarity
 
 # Up to so many posts that pass the filters are listed by number.
 _MOST_LISTED = 20_000
@@ -242,9 +242,9 @@ class PostgresWords:
         known = self._known(wanted)
         return {term: rarity(self.count, known[term][1] if term in known else 0) for term in wanted}
 
-    def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
-        """Return the score of a text among these posts, whose texts have ``mean_length`` terms on average."""
-        return bm25_of_text(self.idf(weights), weights, text, mean_length)
+    def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
+        """Return the score of a text's terms among these posts, which have ``mean_length`` terms on average."""
+        return bm25_of_terms(self.idf(weights), weights, terms, mean_length)
 
     def _known(self, terms: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Return for each stored term its number and how many posts have it."""

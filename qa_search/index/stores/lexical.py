@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from qa_search.index.owned import LEXICAL_NAMES, remove_own
 from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.util.files import raise_if_withheld, read_file
-from qa_search.util.terms import _analyzer, bm25_of_text, rarity
+from qa_search.util.terms import Analysis, bm25_of_terms, rarity
 
 LEXICAL_FOLDER = "lexical"
 # What the words of an index depend on: raised when the analysis changes.
@@ -39,15 +39,16 @@ _MOST_LOOKED_AT = 10_000
 class LexicalWriter:
     """Writes the words of a new generation's posts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, analysis: Analysis) -> None:
         self._folder = folder / LEXICAL_FOLDER
         self._folder.mkdir()
+        self._analysis = analysis
         schema = tantivy.SchemaBuilder()
         schema.add_text_field(_TEXT, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
         schema.add_integer_field(_NUMBER, stored=False, indexed=True, fast=True)
         with _write_errors():
             index = tantivy.Index(schema.build(), str(self._folder))
-            index.register_tokenizer(_ANALYZER, _analyzer())
+            index.register_tokenizer(_ANALYZER, analysis.tokenizer())
             # One thread: documents keep their order, and the same posts give the same scores.
             self._writer = index.writer(_HEAP_BYTES, 1)
 
@@ -58,7 +59,8 @@ class LexicalWriter:
             OSError: if the files cannot be written.
         """
         with _write_errors():
-            self._writer.add_document(tantivy.Document(**{_TEXT: text, _NUMBER: number}))
+            document = tantivy.Document(**{_TEXT: self._analysis.indexed(text), _NUMBER: number})
+            self._writer.add_document(document)
 
     def close(self) -> None:
         """Finish the files.
@@ -130,7 +132,7 @@ class LexicalStore:
         """Find the posts of the highest BM25 score.
 
         Args:
-            weights: the terms to look for (see `query_weights`).
+            weights: the terms to look for (see `Analysis.query_weights`).
             k: how many at most.
             allowed: the only post numbers to consider; None for all.
 
@@ -172,9 +174,9 @@ class LexicalStore:
                 found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
         return found
 
-    def bm25(self, weights: Mapping[str, float], text: str, mean_length: float) -> float:
-        """Return the score of a text among these posts, whose texts have ``mean_length`` terms on average."""
-        return bm25_of_text(self.idf(weights), weights, text, mean_length)
+    def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
+        """Return the score of a text's terms among these posts, which have ``mean_length`` terms on average."""
+        return bm25_of_terms(self.idf(weights), weights, terms, mean_length)
 
     def _term(self, term: str, weight: float) -> Any:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)

@@ -13,7 +13,7 @@ from qa_search.errors import IndexDamagedError, IndexFolderError
 from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores import lexical
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter
-from qa_search.util.terms import query_weights, terms_of
+from qa_search.util.terms import ENGLISH
 
 TEXTS = (
     "My knee hurts on stairs, the other knee is fine.",
@@ -26,7 +26,7 @@ TEXTS = (
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    writer = LexicalWriter(tmp_path)
+    writer = LexicalWriter(tmp_path, ENGLISH)
     for number, text in enumerate(TEXTS):
         writer.add(number, text)
     writer.close()
@@ -35,10 +35,10 @@ def folder(tmp_path: Path) -> Path:
 
 def bm25(query: str) -> dict[int, float]:
     """BM25 with k1 = 1.2 and b = 0.75, as Robertson and Lucene have it."""
-    documents = [terms_of(text) for text in TEXTS]
+    documents = [ENGLISH.terms_of(text) for text in TEXTS]
     average = sum(map(len, documents)) / len(documents)
     scores: dict[int, float] = {}
-    for term, weight in query_weights(query).items():
+    for term, weight in ENGLISH.query_weights(query).items():
         holders = sum(term in document for document in documents)
         idf = math.log(1 + (len(documents) - holders + 0.5) / (holders + 0.5))
         for number, document in enumerate(documents):
@@ -52,7 +52,7 @@ def bm25(query: str) -> dict[int, float]:
 @pytest.mark.parametrize("query", ["sore hamstrings", "knees on the stairs, knee", "marathon cost stretching"])
 def test_scores_are_bm25(folder: Path, query: str) -> None:
     """Term by term, a repeated term counting by its logarithm."""
-    numbers, scores = LexicalStore(folder, len(TEXTS)).search(query_weights(query), 10)
+    numbers, scores = LexicalStore(folder, len(TEXTS)).search(ENGLISH.query_weights(query), 10)
     expected = bm25(query)
     assert dict(zip(numbers.tolist(), scores.tolist(), strict=True)) == pytest.approx(expected, rel=1e-3)
     assert numbers.tolist() == sorted(expected, key=lambda number: (-expected[number], number))
@@ -60,20 +60,20 @@ def test_scores_are_bm25(folder: Path, query: str) -> None:
 
 def test_terms_are_words_without_endings_accents_and_function_words() -> None:
     """As they are indexed."""
-    assert terms_of("Why doesn't my Café KNEE stop hurting?") == ["cafe", "knee", "stop", "hurt"]
-    assert terms_of("of the and") == []
+    assert ENGLISH.terms_of("Why doesn't my Café KNEE stop hurting?") == ["cafe", "knee", "stop", "hurt"]
+    assert ENGLISH.terms_of("of the and") == []
 
 
 def test_only_allowed_posts_are_found(folder: Path) -> None:
     """And all of them that have a term."""
     store = LexicalStore(folder, len(TEXTS))
-    numbers, scores = store.search(query_weights("knee hamstring"), 10, np.array([1, 3]))
+    numbers, scores = store.search(ENGLISH.query_weights("knee hamstring"), 10, np.array([1, 3]))
     assert numbers.tolist() == [1]
     everywhere = dict(
-        zip(*(found.tolist() for found in store.search(query_weights("knee hamstring"), 10)), strict=True)
+        zip(*(found.tolist() for found in store.search(ENGLISH.query_weights("knee hamstring"), 10)), strict=True)
     )
     assert scores[0] == pytest.approx(everywhere[1])
-    assert len(store.search(query_weights("knee"), 10, np.empty(0, np.int64))[0]) == 0
+    assert len(store.search(ENGLISH.query_weights("knee"), 10, np.empty(0, np.int64))[0]) == 0
 
 
 @pytest.mark.parametrize("share", [0.03, 0.3, 0.9, 1.0])
@@ -82,18 +82,18 @@ def test_a_filter_is_exact_however_it_is_searched(
 ) -> None:
     """The best that pass, whether they are picked out of the best of all or looked for by their numbers."""
     chance = np.random.default_rng(3)
-    writer = LexicalWriter(tmp_path)
+    writer = LexicalWriter(tmp_path, ENGLISH)
     for number in range(2000):
         writer.add(number, " ".join(f"w{word}" for word in chance.zipf(1.4, chance.integers(3, 40)) % 300))
     writer.close()
     store = LexicalStore(tmp_path, 2000)
     allowed = np.flatnonzero(chance.random(2000) <= share)
-    unlucky = np.setdiff1d(allowed, store.search(query_weights("w7 w9 w30"), 300)[0])  # none of the best passes
+    unlucky = np.setdiff1d(allowed, store.search(ENGLISH.query_weights("w7 w9 w30"), 300)[0])  # none of the best passes
     for query, passing in [(f"w{first} w{first + 5} w2", allowed) for first in range(2, 60)] + [("w7 w9 w30", unlucky)]:
         found = {}
         for most in (0, 10_000):
             monkeypatch.setattr(lexical, "_MOST_LOOKED_AT", most)
-            found[most] = store.search(query_weights(query), 40, passing)
+            found[most] = store.search(ENGLISH.query_weights(query), 40, passing)
         assert np.array_equal(found[0][0], found[10_000][0])
         assert found[0][1] == pytest.approx(found[10_000][1])
         assert np.isin(found[0][0], passing).all()
@@ -102,8 +102,8 @@ def test_a_filter_is_exact_however_it_is_searched(
 def test_nothing_to_look_for_finds_nothing(folder: Path) -> None:
     """No terms, unknown terms, an archive without words."""
     store = LexicalStore(folder, len(TEXTS))
-    assert len(store.search({}, 5)[0]) == len(store.search(query_weights("xyzzy"), 5)[0]) == 0
-    assert len(store.search(query_weights("knee"), 0)[0]) == 0
+    assert len(store.search({}, 5)[0]) == len(store.search(ENGLISH.query_weights("xyzzy"), 5)[0]) == 0
+    assert len(store.search(ENGLISH.query_weights("knee"), 0)[0]) == 0
 
 
 def test_rarer_terms_weigh_more(folder: Path) -> None:
@@ -119,7 +119,7 @@ def test_opening_writes_nothing(folder: Path) -> None:
         path.chmod(0o555 if path.is_dir() else 0o444)
     folder.chmod(0o555)
     store = LexicalStore(folder, len(TEXTS))
-    assert len(store.search(query_weights("knee"), 5)[0]) == 2
+    assert len(store.search(ENGLISH.query_weights("knee"), 5)[0]) == 2
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
     folder.chmod(0o755)
     (folder / LEXICAL_FOLDER).chmod(0o755)
@@ -137,7 +137,7 @@ def test_nothing_is_left_behind(folder: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     store = LexicalStore(folder, len(TEXTS))
     assert not list(scratch.iterdir())
-    assert len(store.search(query_weights("knee"), 5)[0]) == 2
+    assert len(store.search(ENGLISH.query_weights("knee"), 5)[0]) == 2
 
 
 def test_a_full_or_missing_temporary_folder_is_told(
