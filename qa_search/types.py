@@ -250,7 +250,8 @@ class BuildReport(_Record):
 
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
     ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
-    was not read; else "". ``files`` says what was taken for what.
+    was not read; else "". ``files`` says what was taken for what. ``language`` is the archive's main language (ISO
+    639-1), None if it is unknown or mixed; ``advice`` says so if the model cannot read it.
     """
 
     index: str
@@ -266,6 +267,8 @@ class BuildReport(_Record):
     model: str
     left_out: str = ""
     files: tuple[FileReport, ...] = ()
+    language: str | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +343,11 @@ class VerifyReport(_Record):
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
-    """What an index contains and how it was built."""
+    """What an index contains and how it was built.
+
+    ``language`` is the archive's main language (ISO 639-1), None if it is unknown or mixed; ``unread`` the share of its
+    letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
+    """
 
     index: str
     generation: str
@@ -359,3 +366,6 @@ class IndexInfo(_Record):
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())
     files: tuple[FileReport, ...] = ()
+    language: str | None = None
+    unread: float | None = None
+    advice: str | None = None

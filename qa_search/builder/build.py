@@ -29,6 +29,7 @@ from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.search.advice import Languages
 from qa_search.types import BuildReport, Inspection, Post, SetAside
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def build_index(
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
+    languages = Languages.of_manifest(written.generation.manifest)
     return BuildReport(
         index=os.fspath(index),
         generation=written.generation.name,
@@ -184,6 +186,8 @@ def build_index(
         model=written.model,
         left_out=os.fspath(index) if _contains(paths, folder.home) else "",
         files=reading.reports,
+        language=languages.main,
+        advice=languages.warning(),
         **written.counts,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from qa_search.embedders.base import Embedder, ModelId, Vectors
+from qa_search.embedders.base import Embedder, ModelId, Piece, Vectors
 from qa_search.embedders.locate import LocatedModel, hash_model
 from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
@@ -47,6 +47,11 @@ class PairedEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count each text's tokens."""
         return self._queries.count_tokens(texts)
+
+    def pieces(self, texts: Sequence[str]) -> list[list[Piece]] | None:
+        """Return the tokens of each text; None if they are unknown."""
+        show = getattr(self._queries, "pieces", None)
+        return None if show is None else show(texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages: (n, dimension)."""

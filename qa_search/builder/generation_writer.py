@@ -14,6 +14,7 @@ from qa_search.archives.read import Reading
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
+from qa_search.embedders.readability import unread_share
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
 from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
@@ -119,11 +120,13 @@ class GenerationWriter:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
                 )
-            language = main_language(writer.sample_texts(_LANGUAGE_SAMPLE))
+            sample = writer.sample_texts(_LANGUAGE_SAMPLE)
+            language = main_language(sample)
             analysis = Analysis.of_language(language)
             lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id, **analysis.to_manifest()}
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
+            unread = unread_share(encoder.embedder, sample)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
             with PassageVectors(
                 self.folder.home, encoder, previous, journal=worth_keeping, rebuild=self.rebuild
@@ -143,6 +146,7 @@ class GenerationWriter:
         manifest = {
             **_manifest(encoder, settings, lexical, counts),
             "language": language,
+            "unread": None if unread is None else round(unread, 4),
             "vector_index": vector_index,
         }
         return manifest, vectors, encoder

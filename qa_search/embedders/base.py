@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ from qa_search.errors import ModelError
 _UNIT_TOLERANCE = 1e-4
 
 Vectors = npt.NDArray[np.float32]
+# A token: where it begins and ends in the text, in characters, and whether the vocabulary has it.
+Piece = tuple[int, int, bool]
+# Names that vocabularies have for what they lack.
+UNKNOWN_TOKENS = ("[UNK]", "<unk>", "<UNK>", "UNK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,11 @@ class ModelId:
 
 
 class Embedder(Protocol):
-    """An embedding model. Vectors are float32, of unit length, so their inner product is the cosine."""
+    """An embedding model. Vectors are float32, of unit length, so their inner product is the cosine.
+
+    One that also has ``pieces(texts) -> list[list[Piece]] | None``, the tokens of each text, is asked whether it can
+    read a language.
+    """
 
     @property
     def model_id(self) -> ModelId:
@@ -56,6 +64,16 @@ class Embedder(Protocol):
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:
         """Embed questions of at most ``query_limit`` tokens with the model's query prompt: (n, dimension)."""
+
+
+def pieces_of(tokenizer: Any, texts: Sequence[str]) -> list[list[Piece]]:
+    """Return the pieces of each text by a tokenizer of the tokenizers library."""
+    unknown = {tokenizer.token_to_id(name) for name in UNKNOWN_TOKENS}
+    found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return [
+        [(start, end, token not in unknown) for token, (start, end) in zip(text.ids, text.offsets, strict=True)]
+        for text in found
+    ]
 
 
 def checked_vectors(vectors: Vectors, count: int, embedder: Embedder) -> Vectors:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from qa_search.embedders.base import ModelId, Vectors
+from qa_search.embedders.base import ModelId, Piece, Vectors, pieces_of
 from qa_search.errors import IndexDamagedError
 from qa_search.util.files import raise_if_withheld
 from qa_search.util.threads import configured_threads
@@ -100,6 +100,10 @@ class OnnxEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count each text's tokens, without special tokens and never cut."""
         return [len(found) for found in self._tokens(list(texts), special=False)]
+
+    def pieces(self, texts: Sequence[str]) -> list[list[Piece]]:
+        """Return the tokens of each text."""
+        return pieces_of(self._tokenizer, texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages: (n, dimension)."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qa_search.embedders.base import ModelId, Vectors
+from qa_search.embedders.base import ModelId, Piece, Vectors, pieces_of
 from qa_search.embedders.locate import LocatedModel, hash_model
 from qa_search.errors import ModelError
 
@@ -87,6 +87,10 @@ class SentenceTransformerEmbedder:
         if hasattr(self._tokenizer, "encode_batch"):
             return [len(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
         return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def pieces(self, texts: Sequence[str]) -> list[list[Piece]] | None:
+        """Return the tokens of each text; None if the tokenizer is not one of the tokenizers library."""
+        return None if self.fast_tokenizer is None else pieces_of(self.fast_tokenizer, texts)
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
         """Embed passages: (n, dimension)."""

@@ -85,13 +85,17 @@ class FoundPost(Hit):
 # The server reads the form of an answer from a class that it cannot read if that has slots.
 @dataclass(frozen=True)
 class FoundPosts:
-    """What a search gave; ``answered`` is false where nothing in the archive seems to answer."""
+    """What a search gave; ``answered`` is false where nothing in the archive seems to answer.
+
+    ``advice`` says then what would help, where something would.
+    """
 
     query: str
     answered: bool
     confidence: float
     hits: tuple[FoundPost, ...]
     took_ms: float
+    advice: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of the result, with what the hits have more."""
@@ -226,7 +230,7 @@ def _found(result: SearchResult, *, full: bool) -> FoundPosts:
         whole = FoundPost(**_fields(_seen(hit)))
         room -= len(json.dumps(whole.to_dict(), ensure_ascii=False)) if room > 0 else 0
         hits.append(whole if room > 0 else _shortened(whole))
-    return FoundPosts(result.query, result.answered, result.confidence, tuple(hits), result.took_ms)
+    return FoundPosts(result.query, result.answered, result.confidence, tuple(hits), result.took_ms, result.advice)
 
 
 def _shortened(hit: FoundPost) -> FoundPost:
@@ -289,7 +293,8 @@ def _result_page(found: FoundPosts) -> str:
     else:
         lines = [
             f"Nothing in the archive seems to answer this (confidence {found.confidence:.0%}). The posts below are "
-            "only the nearest there are: do not present them as an answer."
+            "only the nearest there are: do not present them as an answer.",
+            *([f"Tell the person: {_line(found.advice)}"] if found.advice else []),
         ]
     material = _Material()
     lines.append(material.explained)

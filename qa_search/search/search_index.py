@@ -16,14 +16,16 @@ from qa_search.embedders.base import Embedder, Vectors
 from qa_search.embedders.load import load_located
 from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, locate_recorded_model
 from qa_search.embedders.onnx import OnnxEmbedder
-from qa_search.embedders.queries import embed_whole_queries, read_queries
+from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
+from qa_search.embedders.readability import cannot_read
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
-from qa_search.search.confidence import Confidence
+from qa_search.search.advice import Languages
+from qa_search.search.confidence import TOO_LITTLE, Confidence
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import (
@@ -48,7 +50,6 @@ _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one ano
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
-SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 
 
@@ -70,6 +71,7 @@ class _SearchableGeneration:
         self.retriever = Retriever(generation.folder, generation.manifest, generation.open_stores())
         self.confidence = Confidence.of_manifest(self.manifest["confidence"])
         self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
+        self.languages = Languages.of_manifest(self.manifest)
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
@@ -246,26 +248,12 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        k, threshold = parameters.k, parameters.min_confidence
-        if threshold is None:
-            threshold = opened.confidence.threshold
         complaints = read_queries(opened.embedder, queries, opened.retriever.analysis)
-        found = []
-        rankings = opened.retriever.rank(complaints, k, opened.weights, filters)
-        for complaint, ranked in zip(complaints, rankings, strict=True):
-            reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-            confidence = reader.confidence(opened.confidence)
-            hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-            wanted = k
-            while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
-                # Posts that repeat one another are one hit, and they fill the ranking.
-                wanted *= _MORE_POSTS
-                ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
-                reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-                hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-            answered = bool(hits) and confidence >= threshold
-            advice = SAY_MORE if reader.too_little else None
-            found.append(SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0, advice))
+        rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters)
+        found = [
+            _result(opened, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
+            for complaint, ranked in zip(complaints, rankings, strict=True)
+        ]
         opened.generation.require_unchanged()
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
         return [replace(result, took_ms=took_ms) for result in found]
@@ -374,6 +362,9 @@ class SearchIndex:
             set_aside=tuple(posts.set_aside()),
             missing_posts=tuple(posts.missing_posts()),
             files=tuple(file_report(report) for report in manifest.get("reading", [])),
+            language=opened.languages.main,
+            unread=opened.languages.unread,
+            advice=opened.languages.warning(),
         )
 
     def close(self) -> None:
@@ -423,6 +414,40 @@ class SearchIndex:
         opened = self._opened
         opened.generation.require_unchanged()
         return opened
+
+
+def _result(
+    opened: _SearchableGeneration,
+    complaint: Query,
+    ranked: Ranked,
+    parameters: SearchParameters,
+    filters: Filters,
+    *,
+    explain: bool,
+    rerank: Reranker | None,
+) -> SearchResult:
+    """Make the result of one complaint from its ranking."""
+    k, threshold = parameters.k, parameters.min_confidence
+    if threshold is None:
+        threshold = opened.confidence.threshold
+    reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
+    too_little = reader.too_little
+    confidence = reader.confidence(opened.confidence)
+    if opened.languages.unreadable or cannot_read(opened.embedder, complaint.text):
+        confidence = min(confidence, TOO_LITTLE)
+    hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+    wanted = k
+    while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
+        # Posts that repeat one another are one hit, and they fill the ranking.
+        wanted *= _MORE_POSTS
+        ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
+        reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
+        hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
+    answered = bool(hits) and confidence >= threshold
+    advice = None
+    if not answered:
+        advice = opened.languages.advice(complaint.text, opened.embedder, too_little=too_little)
+    return SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0, advice)
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

@@ -7,6 +7,7 @@ import click
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import printable
+from qa_search.interfaces.render.wording import archive_language
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo
 
@@ -37,6 +38,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"{info.index}: generation {info.generation}, built {info.created} by {info.built_by}",
         f"  {counts['posts']:,} posts in {counts['passages']:,} passages, {info.bytes / 1e6:,.1f} MB",
         f"  {counts['duplicates']:,} copies, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
+        f"  {_describe_language(info)}",
         f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
         f"  embedded by {_describe_encoder(info)}",
         f"  passages of at most {info.splitter['passage_tokens']} tokens",
@@ -68,6 +70,10 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
             lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
         lines += _more(len(info.missing_posts), shown)
     return lines
+
+
+def _describe_language(info: IndexInfo) -> str:
+    return " ".join([archive_language(info.language), *([info.advice] if info.advice else [])])
 
 
 def _describe_vectors(info: IndexInfo) -> str:

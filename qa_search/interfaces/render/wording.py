@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from qa_search.types import Field, Hit, OtherPost, SearchResult
+from qa_search.util.languages import name_of
 from qa_search.util.text import without_unsafe
 
 NO_POST_PASSES = "No post in the archive passes these filters."
@@ -108,6 +109,11 @@ def note(result: SearchResult) -> str:
     if not result.hits:
         return NO_POST_PASSES
     return "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
+
+
+def archive_language(language: str | None) -> str:
+    """Return the sentence that names an archive's main language."""
+    return f"The archive's language is {'unknown or mixed' if language is None else name_of(language)}."
 
 
 def percent(probability: float) -> str:
