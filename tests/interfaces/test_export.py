@@ -60,6 +60,13 @@ def results(draw: st.DrawFn) -> SearchResult:
     return make_result(hit, query=draw(texts), answered=draw(st.booleans()))
 
 
+def test_advice_is_exported() -> None:
+    """Above the hits, in Markdown and HTML."""
+    advised = replace(make_result(make_hit(1, ("answer", 0, 7)), answered=False), advice="Ask in the English language.")
+    for export in (to_markdown, to_html):
+        assert "Ask in the English language. The nearest posts:" in export(advised)
+
+
 def cleaned(text: str) -> str:
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 

@@ -272,6 +272,17 @@ def test_the_text_says_whether_anything_answers(index: SearchIndex) -> None:
     assert nothing.structured_content["hits"] == []
 
 
+def test_what_would_help_is_told(index: SearchIndex) -> None:
+    """In the document and in the text, where nothing answers; else there is none."""
+    server = create_server(index)
+    for complaint in ("Ferse tut morgens beim Aufstehen weh", COMPLAINT):
+        result = call(server, "search", complaint=complaint)
+        assert isinstance(result.structured_content, dict)
+        german = complaint != COMPLAINT
+        assert ("language" in (result.structured_content["advice"] or "")) == german
+        assert ("Tell the person: The query seems to be German" in text_of(result)) == german
+
+
 def blocks(text: str) -> tuple[list[str], list[list[str]]]:
     """Part an answer at its delimiters: the lines outside, and those of each block."""
     number = re.search(r"\[archive material (\w{16})\]", text)

@@ -188,9 +188,9 @@ def _summary(report: BuildReport) -> str:
         lines.append(f"{report.unanswered:,} questions have no answer yet and were left out (--keep-unanswered)")
     if report.left_out:
         lines.append(f"{report.left_out} was not read: it is the index, and lies in a source")
+    if report.set_aside:
+        lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
     lines.append(archive_language(report.language))
     if report.advice:
         lines.append(printable(report.advice))
-    if report.set_aside:
-        lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
     return "\n".join([*lines, *(printable(line) for line in reading_lines(report.files))])

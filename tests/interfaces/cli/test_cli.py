@@ -60,7 +60,8 @@ def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     source = write_jsonl(tmp_path / "a.jsonl", [{"question": "q", "answer": "a"}, {"question": "w"}, {}])
     result = run("build", source, "--index", tmp_path / "i")
     assert result.exit_code == 0
-    first, unanswered, aside, *reading = result.stdout.splitlines()
+    first, unanswered, aside, language, *reading = result.stdout.splitlines()
+    assert language == "The archive's language is unknown or mixed."
     assert any("2 posts: 2 with a question, 1 with an answer" in line for line in reading)
     assert first.startswith("1 posts in 2 passages, built in ")
     assert unanswered == "1 questions have no answer yet and were left out (--keep-unanswered)"
@@ -274,12 +275,15 @@ def test_info_lists_what_the_archivist_needs(index: Path) -> None:
     text = run("info", "--index", index).stdout
     assert "1 unanswered, 1 set aside" in text
     assert "sentence-transformers/all-MiniLM-L6-v2 (384 dimensions" in text
+    assert "The archive's language is English." in text
     assert "site/faq.jsonl, line 3: neither a question nor an answer in it" in text
     assert "Missing: Prev and Next links mention these posts" in text
     assert "more (--all)" in text
     assert "more (--all)" not in run("info", "--index", index, "--all").stdout
     document = json.loads(run("info", "--index", index, "--json").stdout)
     assert document["counts"]["set_aside"] == len(document["set_aside"]) == 1
+    assert (document["language"], document["advice"]) == ("en", None)
+    assert document["unread"] < 0.01
     assert document["missing_posts"][0].keys() == {"title", "mentioned_by"}
     assert [source["source"].rpartition("/")[2] for source in document["sources"]] == ["site", "faq.jsonl"]
 

@@ -635,6 +635,7 @@ EXAMPLE = SearchResult(
         ),
     ),
     took_ms=1.5,
+    advice="Say more.",
 )
 
 

@@ -288,6 +288,14 @@ def test_nothing_found_is_said_first_and_plainly() -> None:
     assert texts(page, "//title") == ["knee pain – no answer – Past answers"]
 
 
+def test_advice_takes_the_place_of_the_chance() -> None:
+    """What would help is said in the status, which a screen reader reads out."""
+    advised = replace(result(hit(), hit(), answered=False, confidence=0.1), advice="The query seems to be <German>.")
+    page = html.fromstring(search_page(Form(q="knee pain"), advised, ["forum.jsonl"], total=9))
+    (status,) = texts(page, "//section//p[@role='status']")
+    assert status == "The query seems to be <German>. The 2 nearest posts follow."
+
+
 def test_no_hits_at_all_are_put_down_to_the_filters() -> None:
     """If there are any; they can be cleared without losing what was asked."""
     page = found_page(form=Form(q="knee & heel", tag="nosuch"), answered=False, confidence=0.0)
