@@ -98,8 +98,11 @@ class FoundPosts:
     advice: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of the result, with what the hits have more."""
-        return {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
+        """Return the JSON document of the result, with what the hits have more; ``advice`` only where there is some."""
+        document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
+        if self.advice is None:
+            del document["advice"]
+        return document
 
 
 @dataclass(frozen=True)

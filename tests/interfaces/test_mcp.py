@@ -279,7 +279,7 @@ def test_what_would_help_is_told(index: SearchIndex) -> None:
         result = call(server, "search", complaint=complaint)
         assert isinstance(result.structured_content, dict)
         german = complaint != COMPLAINT
-        assert ("language" in (result.structured_content["advice"] or "")) == german
+        assert ("language" in result.structured_content.get("advice", "")) == german
         assert ("Tell the person: The query seems to be German" in text_of(result)) == german
 
 

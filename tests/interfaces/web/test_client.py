@@ -635,7 +635,6 @@ EXAMPLE = SearchResult(
         ),
     ),
     took_ms=1.5,
-    advice="Say more.",
 )
 
 
@@ -668,6 +667,8 @@ def test_records_come_back_from_their_documents() -> None:
     """Equal to what they were; what a later version may add is left out."""
     document = EXAMPLE.to_dict()
     assert read_record(SearchResult, json.loads(json.dumps(document))) == EXAMPLE
+    advised = replace(EXAMPLE, advice="Ask in English.")
+    assert read_record(SearchResult, json.loads(json.dumps(advised.to_dict()))) == advised
     assert read_record(SearchResult, {**document, "more": 1, "hits": [{**document["hits"][0], "more": 1}]}) == EXAMPLE
 
 
