@@ -37,6 +37,8 @@ _SURE = 0.2
 _FEW_BYTES = 6
 _WINDOWS_PUNCTUATION = re.compile(rb"[\x85\x91-\x97]")
 _HIGH = re.compile(rb"[\x80-\xff]")
+# All of Windows' code pages have the same quotes, dashes and dots.
+_BEYOND_PUNCTUATION = re.compile(rb"[\x80-\x84\x86-\x90\x98-\xff]")
 _CHARSETS = re.compile(
     r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
     r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
@@ -99,7 +101,7 @@ def is_mostly_utf8(head: bytes) -> bool:
 
 def is_doubtful(head: bytes) -> bool:
     """Tell whether the encoding that was found for these bytes may well be another."""
-    if is_mostly_utf8(head):
+    if is_mostly_utf8(head) or _BEYOND_PUNCTUATION.search(head) is None:
         return False
     return _detect(head)[1] < _SURE or len(_HIGH.findall(head)) < _FEW_BYTES
 

@@ -141,6 +141,20 @@ def test_pages_of_one_folder_are_one_report() -> None:
     """Thousands of pages must not make thousands of reports."""
     _, (report,) = read_with_report(Path(__file__).parents[2] / "data" / "archive")
     assert report.files == report.posts > 100
+    # Eight of them have the quotes that Windows writes, which are the same bytes in all of its code pages.
+    assert (report.encoding, report.remarks) == ("utf-8 (162), windows-1252 (8)", ())
+
+
+def test_files_whose_encoding_may_be_another_are_counted(tmp_path: Path) -> None:
+    """A single letter beyond ASCII fits many encodings."""
+    for name in ("a", "b"):
+        text = "Datum: 2012-03-04\n\nQ: Warum tropft die Heizung im Keller?\n\nA: Das Ventil schlie\xdft nicht.\n"
+        (tmp_path / f"{name}.txt").write_text(text, encoding="cp1252")
+    _, reports = read_with_report(tmp_path)
+    remarks = [remark for report in reports for remark in report.remarks]
+    assert any(
+        remark.startswith("the encoding may be another: ") and "a.txt (windows-1252)" in remark for remark in remarks
+    )
 
 
 def test_a_folder_without_posts_is_refused_before_a_model_is_loaded(

@@ -48,7 +48,8 @@ def test_no_bytes_make_a_reader_fail(name: str, tmp_path: Path, campaign: Campai
             # By a shell that goes on: the fuzzer would else count this process's memory as its own.
             "sh", "-c", '"$@"; exit $?', "sh",
             sys.executable, "-m", "tests.fuzz.readers", name, f"-max_total_time={seconds}", "-max_len=8192",
-            "-timeout=60", "-rss_limit_mb=2048", f"-artifact_prefix={artifacts}/{name}-", str(tmp_path), str(CORPUS / name),
+            "-timeout=60", "-rss_limit_mb=2048", f"-artifact_prefix={artifacts}/{name}-", str(tmp_path),
+            str(CORPUS / name),
         ],
         cwd=ROOT,
         capture_output=True,
