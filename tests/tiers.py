@@ -37,6 +37,7 @@ _BY_FIXTURE = {
     "programs": "postgres",
     "cluster": "postgres",
     "nodes": "ray",
+    "small_model": "model",
     "prompted": "model",
     "static": "model",
     "tiny": "model",
@@ -57,6 +58,8 @@ _BY_PATH = {
     "tests/interfaces/web/test_client.py": "slow",
     "tests/interfaces/web/test_browser.py": "browser",
 }
+# What starts a cluster runs in one worker, beside the other tests and not beside another cluster.
+_ONE_WORKER = ("ray",)
 _PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
 _HEAVY_MODULES = {"torch", "transformers", "sentence_transformers", "ray", "playwright"}
 _SMALL_MODEL_BYTES = 1 << 20
@@ -123,3 +126,6 @@ def mark_by_use(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _BY_FIXTURE:
                 item.add_marker(_BY_FIXTURE[fixture])
+        for name in _ONE_WORKER:
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.xdist_group(name))
