@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,16 +30,24 @@ def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    """An index of posts with a rare word each."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of posts with a rare word each, that no test changes."""
     rng = np.random.default_rng(2)
     words = [" ".join(f"w{word}" for word in row) for row in rng.integers(0, 30, (2 * POSTS, 12))]
     records = [
         {"id": f"p{n}", "question": f"{words[2 * n]} rare{n}", "answer": f"{words[2 * n + 1]} rare{n}"}
         for n in range(POSTS)
     ]
-    build_index(write_jsonl(tmp_path / "posts.jsonl", records), tmp_path / "index", model=WordsEmbedder())
+    folder = tmp_path_factory.mktemp("measured")
+    build_index(write_jsonl(folder / "posts.jsonl", records), folder / "index", model=WordsEmbedder())
+    return folder
+
+
+@pytest.fixture
+def index(built: Path, tmp_path: Path) -> Path:
+    """Such an index, beside its archive."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     return tmp_path / "index"
 
 
