@@ -182,7 +182,7 @@ class ArchiveFile:
         reason = _shown(reason)
         return DamagedArchiveError(
             f"{self._at(place)}: {reason}. Nothing was changed. Mend or remove the file, "
-            "or build with --keep-going to index what can be read of it.",
+            "or build with keep_going=True to index what can be read of it.",
             place=_shown(place),
             reason=reason,
         )
@@ -199,13 +199,15 @@ class ArchiveFile:
         return UnclearFieldsError(f"{self._at('')}: {reason}", reason=reason)
 
     def over_limit(self, reason: str, place: str = "") -> OverLimitError:
-        """Make the error for something that is larger than it may be; the reason names the limit and its option."""
+        """Make the error for something that is larger than it may be; the reason names the limit."""
         reason = _shown(reason)
         return OverLimitError(f"{self._at(place)}: {reason}", place=_shown(place), reason=reason)
 
     def record_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
         """Make the error for a record that is longer than one may be."""
-        return self.over_limit(f"longer than {format_size(options.limits.record_bytes)} (see --max-record)", place)
+        return self.over_limit(
+            f"longer than {format_size(options.limits.record_bytes)} (see Limits.record_bytes)", place
+        )
 
     def post_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
         """Make the error for a post that is longer than one may be."""
@@ -277,7 +279,7 @@ class Reader(Protocol):
 
 def post_too_long(options: ReadOptions) -> str:
     """Say that a post is longer than one may be."""
-    return f"a post of more than {options.limits.post_characters:,} characters (see --max-post)"
+    return f"a post of more than {options.limits.post_characters:,} characters (see Limits.post_characters)"
 
 
 def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size: int = 0) -> None:

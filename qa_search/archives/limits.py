@@ -48,16 +48,16 @@ class Limits:
     """
 
     post_characters: int = 1_000_000
-    """The most characters of a post, all of its texts together (``--max-post``)."""
+    """The most characters of a post, all of its texts together."""
 
     record_bytes: int = 64 << 20
-    """The most bytes of one line, table row, JSON value, dump row or page file (``--max-record``)."""
+    """The most bytes of one line, table row, JSON value, dump row or page file."""
 
     unpacked_bytes: int = 16 << 30
-    """The most bytes that one .gz, .zip or .7z may unpack to, those nested in it included (``--max-unpacked``)."""
+    """The most bytes that one .gz, .zip or .7z may unpack to, those nested in it included."""
 
     files: int = 1_000_000
-    """The most files in one .zip or .7z, those nested in it included (``--max-files``)."""
+    """The most files in one .zip or .7z, those nested in it included."""
 
     nesting: int = 4
     """How many .gz, .zip and .7z may lie within one another."""

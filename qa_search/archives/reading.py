@@ -66,7 +66,7 @@ class Reading:
         tally.files += 1
         if file.encoding is None and not (file.codec == "utf-8" and is_sure) and _may_be_another(file):
             tally.remarks[
-                f"the encoding may be another than {encoding}: look at the texts, and name it with --encoding if so"
+                f"the encoding may be another than {encoding}: look at the texts, and name it with encoding=NAME if so"
             ] = None
 
     def set_aside(self, file: ArchiveFile, format_name: str) -> None:
@@ -122,5 +122,5 @@ def _remarks(tally: _Tally) -> list[str]:
         remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
     if tally.unused:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
-        remarks.append(f"not used: {names} (name a field with --map ROLE=FIELD to use it)")
+        remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")
     return remarks

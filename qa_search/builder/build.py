@@ -256,7 +256,8 @@ def read_options(
         codec = named_encoding(encoding)
         if codec is None:
             raise ArchiveError(
-                f"--encoding {encoding}: unknown encoding. Name one such as utf-8, windows-1251, gb18030 or shift_jis."
+                f"encoding: {encoding!r} is unknown. Name one such as utf-8, windows-1251, gb18030 or shift_jis.",
+                parameter="encoding",
             )
     return ReadOptions(
         _checked_field_map(field_map or {}), limits or Limits(), codec, keep_unanswered, comments, sample, left_out

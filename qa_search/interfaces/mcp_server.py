@@ -17,7 +17,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from qa_search.errors import IndexFolderError, QASearchError
+from qa_search.errors import IndexFolderError, QASearchError, QueryError
+from qa_search.interfaces.cli.wording import message_of
 from qa_search.search.query import DEFAULT_TOP_K
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import FIELDS, AnswerPart, Highlight, Hit, OtherPost, Post, SearchResult, is_post_id, to_jsonable
@@ -181,14 +182,16 @@ def _told() -> Iterator[None]:
     try:
         yield
     except QASearchError as error:
-        raise ToolError(without_unseen(str(error))) from error
+        # A parameter of a tool has its own name; a remedy is for whoever started the server by the command.
+        message = str(error) if isinstance(error, QueryError) else message_of(error)
+        raise ToolError(without_unseen(message)) from error
 
 
 def _refresh(index: SearchIndex) -> None:
     try:
         index.refresh()
     except IndexFolderError as error:
-        log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
+        log.warning("the index changed and cannot be opened; the previous index still answers: %s", message_of(error))
 
 
 def _fields(record: Hit | Post) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class _SearchableGeneration:
     def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
         flaw = find_flaw(generation.manifest)
         if flaw:
-            raise IndexDamagedError.told(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
+            raise IndexDamagedError.of(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
         self.folder = folder
         self.generation = generation
         self.manifest = generation.manifest

@@ -140,7 +140,7 @@ def broken_xml(folder: Path) -> Path:
         (empty, NoPostsError, "empty: no files to read"),
         (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
         (unanswered, NoPostsError, "1 questions, none of them answered. Build with keep_unanswered=True"),
-        (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*--keep-going"),
+        (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*keep_going=True"),
     ],
 )
 def test_what_cannot_be_used_is_one_error_and_costs_nothing(

@@ -123,7 +123,7 @@ def test_a_folder_that_is_no_index_is_refused_by_name(campaign: Campaign, pages:
             build(pages, folder)
             failures.append(f"{what}: built")
         except IndexOccupiedError as error:
-            if not any(name.startswith(str(error).split("'")[1]) for name in names) or "--index" not in str(error):
+            if not any(name.startswith(str(error).split("'")[1]) for name in names) or "index=FOLDER" not in str(error):
                 failures.append(f"{what}: {error}")
         failures += [] if kept(folder) == before else [f"{what}: changed"]
     campaign.finish(13, "folders that are no index", len(FOREIGN), failures)

@@ -142,7 +142,7 @@ class Budget:
             OverLimitError: if they are not there.
         """
         if count > self._files_left:
-            raise file.over_limit(f"more than {self._limits.files:,} files in an archive (see --max-files)")
+            raise file.over_limit(f"more than {self._limits.files:,} files in an archive (see Limits.files)")
         self._files_left -= count
 
     def require_ratio(self, file: ArchiveFile, size: int) -> None:
@@ -157,7 +157,9 @@ class Budget:
     def _reason(self) -> str:
         if self._by_ratio < self._limits.unpacked_bytes:
             return self._bomb()
-        return f"the archive unpacks to more than {format_size(self._limits.unpacked_bytes)} (see --max-unpacked)"
+        return (
+            f"the archive unpacks to more than {format_size(self._limits.unpacked_bytes)} (see Limits.unpacked_bytes)"
+        )
 
     def _bomb(self) -> str:
         return (
@@ -298,7 +300,7 @@ def _gzip_content(
     yield from unpacked(content, options, budget, nesting + 1)
     if behind:
         what = f"after {behind[0]:,} bytes something follows the compressed data that is not compressed"
-        yield file, file.damaged(f"{what} (the posts before it are read with --keep-going)")
+        yield file, file.damaged(f"{what} (the posts before it are read with keep_going=True)")
 
 
 def _zip_members(

@@ -170,7 +170,7 @@ def remarks_on(plan: Plan) -> list[str]:
     for role, name in plan.unmatched.items():
         taken = plan.fields.get(role)
         instead = f"; {taken[0]!r} was taken" if taken else ""
-        remarks.append(f"--map {role}={name} names no field of this file{instead}")
+        remarks.append(f"field_map={ ({role: name})!r} names no field of this file{instead}")
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): mended")
@@ -199,7 +199,7 @@ def _columns(records: Sequence[Mapping[str, object]]) -> dict[str, Column]:
 
 
 def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: ReadOptions) -> None:
-    """Part what --map says into what this file has and what it lacks: then the known names count."""
+    """Split ``field_map`` into fields that this file has and fields that it lacks; the latter are found by name."""
     for role, name in options.field_map.items():
         if name == NO_FIELD:
             plan.mapped[role] = name

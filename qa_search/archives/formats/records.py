@@ -11,7 +11,7 @@ from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_lo
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
-from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
+from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.values import (
     bare_id,
@@ -141,16 +141,17 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         if unused:
             file.log.problem = file.unclear(*_unclear("answer", unused[0].name, plan))
         elif titled and bodies:
+            fields = {"answer": bodies[0]}
             file.log.remark(
-                f"no record has an answer; if {bodies[0]!r} holds the answers, build with --map answer={bodies[0]}"
+                f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
             )
 
 
 def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
     shown = ", ".join(column[:MOST_NAME] for column in list(plan.columns)[:_SHOWN_FIELDS])
-    way_out = f"If it does, build with --map {role}={name}; if not, with --map {role}=-"
+    way_out = f"If it does, build with field_map={ ({role: name})!r}; if not, with field_map={ ({role: NO_FIELD})!r}"
     if role == "answer":
-        way_out += " or --keep-unanswered"
+        way_out += " or keep_unanswered=True"
     return f"no {role} in any record, though {name!r} could hold it (fields: {shown})", f"{way_out}."
 
 
@@ -187,9 +188,9 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
 
 def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
-    unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
+    unmatched = {role: name for role, name in options.field_map.items() if name.split(".")[0] not in names}
     if names and unmatched:
-        return file.unknown(f"--map {' --map '.join(unmatched)} names no field of its records", f"They have: {shown}.")
+        return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
     for note in trial:
@@ -197,7 +198,7 @@ def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], option
             return file.unknown(note.reason, f"No record before it is a post either. They have: {shown}.", note.place)
     return file.unknown(
         f"its records have no question and no answer that can be recognised (fields: {shown})",
-        "Name them with --map question=FIELD --map answer=FIELD.",
+        "Name them with field_map={'question': FIELD, 'answer': FIELD}.",
     )
 
 

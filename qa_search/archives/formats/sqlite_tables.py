@@ -120,7 +120,7 @@ def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
     listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
     return file.unknown(
         f"no table has columns that can be recognised as questions and answers (tables: {listed})",
-        "Name them with --map question=COLUMN --map answer=COLUMN, or export one table as CSV.",
+        "Name them with field_map={'question': COLUMN, 'answer': COLUMN}, or export one table as CSV.",
     )
 
 

@@ -63,10 +63,13 @@ class TableReader:
         if not has_post_fields(layout.columns, options):
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
             reason = f"no column that can be recognised as question or answer (columns: {shown})"
-            way_out = "Name them with --map question=COLUMN --map answer=COLUMN."
+            way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
             if not _looks_like_header(layout.columns):
                 reason = f"the first line does not look like a header (its fields: {shown})"
-                way_out = "Name the columns by number, such as --map question=1 --map answer=2, or add a header line."
+                way_out = (
+                    "Name the columns by number, such as field_map={'question': '1', 'answer': '2'}, or add a header "
+                    "line."
+                )
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
         return posts_of(file, self._records(file, layout, options), options)
 

@@ -76,7 +76,7 @@ def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFor
     said = "; ".join(error.reason for error in reasons[:3]) if reasons else "it has no cells"
     return file.unknown(
         f"a workbook whose {len(reasons)} sheets hold no questions and answers that can be recognised: {said}",
-        "Name the columns with --map question=COLUMN --map answer=COLUMN.",
+        "Name the columns with field_map={'question': COLUMN, 'answer': COLUMN}.",
     )
 
 

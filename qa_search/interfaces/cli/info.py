@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.wording import in_options
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.search.search_index import SearchIndex
@@ -56,11 +57,11 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
     lines += _more(len(info.sources), shown)
     if info.files:
         lines += ["", "What was taken for what"]
-        lines += [f"  {line}" for report in info.files[:shown] for line in report_lines(report)]
+        lines += [f"  {in_options(line)}" for report in info.files[:shown] for line in report_lines(report)]
         lines += _more(len(info.files), shown)
     if info.set_aside:
         lines += ["", "Set aside"]
-        lines += [f"  {note}" for note in info.set_aside[:shown]]
+        lines += [f"  {in_options(str(note))}" for note in info.set_aside[:shown]]
         lines += _more(len(info.set_aside), shown)
     if info.missing_posts:
         lines += ["", "Missing: Prev and Next links mention these posts, and no page has them"]

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.cli.wording import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
@@ -52,7 +53,7 @@ _MAX_SOURCES = 10
 
 def complain(error: object) -> None:
     """Tell what is wrong in one line."""
-    click.echo(one_line(str(error)), err=True)
+    click.echo(one_line(in_options(str(error))), err=True)
 
 
 def _filters_shown(asked: SearchParameters) -> str:

@@ -7,6 +7,7 @@ import click
 from qa_search.errors import IndexDamagedError, IndexUnreadableError
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
+from qa_search.interfaces.cli.wording import in_options
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import GenerationCheck, VerifyReport
 
@@ -28,7 +29,7 @@ def verify(index_path: str, fall_back: bool, as_json: bool, quiet: bool) -> None
     if as_json:
         print_json(report.to_dict())
     elif not quiet:
-        click.echo(printable(_page(report)))
+        click.echo(printable(in_options(_page(report))))
     unread = next((check.unread for check in report.generations if check.answers and check.unread), "")
     if not report.ok and unread:
         raise IndexUnreadableError(f"{report.index}: the index could not be checked: {unread}")
@@ -57,7 +58,7 @@ def _page(report: VerifyReport) -> str:
 
 def _ways_out(report: VerifyReport) -> str:
     whole = next((check for check in report.generations if _can_answer(check)), None)
-    build = f"build the index again: qa-search build --index {report.index}"
+    build = f"build the index again: qa-search build SOURCE --index {report.index}"
     if whole is None:
         return f"{report.index}: the index is damaged, and no other generation is whole. To mend it, {build}"
     return (

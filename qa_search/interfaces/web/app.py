@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.interfaces.cli.wording import message_of
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
 from qa_search.interfaces.web.service import (
@@ -342,7 +343,9 @@ def _add_errors(app: FastAPI) -> None:
             status, headers = 504, {}
         elif not isinstance(error, BusyError | IndexFolderError | ModelError):
             status, headers = 500, {}
-        return _told(request, status, type(error).__name__, str(error), headers)
+        # A parameter of a request has its own name; a remedy is for whoever started the service by the command.
+        message = message_of(error) if isinstance(error, IndexFolderError | ModelError) else str(error)
+        return _told(request, status, type(error).__name__, message, headers)
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, refused)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.wording import message_of
 from qa_search.interfaces.web.metrics import Metrics
 from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
@@ -306,9 +307,10 @@ class SearchService:
                     self._count_index()
                 self.index_problem = ""
             except (QASearchError, OSError) as error:
-                if str(error) != self.index_problem:
-                    log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
-                self.index_problem = str(error)
+                problem = message_of(error) if isinstance(error, QASearchError) else str(error)
+                if problem != self.index_problem:
+                    log.warning("the index changed and cannot be opened; the previous index still answers: %s", problem)
+                self.index_problem = problem
 
     def _count_index(self) -> None:
         generation = self.index.generation
