@@ -1,4 +1,4 @@
-"""Limits on what one archive may cost: sizes, counts and depth, and how people write them."""
+"""Limits on one archive: sizes, counts and depth, and how people write sizes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def parse_size(text: str) -> int:
     KB, MB, GB and TB (or K, M, G, T) count in thousands, KiB, MiB, GiB and TiB in 1,024s.
 
     Raises:
-        ValueError: if it is no such size.
+        ValueError: if the text is not a size.
     """
     match = re.fullmatch(r"\s*(\d{1,20}(?:\.\d{1,15})?)\s*([a-z]*)\s*", text.replace(",", "").lower(), re.ASCII)
     if match is None or match[2] not in _UNITS:
-        raise ValueError(f"{text[:40]!r} is no size, such as 500MB or 16GiB")
+        raise ValueError(f"{text[:40]!r} is not a size, such as 500MB or 16GiB")
     whole, _, part = match[1].partition(".")
     unit = _UNITS[match[2]]
     return int(whole) * unit + int(part or 0) * unit // int(10 ** len(part))
@@ -42,9 +42,9 @@ def format_size(size: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How large an archive may be, and what is in it. What is larger is set aside, and the rest is read.
+    """Limits on an archive and its contents. What is over a limit is set aside, and the rest is read.
 
-    They are there for archives that are broken or made to do harm: no real one that we know comes near them.
+    They protect from broken and malicious archives: no known real archive comes near them.
     """
 
     post_characters: int = 1_000_000

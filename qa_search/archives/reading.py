@@ -1,4 +1,4 @@
-"""What reading took for what: one `FileReport` of each file, or of all files of a folder that are pages."""
+"""How files were read: one `FileReport` for each file, or for all pages of a folder."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Tally:
 
 
 class Reading:
-    """Gathers what `read_archives` reads: pass one in, and ask it for its ``reports`` afterwards."""
+    """Collects reports on what `read_archives` reads: pass one in, and read its ``reports`` afterwards."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
@@ -82,7 +82,7 @@ class Reading:
         tally.with_date += post.date is not None
 
     def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
-        """Take over what the file's reader noted."""
+        """Add the notes of the file's reader."""
         if not (log.roles or log.unused or log.remarks):
             return
         tally = self._tally(file.source, file.container, format_name, None)
@@ -104,7 +104,7 @@ def _is_page(format_name: str) -> bool:
 
 
 def _encoding_name(file: ArchiveFile) -> str:
-    """Say what is read where not all is UTF-8."""
+    """Return the name of the encoding of a file that is not all UTF-8."""
     return "utf-8 and windows-1252" if is_mostly_utf8(file.head) else "windows-1252"
 
 

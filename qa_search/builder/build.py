@@ -121,7 +121,7 @@ def build_index(
     )
     report = progress or (lambda _: None)
     # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
-    # format that is not read is told at once.
+    # format that is not read is reported at once.
     reading = Reading()
     posts = _begin(
         named, read_archives(paths, options, keep_going=keep_going, reading=reading), reading, options, strict=strict

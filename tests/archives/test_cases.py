@@ -136,7 +136,7 @@ def test_answers_without_their_questions_are_told(tmp_path: Path) -> None:
     (tmp_path / "answers.csv").write_text("id,question_id,message\n1,7,Flush it.\n2,7,Turn it down.\n")
     (note,), _ = read_with_report(tmp_path)
     assert isinstance(note, SetAside)
-    assert note.reason.startswith("2 answers whose questions are in no table beside it")
+    assert note.reason.startswith("2 answers without a question")
 
 
 def test_pages_of_one_folder_are_one_report() -> None:

@@ -226,7 +226,7 @@ def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (f'{{"answer": {"1" * 5000}}}', "a number of too many digits"),
+        (f'{{"answer": {"1" * 5000}}}', "a number that has too many digits"),
         (f'{{"answer": {"[" * 500}1{"]" * 500}}}', "nested too deep"),
         (f'{{"answer": {"""{"a": """ * 5000}1{"}" * 5000}}}', "nested too deep"),
         ('{"answer": "a", }', "not JSON"),
@@ -400,7 +400,7 @@ def test_long_fields_are_read_whole() -> None:
 
 def test_a_table_without_known_columns_is_told() -> None:
     """The message shows the columns."""
-    with pytest.raises(UnknownFormatError, match=r"line 1: no column .*columns: foo, bar.*field_map="):
+    with pytest.raises(UnknownFormatError, match=r"line 1: no recognisable column .*columns: foo, bar.*field_map="):
         read(TableReader(), "foo,bar\n1,2\n", "x.csv")
 
 

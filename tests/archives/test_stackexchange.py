@@ -89,7 +89,7 @@ def test_broken_xml_is_damage_with_its_place(broken: str, place: str) -> None:
 def test_entities_are_refused() -> None:
     """A dump declares none; a billion laughs do."""
     laughs = '<?xml version="1.0"?><!DOCTYPE posts [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><posts>&b;</posts>'
-    with pytest.raises(DamagedArchiveError, match="declares entities or elements of its own"):
+    with pytest.raises(DamagedArchiveError, match="declares entities or elements"):
         list(
             StackExchangeReader().read(ArchiveFile("f", "p", "/x/p", partial(BytesIO, laughs.encode())), ReadOptions())
         )

@@ -53,7 +53,7 @@ def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None
     with SearchIndex.open(tmp_path / "index") as index:
         info = index.info()
     assert [(note.source, note.place, note.reason) for note in info.set_aside] == [
-        (f"{tmp_path.name}/pages/broken.txt", "line 2", "'no date' is no date (expected YYYY/M/D H:MM:SS)")
+        (f"{tmp_path.name}/pages/broken.txt", "line 2", "'no date' is not a date (expected YYYY/M/D H:MM:SS)")
     ]
     assert [(source.posts, source.set_aside, source.unanswered) for source in info.sources] == [(3, 0, 1), (0, 1, 0)]
 

@@ -295,7 +295,7 @@ def sevenzip_of_ppmd(folder: Path, size: Size) -> None:
         archive.writef(io.BytesIO(NOISE[:1000]), "noise.txt")
 
 
-@case(notes="name that leads out", posts=1)
+@case(notes="name that is invalid or leads out", posts=1)
 def sevenzip_of_evil_names(folder: Path, size: Size) -> None:
     with py7zr.SevenZipFile(folder / "evil.7z", "w") as archive:
         for name in ("../../escaped.txt", "/tmp/../escaped.txt", "C:\\escaped.txt", "good.txt"):  # noqa: S108 - a name
@@ -557,7 +557,7 @@ def json_value_of_many_values(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes=r"record 2: longer than .*Limits.record_bytes|something follows", posts=1)
+@case(notes=r"record 2: longer than .*Limits.record_bytes|is not compressed", posts=1)
 def json_blanks_and_keys(folder: Path, size: Size) -> None:
     row = json.dumps(ROW).encode()
     repeated(folder / "blank.json", b"[" + row + b",", b" \t\n" * 16, size.large, b"]")
@@ -634,12 +634,12 @@ def html_that_parsers_are_slow_with(folder: Path, size: Size) -> None:
         repeated(folder / f"{name}.html", start, piece, large)
 
 
-@case(notes="no line that says|an HTML page without questions")
+@case(notes="no line that says|an HTML page without recognisable")
 def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
 
-@case(notes="no archive format|no line that says")
+@case(notes="unknown archive format|no line that says")
 def comments_before_nothing(folder: Path, size: Size) -> None:
     (folder / "comments.txt").write_text("<!-- -->" * 5000 + "x")
 
@@ -748,7 +748,7 @@ def values_of_other_kinds(folder: Path, size: Size) -> None:
     (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
-@case(posts=2, notes="no answer that can be recognised")
+@case(posts=2, notes="no recognisable question or answer")
 def text_that_cannot_be_stored(folder: Path, size: Size) -> None:
     nasty = "\0\ud800\x1b]0;x\x07\u202e\x9b31m\u2066"
     (folder / "nasty.jsonl").write_text(

@@ -444,7 +444,7 @@ def test_verify_says_that_it_could_not_read(index: Path, monkeypatch: pytest.Mon
     withheld.code, withheld.part = errno.EACCES, "g000002/posts.sqlite"
     result = CliRunner().invoke(cli, ["verify", "--index", str(index)])
     assert result.exit_code == 3
-    assert "g000002 (answers) could not be read to its end" in result.stdout
+    assert "g000002 (answers) could not be read completely" in result.stdout
     assert "is damaged:" not in result.stdout
     assert "could not be checked" in result.stderr
     assert "Let this user read it" in result.stderr

@@ -31,7 +31,7 @@ _SHOWN = 10
     default=DEFAULT_RECORDS,
     show_default=True,
     metavar="N",
-    help="How many records of each file to look at.",
+    help="How many records of each file to read.",
 )
 @click.option("--all", "show_all", is_flag=True, help=f"Show all files and notes, not only the first {_SHOWN}.")
 @json_option("everything")
@@ -44,7 +44,7 @@ def inspect(
     show_all: bool,
     as_json: bool,
 ) -> None:
-    """Show what a build would take for what, with three posts of each file; nothing is built.
+    """Show how a build would read each file, with three posts of each; nothing is built.
 
     SOURCE is what `qa-search build` takes. Exit status 1: no post was found.
     """
@@ -73,5 +73,5 @@ def _lines(found: Inspection, shown: int | None) -> list[str]:
     if hidden > 0:
         lines.append(f"... and {hidden:,} more notes (--all)")
     if any(report.posts >= found.limit for report in found.files):
-        lines.append(f"The first {found.limit:,} records of each file were looked at (--records).")
+        lines.append(f"Only the first {found.limit:,} records of each file were read (--records).")
     return lines or ["No files to read."]

@@ -101,7 +101,7 @@ def test_the_command_line_answers_from_a_database_as_from_a_folder(
     assert run("info", **named).stdout.startswith(url)
     assert run("info", "--index", str(index), **named).stdout.startswith(str(index))
     both = run("info", "--index", str(index), "--store", url)
-    assert (both.returncode, "exclude each other" in both.stderr) == (2, True)
+    assert (both.returncode, "cannot be used together" in both.stderr) == (2, True)
     judged = run("eval", str(ROOT / "data" / "judged"), "--store", url, "--json", **variables)
     measured = evaluate(ROOT / "data" / "judged", index).to_dict()
     assert json.loads(judged.stdout)["nDCG@10"] == pytest.approx(measured["nDCG@10"], abs=0.01)
