@@ -1,4 +1,4 @@
-"""What reading took for what: one `FileReport` of each file, or of all files of a folder that are pages."""
+"""How files were read: one `FileReport` for each file, or for all pages of a folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Tally:
 
 
 class Reading:
-    """Gathers what `read_archives` reads: pass one in, and ask it for its ``reports`` afterwards."""
+    """Collects reports on what `read_archives` reads: pass one in, and read its ``reports`` afterwards."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
@@ -85,7 +85,7 @@ class Reading:
         tally.with_date += post.date is not None
 
     def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
-        """Take over what the file's reader noted."""
+        """Add the notes of the file's reader."""
         if not (log.roles or log.unused or log.remarks):
             return
         tally = self._tally(file.source, file.container, format_name)
@@ -114,7 +114,7 @@ def _encodings(files: Counter[str]) -> str | None:
 
 
 def _encoding_name(file: ArchiveFile) -> str:
-    """Say what is read where not all is UTF-8."""
+    """Return the name of the encoding of a file that is not all UTF-8."""
     return "utf-8 and windows-1252" if is_mostly_utf8(file.head) else "windows-1252"
 
 
@@ -129,7 +129,7 @@ def _remarks(tally: _Tally) -> list[str]:
         others = f" and {tally.doubtful - 1:,} more files" if tally.doubtful > 1 else ""
         remarks.append(
             f"the encoding may be another: {tally.first_doubtful}{others}. Look at the texts, and name the right one "
-            "with --encoding"
+            "with encoding=NAME"
         )
     if tally.roles.get("date") and tally.with_date < tally.posts:
         missing = tally.posts - tally.with_date
@@ -138,5 +138,5 @@ def _remarks(tally: _Tally) -> list[str]:
         remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
     if tally.unused:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
-        remarks.append(f"not used: {names} (name a field with --map ROLE=FIELD to use it)")
+        remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")
     return remarks

@@ -139,7 +139,7 @@ def fault_of(outcome: Outcome, home: Home, *names: str) -> str:
         return f"{outcome.error}, where {wanted} is right: {outcome.message}"
     # The pointer and the manifest vouch for one another: either may be named.
     named = [Path(name).name for name in names] + [POINTER, MANIFEST]
-    if not any(name in outcome.message for name in named) or f"--index {home.copy}" not in outcome.message:
+    if not any(name in outcome.message for name in named) or repr(str(home.copy)) not in outcome.message:
         return f"the message names neither file nor way out: {outcome.message}"
     return ""
 

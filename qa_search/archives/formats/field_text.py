@@ -1,4 +1,4 @@
-r"""What a field's texts are: HTML, BBCode or plain, with entities, written-out "\n" or lists, or encoded twice.
+r"""The kind of a field's texts: HTML, BBCode or plain, with entities, written-out "\n" or lists, or encoded twice.
 
 It is decided by what most records of a field show, never by a single "<": code, formulas and ``<placeholder>`` survive.
 """
@@ -60,7 +60,7 @@ _MOST_LIST = 100_000
 
 @dataclass(frozen=True)
 class TextKind:
-    """What the texts of one field are. ``html`` is None where no record shows it: then each text tells for itself."""
+    """The kind of one field's texts. If ``html`` is None, no record shows it, and each text is judged alone."""
 
     html: bool | None = None
     entities: bool = True
@@ -95,12 +95,12 @@ class TextKind:
 
 
 def decode_entities(text: str) -> str:
-    """Decode entities such as ``&amp;``; ``&copy=1`` in a link is none."""
+    """Decode entities such as ``&amp;``; ``&copy=1`` in a link is not an entity."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
 
 
 def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
-    """Decide what the texts of a field are from a sample of them."""
+    """Return the kind of a field's texts, judged by a sample."""
     sample = [text[:_LOOKED_AT] for text in texts if text]
     vote = sum(html_vote(text) for text in sample if "<" in text)
     shown = any(html_vote(text) for text in sample if "<" in text)
@@ -118,7 +118,7 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
 
 
 def html_vote(text: str) -> int:
-    """Tell how a text that holds a "<" was meant: 1 for HTML, -1 for plain text, 0 where it shows neither."""
+    """Return how a text with "<" is meant: 1 for HTML, -1 for plain text, 0 if unclear."""
     tags = _TAG.findall(text)
     strays = len(_STRAY.findall(text))
     if not tags:
@@ -158,7 +158,7 @@ def escape_strays(text: str) -> str:
 
 
 def written_list(text: str) -> list[object] | None:
-    """Read a list that was written out as Python, JSON or numpy write it; None if it is none."""
+    """Read a list that Python, JSON or numpy wrote out; None if the text is not a list."""
     text = text.strip()
     if len(text) > _MOST_LIST or not (text.startswith("[") and text.endswith("]")):
         return None
@@ -225,7 +225,7 @@ def _bbcode_link(match: re.Match[str]) -> str:
 
 
 def _is_bbcode(sample: list[str]) -> bool:
-    """Tell whether most of the texts with brackets have tags of BBCode."""
+    """Return whether most of the texts with brackets have BBCode tags."""
     bracketed = [text for text in sample if "[" in text]
     shown = sum(_BBCODE.search(text) is not None and _BBCODE_END.search(text) is not None for text in bracketed)
     return shown > 0 and 2 * shown >= len(bracketed)
@@ -243,7 +243,7 @@ def _is_mojibake(text: str) -> bool:
 
 
 def _mended(match: re.Match[str]) -> str:
-    """Undo one character that was encoded twice, where the result is one character of UTF-8."""
+    """Repair one character that was encoded twice, if the result is one character of UTF-8."""
     data = bytearray()
     for letter in match[0]:
         try:

@@ -78,14 +78,14 @@ def test_a_person_reads_a_table(index: Path, judged: Path) -> None:
     result = run("eval", judged, "--index", index, "--compare", "lexical", "--compare", "rrf")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == "judged: 20 complaints that a post answers"
+    assert lines[0] == "judged: 20 queries that a post answers"
     assert lines[2].split() == ["ranking", *MEASURES, "nDCG@10,", "95", "%", "p"]
     rows = [line.split() for line in lines[3:6]]
     assert [(row[0], len(row)) for row in rows] == [("default", 7), ("lexical", 8), ("rrf", 8)]
     document = json.loads(run("eval", judged, "--index", index, "--json").stdout)
     assert rows[0][1:6] == [f"{document[name]:.4f}" for name in MEASURES]
     assert rows[0][6] == "{:.4f}-{:.4f}".format(*document["intervals"]["nDCG@10"])
-    assert any(line.startswith("telling 1 unanswerable complaints: AUROC ") for line in lines)
+    assert any(line.startswith("telling 1 unanswerable queries apart: AUROC ") for line in lines)
 
 
 def test_a_run_can_be_written(index: Path, judged: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_an_archive_is_measured_by_itself(index: Path) -> None:
     assert default["complaints"] == POSTS
     shown = run("eval", "--self", QA_SEARCH_INDEX=str(index))
     assert shown.exit_code == 0
-    assert shown.stdout.startswith(f"{POSTS} complaints made from the archive's own posts\n")
+    assert shown.stdout.startswith(f"{POSTS} queries made from the archive's own posts\n")
     assert f"{default['nDCG@10']:.4f}" in shown.stdout
 
 
@@ -162,10 +162,10 @@ def test_tune_says_what_it_found(index: Path, judged: Path) -> None:
     assert 0 <= document["before"] <= 1
     told = run("tune", "--index", index)
     learnt, held_out, used = told.stdout.splitlines()
-    assert learnt.startswith(f"Learnt from {POSTS // 2} complaints made from the posts: ")
-    assert held_out.startswith(f"On {POSTS // 2} held-out ones nDCG@10 goes from {document['before']:.4f} ")
+    assert learnt.startswith(f"Learnt from {POSTS // 2} queries made from the posts: ")
+    assert held_out.startswith(f"On {POSTS // 2} held-out queries nDCG@10 goes from {document['before']:.4f} ")
     assert used.startswith("In use still: best 1, whole 0.6, parts 0.6, lexical 0.25.")
-    assert "Learnt from 10 complaints of judged: " in run("tune", "--index", index, "--judged", judged).stdout
+    assert "Learnt from 10 queries of judged: " in run("tune", "--index", index, "--judged", judged).stdout
 
 
 def test_tuned_weights_can_be_trusted_and_reset(index: Path) -> None:
