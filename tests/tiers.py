@@ -7,6 +7,7 @@ nothing start a process, import torch or load a real model: the test that lacks 
 from __future__ import annotations
 
 import multiprocessing.util
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,12 @@ _BY_FIXTURE = {
 _BY_PATH = {
     "tests/index/postgres/": "postgres",
     "tests/reliability/": "slow",
+    "tests/archives/test_other_programs.py": "process",
+    "tests/search/test_hits.py": "slow",
+    "tests/search/test_retrieval.py": "slow",
+    "tests/evaluation/test_tuning.py": "slow",
+    "tests/builder/test_calibration.py": "slow",
+    "tests/interfaces/cli/test_eval_and_tune.py": "slow",
     "tests/embedders/test_embedders.py": "model",
     "tests/index/test_encoders.py": "model",
     "tests/search/test_reranking.py": "model",
@@ -58,6 +65,8 @@ _BY_PATH = {
     "tests/interfaces/web/test_client.py": "slow",
     "tests/interfaces/web/test_browser.py": "browser",
 }
+# Files of these formats are decoded in a process of its own: the tests of all formats start one for them.
+_DECODED_APART = re.compile(r"\[.*(xlsx|workbook|word document|pdf|parquet)", re.IGNORECASE)
 # What starts a cluster runs in one worker, beside the other tests and not beside another cluster.
 _ONE_WORKER = ("ray",)
 _PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
@@ -126,6 +135,8 @@ def mark_by_use(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _BY_FIXTURE:
                 item.add_marker(_BY_FIXTURE[fixture])
+        if place.startswith("tests/archives/") and _DECODED_APART.search(item.name):
+            item.add_marker("process")
         for name in _ONE_WORKER:
             if item.get_closest_marker(name):
                 item.add_marker(pytest.mark.xdist_group(name))

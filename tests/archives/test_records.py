@@ -170,6 +170,7 @@ _JSON = st.recursive(
 
 @given(st.lists(st.tuples(st.text(), _JSON), min_size=1), st.sampled_from([None, 0, 3]), st.booleans(), st.booleans(),
        st.sampled_from([1, 2, 7, 64]))  # fmt: skip
+@pytest.mark.slow
 def test_records_are_parted_as_json_says(
     values: list[tuple[str, Any]], indent: int | None, wrapped: bool, ascii_only: bool, at_once: int
 ) -> None:

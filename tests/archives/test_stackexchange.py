@@ -124,6 +124,7 @@ def _endless(rows: int) -> BinaryIO:
     return cast(BinaryIO, _Endless(rows))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_dump() -> None:
     """Ten times the rows, the same memory."""
     peaks = []
