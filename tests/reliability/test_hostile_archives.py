@@ -364,7 +364,7 @@ def workbook_that_is_a_bomb(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes="more memory or time than it may|cannot be read|no questions")
+@case(notes="more memory or time than it may|cannot be read|no recognisable questions")
 def workbook_of_repeated_rows(folder: Path, size: Size) -> None:
     data = ods({"FAQ": [["question", "answer"], ["q", "a"]]})
     repeated_rows = (
@@ -381,7 +381,7 @@ def word_that_is_a_bomb(folder: Path, size: Size) -> None:
     (folder / "bomb.docx").write_bytes(data)
 
 
-@case(notes="cannot be read|without questions|Detected|entit", posts=0)
+@case(notes="cannot be read|without recognisable questions|Detected|entit", posts=0)
 def word_with_entities(folder: Path, size: Size) -> None:
     entities = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
         f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">'.replace("&a-1;", "&a;") for n in range(12)
@@ -392,7 +392,7 @@ def word_with_entities(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes="broken or incomplete XML|no question", posts=0)
+@case(notes="broken or incomplete XML|no recognisable question", posts=0)
 def xml_with_entities(folder: Path, size: Size) -> None:
     entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     (folder / "bomb.xml").write_text(
@@ -451,14 +451,14 @@ def sql_of_many_values(folder: Path, size: Size) -> None:
     repeated(folder / "string.sql", b"INSERT INTO faq VALUES ('", b"''\n", 2 * size.record)
 
 
-@case(notes="without questions|nested|more than|cannot be read")
+@case(notes="without recognisable questions|nested|more than|cannot be read")
 def markdown_nested_deep(folder: Path, size: Size) -> None:
     (folder / "quotes.md").write_text(">" * min(size.deep, 5000) + " # FAQ?\n")
     (folder / "lists.md").write_text("".join(f"{' ' * n}- a\n" for n in range(1500)))
     (folder / "brackets.md").write_text("# FAQ\n\n" + "[" * 50_000 + "\n\n" + "*a_ " * 20_000)
 
 
-@case(posts=1, notes="cannot be read|without questions")
+@case(posts=1, notes="cannot be read|without recognisable questions")
 def pdf_that_loops(folder: Path, size: Size) -> None:
     data = pdf(["Q: a?", "A: b"])
     (folder / "loop.pdf").write_bytes(data.replace(b"/Kids [3 0 R]", b"/Kids [2 0 R]"))
