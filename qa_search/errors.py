@@ -33,7 +33,7 @@
 Each message says what is wrong, where, and what to do about it. It names parameters as Python does: an invalid one
 stands first, with a colon. A remedy is written as in Python: ``keep_unanswered=True``, ``Limits.files``,
 ``build_index(SOURCES, 'index')``. The command line puts its options and commands in their place
-(`qa_search.interfaces.cli.wording`). The remarks and notes of a report follow the same rule.
+(`qa_search.interfaces.render.commands`). The remarks and notes of a report follow the same rule.
 """
 
 from __future__ import annotations

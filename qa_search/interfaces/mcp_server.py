@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 from qa_search.errors import IndexFolderError, QASearchError, QueryError
-from qa_search.interfaces.cli.wording import message_of
+from qa_search.interfaces.render.commands import message_of
 from qa_search.search.query import DEFAULT_TOP_K
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import FIELDS, AnswerPart, Highlight, Hit, OtherPost, Post, SearchResult, is_post_id, to_jsonable

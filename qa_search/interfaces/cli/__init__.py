@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
-from qa_search.interfaces.cli.wording import message_of
+from qa_search.interfaces.render.commands import message_of
 
 __all__ = ["cli", "main"]
 

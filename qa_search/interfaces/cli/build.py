@@ -24,7 +24,7 @@ from qa_search.interfaces.cli.options import (
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
-from qa_search.interfaces.cli.wording import in_options
+from qa_search.interfaces.render.commands import report_in_options
 from qa_search.interfaces.render.reading import reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import BuildReport
@@ -190,4 +190,5 @@ def _summary(report: BuildReport) -> str:
         lines.append(f"{report.left_out} was not read: it is the index, and is inside a source")
     if report.set_aside:
         lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
-    return "\n".join([*lines, *(printable(in_options(line)) for line in reading_lines(report.files))])
+    files = [report_in_options(file) for file in report.files]
+    return "\n".join([*lines, *map(printable, reading_lines(files))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
-from qa_search.interfaces.cli.wording import in_options
+from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.search.search_index import SearchIndex
@@ -57,11 +57,11 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
     lines += _more(len(info.sources), shown)
     if info.files:
         lines += ["", "How files were read"]
-        lines += [f"  {in_options(line)}" for report in info.files[:shown] for line in report_lines(report)]
+        lines += [f"  {line}" for report in info.files[:shown] for line in report_lines(report_in_options(report))]
         lines += _more(len(info.files), shown)
     if info.set_aside:
         lines += ["", "Set aside"]
-        lines += [f"  {in_options(str(note))}" for note in info.set_aside[:shown]]
+        lines += [f"  {note_in_options(note)}" for note in info.set_aside[:shown]]
         lines += _more(len(info.set_aside), shown)
     if info.missing_posts:
         lines += ["", "Missing: posts that Prev and Next links mention and no page contains"]

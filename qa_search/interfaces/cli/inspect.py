@@ -12,7 +12,7 @@ from qa_search.interfaces.cli.options import (
     map_option,
     print_json,
 )
-from qa_search.interfaces.cli.wording import in_options
+from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines, sample_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import Inspection
@@ -62,13 +62,13 @@ def inspect(
 def _lines(found: Inspection, shown: int | None) -> list[str]:
     lines: list[str] = []
     for report, samples in list(zip(found.files, found.samples, strict=True))[:shown]:
-        lines += map(in_options, report_lines(report))
+        lines += report_lines(report_in_options(report))
         for number, post in enumerate(samples, start=1):
             lines += [f"  post {number}", *sample_lines(post)]
     hidden = 0 if shown is None else len(found.files) - shown
     if hidden > 0:
         lines.append(f"... and {hidden:,} more files (--all)")
-    lines += [f"set aside: {in_options(str(note))}" for note in found.set_aside[:shown]]
+    lines += [f"set aside: {note_in_options(note)}" for note in found.set_aside[:shown]]
     hidden = 0 if shown is None else len(found.set_aside) - shown
     if hidden > 0:
         lines.append(f"... and {hidden:,} more notes (--all)")

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
-from qa_search.interfaces.cli.wording import in_options
+from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown

@@ -7,7 +7,7 @@ import click
 from qa_search.errors import IndexDamagedError, IndexUnreadableError
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
-from qa_search.interfaces.cli.wording import in_options
+from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import GenerationCheck, VerifyReport
 

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
-from qa_search.interfaces.cli.wording import message_of
+from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
 from qa_search.interfaces.web.service import (

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from qa_search.errors import QASearchError
-from qa_search.interfaces.cli.wording import message_of
+from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.metrics import Metrics
 from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex

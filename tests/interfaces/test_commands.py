@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError, QASearchError
-from qa_search.interfaces.cli.wording import in_options, message_of
+from qa_search.interfaces.cli import cli
+from qa_search.interfaces.render.commands import in_options, message_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,38 @@ def test_damage_names_what_to_call_and_what_to_run() -> None:
     error = IndexDamagedError.of("index", "a.json is missing")
     assert "build_index(SOURCES, 'index')" in str(error)
     assert "qa-search build SOURCE --index index (qa-search verify --index index lists" in message_of(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "data/model=big/faq.csv: cannot be read.", "model=big.csv: cannot be read", "not used: 'index=3', 'memory=5'",
+        r"'data/model='\x'.jsonl' cannot be read", "a/Limits.files/b", "x_field_map={'a': 'b'}",
+    ],
+)  # fmt: skip
+def test_names_that_look_like_parameters_stay(text: str) -> None:
+    """Paths and fields belong to the archive; parted folders are named like that."""
+    assert in_options(text) == text
+
+
+@given(
+    st.lists(st.sampled_from([*"'\\\"x={}(), .", "model=", "field_map={'a': ", "verify_index('", "with "])).map("".join)
+)
+def test_no_text_makes_the_translation_fail(text: str) -> None:
+    """A message may quote anything that an archive holds."""
+    assert isinstance(message_of(QASearchError(text)), str)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such a name is invalid on Windows")
+def test_files_named_like_parameters_are_read_and_shown(tmp_path: Path) -> None:
+    """By their own names, in reports and in notes."""
+    (tmp_path / r"model='\x'.jsonl").write_text('{"question": "Why?", "answer": "So."}\n', encoding="utf-8")
+    (tmp_path / "strict=True").mkdir()
+    (tmp_path / "strict=True" / "faq.jsonl").write_text(
+        '{"question": "How?", "answer": "So."}\nnothing\n', encoding="utf-8"
+    )
+    result = CliRunner().invoke(cli, ["inspect", str(tmp_path)])
+    assert result.exit_code == 0
+    assert r"/model='\x'.jsonl (JSON Lines" in result.stdout
+    assert "/strict=True/faq.jsonl (JSON Lines" in result.stdout
+    assert "/strict=True/faq.jsonl, line 2" in result.stdout

@@ -1,16 +1,19 @@
 """The library's messages in the words of the command: options for parameters, commands for functions.
 
 The library names what a Python caller has: ``keep_going=True``, ``field_map={'answer': 'text'}``, ``Limits.files``,
-``build_index(SOURCES, 'index')``. Each name is replaced here, and nowhere else.
+``build_index(SOURCES, 'index')``. Each name is replaced here, and nowhere else. Names of files and fields stay as they
+are, whatever they look like: only remarks and reasons are read, and only what stands there as a word of its own.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
 from qa_search.archives.limits import format_size
 from qa_search.errors import QASearchError
+from qa_search.types import FileReport, SetAside
 from qa_search.util.text import visible, without_unsafe
 
 # The parameters whose option has another name; the rest only change their underscores.
@@ -22,13 +25,15 @@ _PARAMETERS = (
     "device", "download", "encoding", "index", "judged", "keep_going", "keep_unanswered", "memory", "model",
     "precision", "ray", "rebuild", "recall", "shards", "store", "strict",
 )  # fmt: skip
+# A name within a path or in quotes belongs to somebody's data: data/model=big/faq.csv.
+_START, _END = r"(?<![^\s(])", r"(?=[\s,;:)]|\.(?:\s|$)|$)"
 _LITERAL = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _ITEM = re.compile(rf"'?(\w+)'?: ({_LITERAL}|\w+)")
-_MAP = re.compile(rf"\bfield_map=\{{(?:{_ITEM.pattern}(?:, )?)+\}}")
-_WAY_OUT = re.compile(rf"(?:(with) )?\b({'|'.join(_PARAMETERS)})=({_LITERAL}|\w+(?:\.\d+)?)")
-_LIMIT = re.compile(r"\bLimits\.(files|post_characters|record_bytes|unpacked_bytes)\b")
-_BUILD = re.compile(rf"\bbuild_index\(SOURCES, (INDEX|{_LITERAL})(, store=URL)?\)")
-_VERIFY = re.compile(rf"\bverify_index\(({_LITERAL})(, fall_back=True)?\)")
+_MAP = re.compile(rf"{_START}field_map=\{{(?:{_ITEM.pattern}(?:, )?)+\}}")
+_WAY_OUT = re.compile(rf"{_START}(?:(with) )?({'|'.join(_PARAMETERS)})=({_LITERAL}|\w+(?:\.\d+)?){_END}")
+_LIMIT = re.compile(rf"{_START}Limits\.(files|post_characters|record_bytes|unpacked_bytes)\b")
+_BUILD = re.compile(rf"{_START}build_index\(SOURCES, (INDEX|{_LITERAL})(, store=URL)?\)")
+_VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
 
 
 def option_of(parameter: str) -> str:
@@ -57,6 +62,16 @@ def in_options(text: str) -> str:
     return text
 
 
+def report_in_options(report: FileReport) -> FileReport:
+    """Return a report with its remarks in the words of the command."""
+    return replace(report, remarks=tuple(map(in_options, report.remarks)))
+
+
+def note_in_options(note: SetAside) -> SetAside:
+    """Return a note with its reason in the words of the command."""
+    return replace(note, reason=in_options(note.reason))
+
+
 def _as_build(match: re.Match[str]) -> str:
     index = "" if match[1] == "INDEX" else f" --index {_value(match[1])}"
     store = " --store URL" if match[2] else ""
@@ -81,5 +96,8 @@ def _as_option(match: re.Match[str]) -> str:
 
 
 def _value(written: str) -> str:
-    """Return what a value that is written as in Python stands for."""
-    return visible(str(ast.literal_eval(written))) if written[0] in "'\"" else written
+    """Return what a value that is written as in Python stands for; text that only looks like one stays."""
+    try:
+        return visible(str(ast.literal_eval(written))) if written[0] in "'\"" else written
+    except (SyntaxError, ValueError):
+        return written
