@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
@@ -106,6 +107,20 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     modules = [bert, Pooling(bert.get_embedding_dimension()), Normalize()]
     SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A static-embedding model: it reads texts of any length."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    folder = tmp_path_factory.mktemp("static")
+    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
+    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+    return folder
 
 
 @pytest.fixture

@@ -151,17 +151,9 @@ def test_an_export_that_disagrees_is_not_used(small: Path, small_model: Path, mo
     assert build_index(small / "pages", small / "fallback", model=small_model).embedded == 0
 
 
-def test_a_model_that_cannot_be_exported_is_used_as_it_is(small: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_exported_is_used_as_it_is(small: Path, static: Path, tmp_path: Path) -> None:
     """A static-embedding model has no transformer to export."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
-    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
-    model = tmp_path / "static"
-    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(model))
-    build_index(small / "pages", tmp_path / "index", model=model)
+    build_index(small / "pages", tmp_path / "index", model=static)
     with SearchIndex.open(tmp_path / "index") as index:
         assert index.info().encoder["kind"] == "original"
         assert "not a transformer" in index.info().encoder["why"]
