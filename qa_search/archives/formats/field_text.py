@@ -35,6 +35,10 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 _BBCODE = re.compile(r"\[(b|i|u|s|url|img|quote|code|list|color|size|center|email)\b[^\]\n]{0,300}\]", re.IGNORECASE)
 _BBCODE_END = re.compile(r"\[/(?:b|i|u|s|url|img|quote|code|list|color|size|center|email)(?::\w+)*\]", re.IGNORECASE)
+# An innermost quotation.
+_BBCODE_QUOTE = re.compile(
+    r"\[quote\b[^\]]*\](?>(?!\[quote\b|\[/quote).)*+\[/quote(?::\w+)*\]\s*", re.IGNORECASE | re.DOTALL
+)
 _BBCODE_LINK = re.compile(
     r"\[url=[\"']?([^\]\"'\n]{1,2000}?)[\"']?(?::\w{5,12})?\]([^\[\]]*)\[/url(?::\w+)*\]", re.IGNORECASE | re.DOTALL
 )
@@ -208,12 +212,9 @@ def bbcode_to_text(text: str) -> str:
 
 def _without_quotes(text: str) -> str:
     """Leave out quotations, innermost first, unless nothing but a quotation is there."""
-    quote = re.compile(
-        r"\[quote\b[^\]]*\](?:(?!\[quote\b|\[/quote).)*+\[/quote(?::\w+)*\]\s*", re.IGNORECASE | re.DOTALL
-    )
-    rest, count = quote.subn("", text)
+    rest, count = _BBCODE_QUOTE.subn("", text)
     while count:
-        before, (rest, count) = rest, quote.subn("", rest)
+        before, (rest, count) = rest, _BBCODE_QUOTE.subn("", rest)
         if rest == before:
             break
     return rest if rest.strip() else text

@@ -17,16 +17,16 @@ from qa_search.types import AnswerPart, Post, SetAside
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
 # What comes next: in an array of records, in an object around it, and inside of a record. Most records are taken
 # whole; those that are nested deeper or cut off at the end of what has been read, from bracket to bracket.
-_STRING = r'"(?:[^"\\]++|\\.)*+"'
-_STRING_SO_FAR = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
+_STRING = r'"(?>[^"\\]++|\\.)*+"'
+_STRING_SO_FAR = r'"(?>[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _WHOLE = ""
 for _ in range(4):
-    _WHOLE = rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING}{_WHOLE and f"|{_WHOLE}"})*+[}}\]]'
+    _WHOLE = rf'[{{\[](?>[^{{}}\[\]"]++|{_STRING}{_WHOLE and f"|{_WHOLE}"})*+[}}\]]'
 _BLANKS = r"[ \t\r\n]*+"
 _OUTSIDE = re.compile(rf'{_BLANKS}([{{}}\[\],:]|{_STRING_SO_FAR}|[^ \t\r\n{{}}\[\],:"]++)', re.DOTALL)
 _BETWEEN = re.compile(rf"{_BLANKS}({_WHOLE}|{_OUTSIDE.pattern.removeprefix(_BLANKS)[1:]}", re.DOTALL)
-_INSIDE = re.compile(rf'{_BLANKS}((?:[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
-_CLOSED = re.compile(rf'(?:[^"]++|{_STRING})*+', re.DOTALL)
+_INSIDE = re.compile(rf'{_BLANKS}((?>[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
+_CLOSED = re.compile(rf'(?>[^"]++|{_STRING})*+', re.DOTALL)
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CHUNK_CHARACTERS = 1 << 16

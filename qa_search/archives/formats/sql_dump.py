@@ -33,9 +33,9 @@ _NO_COLUMN = re.compile(
     r"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE)\b", re.IGNORECASE
 )
 # One value of a row: a string, or anything up to the comma or bracket behind it.
-_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
-_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?:[^']++|'')*+)'", re.DOTALL)
-_WORD = re.compile(r"[^,()']*+(?:\((?:[^()']|'[^']*')*+\)[^,()']*+)*+")
+_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?>[^']++|'')*+)'", re.DOTALL)
+_WORD = re.compile(r"[^,()']*+(?>\((?>[^()']|'[^']*')*+\)[^,()']*+)*+")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
 _COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
