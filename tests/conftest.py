@@ -37,7 +37,6 @@ def pytest_configure(config: pytest.Config) -> None:
     GUARD.install()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads its groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they use."""
     mark_by_use(items)

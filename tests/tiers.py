@@ -67,8 +67,6 @@ _BY_PATH = {
 }
 # Files of these formats are decoded in a process of its own: the tests of all formats start one for them.
 _DECODED_APART = re.compile(r"\[.*(xlsx|workbook|word document|pdf|parquet)", re.IGNORECASE)
-# What starts a cluster runs in one worker, beside the other tests and not beside another cluster.
-_ONE_WORKER = ("ray",)
 _PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
 _HEAVY_MODULES = {"torch", "transformers", "sentence_transformers", "ray", "playwright"}
 _SMALL_MODEL_BYTES = 1 << 20
@@ -137,6 +135,3 @@ def mark_by_use(items: list[pytest.Item]) -> None:
                 item.add_marker(_BY_FIXTURE[fixture])
         if place.startswith("tests/archives/") and _DECODED_APART.search(item.name):
             item.add_marker("process")
-        for name in _ONE_WORKER:
-            if item.get_closest_marker(name):
-                item.add_marker(pytest.mark.xdist_group(name))
