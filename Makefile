@@ -21,7 +21,7 @@ quick: $(VENV)/installed-dev ## lint, and the tests that need no model, browser,
 	$(BIN)/pytest --numprocesses auto -m "not (model or browser or postgres or ray or process or slow)"
 
 test: $(VENV)/installed-dev ## all tests
-	$(BIN)/pytest --numprocesses auto --dist loadgroup
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/installed-dev ## what ruff finds
 	$(BIN)/ruff check .

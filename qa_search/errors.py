@@ -31,8 +31,9 @@
             └── StoreGoneError          later builds removed the open generation
 
 Each message says what is wrong, where, and what to do about it. It names parameters as Python does: an invalid one
-stands first, with a colon, and a way out is written like ``keep_unanswered=True``. The command line puts its options in
-their place.
+stands first, with a colon. A remedy is written as in Python: ``keep_unanswered=True``, ``Limits.files``,
+``build_index(SOURCES, 'index')``. The command line puts its options and commands in their place
+(`qa_search.interfaces.render.commands`). The remarks and notes of a report follow the same rule.
 """
 
 from __future__ import annotations
@@ -165,10 +166,11 @@ class IndexDamagedError(IndexFolderError):
     """Files of the index are missing, or differ from what its manifest records."""
 
     @classmethod
-    def told(cls, index: object, what: object) -> Self:
-        """Make the error with its remedy; ``what`` names the file and the damage."""
+    def of(cls, index: object, damage: object) -> Self:
+        """Make the error for an index folder, with its remedy; ``damage`` names the file and what is wrong with it."""
+        place = repr(str(index))
         return cls(
-            f"{what}. Build the index again: qa-search build --index {index} (qa-search verify lists all damage "
+            f"{damage}. Build the index again: build_index(SOURCES, {place}) (verify_index({place}) lists all damage "
             "and can go back to the previous generation)"
         )
 

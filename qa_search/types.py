@@ -198,7 +198,7 @@ class SearchResult(_Record):
     """The result of a search: the hits, best first, and the confidence that the archive answers.
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
-    and the hits are then only the nearest there are. ``advice`` says what would help, where something would.
+    and the hits are then only the nearest posts. ``advice`` says what would help, if anything would.
     """
 
     query: str

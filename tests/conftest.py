@@ -7,6 +7,7 @@ from collections.abc import Generator
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.load import load_embedder
+from qa_search.embedders.locate import locate_model
 from tests.helpers import SAMPLE_ARCHIVE, SHARED, WordsEmbedder
 from tests.tiers import GUARD, MARKERS, QUICK, mark_by_use
 
@@ -81,6 +83,42 @@ def built_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
             unfinished = tmp_path_factory.mktemp("built-sample") / "index"
             build_index([SAMPLE_ARCHIVE], unfinished)
             unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A transformer of one layer, saved as any model is: exported, checked and loaded as the packaged one, in seconds.
+
+    Its weights are random: it is for tests of what becomes of a model's files, not of what it says.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    folder = tmp_path_factory.mktemp("small-model")
+    torch.manual_seed(0)
+    config = BertConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+    BertModel(config).save_pretrained(folder / "bert")
+    BertTokenizer.from_pretrained(locate_model().folder).save_pretrained(folder / "bert")
+    bert = Transformer(str(folder / "bert"), max_seq_length=128)
+    modules = [bert, Pooling(bert.get_embedding_dimension()), Normalize()]
+    SentenceTransformer(modules=modules, device="cpu").save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A static-embedding model: it reads texts of any length."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+    from tokenizers import Tokenizer
+
+    folder = tmp_path_factory.mktemp("static")
+    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
+    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
+    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
     return folder
 
 

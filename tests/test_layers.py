@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import graphlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 import qa_search
 from qa_search import errors
+from qa_search.interfaces.cli import cli
 
 PACKAGE = Path(qa_search.__file__).parent
 
@@ -95,6 +98,30 @@ def test_only_the_command_prints_and_exits(path: Path) -> None:
     inner = path.relative_to(PACKAGE).parts
     assert inner[:2] == ("interfaces", "cli") or not names & {"print", "exit", "input"}
     assert inner[0] == "interfaces" or "click" not in modules_used
+
+
+def options_and_commands() -> tuple[set[str], set[str]]:
+    """The names of all options and all commands, from the commands themselves."""
+    commands = {name: cli.get_command(click.Context(cli), name) for name in cli.list_commands(click.Context(cli))}
+    params = [param for command in (cli, *commands.values()) if command is not None for param in command.params]
+    return {name for param in params for name in (*param.opts, *param.secondary_opts) if name[:2] == "--"}, {*commands}
+
+
+OPTIONS, COMMANDS = options_and_commands()
+COMMAND_WORDS = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(sorted(OPTIONS))})(?![\w-])|\bqa-search (?:{'|'.join(sorted(COMMANDS))})\b"
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in modules() if path.relative_to(PACKAGE).parts[0] != "interfaces"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_the_library_does_not_name_options_and_commands(path: Path) -> None:
+    """Messages, docstrings and comments name parameters and functions; the command translates them."""
+    assert len(OPTIONS) > 40
+    assert COMMAND_WORDS.findall(path.read_text(encoding="utf-8")) == []
 
 
 def test_the_public_names_are_complete_and_sorted() -> None:

@@ -7,6 +7,7 @@ nothing start a process, import torch or load a real model: the test that lacks 
 from __future__ import annotations
 
 import multiprocessing.util
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ _BY_FIXTURE = {
     "programs": "postgres",
     "cluster": "postgres",
     "nodes": "ray",
+    "small_model": "model",
     "prompted": "model",
     "static": "model",
     "tiny": "model",
@@ -45,6 +47,12 @@ _BY_FIXTURE = {
 _BY_PATH = {
     "tests/index/postgres/": "postgres",
     "tests/reliability/": "slow",
+    "tests/archives/test_other_programs.py": "process",
+    "tests/search/test_hits.py": "slow",
+    "tests/search/test_retrieval.py": "slow",
+    "tests/evaluation/test_tuning.py": "slow",
+    "tests/builder/test_calibration.py": "slow",
+    "tests/interfaces/cli/test_eval_and_tune.py": "slow",
     "tests/embedders/test_embedders.py": "model",
     "tests/index/test_encoders.py": "model",
     "tests/search/test_reranking.py": "model",
@@ -57,6 +65,8 @@ _BY_PATH = {
     "tests/interfaces/web/test_client.py": "slow",
     "tests/interfaces/web/test_browser.py": "browser",
 }
+# Files of these formats are decoded in a process of its own: the tests of all formats start one for them.
+_DECODED_APART = re.compile(r"\[.*(xlsx|workbook|word document|pdf|parquet)", re.IGNORECASE)
 _PROCESS_EVENTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
 _HEAVY_MODULES = {"torch", "transformers", "sentence_transformers", "ray", "playwright"}
 _SMALL_MODEL_BYTES = 1 << 20
@@ -123,3 +133,5 @@ def mark_by_use(items: list[pytest.Item]) -> None:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in _BY_FIXTURE:
                 item.add_marker(_BY_FIXTURE[fixture])
+        if place.startswith("tests/archives/") and _DECODED_APART.search(item.name):
+            item.add_marker("process")

@@ -1,4 +1,4 @@
-"""What a reader gets and gives: the contract for archive formats, and the limits that all of them keep."""
+"""The contract for archive formats: what a reader gets and yields, and the limits that all readers keep."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MOST_MESSAGE = 2000
 _MOST_REMARKS = 20
 
 
-# What reading unpacked bytes raises, after all that comes before it was given.
+# The errors of unpacking damaged bytes; they are raised after all bytes before the damage.
 DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile)
 
 
 class UnknownCompressionError(Exception):
-    """A member is packed in a way that is not read."""
+    """A member has an unsupported compression."""
 
 
 class OverLimitError(ArchiveError):
@@ -42,7 +42,7 @@ class OverLimitError(ArchiveError):
 
 @dataclass
 class ReadingLog:
-    """What a reader took for what in one file; `read_archives` makes a `FileReport` of it.
+    """The fields that a reader used in one file; `read_archives` makes a `FileReport` of it.
 
     A reader calls `took` and `left` while it reads, and `remark` for what a person should look at. Posts, questions,
     answers and dates need no call: they are counted from the posts that the reader yields.
@@ -56,17 +56,17 @@ class ReadingLog:
     problem: ArchiveError | None = None
 
     def took(self, role: str, name: str, records: int = 1) -> None:
-        """Note that a field played a role in so many records, such as ``took("question", "Frage")``."""
+        """Note the number of records in which a field played a role, such as ``took("question", "Frage")``."""
         if role not in self.roles:
             self.roles[role] = Counter()
         self.roles[role][name] += records
 
     def left(self, name: str, records: int = 1) -> None:
-        """Note that a field with text was not used in so many records."""
+        """Note the number of records in which a field with text was not used."""
         self.unused[name] += records
 
     def remark(self, text: str) -> None:
-        """Note one sentence for a person, once; text of the archive in it is made fit to be shown."""
+        """Note a sentence for a person once; unsafe characters in it are replaced."""
         text = _shown(text)
         if text not in self.remarks and len(self.remarks) < _MOST_REMARKS:
             self.remarks.append(text)
@@ -74,17 +74,17 @@ class ReadingLog:
 
 @dataclass(frozen=True)
 class ArchiveFile:
-    """One stream of bytes, wherever it lies: a file of its own, or a member of a container.
+    """One stream of bytes: a file, or a member of a container.
 
     ``container`` is the label of the folder (or of the zip or 7z in it) and ``name`` the path below it, so
-    ``source`` is the same wherever the folder lies on the machine. ``location`` is what a person is told.
+    ``source`` is the same wherever the folder lies on the machine. ``location`` is for messages.
     """
 
     container: str
     name: str
     location: str
     opener: Callable[[], BinaryIO]
-    encoding: str | None = None  # the codec that was asked for, None to find it from the bytes
+    encoding: str | None = None  # the requested codec, None to find it from the bytes
     find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
 
     def open(self) -> BinaryIO:
@@ -93,23 +93,23 @@ class ArchiveFile:
 
     @cached_property
     def log(self) -> ReadingLog:
-        """What its reader takes for what."""
+        """The fields that its reader uses."""
         return ReadingLog()
 
     @cached_property
     def head(self) -> bytes:
-        """The first 64 KiB: what a format is recognised by. If damage comes before, what comes before the damage."""
+        """The first 64 KiB, or the bytes before the first damage. Formats are recognised by them."""
         with self.open() as stream:
             return _beginning(cast(io.BufferedReader, stream), HEAD_BYTES)
 
     @cached_property
     def head_text(self) -> str | None:
-        """The head as text, or None when it is not text."""
+        """The head as text, None if it is not text."""
         return None if self.codec is None else decode_head(self.head, self.codec)
 
     @cached_property
     def codec(self) -> str | None:
-        """The codec of the text: the one that was asked for, else as found from the head; None if it is no text."""
+        """The codec of the text: the requested or else the detected one. None if the file is not text."""
         return self.encoding or detect_encoding(self.head)
 
     def open_text(self, newline: str | None = None) -> io.TextIOWrapper:
@@ -163,7 +163,7 @@ class ArchiveFile:
         return encoding
 
     def sibling(self, name: str) -> ArchiveFile | None:
-        """Find another file of the same folder or container by its name, whatever its case; None if it is not there."""
+        """Find another file of the same folder or container by name, ignoring case; None if it does not exist."""
         return None if self.find_sibling is None else self.find_sibling(name.lower())
 
     @property
@@ -173,7 +173,7 @@ class ArchiveFile:
 
     @property
     def suffix(self) -> str:
-        """The last suffix of the name in lower case, ".gz" left aside: ``.csv`` for ``FAQ.CSV.gz``."""
+        """The last suffix of the name in lower case, without ".gz": ``.csv`` for ``FAQ.CSV.gz``."""
         path = PurePosixPath(self.name.lower())
         return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
 
@@ -181,31 +181,33 @@ class ArchiveFile:
         """Make the error for a file that cannot be read to its end."""
         reason = _shown(reason)
         return DamagedArchiveError(
-            f"{self._at(place)}: {reason}. Nothing was changed. Mend or remove the file, "
-            "or build with --keep-going to index what can be read of it.",
+            f"{self._at(place)}: {reason}. Nothing was changed. Repair or remove the file, "
+            "or build with keep_going=True to index what can be read of it.",
             place=_shown(place),
             reason=reason,
         )
 
     def unknown(self, reason: str, way_out: str, place: str = "") -> UnknownFormatError:
-        """Make the error for a file that is in no known format, or holds no posts in the one it has."""
+        """Make the error for a file of unknown format, or without posts."""
         reason = _shown(reason)
         message = f"{self._at(place)}: {reason}. {_shown(way_out, _MOST_MESSAGE)}".rstrip()
         return UnknownFormatError(message, place=_shown(place), reason=reason)
 
     def unclear(self, reason: str, way_out: str) -> UnclearFieldsError:
-        """Make the error for a file whose fields must be named by a person."""
+        """Make the error for a file whose fields the user must name."""
         reason = f"{_shown(reason)}. {_shown(way_out, _MOST_MESSAGE)}"
         return UnclearFieldsError(f"{self._at('')}: {reason}", reason=reason)
 
     def over_limit(self, reason: str, place: str = "") -> OverLimitError:
-        """Make the error for something that is larger than it may be; the reason names the limit and its option."""
+        """Make the error for something that is larger than it may be; the reason names the limit."""
         reason = _shown(reason)
         return OverLimitError(f"{self._at(place)}: {reason}", place=_shown(place), reason=reason)
 
     def record_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
         """Make the error for a record that is longer than one may be."""
-        return self.over_limit(f"longer than {format_size(options.limits.record_bytes)} (see --max-record)", place)
+        return self.over_limit(
+            f"longer than {format_size(options.limits.record_bytes)} (see Limits.record_bytes)", place
+        )
 
     def post_over_limit(self, options: ReadOptions, place: str = "") -> OverLimitError:
         """Make the error for a post that is longer than one may be."""
@@ -221,7 +223,7 @@ class ArchiveFile:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer whose question stands in another record, of this file or of another one in its folder.
+    """An answer whose question is in another record, of this file or another file in its folder.
 
     ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
     """
@@ -259,7 +261,7 @@ class Reader(Protocol):
         """The format's name, for people."""
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
-        """Tell from ``file.head`` and ``file.name`` whether the file is in this format."""
+        """Return whether the file has this format, judged by ``file.head`` and ``file.name``."""
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield the file's posts in its own order, and a note for each that cannot be read.
@@ -276,12 +278,12 @@ class Reader(Protocol):
 
 
 def post_too_long(options: ReadOptions) -> str:
-    """Say that a post is longer than one may be."""
-    return f"a post of more than {options.limits.post_characters:,} characters (see --max-post)"
+    """Return the reason for a post over the limit."""
+    return f"a post of more than {options.limits.post_characters:,} characters (see Limits.post_characters)"
 
 
 def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size: int = 0) -> None:
-    """Make sure that so many bytes can be written for a file, and the scratch disk is not full then.
+    """Check that the scratch disk has room for ``size`` more bytes of a file.
 
     Raises:
         DamagedArchiveError: if that is not so.
@@ -295,7 +297,7 @@ def require_scratch(file: ArchiveFile, folder: Path, options: ReadOptions, size:
 
 
 def short_date(text: str, day_first: bool | None = None) -> str | None:
-    """Read a date as `parse_date` does, but not in what is too long for one, and nothing but visible characters."""
+    """Read a date with `parse_date`; None if the text is too long. Invisible characters are replaced."""
     return parse_date(visible(text), day_first) if 0 < len(text) <= _MOST_DATE else None
 
 
@@ -316,7 +318,7 @@ def _beginning(stream: io.BufferedReader, most: int) -> bytes:
 
 
 def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | None:
-    """Read a long line to its end; None, and nothing held, from where it is too long."""
+    """Read a long line to its end; None if it is over the limit, without holding it in memory."""
     pieces: list[str] = []
     size = 0
     while piece:
@@ -332,6 +334,6 @@ def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | Non
 
 
 def _shown(text: str, most: int = _MOST_REASON) -> str:
-    """Make text that may come from an archive fit for a message: one short line that a terminal can take."""
+    """Return text as one short line that is safe on a terminal."""
     text = visible(text[: most + 1])
     return text if len(text) <= most else f"{text[:most]} …"

@@ -37,6 +37,8 @@ _SURE = 0.2
 _FEW_BYTES = 6
 _WINDOWS_PUNCTUATION = re.compile(rb"[\x85\x91-\x97]")
 _HIGH = re.compile(rb"[\x80-\xff]")
+# All of Windows' code pages have the same quotes, dashes and dots.
+_BEYOND_PUNCTUATION = re.compile(rb"[\x80-\x84\x86-\x90\x98-\xff]")
 _CHARSETS = re.compile(
     r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
     r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
@@ -57,7 +59,7 @@ def _decode_as_windows_1252(error: UnicodeError) -> tuple[str, int]:
 
 
 def detect_encoding(head: bytes) -> str | None:
-    """Name the codec of a text by its first bytes, or return None when they are not text.
+    """Return the codec of a text from its first bytes, None if they are not text.
 
     ``utf-8`` here stands for "UTF-8 wherever it is valid, else Windows-1252" (see `open_text`). Bytes that are mostly
     no UTF-8 are given to a detector.
@@ -80,7 +82,7 @@ def detect_encoding(head: bytes) -> str | None:
 
 
 def is_utf8(head: bytes) -> bool:
-    """Tell whether bytes are UTF-8, but for a character that is cut off at their end."""
+    """Return whether bytes are UTF-8; the last character may be truncated."""
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -89,7 +91,7 @@ def is_utf8(head: bytes) -> bool:
 
 
 def is_mostly_utf8(head: bytes) -> bool:
-    """Tell whether at least as many bytes beyond ASCII are UTF-8 as are not."""
+    """Return whether at least half of the non-ASCII bytes are UTF-8."""
     if is_utf8(head):
         return True
     high = len(_HIGH.findall(head))
@@ -98,15 +100,15 @@ def is_mostly_utf8(head: bytes) -> bool:
 
 
 def is_doubtful(head: bytes) -> bool:
-    """Tell whether the encoding that was found for these bytes may well be another."""
-    if is_mostly_utf8(head):
+    """Return whether the encoding found for these bytes is uncertain."""
+    if is_mostly_utf8(head) or _BEYOND_PUNCTUATION.search(head) is None:
         return False
     return _detect(head)[1] < _SURE or len(_HIGH.findall(head)) < _FEW_BYTES
 
 
 @lru_cache(maxsize=8)
 def _detect(head: bytes) -> tuple[str, float]:
-    """Have a detector name the codec: (codec, how sure it is, from 0 to 1); "utf-8" stands for Windows-1252 too."""
+    """Detect the codec: (codec, confidence from 0 to 1); "utf-8" stands for Windows-1252 too."""
     import chardet  # here, because it takes a while and most text is UTF-8
 
     telling = b"\n".join(line for line in head.split(b"\n") if not line.isascii())[:_DETECTED_BYTES]
@@ -121,10 +123,10 @@ def _detect(head: bytes) -> tuple[str, float]:
 
 
 def declared_encoding(name: str) -> str | None:
-    """Name the codec of a charset that a web page or an XML file declares.
+    """Return the codec of a charset that a web page or an XML file declares.
 
-    None for Unicode, as the bytes tell better, and for what is no charset: Python has codecs by such names too, some
-    of which take forever or raise errors.
+    None for Unicode, which the bytes show better, and for an invalid charset: some names of Python's codecs are not
+    charsets, and such codecs may take forever or raise errors.
     """
     if _CHARSETS.fullmatch(name) is None:
         return None
@@ -135,7 +137,7 @@ def declared_encoding(name: str) -> str | None:
 
 
 def named_encoding(name: str) -> str | None:
-    """Name the codec of an encoding that a person asks for; None if it is unknown, or no encoding of text."""
+    """Return the codec of an encoding that the user names; None if it is unknown or not an encoding of text."""
     if re.fullmatch(r"utf-?(?:8|16|32)(?:-?(?:sig|le|be))?", name, re.IGNORECASE | re.ASCII):
         return codecs.lookup(name).name
     return declared_encoding(name)
@@ -156,7 +158,7 @@ def decode_text(data: bytes, encoding: str) -> str:
 
 
 def decode_head(head: bytes, encoding: str | None = None) -> str | None:
-    """Decode the first bytes of a file, a character cut off at the end left out; None if they are not text."""
+    """Decode the first bytes of a file without a truncated last character; None if they are not text."""
     encoding = encoding or detect_encoding(head)
     if encoding is None:
         return None

@@ -1,4 +1,4 @@
-"""Limits on what one archive may cost: sizes, counts and depth, and how people write them."""
+"""Limits on one archive: sizes, counts and depth, and how people write sizes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def parse_size(text: str) -> int:
     KB, MB, GB and TB (or K, M, G, T) count in thousands, KiB, MiB, GiB and TiB in 1,024s.
 
     Raises:
-        ValueError: if it is no such size.
+        ValueError: if the text is not a size.
     """
     match = re.fullmatch(r"\s*(\d{1,20}(?:\.\d{1,15})?)\s*([a-z]*)\s*", text.replace(",", "").lower(), re.ASCII)
     if match is None or match[2] not in _UNITS:
-        raise ValueError(f"{text[:40]!r} is no size, such as 500MB or 16GiB")
+        raise ValueError(f"{text[:40]!r} is not a size, such as 500MB or 16GiB")
     whole, _, part = match[1].partition(".")
     unit = _UNITS[match[2]]
     return int(whole) * unit + int(part or 0) * unit // int(10 ** len(part))
@@ -42,22 +42,22 @@ def format_size(size: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How large an archive may be, and what is in it. What is larger is set aside, and the rest is read.
+    """Limits on an archive and its contents. What is over a limit is set aside, and the rest is read.
 
-    They are there for archives that are broken or made to do harm: no real one that we know comes near them.
+    They protect from broken and malicious archives: no known real archive comes near them.
     """
 
     post_characters: int = 1_000_000
-    """The most characters of a post, all of its texts together (``--max-post``)."""
+    """The most characters of a post, all of its texts together."""
 
     record_bytes: int = 64 << 20
-    """The most bytes of one line, table row, JSON value, dump row or page file (``--max-record``)."""
+    """The most bytes of one line, table row, JSON value, dump row or page file."""
 
     unpacked_bytes: int = 16 << 30
-    """The most bytes that one .gz, .zip or .7z may unpack to, those nested in it included (``--max-unpacked``)."""
+    """The most bytes that one .gz, .zip or .7z may unpack to, those nested in it included."""
 
     files: int = 1_000_000
-    """The most files in one .zip or .7z, those nested in it included (``--max-files``)."""
+    """The most files in one .zip or .7z, those nested in it included."""
 
     nesting: int = 4
     """How many .gz, .zip and .7z may lie within one another."""

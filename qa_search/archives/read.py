@@ -56,7 +56,7 @@ __all__ = [
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 ENTRY_POINT_GROUP = "qa_search.readers"
 
-# In the order in which they are asked: the surest signs first.
+# Asked in this order: the formats with the surest signs first.
 BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
@@ -93,7 +93,7 @@ def readers() -> tuple[Reader, ...]:
         except Exception as error:
             raise ArchiveError(
                 f"the archive reader {point.name!r} ({point.value}) cannot be loaded: {error}. "
-                "Mend or uninstall the package that brings it."
+                "Repair or uninstall the package that provides it."
             ) from error
     return (*found, *BUILT_IN_READERS)
 
@@ -107,15 +107,14 @@ def read_archives(
 ) -> Iterator[Post | SetAside]:
     """Yield every post of every source, and a note for each post or file that cannot be read.
 
-    A file in a folder that is in no known format is set aside, and what is over one of the ``options.limits``. With
-    ``keep_going``, so is a file that is damaged (after the posts before the damage). ``reading`` gathers what was taken
-    for what.
+    A file of unknown format in a folder is set aside, and so is what is over one of the ``options.limits``. With
+    ``keep_going``, so is a damaged file (after the posts before the damage). ``reading`` collects reports on the files.
 
     Answers and questions that stand in two tables of one folder are joined.
 
     Raises:
-        SourceNotFoundError: if a source is not there.
-        UnknownFormatError: if a source that was named itself is in no known format.
+        SourceNotFoundError: if a source does not exist.
+        UnknownFormatError: if a source that was named itself has an unknown format.
         UnclearFieldsError: if a file's records have no question or no answer, and a field that is not used could be it.
         DamagedArchiveError: if a file cannot be read to its end.
     """
@@ -130,7 +129,7 @@ def read_archives(
 
 
 def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
-    """Set no more of a file's posts aside one by one than the limit: all others but the last are only counted."""
+    """Yield at most ``limits.notes`` notes of a file, and the last one; the others are only counted."""
     problem = last = None
     beyond = -options.limits.notes
     try:
@@ -181,7 +180,7 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _W
 
 
 def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
-    """Read a file that is no container."""
+    """Read a file that is not a container."""
     with damage_named(file):
         if file.head.startswith(_LFS_POINTER):
             raise file.damaged("a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'")
@@ -203,7 +202,7 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
 
 
 class _Waiting:
-    """Keeps the questions and the answers of one folder that stand in different files, until all of it was read."""
+    """Stores questions and answers of one folder that are in different files until the folder is read."""
 
     def __init__(self, options: ReadOptions, reading: Reading, *, keep_going: bool) -> None:
         self.reading = reading
@@ -220,21 +219,21 @@ class _Waiting:
         self._close()
 
     def move_to(self, file: ArchiveFile) -> Iterator[Post | SetAside]:
-        """Go on to a file; where it lies in another folder, yield what was kept of the last one."""
+        """Start a file; if it is in another folder, yield the joined posts of the previous folder."""
         place = (file.container, posixpath.dirname(file.name))
         if place != self._place:
             yield from self.flush()
             self._place = place
 
     def count(self, item: Post | SetAside, file: ArchiveFile, format_name: str) -> None:
-        """Count what comes out of a file."""
+        """Count an item of a file."""
         if isinstance(item, Post):
             self.reading.read(item, file, format_name)
         else:
             self.reading.set_aside(file, format_name)
 
     def add(self, item: Post | Reply, file: ArchiveFile, format_name: str) -> None:
-        """Keep a question without answers, or an answer without its question."""
+        """Store a question without answers, or an answer without its question."""
         if self._joiner is None:
             self._joiner = Joiner(file, self._options)
         self._files[file.source] = (file, format_name)
@@ -246,7 +245,7 @@ class _Waiting:
             self._joiner.add(Member(bare_id(item.source_id), "asks", item, AnswerPart(0, 0)), file)
 
     def flush(self) -> Iterator[Post | SetAside]:
-        """Yield what was kept, joined.
+        """Yield the stored posts, joined.
 
         Raises:
             UnclearFieldsError: if a file has no answers, no other file has them, and a field of it could hold them.
@@ -271,8 +270,7 @@ class _Waiting:
             file, format_name = files[source]
             note = file.set_aside(
                 "",
-                f"{count:,} answers whose questions are in no table beside it: put the table of the questions into the "
-                "same folder",
+                f"{count:,} answers without a question: put the table of the questions into the same folder",
             )
             self.count(note, file, format_name)
             yield note
@@ -302,4 +300,4 @@ def _unknown(file: ArchiveFile) -> UnknownFormatError:
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
     start = " ".join(file.head_text[:200].split())[:40]
-    return file.unknown(f"in no archive format that is known (it begins {start!r})", known)
+    return file.unknown(f"unknown archive format (it begins {start!r})", known)

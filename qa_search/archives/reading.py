@@ -1,4 +1,4 @@
-"""What reading took for what: one `FileReport` of each file, or of all files of a folder that are pages."""
+"""How files were read: one `FileReport` for each file, or for all pages of a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _SHOWN = 20
 class _Tally:
     source: str
     format: str
-    encoding: str | None
+    encodings: Counter[str] = field(default_factory=Counter)
+    first_doubtful: str = ""
+    doubtful: int = 0
     files: int = 0
     posts: int = 0
     with_question: int = 0
@@ -31,7 +33,7 @@ class _Tally:
 
 
 class Reading:
-    """Gathers what `read_archives` reads: pass one in, and ask it for its ``reports`` afterwards."""
+    """Collects reports on what `read_archives` reads: pass one in, and read its ``reports`` afterwards."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
@@ -43,7 +45,7 @@ class Reading:
             FileReport(
                 tally.source,
                 tally.format,
-                tally.encoding,
+                _encodings(tally.encodings),
                 tally.files,
                 tally.posts,
                 tally.with_question,
@@ -62,49 +64,57 @@ class Reading:
         """Note that a file is read as a format."""
         is_sure = file.codec != "utf-8" or file.encoding is not None or is_utf8(file.head)
         encoding = file.codec if is_sure else _encoding_name(file)
-        tally = self._tally(file.source, file.container, format_name, encoding)
+        tally = self._tally(file.source, file.container, format_name)
         tally.files += 1
+        if encoding is not None:
+            tally.encodings[encoding] += 1
         if file.encoding is None and not (file.codec == "utf-8" and is_sure) and _may_be_another(file):
-            tally.remarks[
-                f"the encoding may be another than {encoding}: look at the texts, and name it with --encoding if so"
-            ] = None
+            tally.doubtful += 1
+            tally.first_doubtful = tally.first_doubtful or f"{file.source} ({encoding})"
 
     def set_aside(self, file: ArchiveFile, format_name: str) -> None:
         """Count a note of what could not be read."""
-        self._tally(file.source, file.container, format_name, None).set_aside += 1
+        self._tally(file.source, file.container, format_name).set_aside += 1
 
     def read(self, post: Post, file: ArchiveFile, format_name: str) -> None:
         """Count a post."""
-        tally = self._tally(file.source, file.container, format_name, None)
+        tally = self._tally(file.source, file.container, format_name)
         tally.posts += 1
         tally.with_question += bool(post.question or post.title)
         tally.with_answer += bool(post.answer)
         tally.with_date += post.date is not None
 
     def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
-        """Take over what the file's reader noted."""
+        """Add the notes of the file's reader."""
         if not (log.roles or log.unused or log.remarks):
             return
-        tally = self._tally(file.source, file.container, format_name, None)
+        tally = self._tally(file.source, file.container, format_name)
         for role, names in log.roles.items():
             tally.roles.setdefault(role, Counter()).update(names)
         tally.unused.update(log.unused)
         tally.remarks.update(dict.fromkeys(log.remarks))
 
-    def _tally(self, source: str, container: str, format_name: str, encoding: str | None) -> _Tally:
+    def _tally(self, source: str, container: str, format_name: str) -> _Tally:
         known = self._tallies.get((container if _is_page(format_name) else source, format_name))
         if known is not None:
             return known
         name = container if _is_page(format_name) or len(self._tallies) >= _MOST_REPORTS else source
-        return self._tallies.setdefault((name, format_name), _Tally(name, format_name, encoding))
+        return self._tallies.setdefault((name, format_name), _Tally(name, format_name))
 
 
 def _is_page(format_name: str) -> bool:
     return format_name.startswith("archive page") or format_name == "HTML page"
 
 
+def _encodings(files: Counter[str]) -> str | None:
+    """Return the encoding of all files; of several, each with the number of its files."""
+    if len(files) > 1:
+        return ", ".join(f"{encoding} ({count:,})" for encoding, count in files.most_common())
+    return next(iter(files), None)
+
+
 def _encoding_name(file: ArchiveFile) -> str:
-    """Say what is read where not all is UTF-8."""
+    """Return the name of the encoding of a file that is not all UTF-8."""
     return "utf-8 and windows-1252" if is_mostly_utf8(file.head) else "windows-1252"
 
 
@@ -115,6 +125,12 @@ def _may_be_another(file: ArchiveFile) -> bool:
 
 def _remarks(tally: _Tally) -> list[str]:
     remarks = []
+    if tally.doubtful:
+        others = f" and {tally.doubtful - 1:,} more files" if tally.doubtful > 1 else ""
+        remarks.append(
+            f"the encoding may be another: {tally.first_doubtful}{others}. Look at the texts, and name the right one "
+            "with encoding=NAME"
+        )
     if tally.roles.get("date") and tally.with_date < tally.posts:
         missing = tally.posts - tally.with_date
         remarks.append(f"{missing:,} of {tally.posts:,} posts have no date that can be read")
@@ -122,5 +138,5 @@ def _remarks(tally: _Tally) -> list[str]:
         remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
     if tally.unused:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
-        remarks.append(f"not used: {names} (name a field with --map ROLE=FIELD to use it)")
+        remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")
     return remarks

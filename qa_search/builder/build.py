@@ -122,7 +122,7 @@ def build_index(
     )
     report = progress or (lambda _: None)
     # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
-    # format that is not read is told at once.
+    # format that is not read is reported at once.
     reading = Reading()
     posts = _begin(
         named, read_archives(paths, options, keep_going=keep_going, reading=reading), reading, options, strict=strict
@@ -260,7 +260,8 @@ def read_options(
         codec = named_encoding(encoding)
         if codec is None:
             raise ArchiveError(
-                f"--encoding {encoding}: unknown encoding. Name one such as utf-8, windows-1251, gb18030 or shift_jis."
+                f"encoding: {encoding!r} is unknown. Name one such as utf-8, windows-1251, gb18030 or shift_jis.",
+                parameter="encoding",
             )
     return ReadOptions(
         _checked_field_map(field_map or {}), limits or Limits(), codec, keep_unanswered, comments, sample, left_out

@@ -206,7 +206,7 @@ def strict_error(note: SetAside) -> SetAsideError:
 def no_posts(sources: str, unanswered: int, set_aside: int, first: object, reading: Reading) -> NoPostsError:
     """Make the error for sources that contain nothing to index; ``first`` is the first note of what was set aside."""
     if unanswered:
-        remarks = [remark for report in reading.reports for remark in report.remarks if "--map" in remark]
+        remarks = [remark for report in reading.reports for remark in report.remarks if "field_map=" in remark]
         hint = f" {remarks[0][0].upper()}{remarks[0][1:]}." if remarks else ""
         return NoPostsError(
             f"{sources}: {unanswered} questions, none of them answered. "

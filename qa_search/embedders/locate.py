@@ -81,7 +81,7 @@ def locate_recorded_model(name: str, location: str, index: Path) -> LocatedModel
             "loaded by itself. If you trust it, name it yourself (model=PATH)."
         )
     if not _is_model(folder):
-        raise ModelNotFoundError(f"there is no model in {folder}. Name the folder in which it is now (model=PATH).")
+        raise ModelNotFoundError(f"no model in {folder}. Name its present folder (model=PATH).")
     return locate_model(folder)
 
 
@@ -89,7 +89,7 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
     """Return the folder of a model given by its path, None for one given by its name.
 
     Raises:
-        ModelNotFoundError: if there is no such folder.
+        ModelNotFoundError: if the folder does not exist.
     """
     if model is None or (isinstance(model, str) and not _is_path(model)):
         return None
@@ -99,7 +99,7 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
         raise ModelNotFoundError(f"{os.fspath(model)}: {error}") from error
     if not folder.is_dir():
         raise ModelNotFoundError(
-            f"the model {str(folder)!r} is not on this machine: there is no such folder. Give the folder of a model, "
+            f"the model {str(folder)!r} is not on this machine: the folder does not exist. Give the folder of a model, "
             "or a model's name (download=True fetches it)."
         )
     return folder

@@ -111,7 +111,7 @@ class Evaluation:
     refusal: Refusal | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``qa-search eval``: the first ranking's means, then what else was measured."""
+        """Return the JSON document of an evaluation: the first ranking's means, then what else was measured."""
         first = self.rankings[0]
         document: dict[str, Any] = {"dataset": self.dataset, "queries": self.queries, **first.means}
         document["ranking"] = first.ranking

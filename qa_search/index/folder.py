@@ -141,7 +141,7 @@ class IndexFolder:
                 # Two builds may have replaced the pointer and cleared the generation away meanwhile.
                 if state == self.state():
                     raise
-        raise IndexDamagedError.told(self.path, f"{self.path / POINTER} changes faster than the index can be opened")
+        raise IndexDamagedError.of(self.path, f"{self.path / POINTER} changes faster than the index can be opened")
 
     def pointer(self) -> tuple[str, str]:
         """Return the name of the generation that answers and its manifest's SHA-256, without opening it.
@@ -155,14 +155,16 @@ class IndexFolder:
         if pointer is None:
             lost = ""
             if self.names():
-                lost = f" ({self.path / POINTER} is missing; to let a generation answer: qa-search verify --fall-back)"
+                lost = (
+                    f" ({self.path / POINTER} is missing; to let a generation answer: "
+                    f"verify_index({str(self.path)!r}, fall_back=True))"
+                )
             raise IndexNotFoundError(
-                f"{self.path}: no index in this folder{lost}. "
-                f"Build one with: qa-search build SOURCE --index {self.path}"
+                f"{self.path}: no index in this folder{lost}. Build one with: build_index(SOURCES, {str(self.path)!r})"
             )
         name, _, sha256 = pointer.partition(" ")
         if not is_plain_name(name) or name.startswith(".") or not _number(name):
-            raise IndexDamagedError.told(self.path, f"{self.path / POINTER} does not name a generation")
+            raise IndexDamagedError.of(self.path, f"{self.path / POINTER} does not name a generation")
         return name, sha256
 
     def close(self) -> None:
@@ -215,7 +217,7 @@ class IndexFolder:
             except filelock.Timeout:
                 raise IndexLockedError(
                     f"{self.path}: another build is writing to this index{self._holder()}. Wait for it, or build into "
-                    "another folder with --index. Searches go on meanwhile."
+                    "another folder with index=FOLDER. Searches go on meanwhile."
                 ) from None
         try:
             with self._write_errors():
@@ -238,7 +240,7 @@ class IndexFolder:
         try:
             return HeldFiles(folder, record["files"])
         except OSError as error:
-            raise IndexDamagedError.told(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
+            raise IndexDamagedError.of(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
 
     def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
         """Compare every byte of an encoder with its hashes.
@@ -249,7 +251,7 @@ class IndexFolder:
         for name, expected in record["files"].items():
             damage = held.damage(name, expected)
             if damage:
-                raise IndexDamagedError.told(self.path, damage)
+                raise IndexDamagedError.of(self.path, damage)
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation, and remove what killed builds left."""
@@ -320,7 +322,7 @@ class IndexFolder:
     def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
         """Read back a whole generation before it can answer or replace another."""
         if read_file(started / MANIFEST) != text.encode():
-            raise IndexDamagedError.told(self.path, f"{started / MANIFEST}: checksum mismatch")
+            raise IndexDamagedError.of(self.path, f"{started / MANIFEST}: checksum mismatch")
         self._watched(started, manifest["files"], whole=True)
 
     def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> OpenFiles:
@@ -339,7 +341,7 @@ class IndexFolder:
             except OSError as error:
                 damage = f"{folder / file} cannot be read ({error.strerror})"
             if damage:
-                raise IndexDamagedError.told(self.path, damage)
+                raise IndexDamagedError.of(self.path, damage)
         return watch
 
     def read_manifest(self, name: str, pointed: str | None = None) -> Mapping[str, Any]:
@@ -356,24 +358,24 @@ class IndexFolder:
             recorded = _read_if_there(path.with_name(MANIFEST_HASH))
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
-                raise IndexDamagedError.told(self.path, f"{path}: checksum mismatch (SHA-256)")
+                raise IndexDamagedError.of(self.path, f"{path}: checksum mismatch (SHA-256)")
             manifest: dict[str, Any] = json.loads(data)
             version, files = manifest["format_version"], manifest["files"]
             json.dumps(manifest, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
         except FileNotFoundError as error:
-            raise IndexDamagedError.told(self.path, f"{path} is missing") from error
+            raise IndexDamagedError.of(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise IndexDamagedError.told(self.path, f"{path} cannot be read ({error})") from error
+            raise IndexDamagedError.of(self.path, f"{path} cannot be read ({error})") from error
         if version != FORMAT_VERSION:
             raise IndexFormatError(
                 f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads format "
-                f"{FORMAT_VERSION}. Build the index again: qa-search build --index {self.path}"
+                f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, {str(self.path)!r})"
             )
         if not recorded or pointed == "":
             missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
-            raise IndexDamagedError.told(self.path, f"{missing} does not hold the SHA-256 of {path}")
+            raise IndexDamagedError.of(self.path, f"{missing} does not hold the SHA-256 of {path}")
         if not is_file_list(files) or manifest.get("generation") != name:
-            raise IndexDamagedError.told(self.path, f"{path}: invalid manifest, or that of another generation")
+            raise IndexDamagedError.of(self.path, f"{path}: invalid manifest, or that of another generation")
         return manifest
 
     def _resolved(self) -> Path:
@@ -385,7 +387,7 @@ class IndexFolder:
             except UnicodeEncodeError as error:
                 raise IndexFolderError(
                     f"{visible(str(path))}: the path of an index must be UTF-8, and this path is not. Name another "
-                    "folder with --index, or rename this one."
+                    "folder, or rename this one."
                 ) from error
         return home
 
@@ -430,7 +432,7 @@ class IndexFolder:
         if foreign is not None:
             raise IndexOccupiedError(
                 f"{self.path}: this folder is not empty and is not an index (it has {visible(foreign)!r}). Nothing was "
-                "written to it. Name an empty or a new folder with --index."
+                "written to it. Name an empty or a new folder with index=FOLDER."
             )
         for name in (GENERATIONS, ENCODERS, WORK):
             if (home / name).is_symlink():
@@ -454,7 +456,7 @@ class IndexFolder:
     def _cannot_read(self, error: OSError, path: Path) -> IndexDamagedError:
         """Return the error for a damaged file; raise another one if the system does not let it be read now."""
         raise_if_withheld(error, path)
-        return IndexDamagedError.told(self.path, f"{path} cannot be read ({error.strerror})")
+        return IndexDamagedError.of(self.path, f"{path} cannot be read ({error.strerror})")
 
     def _pointer_or_none(self) -> str | None:
         try:
@@ -525,7 +527,7 @@ class IndexFolder:
         except (OSError, *_WRITE_ERRORS) as error:
             raise IndexWriteError(
                 f"{self.path}: the index cannot be written ({_reason(error)}). "
-                "What was there before still answers. Make room or choose another folder with --index."
+                "The previous index still answers. Make room or choose another folder with index=FOLDER."
             ) from error
 
 

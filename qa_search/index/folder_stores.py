@@ -31,7 +31,7 @@ class FolderStores(Stores):
 
 def damage_in(folder: Path) -> DamageReport:
     """Return what turns a store's damage into the error that names the index and the way out."""
-    return lambda path, what: IndexDamagedError.told(index_of(folder), f"{path}: {what}")
+    return lambda path, what: IndexDamagedError.of(index_of(folder), f"{path}: {what}")
 
 
 def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:

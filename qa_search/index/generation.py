@@ -82,7 +82,7 @@ class Generation:
 
     def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
         what = damage.replace(str(target / name), str(self.folder / name))
-        return IndexDamagedError.told(index_of(self.folder), what)
+        return IndexDamagedError.of(index_of(self.folder), what)
 
     def require_unchanged(self) -> None:
         """Make sure that the open files have not changed since they were checked.
@@ -99,4 +99,4 @@ class Generation:
             )
         changed = self.watch.changed()
         if changed is not None:
-            raise IndexDamagedError.told(index_of(self.folder), f"{changed} was changed while the index was open")
+            raise IndexDamagedError.of(index_of(self.folder), f"{changed} was changed while the index was open")

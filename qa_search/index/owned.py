@@ -15,7 +15,7 @@ from pathlib import Path
 
 MARK = "qa-search-index.txt"
 MARK_TEXT = """\
-This folder is an index of qa-search. It can be built again from its archive: qa-search build SOURCE --index FOLDER
+This folder is an index of qa-search. It can be built again from its archive.
 A build removes what earlier builds made here, and nothing else.
 """
 POINTER = "CURRENT"

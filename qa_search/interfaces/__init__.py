@@ -1,1 +1,1 @@
-"""A search, as people and programs reach it: the command line, HTTP, assistants."""
+"""The interfaces to the search: the command line, HTTP, assistants."""

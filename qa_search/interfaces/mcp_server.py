@@ -17,7 +17,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from qa_search.errors import IndexFolderError, QASearchError
+from qa_search.errors import IndexFolderError, QASearchError, QueryError
+from qa_search.interfaces.render.commands import message_of
 from qa_search.search.query import DEFAULT_TOP_K
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import FIELDS, AnswerPart, Highlight, Hit, OtherPost, Post, SearchResult, is_post_id, to_jsonable
@@ -98,7 +99,7 @@ class FoundPosts:
     advice: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of the result, with what the hits have more; ``advice`` only where there is some."""
+        """Return the JSON document of the result, with the excerpts of each hit, and ``advice`` if there is any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
         if self.advice is None:
             del document["advice"]
@@ -129,7 +130,7 @@ class OpenedPost:
 
 
 def create_server(index: SearchIndex) -> MCPServer[None]:
-    """Make the server of an open index; each call moves to the generation that a build has published meanwhile."""
+    """Make the server of an open index. Each call first moves to the latest generation."""
     server: MCPServer[None] = MCPServer(
         "qa-search",
         title="Archive of expert answers",
@@ -140,7 +141,7 @@ def create_server(index: SearchIndex) -> MCPServer[None]:
     # Searching uses all cores by itself: two at once would only make both slower.
     searching = threading.Lock()
 
-    # The server runs what is not a coroutine on a thread of its own.
+    # The server runs functions that are not coroutines on separate threads.
     def search(
         complaint: Query,
         k: Count = DEFAULT_TOP_K,
@@ -150,7 +151,7 @@ def create_server(index: SearchIndex) -> MCPServer[None]:
         tags: Tags = [],  # noqa: B006 - never changed; the schema of the tool shows it
         full: Full = False,
     ) -> Annotated[CallToolResult, FoundPosts]:
-        with _told(), searching:
+        with _errors_reported(), searching:
             _refresh(index)
             result = index.search(complaint, k, since=since, until=until, source=source, tags=tags)
         found = _found(result, full=full)
@@ -159,11 +160,11 @@ def create_server(index: SearchIndex) -> MCPServer[None]:
         )
 
     def open_post(post_id: PostId) -> Annotated[CallToolResult, OpenedPost]:
-        with _told():
+        with _errors_reported():
             _refresh(index)
             post = index.post(post_id)
             if post is None:
-                raise ToolError("the archive has no post of this id: take the post_id of a hit")
+                raise ToolError("the archive has no post with this id: use the post_id of a hit")
             before, after = index.neighbours(post_id)
             opened = OpenedPost(
                 post_id=post_id,
@@ -183,19 +184,21 @@ def create_server(index: SearchIndex) -> MCPServer[None]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell the assistant of the library's own errors; it can do something about them."""
+def _errors_reported() -> Iterator[None]:
+    """Report the library's errors to the assistant, which can act on them."""
     try:
         yield
     except QASearchError as error:
-        raise ToolError(without_unseen(str(error))) from error
+        # A parameter of a tool has its own name; a remedy is for whoever started the server by the command.
+        message = str(error) if isinstance(error, QueryError) else message_of(error)
+        raise ToolError(without_unseen(message)) from error
 
 
 def _refresh(index: SearchIndex) -> None:
     try:
         index.refresh()
     except IndexFolderError as error:
-        log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
+        log.warning("the index changed and cannot be opened; the previous index still answers: %s", message_of(error))
 
 
 def _fields(record: Hit | Post) -> dict[str, Any]:
@@ -203,7 +206,7 @@ def _fields(record: Hit | Post) -> dict[str, Any]:
 
 
 def _seen(value: T) -> T:
-    """Leave out of a record's texts what people do not see; marked spans move with their text."""
+    """Remove invisible characters from a record's texts; marked spans move with their text."""
     found: Any = value
     if isinstance(value, str):
         found = without_unseen(value)
@@ -220,13 +223,13 @@ def _seen(value: T) -> T:
 
 
 def _moved(span: S, text: str) -> S:
-    """Move a span of a text to where it is in what is seen of it."""
+    """Move a span to its place in the text without invisible characters."""
     start, end = (len(without_unseen(text[:position])) for position in (span.start, span.end))
     return replace(span, start=start, end=end)
 
 
 def _found(result: SearchResult, *, full: bool) -> FoundPosts:
-    """Cut hits to excerpts; with ``full`` only those for which there is no room."""
+    """Cut hits to excerpts; with ``full`` only hits that exceed the room."""
     room = MAX_FULL_CHARACTERS if full else 0
     hits = []
     for hit in result.hits:
@@ -270,7 +273,7 @@ def _beginning(text: str) -> str:
 
 
 def _window(text: str, wanted: int) -> tuple[int, int]:
-    """Choose the part of a text that an excerpt gives: one that has the wanted position."""
+    """Choose the part of a text for an excerpt, around a position."""
     start = max(0, min(wanted - _BEFORE, len(text) - _EXCERPT))
     end = min(start + _EXCERPT, len(text))
     # Whole words, if a blank is near.
@@ -296,8 +299,8 @@ def _result_page(found: FoundPosts) -> str:
     else:
         lines = [
             f"Nothing in the archive seems to answer this (confidence {found.confidence:.0%}). The posts below are "
-            "only the nearest there are: do not present them as an answer.",
-            *([f"Tell the person: {_line(found.advice)}"] if found.advice else []),
+            "only the nearest: do not present them as an answer.",
+            *([f"Report to the person: {_line(found.advice)}"] if found.advice else []),
         ]
     material = _Material()
     lines.append(material.explained)
@@ -325,7 +328,7 @@ def _post_page(post: OpenedPost) -> str:
 
 
 class _Material:
-    """Sets what an archive says apart, by lines with a number that nobody could know who wrote it."""
+    """Encloses archive material in lines with a number that its authors could not know."""
 
     def __init__(self) -> None:
         number = secrets.token_hex(8)
@@ -333,11 +336,11 @@ class _Material:
 
     @property
     def explained(self) -> str:
-        """What the lines mean."""
+        """The meaning of the lines, for the assistant."""
         return _QUOTED.format(begin=self._begin, end=self._end)
 
     def block(self, lines: Iterable[str]) -> list[str]:
-        """Put lines between them."""
+        """Enclose a text in the lines."""
         return [self._begin, *lines, self._end]
 
 
@@ -363,7 +366,7 @@ def _labelled(label: str, text: str) -> list[str]:
 
 
 def _called(post_id: str) -> str:
-    """Name a post outside its block: what is no id can only be the work of somebody who made the index."""
+    """Name a post outside its block: an invalid id can only come from a manipulated index."""
     return f"post_id {post_id}" if is_post_id(post_id) else "a post without an id"
 
 
@@ -373,7 +376,7 @@ def _quote(text: str) -> list[str]:
 
 
 def _line(text: str) -> str:
-    """Put what an archive says on one line that is not too long."""
+    """Return archive text as one short line."""
     line = without_unseen(" ".join(text.split()))
     return line if len(line) <= _SHORT else f"{line[:_SHORT]}…"
 

@@ -161,7 +161,7 @@ def require_text(text: str) -> str:
     if len(text) > MAX_QUERY_CHARACTERS:
         raise QueryError(
             f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at "
-            "most. Leave out what does not belong to the complaint."
+            "most. Leave out what the query does not need."
         )
     cleaned = clean_text(text)
     if not any(character.isprintable() and not character.isspace() for character in cleaned):

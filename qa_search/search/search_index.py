@@ -59,7 +59,7 @@ class _SearchableGeneration:
     def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
         flaw = find_flaw(generation.manifest)
         if flaw:
-            raise IndexDamagedError.told(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
+            raise IndexDamagedError.of(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
         self.folder = folder
         self.generation = generation
         self.manifest = generation.manifest
@@ -325,7 +325,7 @@ class SearchIndex:
         The post itself is left out. ``options`` are those of `search`.
 
         Raises:
-            QueryError: if there is no such post, or as `search`.
+            QueryError: if the post does not exist, or as `search`.
         """
         parameters = SearchParameters(k, **options)
         require_k(k)
@@ -334,7 +334,7 @@ class SearchIndex:
         posts = opened.retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         if post is None:
-            raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
+            raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
         filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
         return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]

@@ -89,7 +89,7 @@ def parse_date(text: str, day_first: bool | None = None) -> str | None:
 
 
 def day_order(texts: Iterable[str]) -> bool | None:
-    """Tell whether the dates of one column name the day first (True) or the month (False); None if none decides it."""
+    """Return whether the dates of one column name the day first (True) or the month (False); None if unclear."""
     day = month = False
     for text in texts:
         match = _YEAR_LAST.fullmatch(" ".join(text.split()))
@@ -99,7 +99,7 @@ def day_order(texts: Iterable[str]) -> bool | None:
 
 
 def is_ambiguous(text: str) -> bool:
-    """Tell whether a text is a date that could mean two days, such as 3/4/2015."""
+    """Return whether a text is a date that could mean two days, such as 3/4/2015."""
     match = _YEAR_LAST.fullmatch(" ".join(text.split()))
     return (
         match is not None and match[2] != "." and int(match[1]) <= 12 and int(match[3]) <= 12 and match[1] != match[3]

@@ -43,7 +43,7 @@ def test_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
 @pytest.mark.parametrize("text", ["", "GB", "-1", "1e9", "12 parsecs", "1.GB", "٣GB", "1 G B"])
 def test_what_is_no_size_is_told(text: str) -> None:
     """The message shows how one is written."""
-    with pytest.raises(ValueError, match="is no size, such as 500MB or 16GiB"):
+    with pytest.raises(ValueError, match="is not a size, such as 500MB or 16GiB"):
         parse_size(text)
 
 
@@ -66,7 +66,7 @@ def test_a_post_beyond_the_limit_is_set_aside(tmp_path: Path) -> None:
     path = write_jsonl(tmp_path / "faq.jsonl", rows)
     assert items_of(path, Limits(post_characters=100)) == [
         "a" * 99,
-        "faq.jsonl, post 2: a post of more than 100 characters (see --max-post)",
+        "faq.jsonl, post 2: a post of more than 100 characters (see Limits.post_characters)",
         "c",
     ]
 
@@ -75,7 +75,7 @@ def test_all_texts_of_a_post_count(tmp_path: Path) -> None:
     """Tags and links fill an index as answers do."""
     path = write_jsonl(tmp_path / "faq.jsonl", [{"answer": "a", "tags": ["b" * 60], "url": "c" * 60}])
     (note,) = items_of(path, Limits(post_characters=100))
-    assert "--max-post" in note
+    assert "Limits.post_characters" in note
 
 
 @pytest.mark.parametrize("name", ["faq.jsonl", "faq.json", "faq.csv", "page.txt", "page.html", "Posts.xml"])
@@ -94,7 +94,7 @@ def test_a_record_beyond_the_limit_is_set_aside(name: str, tmp_path: Path) -> No
     }
     (tmp_path / name).write_text(texts[name])
     found = items_of(tmp_path, Limits(record_bytes=2000))
-    notes = [item for item in found if "longer than 2 kB (see --max-record)" in item]
+    notes = [item for item in found if "longer than 2 kB (see Limits.record_bytes)" in item]
     assert len(notes) == 1
     wanted = {"faq.jsonl": 2, "faq.json": 2, "faq.csv": 2, "Posts.xml": 2}.get(name, 0)
     assert len(found) - 1 == wanted
@@ -117,7 +117,7 @@ def test_members_beyond_the_limit_do_not_take_the_others_along(tmp_path: Path) -
         archive.writestr("large.txt", page("T", "q", "a" * 5000))
         archive.writestr("small.txt", page("T", "q", "small"))
     assert items_of(tmp_path, Limits(unpacked_bytes=4000)) == [
-        "large.txt: the archive unpacks to more than 4 kB (see --max-unpacked)",
+        "large.txt: the archive unpacks to more than 4 kB (see Limits.unpacked_bytes)",
         "small",
     ]
 
@@ -151,7 +151,7 @@ def test_files_beyond_the_limit_are_not_opened(tmp_path: Path) -> None:
         for number in range(5):
             archive.writestr(f"{number}.txt", page("T", "q", f"a{number}"))
     found = items_of(tmp_path, Limits(files=3))
-    assert found == ["a0", "a1", "a2", "a.zip: more than 3 files in an archive (see --max-files)"]
+    assert found == ["a0", "a1", "a2", "a.zip: more than 3 files in an archive (see Limits.files)"]
 
 
 def test_nesting_beyond_the_limit_is_set_aside(tmp_path: Path) -> None:

@@ -62,13 +62,17 @@ def test_a_database_s_tables_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("a.xlsx", xlsx({"Costs": [["Month", "Cost"], ["May", "5"]]}), r"a\.xlsx, sheet Costs.*no column"),
-        ("a.xlsx", xlsx({"A": [["Month", "x"]], "B": [["Day", "y"]]}), r"a workbook whose 2 sheets hold no questions"),
-        ("a.docx", docx([("", "Dear Ann,"), ("", "how are you?")]), "a Word document without questions and answers"),
-        ("a.pdf", pdf(["Dear Ann,", "how are you?"]), "a PDF without questions and answers"),
+        ("a.xlsx", xlsx({"Costs": [["Month", "Cost"], ["May", "5"]]}), r"a\.xlsx, sheet Costs.*no recognisable column"),
+        (
+            "a.xlsx",
+            xlsx({"A": [["Month", "x"]], "B": [["Day", "y"]]}),
+            r"a workbook whose 2 sheets have no recognisable questions",
+        ),
+        ("a.docx", docx([("", "Dear Ann,"), ("", "how are you?")]), "a Word document without recognisable questions"),
+        ("a.pdf", pdf(["Dear Ann,", "how are you?"]), "a PDF without recognisable questions"),
         ("a.parquet", parquet([{"carat": "1", "cut": "Good"}]), r"fields: carat, cut"),
-        ("a.md", b"# A tool\n\n## Install\n\npip\n\n## Why?\n\nBecause.\n", "Markdown without questions"),
-        ("a.yml", b"services:\n  - name: web\n    image: x\n", "no question"),
+        ("a.md", b"# A tool\n\n## Install\n\npip\n\n## Why?\n\nBecause.\n", "Markdown without recognisable questions"),
+        ("a.yml", b"services:\n  - name: web\n    image: x\n", "no recognisable question"),
     ],
 )
 def test_what_holds_no_questions_is_refused_by_name(name: str, data: bytes, said: str, tmp_path: Path) -> None:

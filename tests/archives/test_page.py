@@ -80,7 +80,7 @@ def test_a_page_without_a_date_has_none() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
-        ("Title\n2016/13/45 10:00:00\nQuestion\nq\nAnswer\na", "line 2", "is no date"),
+        ("Title\n2016/13/45 10:00:00\nQuestion\nq\nAnswer\na", "line 2", "is not a date"),
         ("Title\n2016/7/22 10:04:45\nQuestion\nq\nno answer line", "", "'Answer'"),
     ],
 )

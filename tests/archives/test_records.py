@@ -170,6 +170,7 @@ _JSON = st.recursive(
 
 @given(st.lists(st.tuples(st.text(), _JSON), min_size=1), st.sampled_from([None, 0, 3]), st.booleans(), st.booleans(),
        st.sampled_from([1, 2, 7, 64]))  # fmt: skip
+@pytest.mark.slow
 def test_records_are_parted_as_json_says(
     values: list[tuple[str, Any]], indent: int | None, wrapped: bool, ascii_only: bool, at_once: int
 ) -> None:
@@ -209,7 +210,7 @@ def test_a_record_that_is_too_long_hides_none_behind_it(
     items = JsonReader().read(archive_file(text), ReadOptions(limits=Limits(record_bytes=150)))
     assert [item.answer if isinstance(item, Post) else str(item) for item in items] == [
         "first",
-        "folder/file, record 2: longer than 150 bytes (see --max-record)",
+        "folder/file, record 2: longer than 150 bytes (see Limits.record_bytes)",
         "last",
     ]
 
@@ -226,7 +227,7 @@ def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (f'{{"answer": {"1" * 5000}}}', "a number of too many digits"),
+        (f'{{"answer": {"1" * 5000}}}', "a number that has too many digits"),
         (f'{{"answer": {"[" * 500}1{"]" * 500}}}', "nested too deep"),
         (f'{{"answer": {"""{"a": """ * 5000}1{"}" * 5000}}}', "nested too deep"),
         ('{"answer": "a", }', "not JSON"),
@@ -290,7 +291,7 @@ def test_broken_json_is_damage_and_says_after_which_record(text: str) -> None:
         ("[1, 2, 3]", "1 is not an object with fields"),
         ("{}", "record 1: neither a question nor an answer"),
         ("[]", "JSON without records"),
-        ('[{"a": 1}, {"b": 2}]', r"fields: a, b.*--map question=FIELD"),
+        ('[{"a": 1}, {"b": 2}]', r"fields: a, b.*field_map={'question': FIELD"),
     ],
 )
 def test_json_of_the_wrong_shape_is_told(text: str, message: str) -> None:
@@ -300,8 +301,8 @@ def test_json_of_the_wrong_shape_is_told(text: str, message: str) -> None:
 
 
 def test_a_map_that_names_no_field_is_told() -> None:
-    """A mistyped --map is an error, not an empty index."""
-    with pytest.raises(UnknownFormatError, match=r"--map question=Fraage names no field.*Anfrage 1"):
+    """A mistyped name is an error, not an empty index."""
+    with pytest.raises(UnknownFormatError, match=r"field_map={'question': 'Fraage'} names no field.*Anfrage 1"):
         read(JsonReader(), '[{"Anfrage 1": "Q"}]', question="Fraage")
 
 
@@ -363,7 +364,7 @@ def test_a_row_that_is_too_long_hides_none_behind_it(long: str) -> None:
         for item in items
         if isinstance(item, Post | SetAside)
     ]
-    assert found == ["first", "line 3: longer than 150 bytes (see --max-record)", "last"]
+    assert found == ["first", "line 3: longer than 150 bytes (see Limits.record_bytes)", "last"]
 
 
 def test_a_row_of_too_many_fields_is_set_aside() -> None:
@@ -400,7 +401,7 @@ def test_long_fields_are_read_whole() -> None:
 
 def test_a_table_without_known_columns_is_told() -> None:
     """The message shows the columns."""
-    with pytest.raises(UnknownFormatError, match=r"line 1: no column .*columns: foo, bar.*--map"):
+    with pytest.raises(UnknownFormatError, match=r"line 1: no recognisable column .*columns: foo, bar.*field_map="):
         read(TableReader(), "foo,bar\n1,2\n", "x.csv")
 
 

@@ -53,7 +53,7 @@ def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None
     with SearchIndex.open(tmp_path / "index") as index:
         info = index.info()
     assert [(note.source, note.place, note.reason) for note in info.set_aside] == [
-        (f"{tmp_path.name}/pages/broken.txt", "line 2", "'no date' is no date (expected YYYY/M/D H:MM:SS)")
+        (f"{tmp_path.name}/pages/broken.txt", "line 2", "'no date' is not a date (expected YYYY/M/D H:MM:SS)")
     ]
     assert [(source.posts, source.set_aside, source.unanswered) for source in info.sources] == [(3, 0, 1), (0, 1, 0)]
 
@@ -140,7 +140,7 @@ def broken_xml(folder: Path) -> Path:
         (empty, NoPostsError, "empty: no files to read"),
         (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
         (unanswered, NoPostsError, "1 questions, none of them answered. Build with keep_unanswered=True"),
-        (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*--keep-going"),
+        (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*keep_going=True"),
     ],
 )
 def test_what_cannot_be_used_is_one_error_and_costs_nothing(

@@ -33,7 +33,7 @@ from qa_search.index.stores.inverted import open_vectors
 from qa_search.index.verify import verify_index
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, posts_in, write_jsonl, write_pages
 
-POSTS = 1_536
+POSTS = 1_024
 BLOCK = 256
 SECONDS = 120
 
@@ -150,10 +150,10 @@ def test_vectors_are_those_of_a_local_build(nodes: RayNodes, index: Path, archiv
     """Within 1e-6, by the real model; a second build finds nothing to embed."""
     nodes.ensure(0, 1)
     few = index.parent / "few.jsonl"
-    few.write_text("".join(archive.read_text(encoding="utf-8").splitlines(keepends=True)[:600]), encoding="utf-8")
+    few.write_text("".join(archive.read_text(encoding="utf-8").splitlines(keepends=True)[:300]), encoding="utf-8")
     report = report_of(start_build(nodes, few, index))
-    assert (report["posts"], report["embedded"], report["reused"]) == (600, 600, 0)
-    require_whole(index, local[:600])
+    assert (report["posts"], report["embedded"], report["reused"]) == (300, 300, 0)
+    require_whole(index, local[:300])
     assert not (index / WORK).exists()
     assert report_of(start_build(nodes, few, index))["embedded"] == 0
 

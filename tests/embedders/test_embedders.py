@@ -23,40 +23,16 @@ from tests.helpers import WordsEmbedder
 
 
 @pytest.fixture(scope="module")
-def prompted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny transformer of its own, with prompts and a limit of 24 tokens, saved as any model is."""
-    import torch
+def prompted(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small model with prompts and a limit of 24 tokens."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizer
 
-    folder = tmp_path_factory.mktemp("prompted")
-    packaged = locate_model().folder
-    torch.manual_seed(0)
-    config = BertConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
-    BertModel(config).save_pretrained(folder / "bert")
-    BertTokenizer.from_pretrained(packaged).save_pretrained(folder / "bert")
-    body = Transformer(str(folder / "bert"), max_seq_length=24)
     model = SentenceTransformer(
-        modules=[body, Pooling(32)],
-        prompts={"query": "question: ", "passage": "text of a passage: "},
-        device="cpu",
+        str(small_model), prompts={"query": "question: ", "passage": "text of a passage: "}, device="cpu"
     )
-    model.save(str(folder / "model"))
-    return folder / "model"
-
-
-@pytest.fixture(scope="module")
-def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A static-embedding model: it reads texts of any length."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer
-
-    folder = tmp_path_factory.mktemp("static")
-    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
-    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
-    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
+    model.max_seq_length = 24
+    folder = tmp_path_factory.mktemp("prompted") / "model"
+    model.save(str(folder))
     return folder
 
 

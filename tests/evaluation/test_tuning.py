@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -67,9 +68,18 @@ def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index that no test changes."""
+    folder = tmp_path_factory.mktemp("tuning")
+    build_index(write_archive(folder), folder / "index", model=WordsEmbedder())
+    return folder
+
+
 @pytest.fixture
-def index(tmp_path: Path) -> Path:
-    build_index(write_archive(tmp_path), tmp_path / "index", model=WordsEmbedder())
+def index(built: Path, tmp_path: Path) -> Path:
+    """An index to tune, beside its archive."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     return tmp_path / "index"
 
 

@@ -14,23 +14,38 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.embedders import onnx_export as export
 from qa_search.embedders.base import Embedder
+from qa_search.embedders.load import load_embedder
 from qa_search.embedders.locate import locate_model
-from qa_search.embedders.onnx import OnnxEmbedder
+from qa_search.embedders.onnx import MODEL_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
+from qa_search.index.owned import ENCODERS
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages
 
 COMPLAINTS = ("sore heel in the first steps of the morning", "PT doesn't help my hamstring", "wheezing after a race 😀")
 
 
+def some_pages(folder: Path, count: int) -> Path:
+    """Copy pages of the sample archive."""
+    folder.mkdir()
+    for path in sorted(SAMPLE_ARCHIVE.glob("*.txt"))[:count]:
+        shutil.copy(path, folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An index of some pages with the packaged model, as anyone builds it."""
+def built(built_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of some pages with the packaged model, which was exported for the whole sample."""
     folder = tmp_path_factory.mktemp("encoders")
-    pages = folder / "pages"
-    pages.mkdir()
-    for path in sorted(SAMPLE_ARCHIVE.glob("*.txt"))[:40]:
-        shutil.copy(path, pages)
-    build_index(pages, folder / "index")
+    shutil.copytree(built_sample / ENCODERS, folder / "index" / ENCODERS)
+    build_index(some_pages(folder / "pages", 40), folder / "index")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(small_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of a few pages with a small model, which is exported each time."""
+    folder = tmp_path_factory.mktemp("small")
+    build_index(some_pages(folder / "pages", 8), folder / "index", model=small_model)
     return folder
 
 
@@ -39,10 +54,12 @@ def test_an_index_carries_its_encoder_and_says_how_well_it_agrees(built: Path) -
     with SearchIndex.open(built / "index") as index:
         encoder = index.info().encoder
         assert isinstance(index.embedder, OnnxEmbedder)
-    assert (encoder["kind"], encoder["precision"]) == ("onnx", "int8")
+    assert encoder["kind"] == "onnx"
     assert encoder["agreement"]["passages"] > 40
-    assert encoder["agreement"]["mean"] >= export.AGREEMENT_LIMITS["int8"][0]
-    assert encoder["agreement"]["min"] >= export.AGREEMENT_LIMITS["int8"][1]
+    # Whether int8 agrees well enough depends on the processor.
+    mean, least = export.AGREEMENT_LIMITS[encoder["precision"]]
+    assert encoder["agreement"]["mean"] >= mean
+    assert encoder["agreement"]["min"] >= least
 
 
 @pytest.mark.process
@@ -101,14 +118,18 @@ def test_questions_and_passages_agree_with_the_original(built: Path, minilm: Emb
     assert np.allclose(np.linalg.norm(encoder.embed_queries(texts), axis=1), 1, atol=1e-5)
 
 
-def test_fp32_can_be_chosen_and_is_the_original_to_the_last_digits(built: Path, minilm: Embedder) -> None:
+def test_fp32_can_be_chosen_and_is_the_original_to_the_last_digits(
+    small: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And switching back reuses nothing of it."""
-    report = build_index(built / "pages", built / "other", precision="fp32")
-    with SearchIndex.open(built / "other") as index:
+    report = build_index(small / "pages", small / "other", model=small_model, precision="fp32")
+    original = load_embedder(small_model)
+    with SearchIndex.open(small / "other") as index:
         assert index.info().encoder["precision"] == "fp32"
-        assert np.allclose(index.embedder.embed_queries(COMPLAINTS), minilm.embed_queries(COMPLAINTS), atol=1e-4)
-    back = build_index(built / "pages", built / "other")
-    assert back.embedded == report.embedded == len({*_passages(built / "other")})
+        assert np.allclose(index.embedder.embed_queries(COMPLAINTS), original.embed_queries(COMPLAINTS), atol=1e-4)
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (2.0, 2.0)})
+    back = build_index(small / "pages", small / "other", model=small_model)
+    assert back.embedded == report.embedded == len({*_passages(small / "other")})
 
 
 def _passages(index: Path) -> list[str]:
@@ -116,31 +137,23 @@ def _passages(index: Path) -> list[str]:
         return [row[0] for row in opened.retriever.posts._all("SELECT DISTINCT key FROM passage", "b")]
 
 
-def test_an_export_that_disagrees_is_not_used(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_that_disagrees_is_not_used(small: Path, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next precision is tried, at last the original model; info says why, and it is not tried twice."""
-    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (0.9999, 0.999), "fp32": (2.0, 2.0)})
-    build_index(built / "pages", built / "fallback")
-    with SearchIndex.open(built / "fallback") as index:
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (2.0, 2.0), "fp32": (2.0, 2.0)})
+    build_index(small / "pages", small / "fallback", model=small_model)
+    with SearchIndex.open(small / "fallback") as index:
         encoder = index.info().encoder
         assert len(index.search(COMPLAINTS[0]).hits) == 5
     assert encoder["kind"] == "original"
     assert "int8: agrees too little with the original" in encoder["why"]
     assert "fp32: agrees too little" in encoder["why"]
     monkeypatch.setattr(export, "export_encoder", lambda *_: pytest.fail("exported again"))
-    assert build_index(built / "pages", built / "fallback").embedded == 0
+    assert build_index(small / "pages", small / "fallback", model=small_model).embedded == 0
 
 
-def test_a_model_that_cannot_be_exported_is_used_as_it_is(built: Path, tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_exported_is_used_as_it_is(small: Path, static: Path, tmp_path: Path) -> None:
     """A static-embedding model has no transformer to export."""
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
-    weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
-    model = tmp_path / "static"
-    SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(model))
-    build_index(built / "pages", tmp_path / "index", model=model)
+    build_index(small / "pages", tmp_path / "index", model=static)
     with SearchIndex.open(tmp_path / "index") as index:
         assert index.info().encoder["kind"] == "original"
         assert "not a transformer" in index.info().encoder["why"]
@@ -148,10 +161,12 @@ def test_a_model_that_cannot_be_exported_is_used_as_it_is(built: Path, tmp_path:
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "settings"])
-def test_a_damaged_encoder_is_named_and_made_again_by_a_build(built: Path, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_encoder_is_named_and_made_again_by_a_build(
+    small: Path, small_model: Path, tmp_path: Path, damage: str
+) -> None:
     """A search says what to do; a build heals it."""
-    index = shutil.copytree(built / "index", tmp_path / "index")
-    (folder,) = (index / "encoders").iterdir()
+    index = shutil.copytree(small / "index", tmp_path / "index")
+    (folder,) = (path.parent for path in (index / ENCODERS).glob(f"*/{MODEL_FILE}"))
     if damage == "missing":
         (folder / "tokenizer.json").unlink()
     elif damage == "cut":
@@ -160,7 +175,7 @@ def test_a_damaged_encoder_is_named_and_made_again_by_a_build(built: Path, tmp_p
         (folder / "encoder.json").write_text("{")
     with pytest.raises(IndexDamagedError, match=str(index)), SearchIndex.open(index) as opened:
         opened.search("sore heel")
-    build_index(built / "pages", index)
+    build_index(small / "pages", index, model=small_model)
     with SearchIndex.open(index) as opened:
         assert len(opened.search("sore heel").hits) == 5
 
@@ -175,19 +190,23 @@ def test_a_named_model_must_be_the_one_that_was_exported(built: Path, tmp_path: 
         index.search("sore heel")
 
 
-def test_encoders_that_no_generation_uses_are_cleared_away(built: Path, tmp_path: Path) -> None:
+def test_encoders_that_no_generation_uses_are_cleared_away(
+    small: Path, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two generations later."""
-    index = shutil.copytree(built / "index", tmp_path / "index")
-    build_index(built / "pages", index, precision="fp32")
-    assert len(list((index / "encoders").iterdir())) == 2
-    build_index(built / "pages", index, precision="fp32")
-    (left,) = (index / "encoders").iterdir()
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (-1.0, -1.0)})
+    index = tmp_path / "index"
+    build_index(small / "pages", index, model=small_model, precision="int8")
+    build_index(small / "pages", index, model=small_model, precision="fp32")
+    assert len(list((index / ENCODERS).iterdir())) == 2
+    build_index(small / "pages", index, model=small_model, precision="fp32")
+    (left,) = (index / ENCODERS).iterdir()
     assert left.name.startswith("fp32-")
 
 
-def test_bfloat16_is_used_on_demand_if_it_agrees(built: Path, tmp_path: Path) -> None:
+def test_bfloat16_is_used_on_demand_if_it_agrees(small: Path, small_model: Path, tmp_path: Path) -> None:
     """Passages by torch in bfloat16, questions by the export; search needs no torch for it."""
-    build_index(built / "pages", tmp_path / "index", precision="bf16")
+    build_index(small / "pages", tmp_path / "index", model=small_model, precision="bf16")
     with SearchIndex.open(tmp_path / "index") as index:
         record = index.info().encoder
         assert isinstance(index.embedder, OnnxEmbedder)
@@ -196,11 +215,11 @@ def test_bfloat16_is_used_on_demand_if_it_agrees(built: Path, tmp_path: Path) ->
     assert record["passages"]["precision"] == "bf16"
 
 
-def test_a_gpu_that_is_not_there_is_told(built: Path, tmp_path: Path) -> None:
+def test_a_gpu_that_is_not_there_is_told(small: Path, tmp_path: Path) -> None:
     """Asked for by hand; auto does without."""
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA GPU")
     with pytest.raises(ModelError, match="torch finds no CUDA GPU"):
-        build_index(built / "pages", tmp_path / "index", device="cuda")
+        build_index(small / "pages", tmp_path / "index", device="cuda")

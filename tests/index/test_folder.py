@@ -71,7 +71,7 @@ def test_a_second_build_is_refused_and_readers_are_not(tmp_path: Path) -> None:
 def test_a_folder_without_an_index_is_told(tmp_path: Path, missing: str) -> None:
     """With the command that makes one."""
     path = tmp_path / "nowhere" if missing == "folder" else tmp_path
-    with pytest.raises(IndexNotFoundError, match=rf"{path}: no index in this folder. Build one with: qa-search build"):
+    with pytest.raises(IndexNotFoundError, match=rf"{path}: no index in this folder. Build one with: build_index"):
         IndexFolder(path).current()
 
 
@@ -99,7 +99,7 @@ def test_damage_is_named_with_the_way_out(tmp_path: Path, damage: str) -> None:
             pointer.write_text("")
         case "climbing":
             pointer.write_text("../../etc")
-    with pytest.raises(IndexDamagedError, match=rf"{tmp_path}.*qa-search build --index {tmp_path}"):
+    with pytest.raises(IndexDamagedError, match=rf"{tmp_path}.*build_index\(SOURCES, '{tmp_path}"):
         folder.current()
 
 

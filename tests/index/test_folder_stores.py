@@ -36,4 +36,4 @@ def test_every_store_reports_damage_with_the_index_and_the_way_out(built: Path, 
         open_folder(generation.folder, generation.manifest)
     message = str(caught.value)
     assert str(generation.folder / name.partition("/")[0]) in message
-    assert message.count(f"qa-search build --index {index} ") == 1
+    assert message.count(f"build_index(SOURCES, {str(index)!r})") == 1

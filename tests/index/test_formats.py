@@ -80,7 +80,7 @@ def test_an_index_of_another_format_is_refused_by_name(version: int, tmp_path: P
     """With the command that builds it again, which works."""
     index = index_of(version, tmp_path)
     with pytest.raises(
-        IndexFormatError, match=rf"index format {version}; .* reads format 5\. Build the index again: qa-search build"
+        IndexFormatError, match=rf"index format {version}; .* reads format 5\. Build the index again: build_index"
     ):
         SearchIndex.open(index)
     build_index(pages(tmp_path), index, model=WordsEmbedder())

@@ -280,7 +280,7 @@ def test_what_would_help_is_told(index: SearchIndex) -> None:
         assert isinstance(result.structured_content, dict)
         german = complaint != COMPLAINT
         assert ("language" in result.structured_content.get("advice", "")) == german
-        assert ("Tell the person: The query seems to be German" in text_of(result)) == german
+        assert ("Report to the person: The query seems to be German" in text_of(result)) == german
 
 
 def blocks(text: str) -> tuple[list[str], list[list[str]]]:
@@ -430,8 +430,8 @@ def test_a_post_is_opened_whole(index: SearchIndex) -> None:
         ("search", {"complaint": "knee", "source": "*" * 50}, "more than 16 stars"),
         ("search", {"complaint": "knee", "tags": "knee"}, "valid list"),
         ("open_post", {}, "post_id"),
-        ("open_post", {"post_id": "nonsense"}, "take the post_id of a hit"),
-        ("open_post", {"post_id": "../../etc/passwd"}, "take the post_id of a hit"),
+        ("open_post", {"post_id": "nonsense"}, "use the post_id of a hit"),
+        ("open_post", {"post_id": "../../etc/passwd"}, "use the post_id of a hit"),
         ("close_post", {}, "close_post"),
     ],
     ids=lambda value: str(value)[:40],
@@ -472,7 +472,7 @@ def test_a_damaged_build_does_not_stop_the_answers(tmp_path: Path, caplog: pytes
         (tmp_path / "index" / "generations" / pointer / "manifest.json").write_text("{}", encoding="utf-8")
         with caplog.at_level(logging.WARNING, "qa_search"):
             assert len(found(server, "sore knee")["hits"]) == 1
-    assert "goes on answering" in caplog.text
+    assert "still answers" in caplog.text
 
 
 class HeldEmbedder(WordsEmbedder):

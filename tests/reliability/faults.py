@@ -158,24 +158,24 @@ class Bench:
     ) -> None:
         self._warm.shutdown()
 
-    def build(self, source: Path, index: Path, fault: Fault = NO_FAULT, *, real_model: bool = False) -> Built:
+    def build(self, source: Path, index: Path, fault: Fault = NO_FAULT, *, model: Path | None = None) -> Built:
         """Build in a new process."""
-        return self._warm.submit(build, source, index, self._library, fault, real_model=real_model).result()
+        return self._warm.submit(build, source, index, self._library, fault, model=model).result()
 
-    def look(self, index: Path, *, real_model: bool = False) -> Found:
+    def look(self, index: Path, *, model: Path | None = None) -> Found:
         """Ask an index in a new process."""
-        return self._warm.submit(look, index, real_model=real_model).result()
+        return self._warm.submit(look, index, model=model).result()
 
     def trial(
-        self, base: Path | None, source: Path, index: Path, fault: Fault = NO_FAULT, *, real_model: bool = False
+        self, base: Path | None, source: Path, index: Path, fault: Fault = NO_FAULT, *, model: Path | None = None
     ) -> Trial:
         """Build over a copy of an index, or over none, with a fault; build again without; clear the copy away."""
         if base is not None:
             shutil.copytree(base, index)
-        built = self.build(source, index, fault, real_model=real_model)
-        found = self.look(index, real_model=real_model)
-        again = self.build(source, index, real_model=real_model)
-        found_again = self.look(index, real_model=real_model)
+        built = self.build(source, index, fault, model=model)
+        found = self.look(index, model=model)
+        again = self.build(source, index, model=model)
+        found_again = self.look(index, model=model)
         shutil.rmtree(index)
         return Trial(built, found, again, found_again)
 
@@ -190,15 +190,15 @@ class Bench:
         (new_pages / "post-00060.txt").write_text(heel, encoding="utf-8")
         return self.sides_of(old_pages, new_pages, folder)
 
-    def sides_of(self, old_pages: Path, new_pages: Path, folder: Path, *, real_model: bool = False) -> Sides:
+    def sides_of(self, old_pages: Path, new_pages: Path, folder: Path, *, model: Path | None = None) -> Sides:
         """Build an index of an archive, and see what it answers before and after a change."""
         index = folder / "index"
         # Twice, so that there is a generation to clear away.
         for _ in range(2):
-            built = self.build(old_pages, index, real_model=real_model)
+            built = self.build(old_pages, index, model=model)
             assert built.status == 0, built.said
-        trial = self.trial(index, new_pages, folder / "changed", real_model=real_model)
-        old, new = self.look(index, real_model=real_model), trial.found_again
+        trial = self.trial(index, new_pages, folder / "changed", model=model)
+        old, new = self.look(index, model=model), trial.found_again
         assert (old.error, new.error) == ("", "")
         before, after = json.loads(old.answers), json.loads(new.answers)
         assert all(one != other for one, other in zip(before, after, strict=True))
@@ -206,17 +206,20 @@ class Bench:
 
 
 def build(
-    source: Path, index: Path, library: Path | None = None, fault: Fault = NO_FAULT, *, real_model: bool = False
+    source: Path, index: Path, library: Path | None = None, fault: Fault = NO_FAULT, *, model: Path | None = None
 ) -> Built:
-    """Run ``qa-search build`` in a fork of this process, traced if there is a library for that."""
+    """Run ``qa-search build`` in a fork of this process, traced if there is a library for that.
+
+    It loads ``model`` and exports it, or takes an embedder of words.
+    """
     with tempfile.NamedTemporaryFile("r") as log, tempfile.TemporaryFile("w+") as said:
 
         def command() -> None:
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             arguments = ["build", str(source), "--index", str(index), "--quiet"]
-            if real_model:
-                cli(arguments)
+            if model is not None:
+                cli([*arguments, "--model", str(model)])
             with (
                 patch.object(qa_search.builder.generation_writer, "_EMBED_BLOCK", _BLOCK),
                 patch.object(qa_search.interfaces.cli.build, "build_index", _build_with_words),
@@ -233,10 +236,10 @@ def build(
         return Built(status, said.read(), operations)
 
 
-def look(index: Path, *, real_model: bool = False) -> Found:
+def look(index: Path, *, model: Path | None = None) -> Found:
     """Ask an index and compare its files with its manifest, in a fork of this process."""
     with tempfile.TemporaryFile(buffering=0) as result:
-        status = _in_new_process(lambda: pickle.dump(_look(index, None if real_model else WordsEmbedder()), result))
+        status = _in_new_process(lambda: pickle.dump(_look(index, None if model else WordsEmbedder()), result))
         if status:
             return Found("", f"looking ended with {status}")
         result.seek(0)

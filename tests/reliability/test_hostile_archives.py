@@ -295,7 +295,7 @@ def sevenzip_of_ppmd(folder: Path, size: Size) -> None:
         archive.writef(io.BytesIO(NOISE[:1000]), "noise.txt")
 
 
-@case(notes="name that leads out", posts=1)
+@case(notes="name that is invalid or leads out", posts=1)
 def sevenzip_of_evil_names(folder: Path, size: Size) -> None:
     with py7zr.SevenZipFile(folder / "evil.7z", "w") as archive:
         for name in ("../../escaped.txt", "/tmp/../escaped.txt", "C:\\escaped.txt", "good.txt"):  # noqa: S108 - a name
@@ -364,7 +364,7 @@ def workbook_that_is_a_bomb(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes="more memory or time than it may|cannot be read|no questions")
+@case(notes="more memory or time than it may|cannot be read|no recognisable questions")
 def workbook_of_repeated_rows(folder: Path, size: Size) -> None:
     data = ods({"FAQ": [["question", "answer"], ["q", "a"]]})
     repeated_rows = (
@@ -381,7 +381,7 @@ def word_that_is_a_bomb(folder: Path, size: Size) -> None:
     (folder / "bomb.docx").write_bytes(data)
 
 
-@case(notes="cannot be read|without questions|Detected|entit", posts=0)
+@case(notes="cannot be read|without recognisable questions|Detected|entit", posts=0)
 def word_with_entities(folder: Path, size: Size) -> None:
     entities = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
         f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">'.replace("&a-1;", "&a;") for n in range(12)
@@ -392,7 +392,7 @@ def word_with_entities(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes="broken or incomplete XML|no question", posts=0)
+@case(notes="broken or incomplete XML|no recognisable question", posts=0)
 def xml_with_entities(folder: Path, size: Size) -> None:
     entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     (folder / "bomb.xml").write_text(
@@ -451,14 +451,14 @@ def sql_of_many_values(folder: Path, size: Size) -> None:
     repeated(folder / "string.sql", b"INSERT INTO faq VALUES ('", b"''\n", 2 * size.record)
 
 
-@case(notes="without questions|nested|more than|cannot be read")
+@case(notes="without recognisable questions|nested|more than|cannot be read")
 def markdown_nested_deep(folder: Path, size: Size) -> None:
     (folder / "quotes.md").write_text(">" * min(size.deep, 5000) + " # FAQ?\n")
     (folder / "lists.md").write_text("".join(f"{' ' * n}- a\n" for n in range(1500)))
     (folder / "brackets.md").write_text("# FAQ\n\n" + "[" * 50_000 + "\n\n" + "*a_ " * 20_000)
 
 
-@case(posts=1, notes="cannot be read|without questions")
+@case(posts=1, notes="cannot be read|without recognisable questions")
 def pdf_that_loops(folder: Path, size: Size) -> None:
     data = pdf(["Q: a?", "A: b"])
     (folder / "loop.pdf").write_bytes(data.replace(b"/Kids [3 0 R]", b"/Kids [2 0 R]"))
@@ -537,19 +537,19 @@ def row(number: int) -> bytes:
     return json.dumps({**ROW, "id": str(number), "question": f"Q {number}", "answer": f"Rest {number}."}).encode()
 
 
-@case(notes=r"line 2: longer than .*--max-record", posts=2)
+@case(notes=r"line 2: longer than .*Limits.record_bytes", posts=2)
 def jsonl_line(folder: Path, size: Size) -> None:
     rows = [row(number) + b"\n" for number in (1, 2)]
     repeated(folder / "line.jsonl", rows[0] + b'{"id": "big", "answer": "', b"a" * 64, size.large, b'"}\n' + rows[1])
 
 
-@case(notes=r"record 2: longer than .*--max-record", posts=2)
+@case(notes=r"record 2: longer than .*Limits.record_bytes", posts=2)
 def json_value(folder: Path, size: Size) -> None:
     rows = [row(number) for number in (1, 2)]
     repeated(folder / "a.json", b"[" + rows[0] + b', {"answer": "', rb"\"\\" * 16, size.large, b'"}, ' + rows[1] + b"]")
 
 
-@case(notes=r"record 2: longer than .*--max-record", posts=2)
+@case(notes=r"record 2: longer than .*Limits.record_bytes", posts=2)
 def json_value_of_many_values(folder: Path, size: Size) -> None:
     rows = [row(number) for number in (1, 2)]
     repeated(
@@ -557,7 +557,7 @@ def json_value_of_many_values(folder: Path, size: Size) -> None:
     )
 
 
-@case(notes=r"record 2: longer than .*--max-record|something follows", posts=1)
+@case(notes=r"record 2: longer than .*Limits.record_bytes|is not compressed", posts=1)
 def json_blanks_and_keys(folder: Path, size: Size) -> None:
     row = json.dumps(ROW).encode()
     repeated(folder / "blank.json", b"[" + row + b",", b" \t\n" * 16, size.large, b"]")
@@ -565,7 +565,7 @@ def json_blanks_and_keys(folder: Path, size: Size) -> None:
     repeated(folder / "number.json", b"[" + row + b",", b"7" * 64, size.large, b"]")
 
 
-@case(notes=r"line 3: longer than .*--max-record|line 3: a row of more", posts=2)
+@case(notes=r"line 3: longer than .*Limits.record_bytes|line 3: a row of more", posts=2)
 def csv_row(folder: Path, size: Size) -> None:
     start, end = b"id,question,answer\n1,Q,A one\n", b'"\n2,Q two,A two\n'
     repeated(folder / "one-line.csv", start + b'big,q,"', b"a" * 64, size.large, end)
@@ -579,7 +579,7 @@ def csv_quote(folder: Path, size: Size) -> None:
     repeated(folder / "open.csv", b'id,question,answer\n1,Q,A one\n2,Q,"', b"a b c d\n" * 8, size.large)
 
 
-@case(notes="longer than .*--max-record")
+@case(notes="longer than .*Limits.record_bytes")
 def csv_header(folder: Path, size: Size) -> None:
     repeated(folder / "header.csv", b"question,answer", b",column" * 8, size.large, b"\nQ,A\n")
 
@@ -597,19 +597,19 @@ def csv_with_a_broken_header(folder: Path, size: Size) -> None:
     (folder / "never.csv").write_text('question,"answer\nQ,A\n')
 
 
-@case(notes="longer than .*--max-record")
+@case(notes="longer than .*Limits.record_bytes")
 def page_of_text(folder: Path, size: Size) -> None:
     repeated(folder / "large.txt", page("T", "q", "").encode(), b"word and word \n", size.large)
 
 
-@case(notes="more than .* characters .*--max-post")
+@case(notes="more than .* characters .*Limits.post_characters")
 def pages_of_many_lines(folder: Path, size: Size) -> None:
     length = size.record // 2
     repeated(folder / "lines.txt", page("T", "q", "").encode(), b"ab\n", length)
     repeated(folder / "lines.html", b"<html><h1>T</h1>Question<p>q<p>Answer<p>", b"ab<br>", length)
 
 
-@case(notes="longer than .*--max-record|more than .* characters .*--max-post")
+@case(notes="longer than .*Limits.record_bytes|more than .* characters .*Limits.post_characters")
 def page_of_html(folder: Path, size: Size) -> None:
     start = b"<html><h1>T</h1><h2>Question</h2>q<h2>Answer</h2>"
     repeated(folder / "large.html", start, b"<p>word</p>", size.large)
@@ -623,7 +623,7 @@ def html_nested_deep(folder: Path, size: Size) -> None:
         repeated(folder / f"{name}.html", start, piece, large, b"</i>" * (large // 8))
 
 
-@case(posts=1, notes="--max-post")
+@case(posts=1, notes="Limits.post_characters")
 def html_that_parsers_are_slow_with(folder: Path, size: Size) -> None:
     start = b"<html><title>T</title><h1>T</h1><p>Question</p>q<p>Answer</p>a"
     large = size.record // 2
@@ -634,17 +634,17 @@ def html_that_parsers_are_slow_with(folder: Path, size: Size) -> None:
         repeated(folder / f"{name}.html", start, piece, large)
 
 
-@case(notes="no line that says|an HTML page without questions")
+@case(notes="no line that says|an HTML page without recognisable")
 def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
 
-@case(notes="no archive format|no line that says")
+@case(notes="unknown archive format|no line that says")
 def comments_before_nothing(folder: Path, size: Size) -> None:
     (folder / "comments.txt").write_text("<!-- -->" * 5000 + "x")
 
 
-@case(posts=1, notes="--max-post")
+@case(posts=1, notes="Limits.post_characters")
 def html_lines_of_blanks(folder: Path, size: Size) -> None:
     blanks = " " * (size.deep // 2)
     for name, line in {
@@ -748,7 +748,7 @@ def values_of_other_kinds(folder: Path, size: Size) -> None:
     (folder / "odd.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
-@case(posts=2, notes="no answer that can be recognised")
+@case(posts=2, notes="no recognisable question or answer")
 def text_that_cannot_be_stored(folder: Path, size: Size) -> None:
     nasty = "\0\ud800\x1b]0;x\x07\u202e\x9b31m\u2066"
     (folder / "nasty.jsonl").write_text(
@@ -763,7 +763,7 @@ def duplicate_ids(folder: Path, size: Size) -> None:
     (folder / "same.jsonl").write_text("".join(f'{{"id": "1", "answer": "a{number}"}}\n' for number in range(300)))
 
 
-@case(notes="more than .* characters .*--max-post")
+@case(notes="more than .* characters .*Limits.post_characters")
 def long_fields(folder: Path, size: Size) -> None:
     long = "word " * (size.record // 30)
     for field in ("title", "question", "answer", "url", "id", "tags", "author"):
@@ -790,13 +790,13 @@ def dump_with_characters_that_are_none(folder: Path, size: Size) -> None:
     (folder / "Posts.xml").write_text(f"<posts>\n{text}</posts>")
 
 
-@case(posts=1, notes=r"line 4: longer than .*--max-record")
+@case(posts=1, notes=r"line 4: longer than .*Limits.record_bytes")
 def dump_row(folder: Path, size: Size) -> None:
     start = f"<posts>\n{QUESTION.format('a')}".encode() + b'<row Id="3" PostTypeId="1" Body="'
     repeated(folder / "Posts.xml", start, b"word\n", size.large, b'" />\n</posts>')
 
 
-@case(posts=1, notes=r"line 4: longer than .*--max-record|different names")
+@case(posts=1, notes=r"line 4: longer than .*Limits.record_bytes|different names")
 def dump_attributes(folder: Path, size: Size) -> None:
     start = f"<posts>\n{QUESTION.format('a')}<row "
     names = "".join(f'a{number}="" ' for number in range(min(size.many, 1_000_000)))
@@ -823,7 +823,7 @@ def dump_entities(folder: Path, size: Size) -> None:
         (folder / f"{name}.xml").write_text(text)
 
 
-@case(posts=1, notes="--max-post|another row has its Id|a document type|the dump lacks")
+@case(posts=1, notes="Limits.post_characters|another row has its Id|a document type|the dump lacks")
 def dump_of_too_many_answers(folder: Path, size: Size) -> None:
     rows = [f'<row Id="{number}" PostTypeId="2" ParentId="1" Body="{"a " * 500}" />' for number in range(3, 3003)]
     more = '<row Id="9000" PostTypeId="1" Body="q" /><row Id="9001" PostTypeId="2" ParentId="9000" Body="a" />'

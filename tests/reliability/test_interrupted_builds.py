@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from qa_search.embedders.locate import locate_model
 from qa_search.index.generation import MANIFEST
 from qa_search.index.owned import ENCODERS, GENERATIONS, POINTER
 from tests.helpers import ROOT, SAMPLE_ARCHIVE
@@ -44,27 +45,34 @@ def sides(bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> Sides:
 
 @dataclass(frozen=True)
 class RealModel:
-    """The sample archive (30 pages of it, in short) before and after a change, and the steps of its first build."""
+    """The sample archive (30 pages of it, in short) before and after a change, and the steps of its first build.
 
+    The model is the packaged one; in short a small one, which is exported and loaded the same way.
+    """
+
+    path: Path
     sides: Sides
     first_build: Sequence[Operation]
 
 
 @pytest.fixture(scope="module")
-def real_model(request: pytest.FixtureRequest, bench: Bench, tmp_path_factory: pytest.TempPathFactory) -> RealModel:
-    """The packaged model, exported by a build like any other."""
-    folder = tmp_path_factory.mktemp("real")
+def real_model(
+    request: pytest.FixtureRequest, bench: Bench, small_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RealModel:
+    """A model that is exported by a build like any other."""
+    folder, full = tmp_path_factory.mktemp("real"), bool(request.config.getoption("--torture"))
+    model = locate_model().folder if full else small_model
     pages = sorted(SAMPLE_ARCHIVE.glob("*.txt"))
     old, new = folder / "old", folder / "new"
     for pages_folder in (old, new):
         pages_folder.mkdir()
-        for path in pages if request.config.getoption("--torture") else pages[:30]:
+        for path in pages if full else pages[:30]:
             shutil.copy(path, pages_folder)
     for path in sorted(new.iterdir())[::4]:
         path.write_bytes(path.read_bytes().replace(b"Answer\n", b"Answer\nMy knee hurts, it has ached for months. "))
-    built = bench.build(old, folder / "index", real_model=True)
+    built = bench.build(old, folder / "index", model=model)
     assert (built.status, built.said) == (0, "")
-    return RealModel(bench.sides_of(old, new, folder, real_model=True), built.operations)
+    return RealModel(model, bench.sides_of(old, new, folder, model=model), built.operations)
 
 
 def kills(operations: Sequence[Operation], every: int) -> list[Fault]:
@@ -183,9 +191,10 @@ def test_encoders_are_flushed_before_a_manifest_names_them(campaign: Campaign, r
 def test_a_real_build_killed_at_random_moments_leaves_one_whole_index(
     campaign: Campaign, bench: Bench, real_model: RealModel, tmp_path: Path
 ) -> None:
-    """The command itself, with the packaged model."""
-    sides, index = real_model.sides, tmp_path / "index"
-    command = [sys.executable, "-m", "qa_search", "build", str(sides.new_pages), "--index", str(index), "--quiet"]
+    """The command itself, with a model that it exports."""
+    sides, index, model = real_model.sides, tmp_path / "index", real_model.path
+    options = ["--index", str(index), "--model", str(model), "--quiet"]
+    command = [sys.executable, "-m", "qa_search", "build", str(sides.new_pages), *options]
     shutil.copytree(sides.old_index, index)
     started = time.monotonic()
     subprocess.run(command, cwd=ROOT, check=True)
@@ -203,11 +212,11 @@ def test_a_real_build_killed_at_random_moments_leaves_one_whole_index(
             process.kill()
         status = process.wait()
         killed += status == -9
-        found = bench.look(index, real_model=True)
+        found = bench.look(index, model=model)
         is_new = not sides.fault_of(found, new=True)
         new += is_new
-        again = bench.build(sides.new_pages, index, real_model=True)
-        wrong = sides.fault_of(found, new=is_new) or sides.fault_of(bench.look(index, real_model=True), new=True)
+        again = bench.build(sides.new_pages, index, model=model)
+        wrong = sides.fault_of(found, new=is_new) or sides.fault_of(bench.look(index, model=model), new=True)
         if status not in (0, -9) or (status == 0 and not is_new) or wrong or again.status:
             failures.append(f"after {moment:.3f} s: ended with {status}, then {again.status}; {wrong}")
     campaign.finish(1, "real builds killed at random moments", tried, failures, killed=killed, new=new)
@@ -217,14 +226,12 @@ def test_a_build_killed_while_it_exports_its_encoder_is_made_good(
     campaign: Campaign, bench: Bench, real_model: RealModel, tmp_path: Path
 ) -> None:
     """The half-made encoder is no obstacle, and is made again."""
-    if not campaign.full:
-        pytest.skip("each export takes half a minute: tried at full length only")
     done = real_model.first_build
     numbers = [number for number, step in enumerate(done, start=1) if within(ENCODERS, {step.path})]
     tried, failures = 0, []
-    for number in numbers[:: max(len(numbers) // 8, 1)]:
+    for number in numbers[:: max(len(numbers) // campaign.count(short=1, full=8), 1)][:8]:
         trial = bench.trial(
-            None, real_model.sides.old_pages, tmp_path / "index", Fault("kill", number), real_model=True
+            None, real_model.sides.old_pages, tmp_path / "index", Fault("kill", number), model=real_model.path
         )
         tried += 1
         right = trial.found.error == "IndexNotFoundError" and trial.found_again.answers == real_model.sides.old

@@ -123,7 +123,7 @@ def test_a_folder_that_is_no_index_is_refused_by_name(campaign: Campaign, pages:
             build(pages, folder)
             failures.append(f"{what}: built")
         except IndexOccupiedError as error:
-            if not any(name.startswith(str(error).split("'")[1]) for name in names) or "--index" not in str(error):
+            if not any(name.startswith(str(error).split("'")[1]) for name in names) or "index=FOLDER" not in str(error):
                 failures.append(f"{what}: {error}")
         failures += [] if kept(folder) == before else [f"{what}: changed"]
     campaign.finish(13, "folders that are no index", len(FOREIGN), failures)
@@ -444,7 +444,7 @@ def test_verify_says_that_it_could_not_read(index: Path, monkeypatch: pytest.Mon
     withheld.code, withheld.part = errno.EACCES, "g000002/posts.sqlite"
     result = CliRunner().invoke(cli, ["verify", "--index", str(index)])
     assert result.exit_code == 3
-    assert "g000002 (answers) could not be read to its end" in result.stdout
+    assert "g000002 (answers) could not be read completely" in result.stdout
     assert "is damaged:" not in result.stdout
     assert "could not be checked" in result.stderr
     assert "Let this user read it" in result.stderr

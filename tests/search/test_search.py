@@ -327,7 +327,7 @@ def test_similar_finds_other_posts_than_the_post_itself(index: SearchIndex) -> N
     assert ids(index.similar(own.post_id, k=5)) == ["loop", "heel"]
     assert ids(index.similar(own.post_id, k=5, since="2018")) == ["heel"]
     assert [hit.rank for hit in index.similar(own.post_id, k=5).hits] == [1, 2]
-    with pytest.raises(QueryError, match="'nonsense': there is no post of this id"):
+    with pytest.raises(QueryError, match="'nonsense': the index has no post with this id"):
         index.similar("nonsense")
 
 

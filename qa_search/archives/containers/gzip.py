@@ -19,11 +19,11 @@ _WITH_GZIP_HEADER = 31  # zlib's word for it
 def open_gzip(packed: BinaryIO, reached: Callable[[int], None], behind: Callable[[int], None]) -> BinaryIO:
     """Unpack while it is read, one gzip file after another, as gunzip does; closing that closes the bytes below.
 
-    ``reached`` is told how many bytes came out so far, and may raise an error to stop it. ``behind`` is told where
-    something begins, in packed bytes, that follows the last gzip file and is none.
+    ``reached`` gets the number of bytes so far, and may raise an error to stop. ``behind`` gets the place, in
+    packed bytes, of data after the last gzip file that is not gzip.
 
     Raises:
-        EOFError: while reading, after all that can be unpacked, if it is cut short.
+        EOFError: while reading, after all that can be unpacked, if it is truncated.
         zlib.error: while reading, after all that can be unpacked, if it is damaged.
     """
     return io.BufferedReader(_GzipStream(packed, reached, behind), _CHUNK_BYTES)
@@ -79,7 +79,7 @@ class _GzipStream(io.RawIOBase):
         return True
 
     def _unpack(self, most: int) -> bytes:
-        """Unpack what comes next; where it is damaged, what comes before that."""
+        """Unpack the next bytes, or those before the first damage."""
         before = self._decoder.copy()
         try:
             data = self._decoder.decompress(self._rest, most)

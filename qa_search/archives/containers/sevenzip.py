@@ -29,7 +29,7 @@ _MOST_NAME = 1000
 
 @dataclass(frozen=True, slots=True)
 class SevenZipMember:
-    """What the header says of a member. No more than ``size`` bytes come out of it."""
+    """A member, as the header describes it. At most ``size`` bytes are unpacked."""
 
     name: str
     size: int
@@ -38,7 +38,7 @@ class SevenZipMember:
 
     @property
     def is_safe(self) -> bool:
-        """Whether py7zr takes the name; it refuses the whole archive for one that leads out of a folder."""
+        """Whether py7zr accepts the name. It refuses a whole archive if one name leads out of the folder."""
         parts = [part for part in self.name.split("/") if part not in ("", ".")]
         return (
             0 < len(self.name) <= _MOST_NAME
@@ -75,7 +75,7 @@ class SevenZip:
 
 
 class _Trickle(io.RawIOBase):
-    """Gives out packed bytes little by little, and no header of more than so many bytes."""
+    """Yields packed bytes in small pieces, and refuses a header that is too long."""
 
     def __init__(self, stream: BinaryIO, header_bytes: int) -> None:
         self._stream = stream
@@ -103,7 +103,7 @@ class _Trickle(io.RawIOBase):
 
 
 class _NoPpmd:
-    """Refuses what is packed by PPMd, which few archives are."""
+    """Refuses members packed with PPMd, which is rare."""
 
     def __init__(self, properties: bytes, block_size: int) -> None:
         raise UnknownCompressionError(

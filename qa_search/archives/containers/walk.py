@@ -84,7 +84,7 @@ def list_files(
 def unpacked(
     file: ArchiveFile, options: ReadOptions, budget: Budget | None = None, nesting: int = 0
 ) -> Generator[tuple[ArchiveFile, ArchiveError | None]]:
-    """Yield the files in a container, or the file itself when it is none.
+    """Yield the files in a container, or the file itself if it is not a container.
 
     With each comes the error that keeps it from being read, if there is one: a member that is damaged, locked by a
     password or over a limit does not take the others along. A file can be read until the next is asked for.
@@ -115,7 +115,7 @@ def unpacked(
 
 
 class Budget:
-    """What one container may still unpack to, with all that is nested in it."""
+    """The bytes and files that one container may still unpack to, including nested containers."""
 
     def __init__(self, file: ArchiveFile, limits: Limits) -> None:
         with file.open() as stream:
@@ -126,23 +126,23 @@ class Budget:
         self._files_left = limits.files
 
     def take(self, file: ArchiveFile, size: int) -> None:
-        """Take so many bytes.
+        """Take ``size`` bytes.
 
         Raises:
-            OverLimitError: if they are not there; then nothing is taken.
+            OverLimitError: if fewer are left; then nothing is taken.
         """
         if size > self._bytes_left:
             raise file.over_limit(self._reason())
         self._bytes_left -= size
 
     def take_files(self, file: ArchiveFile, count: int = 1) -> None:
-        """Take so many files.
+        """Take ``count`` files.
 
         Raises:
-            OverLimitError: if they are not there.
+            OverLimitError: if fewer are left.
         """
         if count > self._files_left:
-            raise file.over_limit(f"more than {self._limits.files:,} files in an archive (see --max-files)")
+            raise file.over_limit(f"more than {self._limits.files:,} files in an archive (see Limits.files)")
         self._files_left -= count
 
     def require_ratio(self, file: ArchiveFile, size: int) -> None:
@@ -157,27 +157,29 @@ class Budget:
     def _reason(self) -> str:
         if self._by_ratio < self._limits.unpacked_bytes:
             return self._bomb()
-        return f"the archive unpacks to more than {format_size(self._limits.unpacked_bytes)} (see --max-unpacked)"
+        return (
+            f"the archive unpacks to more than {format_size(self._limits.unpacked_bytes)} (see Limits.unpacked_bytes)"
+        )
 
     def _bomb(self) -> str:
         return (
             f"the archive unpacks to more than {self._limits.ratio:,} times its size, as those do that are made to "
-            "fill disks: if it is none of them, unpack it first"
+            "fill disks: if it is a real archive, unpack it first"
         )
 
 
 @contextmanager
 def damage_named(file: ArchiveFile) -> Iterator[None]:
-    """Turn what comes up while unpacked bytes are read into an error that names the file."""
+    """Turn errors of reading unpacked bytes into one that names the file."""
     try:
         yield
     except DAMAGE as error:
-        raise file.damaged(f"the compressed file is damaged or cut short ({error})") from error
+        raise file.damaged(f"the compressed file is damaged or truncated ({error})") from error
 
 
 @contextmanager
 def _damage_named(file: ArchiveFile) -> Iterator[None]:
-    """Turn what comes up while a container is unpacked into an error that names it.
+    """Turn errors of unpacking a container into one that names it.
 
     Anything can: the unpackers were not written for files that are made to harm them.
     """
@@ -190,12 +192,12 @@ def _damage_named(file: ArchiveFile) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's
-        kind = "cannot be unpacked" if isinstance(error, UnknownCompressionError) else "is damaged or cut short"
+        kind = "cannot be unpacked" if isinstance(error, UnknownCompressionError) else "is damaged or truncated"
         raise file.damaged(f"the archive {kind} ({str(error) or type(error).__name__})") from error
 
 
 def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str]]:
-    """Yield what is in a folder and those in it, each with the reason for not reading it, if there is one."""
+    """Yield the files of a folder and its subfolders, each with the reason not to read it, if any."""
     waiting = [root]
     while waiting:
         folder = waiting.pop()
@@ -218,19 +220,19 @@ def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str]]:
 
 
 def _link_problem(path: Path, root: Path, left_out: Path | None) -> str | None:
-    """Say why a link is not read: "" if it is, None for one to a folder that is walked or left out anyway."""
+    """Return why a link is not read: "" if it is read, None if its target is walked or left out anyway."""
     target = Path(os.path.realpath(path))
     if not target.exists():
         return "a link that leads nowhere"
     if not target.is_relative_to(root):
-        return "a link that leads out of the source folder: name its target as a source of its own to read it"
+        return "a link that leads out of the source folder: name its target as a source to read it"
     if target.is_dir() or (left_out is not None and target.is_relative_to(left_out)):
         return None
     return "" if target.is_file() else _NO_FILE
 
 
 def _labels(roots: Sequence[Path]) -> dict[Path, str]:
-    """Name each folder by its last two parts, by more where two would else share a name."""
+    """Name each folder by its last two parts, or by more if two folders would share a name."""
     labels: dict[Path, str] = {}
     distinct = sorted(set(roots))
     for root in distinct:
@@ -245,7 +247,7 @@ def _labels(roots: Sequence[Path]) -> dict[Path, str]:
 
 
 def _plain_file(label: str, root: Path, path: Path) -> ArchiveFile:
-    # The file system allows bytes that are no text, and controls; what shows and stores names does not.
+    # File names may have invalid text and controls; terminals and stores must not get them.
     return ArchiveFile(
         label,
         visible(path.relative_to(root).as_posix()),
@@ -256,7 +258,7 @@ def _plain_file(label: str, root: Path, path: Path) -> ArchiveFile:
 
 
 def _plain_sibling(label: str, root: Path, folder: Path, name: str) -> ArchiveFile | None:
-    """Find a file of a folder; no link, as those may lead elsewhere."""
+    """Find a file of a folder. Links do not count: they may lead elsewhere."""
     try:
         with os.scandir(folder) as entries:
             found = next((e for e in entries if e.name.lower() == name and e.is_file(follow_symlinks=False)), None)
@@ -266,7 +268,7 @@ def _plain_sibling(label: str, root: Path, folder: Path, name: str) -> ArchiveFi
 
 
 def _open_plain(path: Path) -> BinaryIO:
-    """Open a file, and nothing that could keep us waiting for ever."""
+    """Open a regular file; anything else could block for ever."""
     stream = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
@@ -297,14 +299,14 @@ def _gzip_content(
         content = replace(file, opener=partial(_open_plain, target))
     yield from unpacked(content, options, budget, nesting + 1)
     if behind:
-        what = f"after {behind[0]:,} bytes something follows the compressed data that is not compressed"
-        yield file, file.damaged(f"{what} (the posts before it are read with --keep-going)")
+        what = f"data after {behind[0]:,} bytes is not compressed"
+        yield file, file.damaged(f"{what} (the posts before it are read with keep_going=True)")
 
 
 def _zip_members(
     file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
-    """Unpack one member after the other into a scratch file that the next one replaces."""
+    """Unpack the members one by one into the same scratch file."""
     target = scratch / "member"
     with file.open() as stream:
         for entry in zip_entries(stream):
@@ -333,7 +335,7 @@ def _zip_members(
 def _cut_member(
     member: ArchiveFile, target: Path, damage: DamagedArchiveError
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
-    """Yield a member as far as it could be unpacked: whoever reads it meets the damage behind that."""
+    """Yield a member as far as it could be unpacked; reading on raises the error."""
     with target.open("rb") as stream:
         beginning = stream.read(len(SEVENZIP_MAGIC))
     if not beginning or beginning.startswith((GZIP_MAGIC, *ZIP_MAGICS, SEVENZIP_MAGIC)):
@@ -347,7 +349,7 @@ def _open_cut(path: Path, damage: DamagedArchiveError) -> BinaryIO:
 
 
 class _CutFile(io.FileIO):
-    """A file at the end of which there is damage."""
+    """A file that raises an error at its end."""
 
     def __init__(self, path: Path, damage: DamagedArchiveError) -> None:
         super().__init__(path, "rb")
@@ -366,7 +368,7 @@ class _CutFile(io.FileIO):
 def _zip_sibling(
     file: ArchiveFile, options: ReadOptions, budget: Budget, scratch: Path, beside: str, name: str
 ) -> ArchiveFile | None:
-    """Unpack another member of the same folder of a zip, where there is one that can be read."""
+    """Unpack another member of the same folder of a zip, if it exists and can be read."""
     wanted = f"{beside[: beside.rfind('/') + 1]}{name}".lower()
     with file.open() as stream:
         entry = next((entry for entry in zip_entries(stream) if entry.name.lower() == wanted), None)
@@ -407,7 +409,7 @@ def _sevenzip_members(
                 if entry.is_link:
                     raise member.unknown(_LINK, "")
                 if not entry.is_safe:
-                    raise member.unknown("a name that leads out of the archive or is none", "")
+                    raise member.unknown("a name that is invalid or leads out of the archive", "")
                 budget.take(member, entry.size)
                 wanted.setdefault(entry.name, True)
             except ArchiveError as error:
@@ -442,7 +444,7 @@ def _member(file: ArchiveFile, name: str, path: Path) -> ArchiveFile:
 
 
 def clean_member_name(name: str) -> str:
-    """Keep a member's name as a name only: it is shown and hashed, never used as a path on this machine."""
+    """Return a member's name for showing and hashing. It is never used as a path on this machine."""
     return visible(name[:_MOST_NAME].replace("\\", "/").lstrip("/")) or "unnamed"
 
 

@@ -1,7 +1,7 @@
 """.zip -> its entries, one after the other.
 
 Python's own reader holds the whole directory in memory (600 MB for a million entries), refuses a zip of which one name
-is no text, and unpacks what it reads of bzip2 and LZMA at once, whatever comes out: of bzip2, a million to one.
+is not text, and unpacks what it reads of bzip2 and LZMA at once, whatever comes out: of bzip2, a million to one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
-    """What the directory says of an entry. No more than ``size`` bytes come out of it."""
+    """An entry, as the directory describes it. At most ``size`` bytes are unpacked."""
 
     name: str
     size: int
@@ -95,7 +95,7 @@ def open_entry(stream: BinaryIO, entry: ZipEntry) -> BinaryIO:
     stream.seek(entry.offset)
     header = stream.read(_LOCAL.size)
     if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
-        raise zipfile.BadZipFile("an entry is not where its directory says")
+        raise zipfile.BadZipFile("an entry is not at the place that the directory names")
     _, name_length, extra_length = _LOCAL.unpack(header)
     stream.seek(entry.offset + _LOCAL.size + name_length + extra_length)
     return io.BufferedReader(_EntryStream(stream, entry), _CHUNK_BYTES)
@@ -167,7 +167,7 @@ class _EntryStream(io.RawIOBase):
         self._left -= len(data)
         self._found_checksum = zlib.crc32(data, self._found_checksum)
         if not self._left and self._found_checksum != self._checksum:
-            raise zipfile.BadZipFile("an entry's checksum does not fit")
+            raise zipfile.BadZipFile("an entry has a wrong checksum")
         view[: len(data)] = data
         return len(data)
 
@@ -192,13 +192,13 @@ class _EntryStream(io.RawIOBase):
             sizes = {"dict_size": max(min(dictionary, entry.size), 1 << 12)}
             lzma1 = {"id": lzma.FILTER_LZMA1, "lc": bits % 9, "lp": bits // 9 % 5, "pb": bits // 45, **sizes}
             return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
-        raise UnknownCompressionError(f"compression method {entry.method} is not known")
+        raise UnknownCompressionError(f"compression method {entry.method} is unknown")
 
 
 def _directory(stream: BinaryIO) -> tuple[int, int, int]:
-    """Find the directory by the record at the end of the file: its start, its end, and how much precedes the zip.
+    """Find the directory from the end of the file: its start, its end, and the length of what precedes the zip.
 
-    Something does in one that unpacks itself.
+    A program precedes a self-extracting zip.
     """
     end = stream.seek(0, os.SEEK_END)
     tail_start = max(end - _LONGEST_COMMENT - _END.size, 0)
@@ -206,7 +206,7 @@ def _directory(stream: BinaryIO) -> tuple[int, int, int]:
     tail = stream.read(end - tail_start)
     found = tail.rfind(b"PK\x05\x06")
     if found < 0 or len(tail) - found < _END.size:
-        raise zipfile.BadZipFile("it has no directory")
+        raise zipfile.BadZipFile("the directory is missing")
     _, size, offset = _END.unpack_from(tail, found)
     end = tail_start + found
     record_64 = end - _END_64_LOCATOR.size - _END_64.size
@@ -220,7 +220,7 @@ def _directory(stream: BinaryIO) -> tuple[int, int, int]:
                 raise zipfile.BadZipFile("its directory is damaged")
     shift = end - size - offset
     if shift < 0:
-        raise zipfile.BadZipFile("its directory is damaged or cut short")
+        raise zipfile.BadZipFile("its directory is damaged or truncated")
     return offset + shift, end, shift
 
 

@@ -1,4 +1,4 @@
-"""Decodes one file by a library, in a process of its own that may take only so much memory and time.
+"""Decodes one file by a library, in a separate process with limited memory and time.
 
 ``python -P decode_process.py KIND FILE BYTES SECONDS`` writes JSON Lines: a list is a row of cells, an object says
 what follows ({"sheet": NAME}, {"html": TEXT}, {"text": TEXT}) or why it ends ({"error": REASON}).
@@ -75,7 +75,7 @@ def _cell(value: Any) -> str:
 
 
 def _value(value: Any) -> Any:
-    """Make a value one of JSON's; bytes that are no text are nothing."""
+    """Return a value that JSON can hold; None for bytes that are not text."""
     if isinstance(value, bytes):
         try:
             return value.decode()

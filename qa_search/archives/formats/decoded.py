@@ -1,4 +1,4 @@
-"""What libraries decode of a file, in a process of its own (see `decode_process`)."""
+"""Decodes files with libraries, in a separate process (see `decode_process`)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def decoded(file: ArchiveFile, kind: str, options: ReadOptions) -> Iterator[obje
 
 @contextmanager
 def scratch_copy(file: ArchiveFile, options: ReadOptions) -> Iterator[Path]:
-    """Copy a file to where libraries can open it by its path.
+    """Copy a file to a path that libraries can open.
 
     Raises:
         DamagedArchiveError: if the disk would be full.
@@ -75,7 +75,7 @@ def _items(file: ArchiveFile, stream: IO[bytes], kind: str, options: ReadOptions
         try:
             item = json.loads(b"".join(pieces))
         except ValueError as error:
-            raise file.damaged("it cannot be read: reading it was broken off") from error
+            raise file.damaged("it cannot be read: reading was interrupted") from error
         if isinstance(item, dict) and "error" in item:
             raise file.damaged(f"it cannot be read ({item['error']})")
         if isinstance(item, dict) and "missing" in item:

@@ -1,4 +1,4 @@
-r"""What a field's texts are: HTML, BBCode or plain, with entities, written-out "\n" or lists, or encoded twice.
+r"""The kind of a field's texts: HTML, BBCode or plain, with entities, written-out "\n" or lists, or encoded twice.
 
 It is decided by what most records of a field show, never by a single "<": code, formulas and ``<placeholder>`` survive.
 """
@@ -35,6 +35,10 @@ _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,
 _BARE_AMPERSAND = re.compile(r"&(?!#?\w{1,31};)")
 _BBCODE = re.compile(r"\[(b|i|u|s|url|img|quote|code|list|color|size|center|email)\b[^\]\n]{0,300}\]", re.IGNORECASE)
 _BBCODE_END = re.compile(r"\[/(?:b|i|u|s|url|img|quote|code|list|color|size|center|email)(?::\w+)*\]", re.IGNORECASE)
+# An innermost quotation.
+_BBCODE_QUOTE = re.compile(
+    r"\[quote\b[^\]]*\](?>(?!\[quote\b|\[/quote).)*+\[/quote(?::\w+)*\]\s*", re.IGNORECASE | re.DOTALL
+)
 _BBCODE_LINK = re.compile(
     r"\[url=[\"']?([^\]\"'\n]{1,2000}?)[\"']?(?::\w{5,12})?\]([^\[\]]*)\[/url(?::\w+)*\]", re.IGNORECASE | re.DOTALL
 )
@@ -60,7 +64,7 @@ _MOST_LIST = 100_000
 
 @dataclass(frozen=True)
 class TextKind:
-    """What the texts of one field are. ``html`` is None where no record shows it: then each text tells for itself."""
+    """The kind of one field's texts. If ``html`` is None, no record shows it, and each text is judged alone."""
 
     html: bool | None = None
     entities: bool = True
@@ -95,12 +99,12 @@ class TextKind:
 
 
 def decode_entities(text: str) -> str:
-    """Decode entities such as ``&amp;``; ``&copy=1`` in a link is none."""
+    """Decode entities such as ``&amp;``; ``&copy=1`` in a link is not an entity."""
     return _ENTITY.sub(lambda match: html.unescape(match[0]), text) if "&" in text else text
 
 
 def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
-    """Decide what the texts of a field are from a sample of them."""
+    """Return the kind of a field's texts, judged by a sample."""
     sample = [text[:_LOOKED_AT] for text in texts if text]
     vote = sum(html_vote(text) for text in sample if "<" in text)
     shown = any(html_vote(text) for text in sample if "<" in text)
@@ -118,7 +122,7 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
 
 
 def html_vote(text: str) -> int:
-    """Tell how a text that holds a "<" was meant: 1 for HTML, -1 for plain text, 0 where it shows neither."""
+    """Return how a text with "<" is meant: 1 for HTML, -1 for plain text, 0 if unclear."""
     tags = _TAG.findall(text)
     strays = len(_STRAY.findall(text))
     if not tags:
@@ -158,7 +162,7 @@ def escape_strays(text: str) -> str:
 
 
 def written_list(text: str) -> list[object] | None:
-    """Read a list that was written out as Python, JSON or numpy write it; None if it is none."""
+    """Read a list that Python, JSON or numpy wrote out; None if the text is not a list."""
     text = text.strip()
     if len(text) > _MOST_LIST or not (text.startswith("[") and text.endswith("]")):
         return None
@@ -208,12 +212,9 @@ def bbcode_to_text(text: str) -> str:
 
 def _without_quotes(text: str) -> str:
     """Leave out quotations, innermost first, unless nothing but a quotation is there."""
-    quote = re.compile(
-        r"\[quote\b[^\]]*\](?:(?!\[quote\b|\[/quote).)*+\[/quote(?::\w+)*\]\s*", re.IGNORECASE | re.DOTALL
-    )
-    rest, count = quote.subn("", text)
+    rest, count = _BBCODE_QUOTE.subn("", text)
     while count:
-        before, (rest, count) = rest, quote.subn("", rest)
+        before, (rest, count) = rest, _BBCODE_QUOTE.subn("", rest)
         if rest == before:
             break
     return rest if rest.strip() else text
@@ -225,7 +226,7 @@ def _bbcode_link(match: re.Match[str]) -> str:
 
 
 def _is_bbcode(sample: list[str]) -> bool:
-    """Tell whether most of the texts with brackets have tags of BBCode."""
+    """Return whether most of the texts with brackets have BBCode tags."""
     bracketed = [text for text in sample if "[" in text]
     shown = sum(_BBCODE.search(text) is not None and _BBCODE_END.search(text) is not None for text in bracketed)
     return shown > 0 and 2 * shown >= len(bracketed)
@@ -243,7 +244,7 @@ def _is_mojibake(text: str) -> bool:
 
 
 def _mended(match: re.Match[str]) -> str:
-    """Undo one character that was encoded twice, where the result is one character of UTF-8."""
+    """Repair one character that was encoded twice, if the result is one character of UTF-8."""
     data = bytearray()
     for letter in match[0]:
         try:

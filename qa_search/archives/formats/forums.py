@@ -41,7 +41,7 @@ _NOT_SAID = (
     "blockquote.uncited, "
     ".post-menu-area, .crawler-post-infos, .crawler-linkback-list, .js-post-notices, .thanks, .likes, .post-controls"
 )  # fmt: skip
-# In the order in which they are tried: those that share names with others later.
+# Tried in this order: programs that share names with others come later.
 FORUMS = (
     Forum(
         "Discourse",
@@ -196,7 +196,7 @@ def _message(forum: Forum, element: Any) -> Message | None:
 
 
 def _title(forum: Forum, tree: Any) -> str:
-    """Find the topic's title; the page's own title, without the forum's name, where there is none."""
+    """Find the topic's title, or else the page's title without the forum's name."""
     named = next((title for found in _select(forum.title, tree) if (title := words(found))), "")
     if named:
         return re.sub(r"^(?:Topic|Thread|Author Topic)\s*:\s*|\s*\(Read \d+ times\)$", "", named)

@@ -29,7 +29,7 @@ _PIECE_BYTES = 1 << 16
 
 
 def looks_like_html(text: str) -> bool:
-    """Tell whether a field's text is HTML rather than plain text."""
+    """Return whether a field's text is HTML rather than plain text."""
     return _TAGS.search(text) is not None
 
 
@@ -48,7 +48,7 @@ def html_to_text(markup: str, most: int | None = None) -> str:
         ValueError: if the markup cannot be parsed, or is nested more than `MAX_DEPTH` deep.
     """
     target = _TextTarget(most)
-    # Built anew for each text; `no_network` is the default, and a parser of HTML reads no entities or DTDs.
+    # Built for each text; `no_network` is the default, and a parser of HTML reads no entities or DTDs.
     parser: Any = etree.HTMLParser(target=cast(Any, target), encoding="utf-8", huge_tree=True)
     # Surrogates and NULs end libxml2's input; neither is text.
     data = markup.replace("\0", "\ufffd").encode("utf-8", "replace")

@@ -37,9 +37,9 @@ class Member:
 
 
 class Joiner:
-    """Keeps records until all are there, on disk beyond a small cache, and makes posts of those that belong together.
+    """Stores records until all are read, and joins those that belong together into posts.
 
-    Memory does not grow with what is kept, disk does. Close it after use.
+    Disk use grows with the records, memory does not. Close it after use.
     """
 
     def __init__(self, file: ArchiveFile, options: ReadOptions) -> None:
@@ -47,7 +47,7 @@ class Joiner:
         self._options = options
         self._since_check = _CHECKED_BYTES
         self.replies = 0
-        self._rows = sqlite3.connect("")  # a database of its own on disk, which goes when it is closed
+        self._rows = sqlite3.connect("")  # a private database on disk, removed when it is closed
         self._rows.executescript(
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
@@ -63,7 +63,7 @@ class Joiner:
         self.close()
 
     def close(self) -> None:
-        """Forget all that is kept."""
+        """Remove all records."""
         self._rows.close()
 
     def add(self, item: Member | Reply, file: ArchiveFile | None = None) -> None:
@@ -128,7 +128,7 @@ class Joiner:
             yield from (member.post for member in members[1:])
 
     def _find_roots(self) -> None:
-        """Let answers to answers be answers to the question at their root."""
+        """Attach answers to answers to the question at their root."""
         step = """
             UPDATE reply SET key = (SELECT r.key FROM reply r WHERE r.own = reply.key)
             WHERE key NOT IN (SELECT key FROM member) AND key IN (SELECT own FROM reply WHERE own IS NOT NULL)
@@ -172,14 +172,14 @@ def _with_replies(member: Member, replies: list[tuple[str, AnswerPart]]) -> Post
 
 
 def _one_of_each(members: list[Member]) -> Iterator[Post]:
-    """Join the answers of one question; rows that say the same in all are left as they are, one after the other."""
+    """Join the answers of one question. Rows with the same answer are yielded unchanged."""
     answers: dict[str, AnswerPart] = {}
     for member in members:
         answers.setdefault(member.post.answer, member.part)
     answers.pop("", None)
     first = members[0].post
-    told = any(part != AnswerPart(0, 0) for part in answers.values())
-    if len(answers) < 2 and (len(members) > 1 or not told):
+    has_facts = any(part != AnswerPart(0, 0) for part in answers.values())
+    if len(answers) < 2 and (len(members) > 1 or not has_facts):
         yield from (member.post for member in members)
         return
     answer, parts = join_answers(answers.items())

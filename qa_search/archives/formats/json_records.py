@@ -17,16 +17,16 @@ from qa_search.types import AnswerPart, Post, SetAside
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
 # What comes next: in an array of records, in an object around it, and inside of a record. Most records are taken
 # whole; those that are nested deeper or cut off at the end of what has been read, from bracket to bracket.
-_STRING = r'"(?:[^"\\]++|\\.)*+"'
-_STRING_SO_FAR = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
+_STRING = r'"(?>[^"\\]++|\\.)*+"'
+_STRING_SO_FAR = r'"(?>[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _WHOLE = ""
 for _ in range(4):
-    _WHOLE = rf'[{{\[](?:[^{{}}\[\]"]++|{_STRING}{_WHOLE and f"|{_WHOLE}"})*+[}}\]]'
+    _WHOLE = rf'[{{\[](?>[^{{}}\[\]"]++|{_STRING}{_WHOLE and f"|{_WHOLE}"})*+[}}\]]'
 _BLANKS = r"[ \t\r\n]*+"
 _OUTSIDE = re.compile(rf'{_BLANKS}([{{}}\[\],:]|{_STRING_SO_FAR}|[^ \t\r\n{{}}\[\],:"]++)', re.DOTALL)
 _BETWEEN = re.compile(rf"{_BLANKS}({_WHOLE}|{_OUTSIDE.pattern.removeprefix(_BLANKS)[1:]}", re.DOTALL)
-_INSIDE = re.compile(rf'{_BLANKS}((?:[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
-_CLOSED = re.compile(rf'(?:[^"]++|{_STRING})*+', re.DOTALL)
+_INSIDE = re.compile(rf'{_BLANKS}((?>[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
+_CLOSED = re.compile(rf'(?>[^"]++|{_STRING})*+', re.DOTALL)
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CHUNK_CHARACTERS = 1 << 16
@@ -45,12 +45,12 @@ class JsonReader:
     name = "JSON"
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
-        """A JSON array or object, unless each line is an object of its own."""
+        """A JSON array or object, unless each line is a separate object."""
         text = file.head_text
         return text is not None and _DOCUMENT.match(text) is not None and not _is_lines(file)
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
-        """Yield a post per object; an item that is no object is set aside."""
+        """Yield a post per object; an item that is not an object is set aside."""
         document = _whole_document(file, options)
         tables = tables_of(document) if document is not None else []
         if not tables or (len(tables) == 1 and not tables[0].path and isinstance(document, list)):
@@ -96,11 +96,11 @@ class JsonLinesReader:
 
 
 class _BrokenJsonError(ValueError):
-    """What follows cannot be parted into records."""
+    """The rest of the document cannot be split into records."""
 
 
 def _records(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> Iterator[Record | SetAside]:
-    """Parse one value, and yield the records that it stands for; None stands for one that is too long."""
+    """Parse one value, and yield the records that it stands for; None stands for a value over the limit."""
     value = _parsed(file, place, text, options)
     if isinstance(value, SetAside):
         yield value
@@ -135,7 +135,7 @@ def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOption
     except RecursionError:
         return file.set_aside(place, "JSON nested too deep")
     except ValueError:  # what Python says of a whole number of thousands of digits
-        return file.set_aside(place, "JSON with a number of too many digits")
+        return file.set_aside(place, "JSON with a number that has too many digits")
 
 
 def _whole_document(file: ArchiveFile, options: ReadOptions) -> dict[str, object] | None:
@@ -275,7 +275,7 @@ class _Item:
             self._pieces.clear()
 
     def drop(self, piece: str) -> None:
-        """Take note of a piece that alone is too long."""
+        """Note that a single piece is too long."""
         self.start = self.start or piece.lstrip()[:1]
         self._left = -1
         self._pieces.clear()
@@ -287,14 +287,14 @@ class _Item:
 
 
 def _end_of(text: str) -> str:
-    """Cut all of a text that is part of a JSON value but what tells how it goes on: in a string, behind a backslash."""
+    """Reduce a part of a JSON value to what its continuation depends on: an open string, a backslash."""
     if _CLOSED.fullmatch(text):
         return ""
     return '"' + "\\" * ((len(text) - len(text.rstrip("\\"))) % 2)
 
 
 def _is_lines(file: ArchiveFile) -> bool:
-    """Tell JSON Lines from a JSON document."""
+    """Return whether the text is JSON Lines rather than a JSON document."""
     first, _, rest = (file.head_text or "").lstrip("\ufeff \t\r\n").partition("\n")
     if file.suffix in _LINES_SUFFIXES:
         return True

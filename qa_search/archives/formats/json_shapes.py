@@ -24,7 +24,7 @@ _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
     "articleBody",
 )  # fmt: skip
-# An object without any of these has no shape of its own.
+# An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
      "section_id", "folder_id", "type", *_CHAT_KEYS, *_THREAD_KEYS)
@@ -42,7 +42,7 @@ class Table:
 
 
 def expand(value: object) -> list[_Object] | None:
-    """Return the records that one object (or a list of a question and its answers) stands for; None if it is none."""
+    """Return the records that one object (or a list of a question and its answers) stands for, None if none."""
     if isinstance(value, list):
         return _pair(value)
     if not isinstance(value, Mapping):
@@ -100,7 +100,7 @@ def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
 
 
 def _is_record(value: _Object) -> bool:
-    """Tell an object that is one post from one that holds others."""
+    """Return whether an object is one post, not a container of posts."""
     if any(shape(value) is not None for shape in _SHAPES):
         return True
     roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
@@ -321,7 +321,7 @@ def _name(post: _Object) -> str:
 
 
 def _answer(post: _Object, asker: str) -> _Object | None:
-    """Make an answer of a post of a thread; None for one of who asked, and for one that was deleted."""
+    """Make an answer of a post of a thread; None for the asker's posts and deleted posts."""
     key = _text_key(post)
     accepted = any(
         is_yes(post.get(name)) for name in ("accepted_answer", "accepted", "is_accepted", "isAnswer", "is_answer")
@@ -388,7 +388,7 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
 
 
 def items_of(table: Table) -> Iterator[object]:
-    """Yield a table's items, each as the records it stands for; an item that is none as it is."""
+    """Yield a table's items, each as its records; other items unchanged."""
     for item in table.items:
         records = expand(item)
         if records is None:

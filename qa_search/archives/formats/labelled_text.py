@@ -120,7 +120,7 @@ def _only_post(file: ArchiveFile, header: list[str], pair: LabelledPair) -> Post
 
 
 def _without_trailer(lines: list[str]) -> list[str]:
-    """Leave out what ends an answer but belongs to the next: rules, and a heading underlined by one."""
+    """Remove the end of an answer that belongs to the next question: rules, and an underlined heading."""
     end = len(lines)
     while end and not lines[end - 1].strip():
         end -= 1
@@ -134,7 +134,7 @@ def _without_trailer(lines: list[str]) -> list[str]:
 
 
 def _plain_style(file: ArchiveFile, lines: list[str]) -> _Style:
-    """Tell how a text without labels parts its questions, if it does."""
+    """Return how a text without labels separates its questions, None if it does not."""
     if file.suffix not in ("", ".txt", ".text", ".faq", ".asc"):
         return None
     top = [line for line in lines if line.strip()][:5]
@@ -202,7 +202,7 @@ def _number(line: str) -> tuple[int, ...]:
 
 
 def _follows(line: str, before: str) -> bool:
-    """Tell whether a line's number may follow another's (2.4, 3 and 2.3.1 that of 2.3), no further indented."""
+    """Return whether a line's number may follow another (2.4, 3 and 2.3.1 follow 2.3), without more indentation."""
     number, last = _number(line), _number(before)
     indented = len(line) - len(line.lstrip()) > len(before) - len(before.lstrip())
     following = {(*last[:level], last[level] + 1) for level in range(len(last))} | {(*last, 1)}
@@ -216,7 +216,7 @@ def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:
 
 
 def _answered(file: ArchiveFile, pairs: Iterator[LabelledPair]) -> Iterator[LabelledPair]:
-    """Leave out questions without an answer, and those that come again: they are those of a table of contents."""
+    """Remove questions without an answer and repeated ones: they belong to a table of contents."""
     held = _held(pairs)
     last = {pair.question[0]: number for number, pair in enumerate(held) if _has_answer(pair)}
     for number, pair in enumerate(chain(held, pairs)):

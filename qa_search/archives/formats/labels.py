@@ -84,7 +84,7 @@ class Labels:
         return None
 
     def pairs(self, lines: Iterable[str], most: int = sys.maxsize) -> Iterator[LabelledPair]:
-        """Yield the pairs of a text; what stands before the first question is passed over."""
+        """Yield the pairs of a text; text before the first question is skipped."""
         pair: LabelledPair | None = None
         in_answer = False
         for number, line in enumerate(lines, start=1):
@@ -115,7 +115,7 @@ _COMMON = (Labels("Q", "A"), Labels("F", "A"))
 
 
 def find_labels(lines: list[str]) -> Labels | None:
-    """Find which labels a text uses; None if it is no text of labelled questions and answers.
+    """Find the labels that a text uses; None if it has no labelled questions and answers.
 
     There are at least two pairs, or there is one that the text begins with.
     """
@@ -132,22 +132,22 @@ def find_labels(lines: list[str]) -> Labels | None:
 
 
 def asks(title: str) -> bool:
-    """Tell whether a heading is a question by its mark."""
+    """Return whether a heading ends with a question mark."""
     return _ASKS.search(title) is not None
 
 
 def seems_to_ask(title: str) -> bool:
-    """Tell whether a heading is a question by its mark or its first word."""
+    """Return whether a heading is a question, judged by its mark or first word."""
     return asks(title) or _OPENERS.match(bare_question(title)) is not None
 
 
 def names_faq(title: str) -> bool:
-    """Tell whether a title announces questions and answers."""
+    """Return whether a title announces questions and answers."""
     return _FAQ.search(title.replace("_", " ").replace("-", " ")) is not None
 
 
 def bare_question(title: str) -> str:
-    """Take numbering, labels and link marks off a question."""
+    """Remove numbering, labels and link marks from a question."""
     title = title.strip().strip("¶#🔗").strip(" *_\t")
     for labels in _COMMON:
         found = labels.of(title)
@@ -158,7 +158,7 @@ def bare_question(title: str) -> str:
 
 
 def bare_answer(text: str) -> str:
-    """Take the label off an answer."""
+    """Remove the label from an answer."""
     first, _, rest = text.partition("\n")
     found = _COMMON[0].of(first)
     if found is None or found[0] != "answer":

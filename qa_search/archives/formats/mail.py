@@ -112,7 +112,7 @@ def _store(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
 
 
 def _messages(file: ArchiveFile, options: ReadOptions) -> Iterator[bytes | None]:
-    """Part a mailbox at the lines that begin with "From " behind a blank one; None for a message that is too long."""
+    """Split a mailbox at lines that begin with "From " after a blank line; None for a message over the limit."""
     limit = options.limits.record_bytes
     single = not _is_mailbox(file.head)
     held: list[bytes] = []
@@ -190,7 +190,7 @@ def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) 
 
 
 def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, str, str, int]]) -> Post:
-    """Make a post of a thread; where its first message is missing, the question is what the first reply quotes."""
+    """Make a post of a thread; if the first message is missing, the first reply's quotation is the question."""
     messages = [Message(text, author or None, date, name) for name, _, author, date, text, _, _ in rows]
     name, subject, _, _, _, quoted, reply = rows[0]
     if reply:
@@ -227,7 +227,7 @@ def _decoded(part: Mail) -> str:
 
 
 def _said(text: str) -> tuple[str, str]:
-    """Part what a message says itself from what it quotes: no signature, no attribution, no footers."""
+    """Split a message into its own text and its quotations, without signature, attribution and footers."""
     said: list[str] = []
     quoted: list[str] = []
     lines = clean_text(text).split("\n")
@@ -252,7 +252,7 @@ def _said(text: str) -> tuple[str, str]:
 
 
 def _original(lines: list[str]) -> list[str]:
-    """Return the text of a message that another one holds below its own, without its header; none of a footer."""
+    """Return the message that follows another one in its text, without its header; [] for a footer."""
     start = next((number for number, line in enumerate(lines) if not line.strip()), len(lines))
     if not any(re.match(r"(?:from|von|de|da|от)\s*:", line.strip(" *"), re.IGNORECASE) for line in lines[:start]):
         return []
@@ -273,7 +273,7 @@ def _header(mail: Mail, name: str) -> str:
 
 
 def _author(mail: Mail) -> str:
-    """Return the sender's name; where there is none, the part of the address before the @."""
+    """Return the sender's name, or else the part of the address before the @."""
     value = _header(mail, "From")
     name, address = parseaddr(value)
     if not name and (named := re.search(r"\(([^()]+)\)\s*$", value)):

@@ -20,7 +20,7 @@ _FRONT_MATTER = re.compile(
     r"\ufeff?(?:---|\+\+\+)[ \t]*\n(.{0,65536}?)\n(?:---|\.\.\.|\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
-# A line of a program's or a table's, or of markup, that is no paragraph of Markdown.
+# A line of a program, a table or markup, not of a paragraph of Markdown.
 _OTHER_START = re.compile(r"\s*[<{\[]|#!|\s*From ")
 _IMPORTS = re.compile(r"^(?:import|export)\s[^\n]*$", re.MULTILINE)
 _HEADING_ID = re.compile(r"(?<=\S)[ \t]+\{#[\w-]{1,100}\}[ \t]*$", re.MULTILINE)
@@ -61,7 +61,7 @@ class MarkdownReader:
             return
         if not found:
             raise file.unknown(
-                "Markdown without questions and answers that can be recognised",
+                "Markdown without recognisable questions and answers",
                 "It needs headings that ask (or a title or a name that says FAQ), or lines that begin with Q: and A:.",
             )
         yield from found
@@ -113,7 +113,7 @@ def markdown_to_html(text: str) -> str:
 
 
 def _front_matter(text: str) -> tuple[Mapping[str, object], str]:
-    """Part a document's front matter (YAML, or TOML's simple lines) from its text."""
+    """Split a document's front matter (YAML, or TOML's simple lines) from its text."""
     match = _FRONT_MATTER.match(text)
     if match is None:
         return {}, text

@@ -71,7 +71,7 @@ class Asked:
 
 
 def drop_furniture(tree: Any) -> None:
-    """Take navigation, footers and the like out of a page's tree; buttons that are a section's title stay."""
+    """Remove navigation, footers and the like from a page's tree. Buttons that are titles of sections stay."""
     for element in list(tree.iter(etree.Element)):
         if element.getparent() is not None and _is_furniture(element):
             drop(element)
@@ -118,7 +118,7 @@ def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
 
 
 def _end_of(sections: Sequence[Section], start: int) -> int:
-    """Find where a section ends; one with headings of its own level behind it alone is a title for all of them."""
+    """Find the end of a section. A heading alone before others of its level is a title for all of them."""
     level = sections[start].level
     end = next((n for n in range(start + 1, len(sections)) if sections[n].level <= level), len(sections))
     return len(sections) if start == 0 and end == 1 else end
@@ -216,7 +216,7 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
 
 
 def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
-    """Part a page at the titles (and at the headings above them)."""
+    """Split a page at the titles (and at the headings above them)."""
     known = {element for element, _ in titles}
     within = {inner for element in known for inner in element.iterdescendants()}
     others = [] if any(level < 7 for _, level in titles) else [
@@ -242,7 +242,7 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
 
 
 def _lies_in(element: Any, known: set[Any]) -> bool:
-    """Tell whether a heading is inside of a folded section or definition, whose answer it is a part of."""
+    """Return whether a heading is inside a folded section or definition and so part of its answer."""
     for ancestor in element.iterancestors("details", "dd"):
         title = ancestor[0] if ancestor.tag == "details" and len(ancestor) else ancestor.getprevious()
         if title is not None and title in known:

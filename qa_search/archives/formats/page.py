@@ -32,7 +32,7 @@ Links = dict[Literal["Prev", "Next"], str]
 
 
 class PageError(ValueError):
-    """A page lacks one of its parts: ``place`` says where, the message which."""
+    """A page lacks a part: the message names it, ``place`` says where."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class PageReader:
     name = "archive page"
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
-        """A page has the word Question on a line of its own near the top."""
+        """A page has the word Question alone on a line near the top."""
         text = file.head_text
         if text is None or text.lstrip().startswith("<"):
             return False
@@ -67,10 +67,10 @@ class PageReader:
 def parse_pages(file: ArchiveFile, lines: Sequence[str]) -> list[Post]:
     """Make a post of a page's lines, or one of each pair where it has several questions with their answers.
 
-    The pairs of a page share its date. They are told apart by what is asked, as the page has one name for all.
+    The pairs of a page share its date. Their ids come from what is asked, as they share the page's name.
 
     Raises:
-        PageError: if a part is missing or the date is none.
+        PageError: if a part is missing or the date is invalid.
     """
     starts = _pair_starts(lines)
     if len(starts) < 2:
@@ -114,7 +114,7 @@ def parse_page(file: ArchiveFile, lines: Sequence[str]) -> Post:
     """Make a post of a page's lines.
 
     Raises:
-        PageError: if a part is missing or the date is none.
+        PageError: if a part is missing or the date is invalid.
     """
     question_line = _find(lines, "Question", 0)
     answer_line = _find(lines, "Answer", question_line + 1)
@@ -126,7 +126,7 @@ def parse_page(file: ArchiveFile, lines: Sequence[str]) -> Post:
         number, text = header[-1]
         date = short_date(text)
         if date is None:
-            raise PageError(f"line {number + 1}", f"{text[:60]!r} is no date (expected YYYY/M/D H:MM:SS)")
+            raise PageError(f"line {number + 1}", f"{text[:60]!r} is not a date (expected YYYY/M/D H:MM:SS)")
         header.pop()
     end, links = split_links(lines, answer_line + 1)
     return Post(

@@ -34,12 +34,12 @@ _CHARSET = re.compile(rb"<meta\b[^>]*\bcharset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
 def is_html(file: ArchiveFile) -> bool:
-    """Tell from its first bytes whether a file is an HTML page."""
+    """Return whether a file is an HTML page, judged by its first bytes."""
     return file.head_text is not None and _PAGE.match(file.head_text.lstrip("\ufeff")) is not None
 
 
 def page_markup(file: ArchiveFile, options: ReadOptions) -> str:
-    """Read a page in the encoding that it declares, or else in the one that it has.
+    """Read a page in the encoding that it declares, or else in the detected one.
 
     Raises:
         OverLimitError: if it is longer than a record may be.
@@ -53,7 +53,7 @@ def page_markup(file: ArchiveFile, options: ReadOptions) -> str:
 
 
 def canonical_url(markup: str) -> str | None:
-    """Find the address that a page gives itself."""
+    """Find the address that a page declares."""
     found = _CANONICAL.search(markup)
     return None if found is None else clean_text(found[1])
 
@@ -96,7 +96,7 @@ def archive_pages(file: ArchiveFile, lines: Sequence[str], markup: str, *, sever
 
 
 def _head(header: Sequence[str]) -> tuple[str, str | None]:
-    """Read what stands above the question: the title, and the date as it is written."""
+    """Read the title and the unparsed date above the question."""
     dates = [(number, found[0]) for number, line in enumerate(header) if (found := find_date(line))]
     number, date = dates[-1] if dates else (len(header), None)
     title = header[number - 1] if number else ""
@@ -128,7 +128,7 @@ def _link(line: str) -> tuple[str, str] | None:
 
 
 def _split_links(line: str) -> list[str]:
-    """Part "Prev: ... | Next: ..." on one line."""
+    """Split "Prev: ... | Next: ..." on one line."""
     link, following = _link(line), _NEXT.search(line)
     if link is None or link[0] != "Prev" or following is None:
         return [line]
@@ -137,7 +137,7 @@ def _split_links(line: str) -> list[str]:
 
 
 def _is_certain(number: int, links: dict[int, tuple[str, str]]) -> bool:
-    """Tell a navigation line from a step of the answer that happens to begin with "Next:".
+    """Return whether a line is navigation, not a step of the answer that begins with "Next:".
 
     It is empty, links somewhere, or stands beside the other one of the two.
     """

@@ -19,7 +19,7 @@ def read_parts(
     options: ReadOptions,
     reasons: list[UnknownFormatError],
 ) -> Iterator[Post | SetAside]:
-    """Yield the posts of a file's parts, each of which has a log of its own; those without answers come last.
+    """Yield the posts of a file's parts, each with its own log; posts without answers come last.
 
     Why a part is not read is added to ``reasons``. What was taken for what is noted in the file's log, and that answers
     are missing only where no part has them.

@@ -52,8 +52,8 @@ def _lines(pages: list[str]) -> list[str]:
 
 
 def _nothing(file: ArchiveFile, size: int) -> UnknownFormatError:
-    scanned = "" if size else " (it holds no text: are its pages pictures?)"
+    scanned = "" if size else " (it has no text: are its pages pictures?)"
     return file.unknown(
-        f"a PDF without questions and answers that can be recognised{scanned}",
+        f"a PDF without recognisable questions and answers{scanned}",
         "It needs lines that begin with Q: and A:, or numbered questions.",
     )

@@ -34,7 +34,7 @@ _TEXTS_LOOKED_AT = 300
 _DATES_LOOKED_AT = 50
 # What a text column is: this long on average, and of several words in at least half of its records.
 _TEXT_LENGTH = 10
-# A body that is so many times as long as one with a better name is the body.
+# A field that is this many times as long as one with a better name is the body.
 _MUCH_LONGER = 1.5
 
 Relation = Literal["", "groups", "replies", "parents", "threads"]
@@ -53,7 +53,7 @@ class Column:
     lists: int = 0
 
     def see(self, value: object) -> None:
-        """Take note of a value that is not blank."""
+        """Note a value that is not blank."""
         self.filled += 1
         if isinstance(value, bool):
             self.flags += 1
@@ -71,7 +71,7 @@ class Column:
 
     @property
     def is_constant(self) -> bool:
-        """Whether at least three records have the same text and none another."""
+        """Whether at least three records have a text, all the same."""
         return self.filled > 2 and len(set(self.texts)) == 1
 
     @property
@@ -145,7 +145,7 @@ class Plan:
 
     @property
     def unused(self) -> list[Column]:
-        """The columns with text that play no role."""
+        """The text columns without a role."""
         used = {name for names in self.fields.values() for name in names}
         return [column for column in self.columns.values() if column.name not in used and column.is_text]
 
@@ -165,20 +165,20 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
 
 
 def remarks_on(plan: Plan) -> list[str]:
-    """Say what of a plan a person should look at."""
+    """Return remarks on the parts of a plan that a person should check."""
     remarks = []
     for role, name in plan.unmatched.items():
         taken = plan.fields.get(role)
         instead = f"; {taken[0]!r} was taken" if taken else ""
-        remarks.append(f"--map {role}={name} names no field of this file{instead}")
+        remarks.append(f"field_map={ ({role: name})!r} names no field of this file{instead}")
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
-        remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): mended")
+        remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")
     dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     if ambiguous and plan.day_first is None:
         remarks.append(
-            f"dates such as {ambiguous[0]!r} could mean two days, and no other date decides: they are left out"
+            f"dates such as {ambiguous[0]!r} could mean two days, and no other date shows which: they are left out"
         )
     return remarks
 
@@ -199,7 +199,7 @@ def _columns(records: Sequence[Mapping[str, object]]) -> dict[str, Column]:
 
 
 def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: ReadOptions) -> None:
-    """Part what --map says into what this file has and what it lacks: then the known names count."""
+    """Split ``field_map`` into fields that this file has and fields that it lacks; the latter are found by name."""
     for role, name in options.field_map.items():
         if name == NO_FIELD:
             plan.mapped[role] = name
@@ -213,7 +213,7 @@ def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: Rea
 
 
 def _choose_fields(plan: Plan) -> dict[str, str]:
-    """Choose the fields of each role; return those that tie records together, by role."""
+    """Choose the fields of each role; return those that connect records, by role."""
     taken = set(plan.mapped.values())
     found: dict[str, list[str]] = {}
     for column in plan.columns.values():
@@ -240,7 +240,7 @@ def _rank(name: str) -> int:
 
 
 def _could_be(role: str, column: Column) -> bool:
-    """Tell whether a column's values fit the role that its name has."""
+    """Return whether a column's values fit the role of its name."""
     if role in _TEXT_ROLES and column.filled:
         if normal_name(column.name) == "name":
             return 2 * sum("?" in text for text in column.texts) > len(column.texts)
@@ -251,7 +251,7 @@ def _could_be(role: str, column: Column) -> bool:
 
 
 def _drop_counts(plan: Plan, found: dict[str, list[str]]) -> None:
-    """Drop columns that count answers (or the like), by their values: they hold none."""
+    """Drop columns whose values count answers (or the like)."""
     for role in _TEXT_ROLES:
         names = found.get(role, [])
         counts = [name for name in names if plan.columns[name].filled and _all_numbers(plan.columns[name])]
@@ -266,7 +266,7 @@ def _all_numbers(column: Column) -> bool:
 
 
 def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
-    """Drop fields whose names may mean many things where another field plays their role."""
+    """Drop fields with ambiguous names if another field plays their role."""
     for role, names in found.items():
         weak = [name for name in names if is_weak(_rank(name))]
         strong = [name for name in names if name not in weak]
@@ -280,7 +280,7 @@ def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
 
 
 def _put_longest_first(plan: Plan, bodies: list[str]) -> None:
-    """Put a body that is much longer than one with a better name before it: a teaser is no question."""
+    """Put a much longer body before one with a better name: the shorter one is a teaser."""
     if len(bodies) > 1:
         longest = max(bodies, key=lambda name: plan.columns[name].length)
         if plan.columns[longest].length > _MUCH_LONGER * plan.columns[bodies[0]].length:
@@ -289,7 +289,7 @@ def _put_longest_first(plan: Plan, bodies: list[str]) -> None:
 
 
 def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping[str, object]]) -> None:
-    """Find out whether one post is spread over several records, and by which fields they are tied together."""
+    """Find whether a post consists of several records, and which fields connect them."""
     names = {normal_name(name): name for name in reversed(plan.columns)}
     asks = any(plan.fields.get(role) for role in ("title", "question"))
     answers, body = bool(plan.fields.get("answer")), bool(plan.fields.get("body"))
@@ -309,7 +309,7 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
 
 
 def is_parent(value: object) -> bool:
-    """Tell whether a value names another record: 0 and -1 are how some tables write that there is none."""
+    """Return whether a value names another record; some tables write 0 or -1 for no record."""
     return value is not None and not (isinstance(value, int | str) and str(value).strip() in ("", "0", "-1"))
 
 

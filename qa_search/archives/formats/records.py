@@ -11,7 +11,7 @@ from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_lo
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
-from qa_search.archives.formats.plan import Plan, is_parent, make_plan, remarks_on
+from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.values import (
     bare_id,
@@ -32,7 +32,7 @@ __all__ = ["ROLES", "Record", "has_post_fields", "join_answers", "normal_name", 
 # A table is planned by so many of its first records, fewer where they are long.
 _SAMPLE_RECORDS = 1000
 _SAMPLE_CHARACTERS = 4 << 20
-# A file is told to be of the wrong shape when this many records in a row at its start are no posts.
+# A file is refused if its first records, this many, are not posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 _NEITHER = "neither a question nor an answer in it"
@@ -50,7 +50,7 @@ _DATE_NAMES = (
 
 
 def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
-    """Tell whether a record with these fields could be a post: a question or an answer among them."""
+    """Return whether a record with these fields could be a post: it has a question or an answer."""
     names = list(names)
     known = {known[0] for name in names if (known := role_of(name)) is not None}
     mapped = {role for role, name in options.field_map.items() if name in names or name.split(".")[0] in names}
@@ -59,7 +59,7 @@ def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """One record and where it stands in its file; ``html`` says whether its texts are HTML, None if that is unknown."""
+    """One record and its place in the file; ``html`` says whether its texts are HTML, None if unknown."""
 
     place: str
     fields: Mapping[str, object]
@@ -70,7 +70,7 @@ class Record:
 def posts_of(
     file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions
 ) -> Iterator[Post | SetAside | Reply]:
-    """Turn records into posts: how is decided by the first of them.
+    """Turn records into posts. The first records decide how.
 
     An answer whose question is in no record of the file comes out as `Reply`; what was taken for what is noted in
     ``file.log``.
@@ -101,7 +101,7 @@ def posts_of(
 
 
 def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
-    """Take the first records, and what ended them before their time: it must not take them along."""
+    """Take the first records, and the error that ended them, if any: the records are kept."""
     sample: list[Record | SetAside] = []
     characters = 0
     try:
@@ -122,7 +122,7 @@ def _raising(problem: Exception) -> Iterator[Record | SetAside]:
 
 
 def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptions) -> None:
-    """Stop where a field that is not used could hold what all records lack.
+    """Raise an error if an unused field could hold what all records lack.
 
     What other files of the folder may have, the answers, is only missed once all of them were read.
     """
@@ -141,23 +141,24 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         if unused:
             file.log.problem = file.unclear(*_unclear("answer", unused[0].name, plan))
         elif titled and bodies:
+            fields = {"answer": bodies[0]}
             file.log.remark(
-                f"no record has an answer; if {bodies[0]!r} holds the answers, build with --map answer={bodies[0]}"
+                f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
             )
 
 
 def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
     shown = ", ".join(column[:MOST_NAME] for column in list(plan.columns)[:_SHOWN_FIELDS])
-    way_out = f"If it does, build with --map {role}={name}; if not, with --map {role}=-"
+    way_out = f"If it does, build with field_map={ ({role: name})!r}; if not, with field_map={ ({role: NO_FIELD})!r}"
     if role == "answer":
-        way_out += " or --keep-unanswered"
+        way_out += " or keep_unanswered=True"
     return f"no {role} in any record, though {name!r} could hold it (fields: {shown})", f"{way_out}."
 
 
 def _tried(
     file: ArchiveFile, items: Iterator[_Item], sample: list[Record | SetAside], options: ReadOptions
 ) -> Iterator[_Item]:
-    """Pass on what records became, once one of the first is a post."""
+    """Yield the items once one of the first records is a post."""
     trial: list[_Item] = []
     for item in items:
         trial.append(item)
@@ -187,22 +188,22 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
 
 def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
-    unmatched = [f"{role}={name}" for role, name in options.field_map.items() if name.split(".")[0] not in names]
+    unmatched = {role: name for role, name in options.field_map.items() if name.split(".")[0] not in names}
     if names and unmatched:
-        return file.unknown(f"--map {' --map '.join(unmatched)} names no field of its records", f"They have: {shown}.")
+        return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
     for note in trial:
         if note.reason != _NEITHER:
-            return file.unknown(note.reason, f"No record before it is a post either. They have: {shown}.", note.place)
+            return file.unknown(note.reason, f"No earlier record is a post either. They have: {shown}.", note.place)
     return file.unknown(
-        f"its records have no question and no answer that can be recognised (fields: {shown})",
-        "Name them with --map question=FIELD --map answer=FIELD.",
+        f"its records have no recognisable question or answer (fields: {shown})",
+        "Name them with field_map={'question': FIELD, 'answer': FIELD}.",
     )
 
 
 def post_of(file: ArchiveFile, record: Record, options: ReadOptions) -> Post | SetAside:
-    """Make a post of one record alone, or a note on why that cannot be done."""
+    """Make a post of one record alone, or a note with the reason if that fails."""
     plan = make_plan([record.fields], options, record.html)
     item = next(_Table(file, plan, options).items(iter([record])))
     if isinstance(item, Post | SetAside):
@@ -221,7 +222,7 @@ class _Table:
         self._used: dict[tuple[str, str], int] = {}
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
-        """Yield for each record what it is: a post, a part of one, or a note on why it is none."""
+        """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
         for record in records:
             if isinstance(record, SetAside):
                 yield record
@@ -234,7 +235,7 @@ class _Table:
                 yield self._file.set_aside(record.place, str(error))
 
     def report(self) -> None:
-        """Note in the file's log what was taken for what."""
+        """Note in the file's log which field played which role."""
         log, plan = self._file.log, self._plan
         used = set()
         for (role, name), count in self._used.items():
@@ -338,7 +339,7 @@ class _Table:
         )
 
     def _answer_part(self, item: object) -> AnswerPart:
-        """Read what an answer in a list says of itself."""
+        """Read the facts about an answer in a list."""
         known = item if isinstance(item, Mapping) else {}
         author = self._short(_first(known, _AUTHOR_NAMES))
         return AnswerPart(
@@ -352,7 +353,7 @@ class _Table:
         )
 
     def _part(self, fields: Mapping[str, object]) -> AnswerPart:
-        """Read what a record that is an answer says of itself."""
+        """Read the facts about a record that is an answer."""
         plan = self._plan
         values = plan.values(fields)
         score = integer_of(values["score"][1]) if "score" in values else None
@@ -370,7 +371,7 @@ class _Table:
         return value if self._plan.relation != "groups" or role in self._plan.of_answers else None
 
     def _without(self, post: Post) -> Post:
-        """Take off a question what its record says of the answer."""
+        """Remove the facts about the answer from a question."""
         of_answers = self._plan.of_answers
         return Post(
             **{
@@ -390,7 +391,7 @@ class _Table:
         return "" if chosen is None else self._short(chosen[1])
 
     def _short(self, value: object) -> str:
-        """Read a field that a post can do without: nothing where it is no text."""
+        """Read an optional field; "" if it is not text."""
         try:
             text = name_of(value)
         except ValueError:
@@ -424,7 +425,7 @@ def _first(known: Mapping[str, object], names: Iterable[str]) -> object:
 
 
 def content_id(url: str, title: str, question: str, answer: str) -> str:
-    """Name a record that has no id by what was asked and where: so a mended answer keeps the name.
+    """Return an id for a record without one, from what was asked and where: a corrected answer keeps the id.
 
     The link alone would not do: in many tables it is that of a page with dozens of questions.
     """

@@ -1,4 +1,4 @@
-"""Names of fields -> the roles they play: as people write them, in the languages that archives come in."""
+"""Names of fields -> their roles, in many spellings and languages."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _WEAK_RANK = 2000
 
 @lru_cache(maxsize=4096)
 def normal_name(name: str) -> str:
-    """Fold the ways in which exports spell a field's name: case, blanks, dashes, marks and accents."""
+    """Return a field's name without differences in case, blanks, dashes, marks and accents."""
     name = _FOLDED.sub("", name).lower()
     if name.isascii():
         return name
@@ -132,7 +132,7 @@ def role_of(name: str) -> tuple[str, int] | None:
 
 
 def is_weak(rank: int) -> bool:
-    """Tell whether a name of this rank counts only where the role has no other field."""
+    """Return whether a name of this rank counts only if the role has no other field."""
     return rank >= _WEAK_RANK
 
 

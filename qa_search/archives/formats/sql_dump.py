@@ -1,4 +1,4 @@
-"""SQL dumps (mysqldump, pg_dump, sqlite3 .dump): their INSERT and COPY statements, read and never run."""
+"""SQL dumps (mysqldump, pg_dump, sqlite3 .dump): their INSERT and COPY statements, read, never executed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _NO_COLUMN = re.compile(
     r"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE)\b", re.IGNORECASE
 )
 # One value of a row: a string, or anything up to the comma or bracket behind it.
-_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
-_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?:[^']++|'')*+)'", re.DOTALL)
-_WORD = re.compile(r"[^,()']*+(?:\((?:[^()']|'[^']*')*+\)[^,()']*+)*+")
+_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?>[^']++|'')*+)'", re.DOTALL)
+_WORD = re.compile(r"[^,()']*+(?>\((?>[^()']|'[^']*')*+\)[^,()']*+)*+")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
 _COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
@@ -45,7 +45,7 @@ _READ_AT_ONCE = 1 << 16
 
 
 class SqlDumpReader:
-    """Reads the rows of an SQL dump into a scratch database, a table for each of its own, and then that one's posts."""
+    """Reads the tables of an SQL dump into a scratch database, and then the posts from it."""
 
     name = "SQL dump"
 
@@ -112,7 +112,7 @@ class _Loader:
                     yield self._file.set_aside(place, problem)
 
     def _insert(self, table: str, columns: list[str], statement: str, position: int) -> str:
-        """Store the rows of an INSERT; say what is wrong with it, if anything is."""
+        """Store the rows of an INSERT; return what is wrong with it, if anything."""
         while position < len(statement):
             position = _skip(statement, position, " \t\r\n,")
             if position >= len(statement) or statement[position] != "(":
@@ -211,7 +211,7 @@ class _Statements:
 
 
 def _is_aside(line: str) -> bool:
-    """Tell whether a line is blank, a comment or a command to the program that runs dumps."""
+    """Return whether a line is blank, a comment or a command of the client program."""
     start = line.lstrip()
     return not start or start.startswith(("--", "#", "/*", "\\"))
 
@@ -246,13 +246,13 @@ def _copied(value: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Take the quotes off a name."""
+    """Remove the quotes from a name."""
     name = name.strip()
     return name[1:-1] if name[:1] in '`"[' and len(name) > 1 else name
 
 
 def _distinct(columns: list[str]) -> list[str]:
-    """Tell apart columns whose names SQLite would take for the same."""
+    """Make column names distinct that SQLite would take for the same."""
     seen: set[str] = set()
     names = []
     for number, column in enumerate(columns, start=1):

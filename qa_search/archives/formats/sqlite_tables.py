@@ -29,7 +29,7 @@ _STEPS_AT_ONCE = 1_000_000
 
 @dataclass(frozen=True)
 class Table:
-    """A table and those of its columns that are stored."""
+    """A table and its stored columns."""
 
     name: str
     columns: tuple[str, ...]
@@ -71,7 +71,7 @@ def posts_in_database(file: ArchiveFile, path: Path, options: ReadOptions) -> It
 
 
 def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
-    """Trust nothing that the database says of itself."""
+    """Turn off everything that a malicious database could use."""
     rows.text_factory = lambda data: data.decode("utf-8", "replace")
     rows.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, options.limits.record_bytes)
     for pragma in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0", "query_only = ON"):
@@ -110,7 +110,7 @@ def _read(
 
 
 def _parts(tables: list[Table]) -> list[Table]:
-    """Choose the tables that make posts together, by their names where those tell."""
+    """Choose the tables that make posts together, by their names if these show it."""
     named = [table for table in tables if _ASK.search(table.name) or _ANSWER.search(table.name)]
     both = any(_ASK.search(table.name) for table in named) and any(_ANSWER.search(table.name) for table in named)
     return named if both else tables
@@ -119,8 +119,8 @@ def _parts(tables: list[Table]) -> list[Table]:
 def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
     listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
     return file.unknown(
-        f"no table has columns that can be recognised as questions and answers (tables: {listed})",
-        "Name them with --map question=COLUMN --map answer=COLUMN, or export one table as CSV.",
+        f"no table has recognisable columns of questions and answers (tables: {listed})",
+        "Name them with field_map={'question': COLUMN, 'answer': COLUMN}, or export one table as CSV.",
     )
 
 

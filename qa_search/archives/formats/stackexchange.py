@@ -96,7 +96,7 @@ def _root(file: ArchiveFile) -> str | None:
 
 
 def _open(file: ArchiveFile) -> TextIO:
-    """Open the dump in the encoding that it declares, or else in the one that it has."""
+    """Open the dump in the encoding that it declares, or else in the detected one."""
     declared = _ENCODING.match(file.head_text or "")
     encoding = declared_encoding(declared[1]) if declared else None
     return file.open_text() if encoding is None else open_text(file.open(), encoding)
@@ -144,7 +144,7 @@ def _store_rows(file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, opti
 
 
 def _note_fields(file: ArchiveFile) -> None:
-    """Say what the attributes of a row are read as."""
+    """Note the roles of a row's attributes."""
     for role, name in _ATTRIBUTES.items():
         file.log.took(role, name, 0)
 
@@ -152,7 +152,7 @@ def _note_fields(file: ArchiveFile) -> None:
 def _store_names(
     file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions
 ) -> Iterator[SetAside]:
-    """Store the names of those who wrote, and the comments where they are asked for, from the tables beside the posts.
+    """Store the names of those who wrote, and the comments if they are requested, from the tables beside the posts.
 
     What is wrong with those tables costs nothing of the posts.
     """
@@ -189,7 +189,7 @@ def _rows(file: ArchiveFile, scratch: Path, options: ReadOptions) -> Iterator[_R
     """Parse the dump piece by piece.
 
     Raises:
-        DamagedArchiveError: where the XML breaks off or is no dump's, or the scratch disk is full.
+        DamagedArchiveError: if the XML is truncated or not a dump, or the scratch disk is full.
     """
     found: list[_Row] = []
     names: dict[str, str] = {}
@@ -215,7 +215,7 @@ def _rows(file: ArchiveFile, scratch: Path, options: ReadOptions) -> Iterator[_R
     def start_doctype(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
         # One that only names a DTD declares nothing, and nothing is fetched.
         if declares:
-            raise damaged("the XML declares entities or elements of its own, which no dump does")
+            raise damaged("the XML declares entities or elements, which no dump does")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -275,7 +275,7 @@ def _tag(held: list[str], size: int, lines: int, limit: int) -> Iterator[str | i
 
 
 def _valid(reference: re.Match[str]) -> str:
-    """Return a character reference as it is, or U+FFFD for one to what is no character."""
+    """Return a character reference unchanged, or U+FFFD if it names no valid character."""
     number = int(reference[1], 16) if reference[1] else int(reference[2])
     valid = number in (9, 10, 13) or 0x20 <= number < 0xD800 or 0xE000 <= number < 0xFFFE or 0xFFFF < number < 0x110000
     return reference[0] if valid else "\ufffd"
@@ -349,7 +349,7 @@ def _post(
 
 
 def _author(names: sqlite3.Connection | None, name: object, owner: object) -> object:
-    """Return who wrote a post: the name in its row, else that of its owner, else the owner's number."""
+    """Return the author of a post: the name in its row, or else the owner's name or number."""
     if name or owner is None or names is None:
         return name or owner
     known = names.execute("SELECT name FROM name WHERE id = ?", (owner,)).fetchone()
@@ -357,7 +357,7 @@ def _author(names: sqlite3.Connection | None, name: object, owner: object) -> ob
 
 
 def _comments(rows: sqlite3.Connection, post: object, options: ReadOptions) -> str:
-    """Return the comments on a post as a list to be put below it; nothing where they are not asked for."""
+    """Return the comments on a post as a list to be put below it; "" if comments are not requested."""
     if not options.comments:
         return ""
     found = rows.execute("SELECT author, owner, body FROM comment WHERE post = ? ORDER BY number", (post,)).fetchall()

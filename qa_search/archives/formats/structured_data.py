@@ -24,13 +24,13 @@ _LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description")
 
 
 def json_ld(tree: Any) -> Iterator[object]:
-    """Yield what a page's JSON-LD scripts hold; broken ones are passed over."""
+    """Yield what a page's JSON-LD scripts hold; broken ones are skipped."""
     for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
         text = _HTML_COMMENT.sub("", script.text or "")
         if len(text) > _MOST_BYTES:
             continue
         try:
-            # Line ends within texts are no JSON, but many pages have them.
+            # Line ends inside strings are invalid JSON, but many pages have them.
             yield json.loads(text, strict=False)
         except (ValueError, RecursionError):
             continue

@@ -33,7 +33,7 @@ _SHORT_SHARE = 0.02
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a table is written: after how many lines its header comes, or, where it has none, its first row."""
+    """The layout of a table: the number of lines above its header, or above its first row without a header."""
 
     delimiter: str
     columns: tuple[str, ...]
@@ -62,11 +62,14 @@ class TableReader:
         layout, options = _layout(file, options)
         if not has_post_fields(layout.columns, options):
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
-            reason = f"no column that can be recognised as question or answer (columns: {shown})"
-            way_out = "Name them with --map question=COLUMN --map answer=COLUMN."
+            reason = f"no recognisable column of questions or answers (columns: {shown})"
+            way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
             if not _looks_like_header(layout.columns):
                 reason = f"the first line does not look like a header (its fields: {shown})"
-                way_out = "Name the columns by number, such as --map question=1 --map answer=2, or add a header line."
+                way_out = (
+                    "Name the columns by number, such as field_map={'question': '1', 'answer': '2'}, or add a header "
+                    "line."
+                )
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
         return posts_of(file, self._records(file, layout, options), options)
 
@@ -132,7 +135,7 @@ class TableReader:
 
 
 def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str, object]]:
-    """Return what names a row's fields; columns of the same name give a list of what is in them."""
+    """Return a function that names a row's fields; columns of the same name give a list."""
     if len(set(columns)) == len(columns):
         return lambda row: dict(zip(columns, row, strict=False))
 
@@ -150,11 +153,11 @@ def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str,
 
 
 class _RowTooLongError(Exception):
-    """A row is longer than one may be; the message says how."""
+    """A row is over a limit; the message names it."""
 
 
 class _Lines:
-    """A table's lines for the csv module, which would gather a row of any length: stopped when one gets too long."""
+    """A table's lines for the csv module, stopped when a row gets too long: the module has no such limit."""
 
     def __init__(self, stream: TextIO, layout: _Layout, too_long: str, limit: int) -> None:
         self.number = 0  # lines given so far
@@ -167,7 +170,7 @@ class _Lines:
         self.start_row()
 
     def start_row(self) -> None:
-        """Begin to count afresh."""
+        """Start a new count."""
         self._bytes = self._fields = self._quotes = 0
         self._row: list[str] = []
 
@@ -177,7 +180,7 @@ class _Lines:
         return self._bytes
 
     def skip(self, count: int) -> None:
-        """Pass over lines."""
+        """Skip lines."""
         for _ in range(count):
             self._read_line()
 
@@ -210,14 +213,14 @@ class _Lines:
         return line
 
     def skip_row(self) -> bool:
-        """Pass over the rest of a row, up to where its quotes are closed; False if they never are."""
+        """Skip the rest of a row up to its closing quote; False if the quote is never closed."""
         while self._quotes % 2 and self._layout.quotes:
             if not self._read_line():
                 return False
         return True
 
     def _read_line(self) -> str:
-        """Read a line, only its last piece if the row has got too long; nothing at the end."""
+        """Read a line, or only its last piece if the row is too long; "" at the end."""
         pieces: list[str] = []
         while piece := self._again.popleft() if self._again else self._stream.readline(_PIECE_CHARACTERS):
             self._bytes += utf8_length(piece)
@@ -233,7 +236,7 @@ class _Lines:
 
 
 def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptions]:
-    """Find out how a table is written, and by which names its columns are mapped."""
+    """Find the layout of a table, and the names that map its columns."""
     text = file.head_text or ""
     lines = _first_lines(text)
     number, first = lines[0]
@@ -269,7 +272,7 @@ def _first_lines(text: str) -> list[tuple[int, str]]:
 
 
 def _looks_like_header(cells: Sequence[str]) -> bool:
-    """Tell the names of columns from a row of data: short, distinct, no numbers and no sentences."""
+    """Return whether a row has names of columns: short, distinct, no numbers and no sentences."""
     return len(set(cells)) == len(cells) and all(
         len(cell) <= _LONGEST_NAME
         and len(cell.split()) <= _MOST_WORDS_IN_NAME
@@ -280,7 +283,7 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
 
 
 def _quotes_are_letters(text: str, columns: int) -> bool:
-    """Tell a table whose quotes are letters: each line is a row, and a field opens a quote that it does not close."""
+    """Return whether quotes in a table are letters: each line is a row, and some quote is not closed."""
     lines = [line for line in _LINE_END.split(text.lstrip("\ufeff")) if line]
     if len(text.encode("utf-8", "replace")) >= HEAD_BYTES:
         lines = lines[:-1]  # it may go on
@@ -292,7 +295,7 @@ def _quotes_are_letters(text: str, columns: int) -> bool:
 
 
 def _split_at_quotes(line: str, delimiter: str) -> list[str]:
-    """Part a row where a quoted field ends only at a quote with a delimiter or the line's end behind it."""
+    """Split a row in which a quoted field ends only at a quote before a delimiter or the line's end."""
     mark = re.escape(delimiter)
     pattern = re.compile(rf'"((?:[^"]|"(?!{mark}|$))*)"(?={mark}|$)|([^{mark}]*)')
     fields, position = [], 0

@@ -33,7 +33,7 @@ def thread_post(
     url: str | None = None,
     tags: Sequence[str] = (),
 ) -> Post:
-    """Make a post of a thread. What the asker adds later is no answer, unless it was accepted as one."""
+    """Make a post of a thread. Later messages of the asker are not answers, unless accepted as one."""
     first, *others = messages
     answers = []
     added = 0

@@ -23,7 +23,7 @@ def parse_tree(markup: str) -> Any:
         raise ValueError(f"an HTML page of more than {MOST_TREE_BYTES >> 20} MiB that is not an archive page")
     if not data.strip():
         return None
-    # Built anew for each page. A parser of HTML reads no entities or DTDs, and fetches nothing.
+    # Built for each page. A parser of HTML reads no entities or DTDs, and fetches nothing.
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
         return etree.fromstring(data, parser)
@@ -42,7 +42,7 @@ def words(element: Any) -> str:
 
 
 def drop(element: Any) -> None:
-    """Take an element out of its tree and leave the text behind it."""
+    """Remove an element from its tree and keep the text after it."""
     parent, tail = element.getparent(), element.tail
     if tail:
         previous = element.getprevious()

@@ -1,4 +1,4 @@
-"""Values of fields -> texts, dates and numbers: whatever JSON or a table has in them, words for nothing included."""
+"""Values of fields in JSON and tables -> texts, dates and numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from qa_search.types import AnswerPart
 from qa_search.util.text import clean_text
 
-# What programs write where there is nothing.
+# What programs write for a missing value.
 _NOTHING = frozenset(
     ("NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
      "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]")
@@ -25,7 +25,7 @@ _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
 
 def is_blank(value: object) -> bool:
-    """Tell whether a value is nothing: empty, not a number, or a word that programs write for nothing."""
+    """Return whether a value is missing: empty, not a number, or a word that programs write for a missing value."""
     if isinstance(value, str):
         if len(value) > _LONGEST_NOTHING:
             return value.isspace()
@@ -79,7 +79,7 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
 
 
 def texts_in(value: object) -> Iterator[str]:
-    """Yield the texts that a value holds, one of each item of a list."""
+    """Yield the texts of a value, one for each item of a list."""
     if isinstance(value, str):
         yield value
         return
@@ -103,21 +103,21 @@ def integer_of(value: object) -> int | None:
 
 
 def is_yes(value: object) -> bool:
-    """Tell whether a flag is set, however it is written."""
+    """Return whether a flag is set, in any spelling."""
     if isinstance(value, str):
         return value.strip().lower() in _YES
     return isinstance(value, bool | int | float) and bool(value)
 
 
 def split_tags(text: str) -> tuple[str, ...]:
-    """Part tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
+    """Split tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
     in_brackets = re.fullmatch(r"\s*(?:<[^<>]+>\s*)+", text)
     parts = re.findall(r"<([^<>]+)>", text) if in_brackets else re.split(r"[|;,]", text)
     return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
 
 
 def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[AnswerPart, ...]]:
-    """Put several answers one below the other, the accepted first, then by score, each with its span.
+    """Join several answers into one text, the accepted first, then by score, each with its span.
 
     The spans of the given parts are ignored; answers without a score keep their order.
     """
@@ -159,5 +159,5 @@ def lookup(fields: Mapping[str, object], name: str) -> object:
 
 
 def bare_id(text: str) -> str:
-    """Leave out the mark of the kind before an id of Reddit's: ``t3_abc``."""
+    """Remove the kind from an id of Reddit, such as ``t3_abc``."""
     return text[3:] if text[:1] == "t" and text[2:3] == "_" and text[1:2].isdigit() else text

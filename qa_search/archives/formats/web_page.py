@@ -1,4 +1,4 @@
-"""HTML pages: archive pages, FAQ pages, forum topics, and what schema.org data says of questions and answers."""
+"""HTML pages: archive pages, FAQ pages, forum topics, and schema.org data with questions and answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WebPageReader:
     name = "HTML page"
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
-        """An HTML page; whether it holds questions and answers is known once it is read."""
+        """An HTML page; only reading it shows whether it has questions and answers."""
         return is_html(file) and file.suffix not in _MARKDOWN_SUFFIXES
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
@@ -68,7 +68,7 @@ class WebPageReader:
             found = [*document_posts(file, tree, canonical_url(markup))]
         if not found:
             raise file.unknown(
-                "an HTML page without questions and answers that can be recognised",
+                "an HTML page without recognisable questions and answers",
                 "It needs FAQ data (schema.org), a forum's messages, or headings, terms or folded sections that ask.",
             )
         return iter(found)
@@ -97,7 +97,7 @@ def _as_records(records: Sequence[dict[str, object]]) -> Iterator[Record | SetAs
 
 
 def canonical_url_of(tree: Any) -> str | None:
-    """Find the address that a page gives itself, in its tree."""
+    """Find the address that a page declares, in its tree."""
     found = tree.xpath(".//link[@rel='canonical']/@href | .//meta[@property='og:url']/@content")
     return clean_text(found[0]) if found and found[0].strip() else None
 

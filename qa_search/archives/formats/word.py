@@ -39,7 +39,7 @@ class WordReader:
         found = [] if tree is None else [*document_posts(file, tree, None)]
         if not found:
             raise file.unknown(
-                "a Word document without questions and answers that can be recognised",
+                "a Word document without recognisable questions and answers",
                 "It needs headings or bold lines that ask, or lines that begin with Q: and A:.",
             )
         yield from found

@@ -52,7 +52,7 @@ class WorkbookReader:
 
 
 def _tables(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[tuple[ArchiveFile, Read]]:
-    """Write each sheet as a CSV table, in the place of the one before."""
+    """Write each sheet as a CSV table that replaces the previous one."""
     for sheet, rows in _sheets(decoded(file, "workbook", options)):
         if _write(file, rows, path, options):
             table = replace(
@@ -75,13 +75,13 @@ def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFor
         return reasons[0]
     said = "; ".join(error.reason for error in reasons[:3]) if reasons else "it has no cells"
     return file.unknown(
-        f"a workbook whose {len(reasons)} sheets hold no questions and answers that can be recognised: {said}",
-        "Name the columns with --map question=COLUMN --map answer=COLUMN.",
+        f"a workbook whose {len(reasons)} sheets have no recognisable questions and answers: {said}",
+        "Name the columns with field_map={'question': COLUMN, 'answer': COLUMN}.",
     )
 
 
 def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]]:
-    """Part what is decoded into sheets; the rows of one must be taken before the next is asked for."""
+    """Split decoded items into sheets; the rows of a sheet must be read before the next sheet."""
     following: list[dict[str, str]] = []
 
     def rows() -> Iterator[list[str]]:
@@ -92,7 +92,7 @@ def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]
             yield cast(list[str], item)
 
     for _ in rows():
-        pass  # nothing stands before the first sheet
+        pass  # no rows come before the first sheet
     while following:
         yield following.pop()["sheet"], rows()
 

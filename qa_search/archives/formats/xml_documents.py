@@ -66,7 +66,7 @@ class XmlReader:
 
 
 def _elements(file: ArchiveFile, options: ReadOptions) -> Iterator[Any]:
-    """Parse the file piece by piece and yield each element at its end; whoever is done with one clears it.
+    """Parse the file piece by piece and yield each element at its end; the caller clears an element after use.
 
     Raises:
         DamagedArchiveError: where the XML is broken.
@@ -115,7 +115,7 @@ def _records(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAs
 
 
 def _pairs(names: list[str]) -> bool:
-    """Tell whether elements of these names are a question and its answer."""
+    """Return whether elements of these names are a question and its answer."""
     text = "".join(f"<{name}>" for name in names[:100])
     return bool(_ASKS.search(text) and _ANSWERS.search(text))
 
@@ -154,7 +154,7 @@ def _text(element: Any) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Take the indentation off a text that is written over several lines."""
+    """Remove the indentation of a text over several lines."""
     return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
@@ -188,13 +188,13 @@ def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAs
 
 def _nothing(file: ArchiveFile) -> UnknownFormatError:
     return file.unknown(
-        "a WordPress export without questions and answers that can be recognised",
+        "a WordPress export without recognisable questions and answers",
         "It needs items of an FAQ or forum plugin, or posts with questions and answers in them.",
     )
 
 
 def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Member | Reply]:
-    """Make of an item what it is by its type; nothing of one that holds no question."""
+    """Turn an item into posts by its type; [] if it has no question."""
     children = [child for child in item if isinstance(child.tag, str)]
     value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
     kind = value.get("post_type", "")
@@ -230,14 +230,14 @@ def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Me
 
 
 def _paragraphs(content: str) -> str:
-    """Part a text at its blank lines, as WordPress does when it shows it, unless it has paragraphs of its own."""
+    """Split a text at its blank lines as WordPress does, unless it has paragraph tags."""
     if re.search(r"<(?:p|div|br)\b", content):
         return content
     return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
 
 
 def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[Post]:
-    """Yield the questions within a page, or the page itself where its title asks."""
+    """Yield the questions in a page, or the page itself if its title is a question."""
     text = clean_text(html_to_text(content))
     tree = parse_tree(content)
     asked = [] if tree is None else asked_in(tree, names_faq(title))
@@ -272,7 +272,7 @@ def _add(fields: _Fields, name: str, value: str) -> None:
 
 
 def _clear(element: Any) -> None:
-    """Let go of a record and of what stands before it."""
+    """Free a record and everything before it."""
     element.clear(keep_tail=False)
     parent = element.getparent()
     while parent is not None and (before := element.getprevious()) is not None:

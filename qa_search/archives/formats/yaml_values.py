@@ -17,7 +17,7 @@ _MOST_KEY = 1000
 
 
 class YamlError(ValueError):
-    """YAML that cannot be read: the message says why, ``place`` where."""
+    """Invalid YAML: the message says why, ``place`` says where."""
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(reason)
@@ -57,7 +57,7 @@ def yaml_documents(text: str) -> Iterator[object]:
 
 
 class _Builder:
-    """Builds values from events; counts them, those behind aliases as often as they are named."""
+    """Builds values from events and counts them; an aliased value counts each time."""
 
     def __init__(self, events: Iterator[Any]) -> None:
         self._events = events

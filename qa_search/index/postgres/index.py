@@ -181,7 +181,7 @@ class PostgresIndex:
             rows = []  # the database does not have our tables
         if not rows:
             raise IndexNotFoundError(
-                f"{self.path}: no index in this database. Build one with: qa-search build SOURCE --store URL"
+                f"{self.path}: no index in this database. Build one with: build_index(SOURCES, INDEX, store=URL)"
             )
         return rows[0]
 
@@ -203,18 +203,18 @@ class PostgresIndex:
         if not sha256 == pointed == hashlib.sha256(text.encode()).hexdigest():
             raise IndexDamagedError(
                 f"{self.path}: checksum mismatch in the manifest of {generation_name(number)}. Build the index again: "
-                "qa-search build --store URL"
+                "build_index(SOURCES, INDEX, store=URL)"
             )
         manifest = json.loads(text)
         if manifest["files"]["tables"].get("schema") != tables:
             raise IndexDamagedError(
                 f"{self.path}: the manifest of {generation_name(number)} names other tables. Build the index again: "
-                "qa-search build --store URL"
+                "build_index(SOURCES, INDEX, store=URL)"
             )
         if manifest.get("format_version") != FORMAT_VERSION:
             raise IndexFormatError(
                 f"{self.path}: index format {manifest.get('format_version')}; this version of qa-search reads format "
-                f"{FORMAT_VERSION}. Build the index again: qa-search build --store URL"
+                f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
             )
         reading = _Reading(self.address, tables, sharded=bool(shards))
         connections = Connections(self.address, reading)

@@ -93,7 +93,7 @@ class PostgresWriter:
             IndexLockedError: if another build holds it.
             StoreError: if it, or a shard, cannot be used.
         """
-        name = process_name("qa-search build")
+        name = process_name("build of qa-search")
         with ExitStack() as stack:
             connection = stack.enter_context(self.address.connect(name, probe=True))
             self._connection = connection
@@ -149,7 +149,7 @@ class PostgresWriter:
             # The error names the server that failed.
             lost = [shard for shard, opened in zip(self._addresses, self._shards, strict=True) if opened.closed]
             failure = (lost or [self.address])[0].explain(error)
-            raise type(failure)(f"{failure} What answered before still answers.") from error
+            raise type(failure)(f"{failure} The previous index still answers.") from error
         return generation_name(number)
 
     def _lock(self, holder: Connection) -> None:

@@ -293,7 +293,9 @@ class PostgresOwners:
 
 
 def _damaged(connections: Connections, what: object) -> IndexDamagedError:
-    return IndexDamagedError(f"{connections.address}: {what}. Build the index again: qa-search build --store URL")
+    return IndexDamagedError(
+        f"{connections.address}: {what}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
+    )
 
 
 def batches(rows: Iterator[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:

@@ -81,7 +81,7 @@ def shard_address(coordinator: Connection, address: Address, name: str) -> Addre
     ).fetchall()
     if not rows:
         raise StoreError(
-            f"{address}: the shard {name} is unknown here, or to this role. Name all shards again with --shard."
+            f"{address}: the shard {name} is unknown here, or to this role. Name all shards again with shards=URLS."
         )
     parts = dict(option.partition("=")[::2] for options in rows[0] for option in options or ())
     kept = {key: value for key, value in parts.items() if key not in SERVER_OPTIONS}

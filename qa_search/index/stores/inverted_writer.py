@@ -95,8 +95,9 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
             return kind
     least = -(-index_bytes("ivf-pq", passages, dimension) // _MB)
     raise VectorIndexError(
-        f"--memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
-        f"allowed. Build with --memory {least}MB or more. What was there before still answers."
+        f"memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
+        f"allowed. Build with memory={least * _MB:_} or more. The previous index still answers.",
+        parameter="memory",
     )
 
 
@@ -239,9 +240,10 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     found = _recall(store, queries[_QUERIES:], bounds[_QUERIES:], probes)
     if found < recall:
         raise VectorIndexError(
-            f"--recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
-            f"{recall} are wanted. Give it more memory (--memory), or accept less (--recall {found:.2f}). "
-            "What was there before still answers."
+            f"recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
+            f"{recall} are required. Allow more memory (memory=SIZE), or accept less (recall={found:.2f}). "
+            "The previous index still answers.",
+            parameter="recall",
         )
     measured = {"recall": round(found, 4), "recall_at": RECALL_AT, "queries": _QUERIES}
     return {**store.record, "probes": probes, **measured}

@@ -357,7 +357,7 @@ class PostQueries(ABC):
         return found
 
     def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
-        """Return the passages of the post of this content, empty if there is no such post."""
+        """Return the passages of the post of this content, empty if the post does not exist."""
         rows = self._all(
             'SELECT field, start, "end", key FROM passage '  # noqa: S608 - fixed text
             f"WHERE post = (SELECT id FROM post WHERE content = {self._mark}) ORDER BY id",

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
-from qa_search.interfaces.cli.wording import message_of
+from qa_search.interfaces.render.commands import message_of
 
 __all__ = ["cli", "main"]
 
@@ -20,9 +20,9 @@ EXIT_UNUSABLE = 3
 _COMMANDS = {
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
-    "info": "Say what the index holds.",
+    "info": "Show what the index contains.",
     "inspect": "Show what a build would read, without building.",
-    "mcp": "Offer the search to assistants.",
+    "mcp": "Make the search available to assistants.",
     "query": "Find the closest past answers.",
     "serve": "Serve the search over HTTP, with a page.",
     "shell": "Ask, open posts, ask again.",
@@ -31,7 +31,7 @@ _COMMANDS = {
 }
 
 
-# "eval" is a function of Python's own.
+# "eval" is a built-in function of Python.
 _MODULES = {"eval": "evaluate"}
 
 
@@ -62,7 +62,7 @@ class _Group(click.Group):
             click.echo(f"Error: {message_of(error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except BrokenPipeError:
-            # Who read the output has seen enough. click would exit with 1, which here says that nothing was found.
+            # The reader closed the output. click would exit with 1, which here means that nothing was found.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
 
@@ -83,7 +83,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command, and end quietly when the reader of its output has gone."""
+    """Run the command; end without an error if the reader of its output closes it."""
     # Importing makes many objects that stay: looking through them for garbage again and again only costs time.
     gc.set_threshold(100_000, 50, 50)
     cli()

@@ -24,6 +24,7 @@ from qa_search.interfaces.cli.options import (
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
+from qa_search.interfaces.render.commands import report_in_options
 from qa_search.interfaces.render.reading import reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
@@ -31,7 +32,7 @@ from qa_search.types import BuildReport
 
 
 class _Size(click.ParamType[int]):
-    """A number, with a unit if one is wanted."""
+    """A number, optionally with a unit."""
 
     name = "size"
 
@@ -80,7 +81,7 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 @limit_option("--max-record", "record_bytes", "The most bytes of a line, a row, a JSON value or a page.")
 @limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .zip or .7z may unpack to.")
 @limit_option("--max-files", "files", "The most files in a .zip or .7z.")
-@click.option("--rebuild", is_flag=True, help="Compute everything afresh, reuse nothing.")
+@click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -140,7 +141,7 @@ def build(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Read archives and build the index; what was there answers until the new one is whole.
+    """Read archives and build the index; the previous index answers until the new one is whole.
 
     SOURCE is a file or a folder (default: data/archive/): archive pages as text or HTML, JSON, JSON Lines, CSV,
     TSV, Stack Exchange dumps, each also in .gz, .zip or .7z. Formats are recognised from content.
@@ -187,10 +188,11 @@ def _summary(report: BuildReport) -> str:
     if report.unanswered:
         lines.append(f"{report.unanswered:,} questions have no answer yet and were left out (--keep-unanswered)")
     if report.left_out:
-        lines.append(f"{report.left_out} was not read: it is the index, and lies in a source")
+        lines.append(f"{report.left_out} was not read: it is the index, and is inside a source")
     if report.set_aside:
         lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
     lines.append(archive_language(report.language))
     if report.advice:
         lines.append(printable(report.advice))
-    return "\n".join([*lines, *(printable(line) for line in reading_lines(report.files))])
+    files = [report_in_options(file) for file in report.files]
+    return "\n".join([*lines, *map(printable, reading_lines(files))])

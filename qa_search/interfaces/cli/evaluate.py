@@ -40,11 +40,11 @@ from qa_search.search.search_index import SearchIndex
     "--compare",
     multiple=True,
     type=click.Choice(list(RANKINGS)),
-    help="Another ranking, compared with the first complaint by complaint; may be repeated.",
+    help="Another ranking, compared with the first query by query; may be repeated.",
 )
-@click.option("--foreign", metavar="FOLDER", help="Another judged set, whose complaints this archive does not answer.")
-@click.option("--self", "by_itself", is_flag=True, help="Measure on complaints made from the posts, not judged.")
-@click.option("--run", "run_path", metavar="FILE", help="Write the ranking's run in TREC's form.")
+@click.option("--foreign", metavar="FOLDER", help="Another judged set, whose queries this archive does not answer.")
+@click.option("--self", "by_itself", is_flag=True, help="Measure on queries made from the posts, without judgements.")
+@click.option("--run", "run_path", metavar="FILE", help="Write the ranking's run in TREC's format.")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw the comparison (.png, .svg or .pdf; needs matplotlib).")
 @json_option("the measures")
 @quiet_option()
@@ -64,7 +64,7 @@ def evaluate(
 ) -> None:
     """Measure retrieval quality on a judged set: DATASET is a folder with queries.jsonl and qrels.tsv.
 
-    Complaints that no post answers are left out of the means. Intervals are 95 % bootstrap intervals, p-values those
+    Queries that no post answers are left out of the means. Intervals are 95 % bootstrap intervals, p-values those
     of a paired randomisation test on nDCG@10.
 
     With --self no DATASET is needed: a post's own question is asked, and the post, by its answer alone, is to be found.
@@ -110,7 +110,7 @@ def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
     if as_json:
         print_json([quality.to_dict() for quality in found])
         return
-    click.echo(f"{found[0].complaints} complaints made from the archive's own posts\n")
+    click.echo(f"{found[0].complaints} queries made from the archive's own posts\n")
     click.echo(f"{'ranking':10}{'nDCG@10':>12}{'hit@1':>12}{'nDCG@10, 95 %':>18}")
     for quality in found:
         low, high = quality.interval
@@ -119,7 +119,7 @@ def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
 
 def _table(found: Evaluation) -> str:
     lines = [
-        f"{found.dataset}: {found.queries} complaints that a post answers",
+        f"{found.dataset}: {found.queries} queries that a post answers",
         "",
         f"{'ranking':10}" + "".join(f"{name:>12}" for name in MEASURES) + f"{'nDCG@10, 95 %':>18}{'p':>8}",
     ]
@@ -132,12 +132,12 @@ def _table(found: Evaluation) -> str:
             + f"{f'{low:.4f}-{high:.4f}':>18}{p_value:>8}"
         )
     if found.collapsed is not None:
-        lines += ["", f"nDCG@10 after posts that repeat one another are gathered: {found.collapsed:.4f}"]
+        lines += ["", f"nDCG@10 with posts that repeat one another counted as one: {found.collapsed:.4f}"]
     if found.refusal is not None and len(found.refusal.unanswerable):
         refusal = found.refusal.to_dict()
         precision = "none" if refusal["precision"] is None else f"{refusal['precision']:.2f}"
         lines += [
-            f"telling {refusal['unanswerable']} unanswerable complaints: AUROC {refusal['auroc']:.3f}; "
+            f"telling {refusal['unanswerable']} unanswerable queries apart: AUROC {refusal['auroc']:.3f}; "
             f"refused with precision {precision}, recall {refusal['recall']:.2f}; "
             f"{refusal['refused_answerable']:.0%} of the answerable refused",
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
+from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
@@ -20,9 +21,9 @@ _SHOWN = 10
 @json_option("everything")
 @quiet_option()
 def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
-    """Say what the index holds, how it was built, what could not be read and which posts are missing.
+    """Show what the index contains, how it was built, what could not be read and which posts are missing.
 
-    Missing posts are the titles that the Prev and Next links of archive pages mention and no page has.
+    Missing posts are titles that Prev and Next links of archive pages mention, but no page has.
     """
     with SearchIndex.open(index_path) as index:
         found = index.info()
@@ -57,15 +58,15 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         lines.append(f"  {source.source}: {', '.join([f'{source.posts:,} posts', *extras])}")
     lines += _more(len(info.sources), shown)
     if info.files:
-        lines += ["", "What was taken for what"]
-        lines += [f"  {line}" for report in info.files[:shown] for line in report_lines(report)]
+        lines += ["", "How files were read"]
+        lines += [f"  {line}" for report in info.files[:shown] for line in report_lines(report_in_options(report))]
         lines += _more(len(info.files), shown)
     if info.set_aside:
         lines += ["", "Set aside"]
-        lines += [f"  {note}" for note in info.set_aside[:shown]]
+        lines += [f"  {note_in_options(note)}" for note in info.set_aside[:shown]]
         lines += _more(len(info.set_aside), shown)
     if info.missing_posts:
-        lines += ["", "Missing: Prev and Next links mention these posts, and no page has them"]
+        lines += ["", "Missing: posts that Prev and Next links mention and no page contains"]
         for missing in info.missing_posts[:shown]:
             lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
         lines += _more(len(info.missing_posts), shown)
@@ -83,7 +84,7 @@ def _describe_vectors(info: IndexInfo) -> str:
     if record["kind"] == "hnsw":
         return "vectors in a graph (HNSW) in the database"
     found = f"{record.get('recall', 0):.1%} of the {record.get('recall_at', 10)} closest are found"
-    return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them looked at: {found}"
+    return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them searched: {found}"
 
 
 def _describe_encoder(info: IndexInfo) -> str:
@@ -104,8 +105,8 @@ def _describe_ranking(info: IndexInfo) -> str:
 
 
 def _describe_confidence(info: IndexInfo) -> str:
-    threshold = f"a complaint counts as not answered below {info.confidence['threshold']:.0%}"
-    return f"{threshold}: the general rule, learnt from judged complaints to other archives"
+    threshold = f"a query counts as not answered below {info.confidence['threshold']:.0%}"
+    return f"{threshold}: the general rule, learnt from judged queries to other archives"
 
 
 def _more(count: int, shown: int | None) -> list[str]:

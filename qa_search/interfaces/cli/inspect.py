@@ -12,6 +12,7 @@ from qa_search.interfaces.cli.options import (
     map_option,
     print_json,
 )
+from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines, sample_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import Inspection
@@ -30,7 +31,7 @@ _SHOWN = 10
     default=DEFAULT_RECORDS,
     show_default=True,
     metavar="N",
-    help="How many records of each file to look at.",
+    help="How many records of each file to read.",
 )
 @click.option("--all", "show_all", is_flag=True, help=f"Show all files and notes, not only the first {_SHOWN}.")
 @json_option("everything")
@@ -43,7 +44,7 @@ def inspect(
     show_all: bool,
     as_json: bool,
 ) -> None:
-    """Show what a build would take for what, with three posts of each file; nothing is built.
+    """Show how a build would read each file, with three posts of each; nothing is built.
 
     SOURCE is what `qa-search build` takes. Exit status 1: no post was found.
     """
@@ -59,18 +60,18 @@ def inspect(
 
 
 def _lines(found: Inspection, shown: int | None) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for report, samples in list(zip(found.files, found.samples, strict=True))[:shown]:
-        lines += report_lines(report)
+        lines += report_lines(report_in_options(report))
         for number, post in enumerate(samples, start=1):
             lines += [f"  post {number}", *sample_lines(post)]
     hidden = 0 if shown is None else len(found.files) - shown
     if hidden > 0:
         lines.append(f"... and {hidden:,} more files (--all)")
-    lines += [f"set aside: {note}" for note in found.set_aside[:shown]]
+    lines += [f"set aside: {note_in_options(note)}" for note in found.set_aside[:shown]]
     hidden = 0 if shown is None else len(found.set_aside) - shown
     if hidden > 0:
         lines.append(f"... and {hidden:,} more notes (--all)")
     if any(report.posts >= found.limit for report in found.files):
-        lines.append(f"The first {found.limit:,} records of each file were looked at (--records).")
+        lines.append(f"Only the first {found.limit:,} records of each file were read (--records).")
     return lines or ["No files to read."]

@@ -24,7 +24,7 @@ def is_loopback(host: str) -> bool:
 
 
 def own_names(host: str) -> frozenset[str]:
-    """Return the names by which this machine reaches an address of its own."""
+    """Return the names by which this machine reaches its own address."""
     return frozenset((host.lower(), "localhost", "127.0.0.1", "::1"))
 
 
@@ -36,7 +36,7 @@ def require_protection(host: str, option: str, *, token: str | None, no_auth: bo
     """
     if not is_loopback(host) and not token and not no_auth:
         raise click.UsageError(
-            f"{option} {host} can be reached from elsewhere: set --token (or QA_SEARCH_TOKEN), or say --no-auth."
+            f"{option} {host} can be reached from other machines: set --token (or QA_SEARCH_TOKEN), or add --no-auth."
         )
 
 

@@ -44,7 +44,7 @@ class _Address(click.ParamType[tuple[str, int]]):
 
 @click.command()
 @place_option()
-@model_option("Where the model that made the index is now, if it moved.")
+@model_option("The folder of the model that made the index, if it was moved.")
 @click.option(
     "--http",
     "address",
@@ -52,13 +52,13 @@ class _Address(click.ParamType[tuple[str, int]]):
     metavar="HOST:PORT",
     help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
 )
-@token_option("What a request over HTTP must bring: Authorization: Bearer TOKEN.")
-@click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
+@token_option("What a request over HTTP must contain: Authorization: Bearer TOKEN.")
+@click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, token: str | None, no_auth: bool) -> None:
     """Let assistants search the archive: a server of the Model Context Protocol with two tools.
 
     An assistant that runs programs on this machine starts it by itself: give it the command
-    "qa-search mcp --index PATH". It answers from the index as it is, moves to a new one with the first question after
+    "qa-search mcp --index PATH". It answers from the current index, moves to a new one with the first question after
     a build, and writes nothing.
     """
     if address:
@@ -80,7 +80,7 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
 
 
 def _end(number: int, frame: object) -> None:
-    """End at once: nothing is to be saved, and the thread that waits for standard input would hold up any other way."""
+    """End at once: there is nothing to save, and the thread that waits for standard input would block a normal end."""
     os._exit(0)
 
 
@@ -106,12 +106,12 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
 
 
 def _without_streams(app: App) -> App:
-    """Refuse GET: it would open a stream that this server never sends anything on, and hold a connection for ever."""
+    """Refuse GET: it would open a stream that this server never uses, and hold a connection for ever."""
     from qa_search.interfaces.web.guards import error_response
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/mcp":
-            refusal = error_response(405, "HTTPError", "this server opens no streams: send a POST", {"allow": "POST"})
+            refusal = error_response(405, "HTTPError", "this server opens no stream: send a POST", {"allow": "POST"})
             await refusal(scope, receive, send)
             return
         await app(scope, receive, send)

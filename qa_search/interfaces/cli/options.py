@@ -34,7 +34,7 @@ def index_option() -> Decorator:
 
 
 def place_option() -> Decorator:
-    """--index or --store: where the index is that is searched; the command gets it as ``index_path``."""
+    """--index or --store: the index to search; the command gets it as ``index_path``."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
@@ -71,7 +71,7 @@ def _require_database(context: click.Context, option: click.Parameter, store: st
 
 
 def chosen_place(index_path: str | None, store: str | None) -> str | None:
-    """Return the database or the folder that is meant; what is typed counts more than the environment."""
+    """Return the chosen database or folder; the command line overrides the environment."""
     context = click.get_current_context()
     typed = [
         name
@@ -79,12 +79,12 @@ def chosen_place(index_path: str | None, store: str | None) -> str | None:
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     ]
     if len(typed) == 2:
-        raise click.UsageError("--index and --store exclude each other.")
+        raise click.UsageError("--index and --store cannot be used together.")
     return index_path if typed == ["index_path"] else store or index_path
 
 
 def default_index() -> str:
-    """Return the index that is meant where none is named."""
+    """Return the default index."""
     return os.environ.get("QA_SEARCH_INDEX") or DEFAULT_INDEX
 
 
@@ -104,7 +104,7 @@ def model_option(what: str) -> Decorator:
 
 
 def token_option(what: str) -> Decorator:
-    """--token: what a request must bring."""
+    """--token: what a request must contain."""
     return click.option(
         "--token",
         envvar="QA_SEARCH_TOKEN",

@@ -12,7 +12,7 @@ def plot_rankings(found: Evaluation, path: str) -> None:
     """Draw each ranking's measures with their 95 % intervals.
 
     Raises:
-        click.UsageError: if matplotlib is missing, or the file's ending is no format that it draws.
+        click.UsageError: if matplotlib is missing, or it does not support the file's ending.
     """
     try:
         from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def plot_rankings(found: Evaluation, path: str) -> None:
         axes.bar(places, means, width * 0.92, yerr=[below, above], capsize=2, label=quality.ranking)
     axes.set_xticks(range(len(MEASURES)), MEASURES)
     axes.set_ylim(0, 1)
-    axes.set_title(f"{found.dataset}: {found.queries} complaints, 95 % bootstrap intervals")
+    axes.set_title(f"{found.dataset}: {found.queries} queries, 95 % bootstrap intervals")
     axes.legend(frameon=False, ncols=len(found.rankings))
     axes.spines[["top", "right"]].set_visible(False)
     try:

@@ -1,4 +1,4 @@
-"""How far a build is, on standard error."""
+"""The progress of a build, on standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BAR_WIDTH = 24
 
 
 class ProgressLine:
-    """Shows how far a build is on standard error: one line that is redrawn on a terminal, else a line now and then."""
+    """Shows a build's progress on standard error: one redrawn line on a terminal, else a line every few seconds."""
 
     def __init__(self) -> None:
         self._redraw = sys.stderr.isatty()
@@ -25,7 +25,7 @@ class ProgressLine:
         self._drawn = False
 
     def __call__(self, progress: Progress) -> None:
-        """Show it, unless the last time is too short ago."""
+        """Show the progress, unless it was shown just before."""
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started = progress.stage, now
@@ -42,15 +42,15 @@ class ProgressLine:
 
 
 def _describe(progress: Progress, seconds: float) -> str:
-    """Say how far a stage is; with a bar, the rate and the time left where the total is known."""
+    """Describe the progress of a stage: with a bar, the rate and the time left if the total is known."""
     if progress.stage == "model":
         return "loading the model"
     if progress.stage == "learning":
-        return "learning from the archive how sure its answers are"
+        return "learning how confident answers from this archive are"
     if progress.stage == "arranging":
-        return "putting the vectors into lists"
+        return "sorting the vectors into lists"
     if progress.stage == "measuring":
-        return "measuring how much is found among compressed vectors"
+        return "measuring the recall of compressed vectors"
     if progress.stage == "storing":
         return f"storing in the database: {progress.done:,} of {progress.total:,} posts"
     if progress.total is None:

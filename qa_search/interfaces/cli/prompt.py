@@ -19,7 +19,7 @@ from qa_search.util.text import clean_text
 
 
 def converse(here: Shell, *, history: bool) -> None:
-    """Obey lines until ":quit" or Ctrl-D; Ctrl-C drops the line, or stops what it made the shell do."""
+    """Run lines until ":quit" or Ctrl-D; Ctrl-C drops the line, or stops its work."""
     session: PromptSession[str] = PromptSession(
         history=_open_history() if history else InMemoryHistory(),
         completer=_Choices(here),
@@ -38,7 +38,7 @@ def converse(here: Shell, *, history: bool) -> None:
 
 
 class _Choices(Completer):
-    """Completes the names of commands, and what may follow them."""
+    """Completes commands and their values."""
 
     def __init__(self, here: Shell) -> None:
         self._here = here
@@ -51,7 +51,7 @@ class _Choices(Completer):
         choices = {command: what for command, (_, what) in COMMANDS.items()}
         if blank:
             choices = {}
-            with suppress(QASearchError):  # the next line meets the same error, and tells it
+            with suppress(QASearchError):  # the next line raises and reports the same error
                 choices = dict(self._here.choices(name))
         for choice, remark in choices.items():
             typed = word if blank else name
@@ -60,10 +60,10 @@ class _Choices(Completer):
 
 
 class _FileHistory(FileHistory):
-    """Keeps what was asked; what cannot be written to the file is no reason to stop."""
+    """Keeps the history; an error of writing the file does not stop the shell."""
 
     def append_string(self, string: str) -> None:
-        # A terminal can send bytes that are no text.
+        # A terminal can send bytes that are not text.
         super().append_string(clean_text(string))
 
     def store_string(self, string: str) -> None:
@@ -72,7 +72,7 @@ class _FileHistory(FileHistory):
 
 
 def _open_history() -> History:
-    """Open the file of what was asked, and see that nobody else can read it."""
+    """Open the history file, readable by its owner alone."""
     state = os.environ.get("XDG_STATE_HOME", "")
     try:
         folder = Path(state) if Path(state).is_absolute() else Path.home() / ".local" / "state"
@@ -81,6 +81,6 @@ def _open_history() -> History:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         path.chmod(0o600)
     except (OSError, RuntimeError) as error:
-        complain(f"No history is kept: {error}")
+        complain(f"The history is not kept: {error}")
         return InMemoryHistory()
     return _FileHistory(str(path))

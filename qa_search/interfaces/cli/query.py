@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 EXIT_NOTHING_FOUND = 1
 FORMATS = ("text", "json", "markdown", "csv", "html")
 
-# More than the longest complaint that is searched for, however its characters are encoded.
+# More than the longest query, in any encoding.
 _MAX_INPUT_BYTES = 1_000_000
 _MAX_LINE_BYTES = 4_000_000
-_BLOCK = 64  # complaints searched for at once
+_BLOCK = 64  # queries that are searched together
 _MAX_HEADING = 72
-_WAY_OUT = "Mend this line or take it out."
+_WAY_OUT = "Correct this line or remove it."
 _EXPECTED = f'Each line is a text in quotes or {{"id": ..., "text": ...}}. {_WAY_OUT}'
 
-# An id, the complaint, and where it comes from.
+# An id, the query, and its place in the file.
 Query = tuple[str | int, str, str]
 SearchMany = Callable[[list[str]], list[SearchResult]]
 
@@ -52,7 +52,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "--from",
     "from_file",
     metavar="FILE",
-    help="Many complaints, from JSON Lines: a text, or an object with id and text (or query), on each line; - is "
+    help="Many queries, from JSON Lines: a text, or an object with id and text (or query), on each line; - is "
     "standard input.",
 )
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
@@ -65,16 +65,16 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "--min-confidence",
     type=click.FloatRange(0, 1),
     metavar="P",
-    help="Say that nothing answers below this probability. [default: what the index has learnt]",
+    help="Below this probability, report that nothing answers. [default: what the index has learnt]",
 )
-@click.option("--explain", is_flag=True, help="Say of each hit why it is one (in text and JSON).")
+@click.option("--explain", is_flag=True, help="Explain each hit (in text and JSON).")
 @click.option(
     "--rerank", metavar="NAME|PATH", help="Reorder the best posts by this sentence-transformers CrossEncoder."
 )
 @click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
 @click.option("--full", is_flag=True, help="Show whole questions and answers (in text; the other formats have them).")
-@click.option("--format", "shown_as", type=click.Choice(FORMATS), help="How the result is written.  [default: text]")
-@model_option("Where the model that made the index is now, if it moved.")
+@click.option("--format", "shown_as", type=click.Choice(FORMATS), help="The format of the result.  [default: text]")
+@model_option("The folder of the model that made the index, if it was moved.")
 @json_option("the result")
 @quiet_option()
 @click.pass_context
@@ -94,23 +94,23 @@ def query(
     quiet: bool,
     **options: Unpack[SearchOptions],
 ) -> None:
-    """Find the past answers closest to TEXT, a complaint in your own words; "-" reads it from standard input.
+    """Find the past answers closest to TEXT, a query in your own words; "-" reads it from standard input.
 
-    When nothing in the archive seems to answer, that is said first, the exit status is 1, and what follows is only
-    the nearest there is.
+    If nothing in the archive seems to answer, the output says so first, the exit status is 1, and the nearest posts
+    follow.
 
-    With --from, many complaints are answered in the order of their lines: as JSON one document a line, the complaint's
-    id first (the line's number where it has none). The exit status is 0 only if all of them are answered.
+    With --from, many queries are answered in the order of their lines: as JSON one document a line that begins with the
+    query's id (or else the line's number). The exit status is 0 only if every query is answered.
     """
     if bool(text) == (from_file is not None):
         raise click.UsageError(
-            "TEXT and --from exclude each other." if text else "Missing argument 'TEXT...' (or --from FILE)."
+            "TEXT and --from cannot be used together." if text else "Missing argument 'TEXT...' (or --from FILE)."
         )
     if as_json and shown_as not in (None, "json"):
-        raise click.UsageError(f"--json and --format {shown_as} exclude each other.")
+        raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")
     written_as = "json" if as_json else shown_as or "text"
     if from_file is not None and written_as == "html":
-        raise click.UsageError("--format html is a page for one complaint: with --from choose another format.")
+        raise click.UsageError("--format html is a page for one query: choose another format with --from.")
     with SearchIndex.open(index_path, model=model) as index:
         search_many = partial(
             index.search_many,
@@ -157,8 +157,8 @@ def _write(result: SearchResult, written_as: str, *, full: bool, quiet: bool) ->
 
 
 def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:
-    """Answer the complaints of a file block by block; return whether all of them are answered."""
-    search_many([])  # what is wrong with the options is no fault of the file
+    """Answer the queries of a file in blocks; return whether all of them are answered."""
+    search_many([])  # invalid options are reported before the file is read
     if written_as == "csv":
         click.echo("".join(to_csv([], ids=[])), nl=False)
     answered = True
@@ -199,7 +199,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are told from those of reading
+        stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are separate from errors of reading
     except OSError as error:
         raise QASearchError(
             f"{name}: cannot be read ({error.strerror}). Name a file of JSON Lines, or - for standard input."
@@ -209,7 +209,7 @@ def _opened(name: str) -> Iterator[BinaryIO]:
 
 
 def _next_block(complaints: Iterator[Query]) -> tuple[list[Query], QASearchError | None]:
-    """Take some complaints, and the error that broke them off: those before it are answered first."""
+    """Take the next queries, and the error that ended them, if any: the queries before it are answered first."""
     block: list[Query] = []
     try:
         for complaint in islice(complaints, _BLOCK):
@@ -223,7 +223,7 @@ def _answer_block(block: list[Query], search_many: SearchMany) -> Iterator[tuple
     try:
         results = search_many([text for _, text, _ in block])
     except QueryError:
-        # One of them cannot be searched for: those before it are answered first.
+        # One query is invalid: the queries before it are answered first.
         for complaint_id, text, place in block:
             try:
                 (result,) = search_many([text])
@@ -242,7 +242,7 @@ def _complaints(stream: BinaryIO, name: str) -> Iterator[Query]:
             line = stream.readline(_MAX_LINE_BYTES + 1)
         except OSError as error:
             raise QASearchError(
-                f"{place}: cannot be read ({error.strerror}). What is before it is answered."
+                f"{place}: cannot be read ({error.strerror}). The lines before it are answered."
             ) from error
         if not line:
             return
@@ -267,10 +267,10 @@ def _read_complaint(line: bytes, number: int, place: str) -> Query:
     if complaint_id is None:
         return number, text, place
     if not isinstance(complaint_id, str | int) or isinstance(complaint_id, bool) or not _is_text(str(complaint_id)):
-        raise QASearchError(f"{place}: the id is neither a text nor a whole number. {_EXPECTED}")
+        raise QASearchError(f"{place}: the id must be a text or a whole number. {_EXPECTED}")
     return complaint_id, text, place
 
 
 def _is_text(text: str) -> bool:
-    """Tell text from what cannot be written as UTF-8: JSON can hold halves of surrogate pairs."""
+    """Return whether a text can be written as UTF-8: JSON can hold halves of surrogate pairs."""
     return text == text.encode("utf-8", "replace").decode("utf-8")

@@ -23,13 +23,13 @@ _SHUTDOWN_SECONDS = 20
 
 @click.command()
 @place_option()
-@model_option("Where the model that made the index is now, if it moved.")
+@model_option("The folder of the model that made the index, if it was moved.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
-@token_option("What a request must bring: Authorization: Bearer TOKEN, or as a browser's password.")
-@click.option("--no-auth", is_flag=True, help="Let anybody ask who can reach an address beyond this machine.")
+@token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
+@click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
@@ -60,7 +60,7 @@ _SHUTDOWN_SECONDS = 20
     default=256,
     show_default=True,
     metavar="N",
-    help="Questions that may wait; more are refused (503).",
+    help="The most queries that may wait; more are refused (503).",
 )
 @click.option(
     "--max-batch",
@@ -68,7 +68,7 @@ _SHUTDOWN_SECONDS = 20
     default=32,
     show_default=True,
     metavar="N",
-    help="Questions that are searched together, of those that wait.",
+    help="The most waiting queries that are searched together.",
 )
 @click.option(
     "--timeout",
@@ -76,7 +76,7 @@ _SHUTDOWN_SECONDS = 20
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="When a question is given up (504).",
+    help="When a query is abandoned (504).",
 )
 @quiet_option()
 def serve(
@@ -96,7 +96,7 @@ def serve(
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
 
-    The service answers from the index as it is, moves to a new one as soon as a build has published it, and writes
+    The service answers from the current index, moves to a new one as soon as a build has published it, and writes
     nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
     says otherwise; then it demands --token or --no-auth.
     """

@@ -1,4 +1,4 @@
-"""One conversation of the shell: lines and commands -> what is shown, and what the next line starts from."""
+"""One session of the shell: lines and commands -> output, and the state for the next line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
@@ -24,12 +25,12 @@ from qa_search.search.search_index import SearchIndex
 from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text
 
-# What comes after each command (brackets: or nothing), and what it does.
+# The value of each command (optional in brackets), and what the command does.
 COMMANDS = {
     "open": ("N", "show the whole post N; so does the number alone"),
     "like": ("[N]", "more posts like post N, or like the open one"),
-    "prev": ("", "go on to the post before the open one"),
-    "next": ("", "go on to the post after it"),
+    "prev": ("", "open the post before the open one"),
+    "next": ("", "open the post after it"),
     "since": ("[DATE]", "only posts of this date or later; without a date, of any"),
     "until": ("[DATE]", "only posts up to this date"),
     "source": ("[GLOB]", "only posts whose source matches"),
@@ -37,7 +38,7 @@ COMMANDS = {
     "k": ("N", "how many posts at most"),
     "clear": ("", "search all posts again"),
     "export": ("N|all FILE", "write post N, or all that were found, to a new .md, .csv or .html"),
-    "info": ("", "what the index holds"),
+    "info": ("", "what the index contains"),
     "help": ("", "this list"),
     "quit": ("", "leave; so does Ctrl-D"),
 }
@@ -51,8 +52,8 @@ _MAX_SOURCES = 10
 
 
 def complain(error: object) -> None:
-    """Tell what is wrong in one line."""
-    click.echo(one_line(str(error)), err=True)
+    """Print an error in one line."""
+    click.echo(one_line(in_options(str(error))), err=True)
 
 
 def _filters_shown(asked: SearchParameters) -> str:
@@ -61,10 +62,10 @@ def _filters_shown(asked: SearchParameters) -> str:
 
 
 class Shell:
-    """What stays from line to line: the limits, the posts that were found and the one that is open."""
+    """The state of a session: the filters, the hits and the open post."""
 
     def __init__(self, index: SearchIndex, k: int = DEFAULT_TOP_K) -> None:
-        """Begin without limits but k, the most posts that a search gives."""
+        """Start without filters; ``k`` is the most posts of a search."""
         self.index = index
         self._asked = SearchParameters(k)
         self._result: SearchResult | None = None
@@ -87,14 +88,14 @@ class Shell:
         }
 
     def obey(self, line: str) -> bool:
-        """Do what a line says; return False if it says to leave. What is wrong with it is told."""
+        """Run a line; return False if it ends the session. Errors are printed."""
         line = clean_text(line)
         try:
             if self.index.refresh():
                 posts = self.index.generation.manifest["counts"]["posts"]
-                click.echo(f"The index was built again: from now on {posts:,} posts are searched.")
+                click.echo(f"The index was rebuilt: searches now cover {posts:,} posts.")
         except QASearchError as error:
-            complain(error)  # what was open goes on answering
+            complain(error)  # the open generation still answers
         try:
             if line.startswith(":"):
                 return self._command(line[1:])
@@ -108,7 +109,7 @@ class Shell:
 
     @property
     def prompt(self) -> str:
-        """What stands before a line: the limits that hold."""
+        """The prompt, with the filters in use."""
         limits = one_line(_filters_shown(self._asked))
         if len(limits) > _MAX_LIMITS_SHOWN:
             limits = f"{limits[:_MAX_LIMITS_SHOWN]}…"
@@ -116,7 +117,7 @@ class Shell:
         return f"qa-search [{', '.join(shown)}]> " if shown else "qa-search> "
 
     def choices(self, command: str) -> Mapping[str, str]:
-        """Return what may follow a command as it is typed, each with a remark."""
+        """Return the completions of a command, each with a remark."""
         if command in ("open", "like", "export"):
             hits = self._result.hits if self._result else ()
             numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
@@ -131,7 +132,7 @@ class Shell:
         name, _, argument = line.partition(" ")
         argument = argument.strip()
         if name not in COMMANDS:
-            raise QueryError(f"There is no command :{name[:40]} (:help lists them).")
+            raise QueryError(f"Unknown command :{name[:40]} (:help lists all commands).")
         expected, _ = COMMANDS[name]
         if argument and not expected:
             raise QueryError(f"Nothing comes after :{name}.")
@@ -147,11 +148,11 @@ class Shell:
         for hit in hits:
             if str(hit.rank) == number.lstrip("0"):
                 return hit
-        raise QueryError(f"There is no post {number[:40]}: choose from 1 to {len(hits)}.")
+        raise QueryError(f"Invalid post number {number[:40]}: choose from 1 to {len(hits)}.")
 
     def _found(self) -> SearchResult:
         if self._result is None or not self._result.hits:
-            raise QueryError("There are no posts to choose from: ask first.")
+            raise QueryError("No posts to choose from: ask first.")
         return self._result
 
     def _show(self, result: SearchResult, *, asked: bool = True) -> None:
@@ -160,7 +161,7 @@ class Shell:
         if not result.hits:
             click.echo(NO_POST_PASSES)
         else:
-            # Whether the archive answers is a question only where somebody asked one.
+            # Whether the archive answers matters only if there was a query.
             click.echo(render_result(result if asked else replace(result, answered=True)))
 
     def _open(self, post_id: str) -> None:
@@ -218,7 +219,7 @@ class Shell:
             with Path(name).expanduser().open("x", encoding="utf-8", newline="") as stream:
                 stream.write(text)
         except FileExistsError as error:
-            raise QueryError(f"{name} is there already: name a new file.") from error
+            raise QueryError(f"{name} already exists: name a new file.") from error
         except (OSError, RuntimeError) as error:  # the latter where "~" is nobody's home
             raise QueryError(f"{name} cannot be written ({error}).") from error
         click.echo(printable(f"{name}: {len(result.hits)} {'post' if len(result.hits) == 1 else 'posts'}"))

@@ -20,15 +20,15 @@ _MAX_LINE_BYTES = 1_000_000
 @place_option()
 @click.option("-k", "--top-k", type=click.IntRange(1, MAX_TOP_K), default=DEFAULT_TOP_K, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
-@click.option("--no-history", is_flag=True, help="Do not keep what was asked.")
-@model_option("Where the model that made the index is now, if it moved.")
+@click.option("--no-history", is_flag=True, help="Do not keep a history.")
+@model_option("The folder of the model that made the index, if it was moved.")
 def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> None:
-    """Ask one complaint after the other, read whole posts, and go on from them.
+    """Ask one query after the other, read whole posts, and search on from them.
 
-    A line is a complaint in your own words, the number of a post to open, or a command, such as ":since 2015"; ":help"
-    lists them. When standard input is no terminal, lines are read from it.
+    A line is a query in your own words, the number of a post to open, or a command, such as ":since 2015"; ":help"
+    lists them. When standard input is not a terminal, lines are read from it.
 
-    What was asked is kept in ~/.local/state/qa-search/history (or below XDG_STATE_HOME), for you alone to read.
+    The history is kept in ~/.local/state/qa-search/history (or below XDG_STATE_HOME), for you alone to read.
     """
     with SearchIndex.open(index_path, model=model) as index:
         # The model is loaded while the first question is typed.
@@ -46,7 +46,7 @@ def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> N
 
 
 def _load_model(index: SearchIndex) -> None:
-    with suppress(Exception):  # the first question meets the same error, and tells it
+    with suppress(Exception):  # the first query raises and reports the same error
         _ = index.embedder
 
 

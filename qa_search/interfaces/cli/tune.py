@@ -14,15 +14,15 @@ from qa_search.interfaces.cli.options import index_option, json_option, print_js
 @click.command()
 @index_option()
 @click.option("--judged", metavar="FOLDER", help="Learn from this judged set: queries.jsonl and qrels.tsv.")
-@click.option("--trust-self", is_flag=True, help="Keep weights that were learnt without judgements, too.")
+@click.option("--trust-self", is_flag=True, help="Keep weights even if they were learnt without judgements.")
 @click.option("--reset", is_flag=True, help="Go back to the default weights.")
 @json_option("the report")
 @quiet_option()
 def tune(index_path: str, judged: str | None, trust_self: bool, reset: bool, as_json: bool, quiet: bool) -> None:
     """Learn how to weigh the signals of the ranking for this archive; searches go on meanwhile.
 
-    Weights are learnt on one half of the complaints and kept only if they do significantly better on the other half;
-    then later builds keep them too. Without --judged, complaints are made from the posts themselves, and the weights
+    Weights are learnt on one half of the queries and kept only if they do significantly better on the other half;
+    then later builds keep them too. Without --judged, queries are made from the posts themselves, and the weights
     are only reported: on the judged archives that this was measured on they did worse than the default.
     """
     report = tuning.tune(index_path, judged=judged, trust_self=trust_self, reset=reset)
@@ -37,8 +37,8 @@ def _summary(report: TuneReport, *, reset: bool) -> str:
     if not reset:
         origin = "made from the posts" if report.source == "posts" else f"of {report.source}"
         lines += [
-            f"Learnt from {report.complaints - report.held_out} complaints {origin}: {_listed(report.learnt)}.",
-            f"On {report.held_out} held-out ones nDCG@10 goes from {report.before:.4f} with the default weights to "
+            f"Learnt from {report.complaints - report.held_out} queries {origin}: {_listed(report.learnt)}.",
+            f"On {report.held_out} held-out queries nDCG@10 goes from {report.before:.4f} with the default weights to "
             f"{report.after:.4f} (p = {report.p_value:.4f}).",
         ]
     return "\n".join([*lines, f"In use {'now' if report.kept or reset else 'still'}: {_listed(report.weights)}."])

@@ -7,6 +7,7 @@ import click
 from qa_search.errors import IndexDamagedError, IndexUnreadableError
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
+from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import GenerationCheck, VerifyReport
 
@@ -14,7 +15,7 @@ from qa_search.types import GenerationCheck, VerifyReport
 @click.command()
 @index_option()
 @click.option(
-    "--fall-back", is_flag=True, help="If what answers is damaged, let the latest generation that is whole answer."
+    "--fall-back", is_flag=True, help="If the answering generation is damaged, let the latest whole generation answer."
 )
 @json_option("the report")
 @quiet_option()
@@ -22,13 +23,13 @@ def verify(index_path: str, fall_back: bool, as_json: bool, quiet: bool) -> None
     """Read every byte of the index and compare it with what was written.
 
     All generations that are kept are read: the one that answers, and the previous one. Exit status 3 if what answers
-    is damaged, or cannot be read now (which is no damage); the message says what to do.
+    is damaged, or cannot be read now (it may be intact); the message says what to do.
     """
     report = verify_index(index_path, fall_back=fall_back)
     if as_json:
         print_json(report.to_dict())
     elif not quiet:
-        click.echo(printable(_page(report)))
+        click.echo(printable(in_options(_page(report))))
     unread = next((check.unread for check in report.generations if check.answers and check.unread), "")
     if not report.ok and unread:
         raise IndexUnreadableError(f"{report.index}: the index could not be checked: {unread}")
@@ -44,7 +45,7 @@ def _page(report: VerifyReport) -> str:
             lines.append(f"{check.generation} ({role}) is damaged:")
             lines += [f"  {problem}" for problem in check.problems]
         if check.unread:
-            lines += [f"{check.generation} ({role}) could not be read to its end:", f"  {check.unread}"]
+            lines += [f"{check.generation} ({role}) could not be read completely:", f"  {check.unread}"]
         if check.whole:
             lines.append(
                 f"{check.generation} ({role}) is whole: {check.files} files, {check.bytes / 1e6:.1f} MB, every byte is "
@@ -57,9 +58,9 @@ def _page(report: VerifyReport) -> str:
 
 def _ways_out(report: VerifyReport) -> str:
     whole = next((check for check in report.generations if _can_answer(check)), None)
-    build = f"build the index again: qa-search build --index {report.index}"
+    build = f"build the index again: qa-search build SOURCE --index {report.index}"
     if whole is None:
-        return f"{report.index}: the index is damaged, and no other generation is whole. To mend it, {build}"
+        return f"{report.index}: the index is damaged, and no other generation is whole. To repair it,  {build}"
     return (
         f"{report.index}: the index is damaged. Let {whole.generation} answer meanwhile (qa-search verify --fall-back "
         f"--index {report.index}), and {build}"

@@ -1,4 +1,4 @@
-"""What was taken for what -> lines for a person."""
+"""Reports on files -> lines for a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN_TEXT = 100
 
 
 def reading_lines(reports: Sequence[FileReport], shown: int | None = _SHOWN_FILES) -> list[str]:
-    """Say for each file what was taken for what, those with remarks first; all of them where ``shown`` is None."""
+    """Return lines on how each file was read, files with remarks first; on all files if ``shown`` is None."""
     ordered = sorted(reports, key=lambda report: not report.remarks)
     lines = [line for report in ordered[:shown] for line in report_lines(report)]
     hidden = 0 if shown is None else len(reports) - shown
@@ -22,7 +22,7 @@ def reading_lines(reports: Sequence[FileReport], shown: int | None = _SHOWN_FILE
 
 
 def report_lines(report: FileReport) -> list[str]:
-    """Say of one file how it was read, how much came out, which field played which role, and what is remarkable."""
+    """Return lines on how one file was read: format, counts, fields of each role, and remarks."""
     read_as = report.format if report.encoding is None else f"{report.format}, {report.encoding}"
     files = f", {report.files:,} files" if report.files > 1 else ""
     counts = f"{report.posts:,} posts: {report.with_question:,} with a question, {report.with_answer:,} with an answer"
@@ -34,7 +34,7 @@ def report_lines(report: FileReport) -> list[str]:
 
 
 def sample_lines(post: Post) -> list[str]:
-    """Show the beginnings of a post's parts."""
+    """Return lines with the beginnings of a post's parts."""
     parts = [("id", post.source_id), ("title", post.title), ("question", post.question), ("answer", post.answer)]
     parts += [("date", post.date or ""), ("author", post.author or ""), ("link", post.url or "")]
     parts.append(("tags", ", ".join(post.tags)))

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
 from qa_search.interfaces.web.service import (
@@ -41,9 +42,9 @@ MAX_ANSWER_CHARACTERS = 8_000_000
 # Characters that count as one request of --rate, and that one client may have searched for at once.
 _CHARACTERS_EACH = 1_000
 _CHARACTERS_AT_ONCE = 2 * MAX_QUERY_CHARACTERS
-_DEADLINE_SLACK = 5.0  # seconds: what gives up by itself says more of why
+_DEADLINE_SLACK = 5.0  # seconds: inner timeouts come first, as their messages say more
 _MAX_FORM_FIELDS = 20
-_GONE = 499  # who asked has gone, or the deadline has passed
+_GONE = 499  # the client has gone, or the deadline has passed
 _STATIC = Path(__file__).parent / "static"
 _RETRY = {"retry-after": "1"}
 
@@ -63,7 +64,7 @@ class Settings:
 
 
 class ErrorDetail(BaseModel):
-    """What went wrong: the kind of error, and a message for people."""
+    """An error: its kind, and a message for people."""
 
     type: str
     message: str
@@ -76,18 +77,18 @@ class ErrorBody(BaseModel):
 
 
 class SearchRequest(BaseModel):
-    """A complaint and what the search is limited to."""
+    """A query and the filters of its search."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint, in any words.")
+    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The query, in any words.")
     k: int = Field(DEFAULT_TOP_K, ge=1, le=MAX_HITS, description="How many posts at most.")
     since: str | None = Field(None, description="The earliest date: 2015, 2015-06 or 2015-06-30.")
     until: str | None = Field(None, description="The latest date, its whole day, month or year included.")
     source: str | None = Field(None, description="A glob pattern that the source must match.")
     tag: str | list[str] = Field(default_factory=list, description="Tags that a post must all have.")
     tags: list[str] = Field(default_factory=list, description="The same.")
-    min_confidence: float | None = Field(None, ge=0, le=1, description="Below it, the answer is that nothing answers.")
+    min_confidence: float | None = Field(None, ge=0, le=1, description="Below it, the result is not answered.")
 
     def parameters(self) -> SearchParameters:
         """Return everything but the text."""
@@ -111,18 +112,18 @@ class PostDocument(BaseModel):
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "The input cannot be searched for."},
-    401: {"model": ErrorBody, "description": "A token is needed."},
-    408: {"model": ErrorBody, "description": "The request did not come to its end in time."},
+    401: {"model": ErrorBody, "description": "A token is required."},
+    408: {"model": ErrorBody, "description": "The request was not complete in time."},
     413: {"model": ErrorBody, "description": "The body is too large."},
-    414: {"model": ErrorBody, "description": "The address is too long: send a long complaint by POST."},
+    414: {"model": ErrorBody, "description": "The address is too long: send a long query by POST."},
     421: {"model": ErrorBody, "description": "The service does not answer under this name."},
     429: {"model": ErrorBody, "description": "Too many requests of one client."},
     431: {"model": ErrorBody, "description": "The headers are too large or too many."},
-    500: {"model": ErrorBody, "description": "The service failed; its log says how."},
-    503: {"model": ErrorBody, "description": "Too many questions wait, or the index cannot be used."},
+    500: {"model": ErrorBody, "description": "The service failed; see its log."},
+    503: {"model": ErrorBody, "description": "Too many queries wait, or the index cannot be used."},
     504: {"model": ErrorBody, "description": "Not answered in time."},
 }
-_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody, "description": "There is no such post."}}
+_NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody, "description": "The post does not exist."}}
 
 Count = Annotated[int, Query(ge=1, le=MAX_HITS, description="How many posts at most.")]
 
@@ -179,14 +180,14 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
 
 
 def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
-    """Count what is asked against its client: a long complaint or many hits cost as much as many short ones."""
+    """Count a query against its client: a long query or many hits cost as much as many short queries."""
     wait = prices.take(client_of(request.scope), question_cost(characters, k))
     if wait > 0:
         raise HTTPException(429, "too much to search for: wait a moment", {"retry-after": str(int(wait) + 1)})
 
 
 def _require_bounded(result: SearchResult) -> SearchResult:
-    """Refuse an answer that is too large to give whole."""
+    """Refuse an answer that is too large to send."""
     characters = sum(len(hit.title) + len(hit.question) + len(hit.answer) for hit in result.hits)
     if characters > MAX_ANSWER_CHARACTERS:
         raise QueryError(
@@ -197,7 +198,7 @@ def _require_bounded(result: SearchResult) -> SearchResult:
 
 
 def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
-    @app.get("/api/search", summary="Find the past answers closest to a complaint", response_model=SearchResult)
+    @app.get("/api/search", summary="Find the past answers closest to a query", response_model=SearchResult)
     async def search(
         request: Request,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint.")],
@@ -212,7 +213,7 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         _charge(prices, request, len(q), k)
         return JSONResponse(_require_bounded(await service.search(q, parameters, client_of(request.scope))).to_dict())
 
-    @app.post("/api/search", summary="The same, for long complaints", response_model=SearchResult)
+    @app.post("/api/search", summary="The same, for long queries", response_model=SearchResult)
     async def search_by_body(request: Request, asked: SearchRequest) -> Response:
         _charge(prices, request, len(asked.query), asked.k)
         return JSONResponse(
@@ -243,7 +244,7 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
             _require_bounded(await service.similar(post_id, SearchParameters(k), client_of(request.scope))).to_dict()
         )
 
-    @app.get("/api/info", summary="What the index holds", response_model=IndexInfo)
+    @app.get("/api/info", summary="What the index contains", response_model=IndexInfo)
     async def info() -> Response:
         return JSONResponse((await service.info()).to_dict())
 
@@ -255,7 +256,7 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
 
     @app.post("/", include_in_schema=False)
     async def start_by_body(request: Request) -> Response:
-        """Send to the address of a search, which can be passed on; answer here what is too long for one."""
+        """Redirect to the address of a search, which can be shared; answer here if it would be too long."""
         try:
             fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
         except ValueError:
@@ -311,7 +312,7 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
         if problem:
             return error_response(503, "NotReady", problem)
         state = {"status": "ready", "generation": service.index.generation.name}
-        if service.index_problem:  # what exactly is in the log: it names folders
+        if service.index_problem:  # the details are in the log only: they name folders
             state["problem"] = "the index changed and cannot be opened; the previous one answers (see the log)"
         return JSONResponse(state)
 
@@ -322,8 +323,8 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: Any) -> Response:
-        told = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
-        return _told(request, 400, "QueryError", told)
+        problems = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
+        return _error_answer(request, 400, "QueryError", problems)
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -332,7 +333,7 @@ def _add_errors(app: FastAPI) -> None:
             routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
             headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-        return _told(request, error.status_code, kind, str(error.detail), headers)
+        return _error_answer(request, error.status_code, kind, str(error.detail), headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         status, headers = 503, _RETRY
@@ -342,19 +343,23 @@ def _add_errors(app: FastAPI) -> None:
             status, headers = 504, {}
         elif not isinstance(error, BusyError | IndexFolderError | ModelError):
             status, headers = 500, {}
-        return _told(request, status, type(error).__name__, str(error), headers)
+        # A parameter of a request has its own name; a remedy is for whoever started the service by the command.
+        message = message_of(error) if isinstance(error, IndexFolderError | ModelError) else str(error)
+        return _error_answer(request, status, type(error).__name__, message, headers)
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, refused)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        return _told(request, 500, "InternalError", "the service failed; its log says how")
+        return _error_answer(request, 500, "InternalError", "the service failed; see its log")
 
     app.add_exception_handler(QASearchError, failed)
     app.add_exception_handler(Exception, unexpected)
 
 
-def _told(request: Request, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> Response:
+def _error_answer(
+    request: Request, status: int, kind: str, message: str, headers: dict[str, str] | None = None
+) -> Response:
     """Return an error as a page to people and as JSON to programs."""
     if request.url.path == "/" or request.url.path.startswith("/posts/"):
         return HTMLResponse(error_page(status, message), status, headers)
@@ -364,13 +369,13 @@ def _told(request: Request, status: int, kind: str, message: str, headers: dict[
 def _view(index: SearchIndex, post_id: str) -> PostView:
     post: Post | None = index.post(post_id)
     if post is None:
-        raise HTTPException(404, "There is no post of this id in the index.")
+        raise HTTPException(404, "The index has no post with this id.")
     before, after = index.neighbours(post_id)
     return PostView(post, post_id, before, after)
 
 
 def _form(given: Mapping[str, str]) -> tuple[Form, str]:
-    """Read what a person filled in; what makes no sense is told on the page."""
+    """Read the form; return it with a message about what is invalid."""
     form = Form(
         q=given.get("q", ""),
         since=given.get("since", ""),

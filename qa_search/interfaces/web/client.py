@@ -1,4 +1,4 @@
-"""Ask a running service what `SearchIndex` answers from an index folder: the same methods, results and errors."""
+"""Clients of a running service, with the methods, results and errors of `SearchIndex`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class ServiceError(QASearchError):
-    """A service cannot be reached, is too slow or too busy, refuses, or answers what cannot be read.
+    """A service cannot be reached, is too slow or busy, refuses, or gives an unreadable answer.
 
     ``status`` is the HTTP status, None if there was no answer.
     """
@@ -59,7 +59,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        """Name the service; nothing is sent yet.
+        """Make a client of a service; nothing is sent yet.
 
         Args:
             url: where the service is, such as "http://127.0.0.1:8080".
@@ -79,12 +79,12 @@ class Client:
         k: int = DEFAULT_TOP_K,
         **options: Unpack[SearchOptions],
     ) -> SearchResult:
-        """Find the k posts closest to a complaint: see `SearchIndex.search`.
+        """Find the k posts closest to a query: see `SearchIndex.search`.
 
         Raises:
             QueryError: if this cannot be searched for.
             ServiceError: if the service does not answer.
-            QASearchError: whatever else the service says that it raised.
+            QASearchError: any other error that the service reports.
         """
         return self._search(_search_request(text, SearchParameters(k, **options)))
 
@@ -94,30 +94,30 @@ class Client:
         k: int = DEFAULT_TOP_K,
         **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
-        """Search for many complaints, a few at a time: the same as `search` for each, in the same order."""
+        """Search for many queries, a few at a time: the same as `search` for each, in the same order."""
         requests = _search_requests(texts, SearchParameters(k, **options))
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="qa-search-client") as pool:
             return list(pool.map(self._search, requests))
 
     def post(self, post_id: str) -> Post | None:
-        """Return a whole post by any of its ids, None if there is none of that id."""
+        """Return a whole post by any of its ids, None if the id is unknown."""
         document = self._post_document(post_id)
         return None if document is None else self._service.record(Post, document)
 
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to; None where there is none."""
+        """Return the posts that a page's Prev and Next lines link to, None for a missing one."""
         return self._service.neighbours(self._post_document(post_id))
 
     def similar(self, post_id: str, k: int = DEFAULT_TOP_K) -> SearchResult:
         """Find the posts closest to a post, itself left out.
 
         Raises:
-            QueryError: if there is no such post.
+            QueryError: if the post does not exist.
         """
         return self._service.record(SearchResult, self._ask(_similar_request(post_id, k)))
 
     def info(self) -> dict[str, Any]:
-        """Say what the index of the service holds and how it was built, as `IndexInfo.to_dict` gives it."""
+        """Return what the index of the service contains and how it was built, as `IndexInfo.to_dict`."""
         return self._service.mapping(self._ask(_INFO))
 
     def close(self) -> None:
@@ -169,7 +169,7 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        """Name the service: see `Client`."""
+        """Make a client of a service: see `Client`."""
         self._service = _Service(url, token, timeout, retries)
         self._http = httpx2.AsyncClient(**self._service.options)
 
@@ -179,7 +179,7 @@ class AsyncClient:
         k: int = DEFAULT_TOP_K,
         **options: Unpack[SearchOptions],
     ) -> SearchResult:
-        """Find the k posts closest to a complaint: see `Client.search`."""
+        """Find the k posts closest to a query: see `Client.search`."""
         return await self._search(_search_request(text, SearchParameters(k, **options)))
 
     async def search_many(
@@ -188,17 +188,17 @@ class AsyncClient:
         k: int = DEFAULT_TOP_K,
         **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
-        """Search for many complaints, a few at a time: the same as `search` for each, in the same order."""
+        """Search for many queries, a few at a time: the same as `search` for each, in the same order."""
         requests = _search_requests(texts, SearchParameters(k, **options))
         return await _each(self._search, requests)
 
     async def post(self, post_id: str) -> Post | None:
-        """Return a whole post by any of its ids, None if there is none of that id."""
+        """Return a whole post by any of its ids, None if the id is unknown."""
         document = await self._post_document(post_id)
         return None if document is None else self._service.record(Post, document)
 
     async def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to; None where there is none."""
+        """Return the posts that a page's Prev and Next lines link to, None for a missing one."""
         return self._service.neighbours(await self._post_document(post_id))
 
     async def similar(self, post_id: str, k: int = DEFAULT_TOP_K) -> SearchResult:
@@ -206,7 +206,7 @@ class AsyncClient:
         return self._service.record(SearchResult, await self._ask(_similar_request(post_id, k)))
 
     async def info(self) -> dict[str, Any]:
-        """Say what the index of the service holds and how it was built, as `IndexInfo.to_dict` gives it."""
+        """Return what the index of the service contains and how it was built, as `IndexInfo.to_dict`."""
         return self._service.mapping(await self._ask(_INFO))
 
     async def close(self) -> None:
@@ -248,7 +248,7 @@ class AsyncClient:
 
 
 async def _each(ask: Callable[[_Request], Awaitable[T]], requests: Sequence[_Request]) -> list[T]:
-    """Ask all, a few at a time; the first error ends the others."""
+    """Send all requests, a few at a time; the first error ends the others."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(request: _Request) -> T:
@@ -288,7 +288,7 @@ def _search_request(text: str, parameters: SearchParameters) -> _Request:
         # Not left to the service: it may close the connection before all of such a text is sent.
         raise QueryError(
             f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at most. "
-            "Leave out what does not belong to the complaint."
+            "Leave out what the query does not need."
         )
     tags = [parameters.tags] if isinstance(parameters.tags, str) else list(parameters.tags)
     asked = {"query": text, **to_jsonable(parameters), "tags": tags}
@@ -297,7 +297,7 @@ def _search_request(text: str, parameters: SearchParameters) -> _Request:
             {name: _sendable(value) for name, value in asked.items() if value is not None}, ensure_ascii=False
         )
     except (TypeError, ValueError) as error:
-        raise QueryError(f"this cannot be asked of a service: {error}") from error
+        raise QueryError(f"a service cannot search for this: {error}") from error
     return _Request("POST", "api/search", body.encode())
 
 
@@ -310,7 +310,7 @@ def _sendable(value: object) -> object:
 
 
 def _is_post_id(post_id: object) -> bool:
-    """Whether there can be a post of this id: anything else need not be asked for, and may not fit into a path."""
+    """Whether an id is valid; an invalid id is not sent, as it may not fit into a path."""
     return isinstance(post_id, str) and _POST_ID.fullmatch(post_id) is not None
 
 
@@ -320,7 +320,7 @@ def _post_request(post_id: str) -> _Request:
 
 def _similar_request(post_id: str, k: int) -> _Request:
     if not _is_post_id(post_id):
-        raise QueryError(f"{reprlib.repr(post_id)}: there is no post of this id in the index")
+        raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
     if isinstance(k, bool) or not isinstance(k, int):
         raise QueryError(f"k must be a whole number, not {reprlib.repr(k)}")
     return _Request("GET", f"api/posts/{post_id}/similar?k={k}", missing="query")
@@ -338,7 +338,7 @@ _Got = _Answer | httpx2.HTTPError
 
 
 class _Body:
-    """Gathers the body of an answer, as long as it is neither too large nor too late."""
+    """Collects the body of an answer, unless it is too large or too late."""
 
     def __init__(self, service: _Service) -> None:
         self._service = service
@@ -360,7 +360,7 @@ class _Body:
 
 
 class _Service:
-    """What both clients know of a service: how to ask, and what its answers mean."""
+    """The common part of both clients: how to write requests and read answers."""
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
         self.timeout = timeout
@@ -372,7 +372,9 @@ class _Service:
         except ValueError:
             usable = False
         if not usable:
-            raise ServiceError(f"{reprlib.repr(url)} is no address of a service: write it like http://127.0.0.1:8080")
+            raise ServiceError(
+                f"{reprlib.repr(url)} is not the address of a service: write it like http://127.0.0.1:8080"
+            )
         # Messages name the service, but not a password in its address.
         self._name = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
         headers = {"accept": "application/json", "content-type": "application/json"}
@@ -388,7 +390,7 @@ class _Service:
                 "verify": _tls(),
             }
         except httpx2.InvalidURL as error:
-            raise ServiceError(f"{self._name} is no address of a service: {error}") from error
+            raise ServiceError(f"{self._name} is not the address of a service: {error}") from error
 
     def error(self, message: str, status: int | None = None) -> ServiceError:
         return ServiceError(f"{self._name}: {message}", status=status)
@@ -401,7 +403,7 @@ class _Service:
         return max(0.0, self._resume - time.monotonic())
 
     def wait_before_retry(self, got: _Got, attempt: int) -> bool:
-        """Tell whether to ask again; if so, everything that this client asks waits for a while."""
+        """Return whether to retry; if so, all requests of this client wait for a while."""
         pause = _FIRST_PAUSE * 2.0**attempt
         if isinstance(got, httpx2.HTTPError):
             useful = isinstance(got, httpx2.NetworkError | httpx2.RemoteProtocolError)
@@ -415,7 +417,7 @@ class _Service:
         return True
 
     def document(self, request: _Request, got: _Got) -> Any:
-        """Return the JSON document of an answer, None for what is not there; or raise what went wrong."""
+        """Return the JSON document of an answer, None if the post does not exist; raise the service's error."""
         if isinstance(got, httpx2.TimeoutException):
             raise self.too_slow() from got
         if isinstance(got, httpx2.HTTPError):
@@ -428,7 +430,7 @@ class _Service:
             if document is None:
                 raise self.error("the answer is not JSON: is this a qa_search service?", got.status)
             return document
-        kind, message = _told(document)
+        kind, message = _error_of(document)
         if got.status == 404 and kind == "NotFound" and request.missing == "nothing":
             return None
         if (got.status == 404 and kind == "NotFound" and request.missing == "query") or got.status == 413:
@@ -443,11 +445,11 @@ class _Service:
         try:
             return read_record(kind, document)
         except ValueError as error:
-            raise self.error(f"the answer is not of a known form ({error}): is this a qa_search service?") from error
+            raise self.error(f"the answer has an unknown format ({error}): is this a qa_search service?") from error
 
     def mapping(self, document: object) -> dict[str, Any]:
         if not isinstance(document, dict):
-            raise self.error("the answer is not of a known form: is this a qa_search service?")
+            raise self.error("the answer has an unknown format: is this a qa_search service?")
         return document
 
     def neighbours(self, document: object) -> tuple[OtherPost | None, OtherPost | None]:
@@ -469,8 +471,8 @@ class _Neighbours:
     next: OtherPost | None
 
 
-def _told(document: object) -> tuple[str, str]:
-    """Return the type and the message of an error, both empty if the document is none."""
+def _error_of(document: object) -> tuple[str, str]:
+    """Return the type and the message of an error document, both empty for any other document."""
     detail = document.get("error") if isinstance(document, dict) else None
     if not isinstance(detail, dict):
         return "", ""
@@ -491,7 +493,7 @@ def _seconds(retry_after: str) -> float | None:
 
 
 def read_record(kind: type[T], document: object) -> T:
-    """Make a record of its JSON document, as ``to_dict`` gave it; keys that the record does not have are left out.
+    """Make a record of its JSON document, as ``to_dict`` gave it; unknown keys are left out.
 
     Raises:
         ValueError: if something is missing or is not of its type.

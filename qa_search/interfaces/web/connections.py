@@ -1,4 +1,4 @@
-"""The connections of a service: how many there may be, how long each may take, and an end that comes for certain.
+"""The connections of a service: limits on number and time, and a guaranteed end.
 
 uvicorn answers requests; it waits without end for a request that does not come and for a client that does not read.
 `GuardedProtocol` bounds both, `Connections` counts them, `GuardedServer` looks after them once a second.
@@ -43,7 +43,7 @@ log = logging.getLogger("qa_search")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What connections may do.
+    """Limits on connections.
 
     ``connections`` at once, ``per_address`` of them from one address (but for this machine's own, where a proxy may
     be); a whole request within ``head_seconds``; an answer read at ``send_rate`` bytes a second after the first
@@ -61,7 +61,7 @@ class Limits:
 
 
 def limits_for(connections: int) -> Limits:
-    """Return limits for so many connections, or for fewer if this process may not open so many files."""
+    """Return limits for ``connections``, or for fewer if this process may not open so many files."""
     try:
         import resource
 
@@ -88,7 +88,7 @@ class Connections:
         return len(self._open)
 
     def admit(self, new: GuardedProtocol) -> bool:
-        """Take a connection, if need be in the place of the one that has sent nothing whole for longest."""
+        """Accept a connection, if necessary in place of the one that waits longest for a complete request."""
         crowd = [one for one in self._open if one.address == new.address] if not is_loopback(new.address) else []
         if len(crowd) < self.limits.per_address:
             crowd = list(self._open) if len(self._open) >= self.limits.connections else []
@@ -98,7 +98,7 @@ class Connections:
         return True
 
     def _drop_one(self, crowd: list[GuardedProtocol]) -> bool:
-        """Close the connection that waits longest, of the address that has most that wait."""
+        """Close the connection that waits longest, of the address with the most waiting connections."""
         waiting = [one for one in crowd if one.is_waiting]
         if not waiting:
             return False
@@ -109,16 +109,16 @@ class Connections:
         return True
 
     def forget(self, gone: GuardedProtocol) -> None:
-        """Take out a connection that is closed."""
+        """Remove a closed connection."""
         self._open.pop(gone, None)
 
     def sweep(self) -> None:
-        """Close those that take too long."""
+        """Close connections that take too long."""
         for connection in list(self._open):
             connection.check()
 
     def relieve(self) -> None:
-        """While too much is not read, close the oldest connection of the address that leaves most unread."""
+        """While too much is unread, close the oldest connection of the address that leaves most unread."""
         while True:
             sizes = {one: one.unsent for one in self._open if one.unsent}
             if len(sizes) < 2 or sum(sizes.values()) <= self.limits.unsent_bytes:
@@ -147,7 +147,7 @@ class GuardedProtocol(H11Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is no request that is being answered."""
+        """Whether no request is being answered."""
         return self._lingering >= 0 or self.cycle is None or self.cycle.response_complete
 
     @property
@@ -156,7 +156,7 @@ class GuardedProtocol(H11Protocol):
         return self.transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, or refuse it."""
+        """Accept a connection, or refuse it."""
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
         if not self.registry.admit(self):
@@ -169,7 +169,7 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read a little at a time, and nothing of the next request before this one is answered."""
+        """Read in small pieces, and nothing of the next request before this one is answered."""
         if self._lingering >= 0:
             self._lingering += len(data)
             if self._lingering > _LINGER_BYTES:
@@ -194,7 +194,7 @@ class GuardedProtocol(H11Protocol):
             self._feed()
 
     def shutdown(self) -> None:
-        """Close, or do so after the answer that is being made."""
+        """Close, after the current answer if there is one."""
         try:
             super().shutdown()
         except h11.LocalProtocolError:  # what came was not HTTP
@@ -211,7 +211,7 @@ class GuardedProtocol(H11Protocol):
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "TooLarge", address_too_long())
 
     def _refuse(self, status: HTTPStatus, kind: str, message: str) -> None:
-        """Answer with an error and close, after the client has had time to read that: it may still be sending."""
+        """Answer with an error, and close after the client has had time to read it: it may still be sending."""
         begun = self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
         if self.cycle is not None:
             self.cycle.disconnected = True
@@ -227,7 +227,7 @@ class GuardedProtocol(H11Protocol):
         self.flow.resume_reading()
 
     def pause_writing(self) -> None:
-        """Note that the client reads more slowly than it is sent to."""
+        """Note that the client reads too slowly."""
         super().pause_writing()
         self.registry.relieve()
 
@@ -248,16 +248,16 @@ class GuardedProtocol(H11Protocol):
             self.give_up()
 
     def give_up(self) -> None:
-        """Close a connection that waits; who has sent a part of a request is told."""
+        """Close a waiting connection; a client that sent a part of a request gets an error."""
         if self._lingering < 0 and self.conn.trailing_data[0] and not self.unsent:
-            message = "the request did not come to its end in time"
+            message = "the request was not complete in time"
             self.transport.write(_response(HTTPStatus.REQUEST_TIMEOUT, "HTTPError", message))
         self.transport.close()
         if self.unsent:
             self.abort()
 
     def abort(self) -> None:
-        """Close at once; what was not read is dropped, by the system too."""
+        """Close at once, and drop what was not read."""
         connection = self.transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -270,7 +270,7 @@ def protocol_class(connections: Connections) -> type[GuardedProtocol]:
 
 
 class GuardedServer(uvicorn.Server):
-    """uvicorn's server; looks after its connections, and ends for certain after a signal to end."""
+    """uvicorn's server with checked connections and a guaranteed end after a signal."""
 
     def __init__(
         self, config: uvicorn.Config, connections: Connections, on_stop: Callable[[float], None] | None = None
@@ -289,19 +289,19 @@ class GuardedServer(uvicorn.Server):
         self._watchdog: threading.Timer | None = None
 
     async def on_tick(self, counter: int) -> bool:
-        """Do what is done ten times a second."""
+        """Run the periodic checks, ten times a second."""
         if counter % 10 == 0:
             self._connections.sweep()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take nothing new, answer what there is, end."""
+        """Accept nothing new, answer what waits, and end."""
         if self._on_stop is not None:
             self._on_stop(self._patience)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; should something hang, the process ends all the same."""
+        """Begin to end; the process ends even if something hangs."""
         if self._watchdog is None:
             self._watchdog = threading.Timer(self._patience + _LAST_RESORT, self._end)
             self._watchdog.daemon = True
@@ -310,7 +310,7 @@ class GuardedServer(uvicorn.Server):
 
     def _end(self) -> None:
         log.error(
-            "the service did not end within %g seconds: something that it waits for hangs. It ends now.",
+            "the service did not end within %g seconds: it waits for something that hangs. It ends now.",
             self._patience + _LAST_RESORT,
         )
         os._exit(1)
@@ -338,7 +338,7 @@ def guarded_server(
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether an address is of this machine alone."""
+    """Return whether an address belongs to this machine alone."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

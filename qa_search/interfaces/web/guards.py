@@ -1,4 +1,4 @@
-"""Who may ask, how much and how often: checked before a request reaches the search."""
+"""Limits on requests, checked before the search: who may ask, how much and how often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# What a monitor asks, which tells nothing of the archive.
+# Paths for monitors: they reveal nothing of the archive.
 _OPEN_PATHS = frozenset(("/healthz", "/readyz"))
 _MOST_CLIENTS = 10_000
 # Of a request: its address and headers, how many of these, how many parameters, and how long its body may take.
@@ -40,7 +40,7 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    # What people type about their health is nothing for caches between them and the service.
+    # Queries about people's health must not stay in caches.
     "cache-control": "no-store",
 }
 
@@ -51,20 +51,20 @@ def error_response(status: int, kind: str, message: str, headers: dict[str, str]
 
 
 def address_too_long() -> str:
-    """Say that an address is too long, and what to do."""
+    """Return the error for an address that is too long."""
     return (
-        f"the address and the headers of a request may have {MAX_HEAD_BYTES:,} bytes: send a long complaint in the "
+        f"the address and the headers of a request may have {MAX_HEAD_BYTES:,} bytes: send a long query in the "
         "body of POST /api/search"
     )
 
 
 def headers_too_long() -> str:
-    """Say that there are too many headers."""
+    """Return the error for too many headers."""
     return f"a request may have {_MAX_HEADERS} headers, and {MAX_HEAD_BYTES:,} bytes of address and headers"
 
 
 class Buckets:
-    """How much each client may still have: refilled steadily, and never beyond what it may have at once."""
+    """The remaining allowance of each client, refilled steadily up to a maximum."""
 
     def __init__(self, rate: float, most: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Allow each client ``rate`` a second on average, ``most`` at once; a rate of 0 allows anything."""
@@ -74,7 +74,7 @@ class Buckets:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str, cost: float = 1.0) -> float:
-        """Take from the client's bucket; return 0, or how many seconds to wait if too little is left."""
+        """Take from the client's bucket; return 0, or the seconds to wait if too little is left."""
         if not self._rate:
             return 0.0
         now = self._clock()
@@ -89,9 +89,9 @@ class Buckets:
 
 
 class Guards:
-    """Lets through what has the token, is small enough and does not come too often, and answers before a deadline.
+    """Checks token, size and rate of requests, and answers before a deadline.
 
-    It adds the security headers, answers HEAD as GET without the body, and ends work whose asker has gone.
+    It adds the security headers, answers HEAD as GET without the body, and ends work whose client has gone.
     """
 
     def __init__(
@@ -175,27 +175,27 @@ class Guards:
         return None
 
     def _refuse_token(self, client: str, *, tried: bool) -> Response:
-        """Refuse a request without the right token; who tries many is told to wait, and the right one still passes."""
+        """Refuse a request without the right token; after many wrong tokens, only the right one still passes."""
         wait = self._wrong_tokens.take(client) if tried else 0.0
         if wait > 0:
             response = too_many("too many wrong tokens: wait a moment", wait)
             response.headers["connection"] = "close"
             return response
         challenge = {"www-authenticate": 'Basic realm="qa-search", charset="UTF-8"'}
-        return error_response(401, "Unauthorized", "a token is needed: Authorization: Bearer TOKEN", challenge)
+        return error_response(401, "Unauthorized", "a token is required: Authorization: Bearer TOKEN", challenge)
 
     def _too_large(self) -> Response:
         return error_response(413, "TooLarge", f"a request may have {self._max_body:,} bytes")
 
     async def _read(self, receive: Receive, body: bytearray) -> Response | None:
-        """Read a request's body, or return why not: too large, too slow, or too much of others is held."""
+        """Read a request's body, or return the error: too large, too slow, or no room beside other requests."""
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 more = True
                 while more:
                     message = await receive()
                     if message["type"] != "http.request":
-                        return Response(status_code=499)  # it has gone: nobody reads this
+                        return Response(status_code=499)  # the client has gone: nobody reads this
                     chunk = message.get("body", b"")
                     body += chunk
                     self._held += len(chunk)
@@ -205,11 +205,11 @@ class Guards:
                     if more and self._held > _MAX_BODIES:
                         return error_response(503, "BusyError", "too many large requests at once", {"retry-after": "1"})
         except TimeoutError:
-            return error_response(408, "HTTPError", "the request did not come to its end in time")
+            return error_response(408, "HTTPError", "the request was not complete in time")
         return None
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Let the app answer, until the deadline or until whoever asked has gone."""
+        """Let the app answer, until the deadline or until the client has gone."""
         begun = ended = False
 
         async def send_noted(message: MutableMapping[str, Any]) -> None:
@@ -248,13 +248,13 @@ class Guards:
 
 
 async def _gone(receive: Receive) -> None:
-    """Return when whoever asked has gone."""
+    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _replay(body: bytes, leaving: asyncio.Future[None]) -> Receive:
-    """Give an app a body that was read before, and then wait for the asker to go."""
+    """Give an app the body that was read before, and then wait for the client to go."""
     given = False
 
     async def receive() -> MutableMapping[str, Any]:
@@ -274,7 +274,7 @@ def client_of(scope: Scope) -> str:
 
 
 def too_many(message: str, wait: float) -> JSONResponse:
-    """Return the error of a client that asks too much; ``wait`` is in seconds."""
+    """Return the error for a client over its rate; ``wait`` is in seconds."""
     return error_response(429, "TooManyRequests", message, {"retry-after": str(int(wait) + 1)})
 
 

@@ -1,4 +1,4 @@
-"""A log that nobody outside can fill: what repeats is written a few times a minute, and then counted."""
+"""A log that clients cannot fill: a repeated message is written a few times a minute, and then counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST_KINDS = 1000
 
 
 class RepeatFilter(logging.Filter):
-    """Lets the same message through five times a minute; the next minute's first one says how many were left out.
+    """Passes the same message five times a minute; the next minute's first one says how many were left out.
 
     Messages are the same if their text before its arguments, their logger and their level are.
     """
@@ -42,7 +42,7 @@ class RepeatFilter(logging.Filter):
 
 
 def _shorten(record: logging.LogRecord, left_out: int) -> None:
-    """Bound the length of a message, and add how many like it were left out."""
+    """Shorten a long message, and add how many like it were left out."""
     message = record.getMessage()
     if len(message) > _LONGEST:
         message = f"{message[:_LONGEST]} ..."

@@ -1,4 +1,4 @@
-"""What the service counts, in the form that Prometheus reads."""
+"""The counts of the service, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Metrics:
         self._seconds.labels(route).observe(seconds)
 
     def batch(self, size: int) -> None:
-        """Count questions that were searched together."""
+        """Count queries that were searched together."""
         self._batches.observe(size)
 
     def waiting(self, count: int) -> None:
-        """Say how many questions wait."""
+        """Set the number of waiting queries."""
         self._waiting.set(count)
 
     def index(self, generation: str, posts: int) -> None:
-        """Say what answers now."""
+        """Set the generation that answers and its number of posts."""
         self._generation.set(int(generation[1:]))
         self._posts.set(posts)
 

@@ -32,7 +32,7 @@ _HEADING = 140
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a person filled in; ``like`` is the id of a post to find more like, and ``q`` is then empty."""
+    """The values of the form; ``like`` is the id of a post to find similar posts for, and ``q`` is then empty."""
 
     q: str = ""
     k: int = 5
@@ -64,7 +64,7 @@ def form_address(form: Form) -> str | None:
 def search_page(
     form: Form, result: SearchResult | None, sources: Sequence[str], *, total: int, message: str = ""
 ) -> str:
-    """Return the page with the search form, and what was found.
+    """Return the page with the search form and the hits.
 
     Args:
         form: what was filled in.
@@ -98,7 +98,7 @@ def post_page(view: PostView) -> str:
 
 
 def error_page(status: int, message: str) -> str:
-    """Return the page that says why there is no other."""
+    """Return the page for an error."""
     return _PAGES.get_template("error.html").render(status=status, message=message)
 
 

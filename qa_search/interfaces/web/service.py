@@ -1,4 +1,4 @@
-"""One open index that answers many callers: questions that come together are searched together."""
+"""One open index that answers many callers: simultaneous queries are searched together."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from qa_search.errors import QASearchError
+from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.metrics import Metrics
 from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
@@ -19,7 +20,7 @@ from qa_search.types import IndexInfo, SearchResult
 
 log = logging.getLogger("qa_search")
 
-# A question that makes the index read everything there is, before anybody waits for it.
+# A query that makes the index load everything before the first client waits.
 _WARM_UP = "warm up"
 MAX_BATCH = 32
 # Characters: up to so many a question is short; so many are searched together, and may wait, in all.
@@ -35,15 +36,15 @@ T = TypeVar("T")
 
 
 class BusyError(QASearchError):
-    """More questions wait than the service takes on: ask again in a moment."""
+    """Too many queries wait: ask again in a moment."""
 
 
 class SlowError(QASearchError):
-    """A question was not answered in the time that a request may take."""
+    """A query was not answered in time."""
 
 
 class FailedError(QASearchError):
-    """Something below the service failed in a way that nobody expects; the log says how."""
+    """The service met an unexpected error; the log has the details."""
 
 
 @dataclass(slots=True)
@@ -61,12 +62,12 @@ class _Waiting:
 
 
 def question_cost(characters: int, k: int) -> int:
-    """Return what a question costs, in characters of a text."""
+    """Return the cost of a query, in characters."""
     return characters + _HIT_COST * k
 
 
 class _Lane:
-    """Questions that wait for one thread: clients take turns, and each one's are answered as they came."""
+    """The queries that wait for one thread: clients take turns, and the queries of each keep their order."""
 
     def __init__(self, name: str) -> None:
         self.queue: list[_Waiting] = []
@@ -80,11 +81,11 @@ class _Lane:
         return sum(waiting.characters for waiting in self.queue)
 
     def drop_given_up(self) -> None:
-        """Leave out those whose asker has gone or was told that it takes too long."""
+        """Remove queries whose client has gone or got a timeout."""
         self.queue = [waiting for waiting in self.queue if not waiting.answer.done()]
 
     def next_batch(self, most: int) -> list[_Waiting]:
-        """Take the first that waits, and those that ask for the same, as long as they are few and short together."""
+        """Take the first query, and others with the same parameters, up to a limit of number and length."""
         self.drop_given_up()
         if not self.queue:
             return []
@@ -106,7 +107,7 @@ class _Lane:
 
 
 class SearchService:
-    """Answers questions from one index, as many at a time as wait; moves to new generations.
+    """Answers queries from one index, together if several wait; moves to new generations.
 
     Short questions have a thread of their own, so that they never wait for long ones. Searching uses all cores by
     itself: more threads would only make all of them slower.
@@ -160,7 +161,7 @@ class SearchService:
         self._state = ""
 
     def problem(self) -> str:
-        """Say why the service cannot answer now; empty if it can."""
+        """Return why the service cannot answer now, empty if it can."""
         if self._state:
             return self._state
         late = time.monotonic() - self._timeout
@@ -172,12 +173,12 @@ class SearchService:
         return ""
 
     def stop_soon(self, seconds: float) -> None:
-        """Begin to stop: what is not answered so many seconds from now is refused, in time for that to be sent."""
+        """Begin to stop: queries not answered within these seconds are refused, early enough to send the refusal."""
         self._state = "the service is stopping"
         asyncio.get_running_loop().call_later(max(seconds - _REPLY_SECONDS, 0), self._refuse_waiting)
 
     async def stop(self) -> None:
-        """Refuse what still waits, and close the index; what hangs is left behind."""
+        """Refuse waiting queries and close the index, without waiting for calls that hang."""
         self._state = "the service is stopping"
         self._refuse_waiting()
         for task in self._tasks:
@@ -202,7 +203,7 @@ class SearchService:
             lane.queue.clear()
 
     async def search(self, text: str, parameters: SearchParameters, client: str = "") -> SearchResult:
-        """Search, together with the questions that wait at the same time; clients take turns.
+        """Search, together with other waiting queries; clients take turns.
 
         Raises:
             BusyError: if too many wait.
@@ -226,7 +227,7 @@ class SearchService:
             each.drop_given_up()
         crowded = len(self._short.queue) + len(self._long.queue) >= self._max_waiting
         if crowded or (lane.queue and lane.characters + waiting.characters > _WAITING_CHARACTERS):
-            raise BusyError("too many questions at once: ask again in a moment")
+            raise BusyError("too many queries at once: ask again in a moment")
         lane.queue.append(waiting)
         self._count_waiting()
         lane.wake.set()
@@ -248,18 +249,18 @@ class SearchService:
             raise SlowError(f"the index did not answer within {self._timeout:g} seconds") from None
 
     async def info(self) -> IndexInfo:
-        """Say what the index holds; counted once for each generation."""
+        """Return what the index contains; counted once for each generation."""
         if self._info is None or self._info.generation != self.index.generation.name:
             self._info = await self.read(lambda index: index.info())
         return self._info
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do what never ends; should it end by an error, begin again."""
+        """Run an endless task; restart it after an error."""
         while True:
             try:
                 await work()
             except Exception:
-                log.exception("the service failed in its middle, and goes on")
+                log.exception("the service met an unexpected error, and continues")
                 await asyncio.sleep(_RESTART_SECONDS)
 
     async def _answer_all(self, lane: _Lane) -> None:
@@ -278,7 +279,7 @@ class SearchService:
             results = await self._search_many(lane, batch)
         except Exception as error:
             if len(batch) > 1:
-                # One of them cannot be answered: each gets an answer or an error of its own.
+                # One of the queries cannot be answered: each gets its own answer or error.
                 for waiting in batch:
                     if not waiting.answer.done():
                         await self._answer(lane, [waiting])
@@ -297,7 +298,7 @@ class SearchService:
         return await self._on(lane.thread, lambda: self.index.search_many(texts, **asked))
 
     async def _follow_builds(self) -> None:
-        """Move to a new generation soon after it is published; one that cannot be opened is reported and left alone."""
+        """Move to each new generation soon after it is published; one that cannot be opened is only reported."""
         while True:
             await asyncio.sleep(self._refresh_seconds)
             try:
@@ -306,9 +307,10 @@ class SearchService:
                     self._count_index()
                 self.index_problem = ""
             except (QASearchError, OSError) as error:
-                if str(error) != self.index_problem:
-                    log.warning("the index changed and cannot be opened; the one before goes on answering: %s", error)
-                self.index_problem = str(error)
+                problem = message_of(error) if isinstance(error, QASearchError) else str(error)
+                if problem != self.index_problem:
+                    log.warning("the index changed and cannot be opened; the previous index still answers: %s", problem)
+                self.index_problem = problem
 
     def _count_index(self) -> None:
         generation = self.index.generation
@@ -318,7 +320,7 @@ class SearchService:
         self.metrics.waiting(len(self._short.queue) + len(self._long.queue))
 
     async def _on(self, pool: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-        """Call on a thread. An exception that would end whoever waits for it is made one of ours."""
+        """Call on a thread. A fatal exception becomes one of ours."""
         key = object()
 
         def run() -> T:
@@ -328,8 +330,8 @@ class SearchService:
             except Exception:
                 raise
             except BaseException as error:  # a panic of a library below
-                log.exception("a use of the index failed below Python")
-                raise FailedError(f"the search failed ({type(error).__name__}); the service's log says more") from error
+                log.exception("a use of the index failed outside Python")
+                raise FailedError(f"the search failed ({type(error).__name__}); see the service's log") from error
             finally:
                 del self._running[key]
 
@@ -337,6 +339,6 @@ class SearchService:
 
 
 def characters_like(index: SearchIndex, post_id: str) -> int:
-    """Return how many characters a search for more like a post reads; 0 if there is no such post."""
+    """Return how many characters a search for more like a post reads; 0 if the post does not exist."""
     post = index.post(post_id)
     return 0 if post is None else min(len(post.title) + len(post.question or post.answer), MAX_QUERY_CHARACTERS)

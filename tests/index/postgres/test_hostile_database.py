@@ -130,7 +130,7 @@ def test_every_statement_names_everything_with_its_schema(watched: Server, url: 
     """As the server has received them: functions, operators, types, tables. Nothing else is looked for, by anybody."""
     build_and_use(tmp_path, url)
     sent = statements(watched)
-    assert len(sent) > 80
+    assert len(sent) > 40  # by this test alone: the server may have seen others
     assert any("halfvec_send" in statement for statement in sent)
     assert any("<#>" in statement for statement in sent)
     wrong = {statement: found for statement in sent if (found := unqualified(statement))}

@@ -219,7 +219,7 @@ build(Path({str(tmp_path)!r}), {urls[0]!r}, 4)
 def test_a_shard_that_is_lost_in_the_middle_of_a_build_is_named(
     cluster: list[Server], urls: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its own address; what answered before still answers when it is back."""
+    """By its own address; the previous index still answers when it is back."""
     build(tmp_path, urls[0], 3, shards=urls[1:])
     whole = load._Loading.rest
 
@@ -230,7 +230,7 @@ def test_a_shard_that_is_lost_in_the_middle_of_a_build_is_named(
     with monkeypatch.context() as patched:
         patched.setattr(load._Loading, "rest", stop)
         try:
-            with pytest.raises(StoreError, match=rf"{cluster[2].port}/.*before still answers"):
+            with pytest.raises(StoreError, match=rf"{cluster[2].port}/.*previous index still answers"):
                 build(tmp_path, urls[0], 5)
         finally:
             cluster[2].start()

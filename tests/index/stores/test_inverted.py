@@ -238,7 +238,7 @@ def test_the_kind_follows_the_size_and_the_memory() -> None:
     assert choose_kind(1_000_000, 384, gigabyte) == "ivf-sq8"
     assert choose_kind(5_000_000, 384, gigabyte) == "ivf-pq"
     assert choose_kind(100, 384, 1) == "flat"
-    with pytest.raises(VectorIndexError, match=r"--memory: 5,000,000 passages take at least (\d+) MB") as told:
+    with pytest.raises(VectorIndexError, match=r"memory: 5,000,000 passages take at least (\d+) MB") as told:
         choose_kind(5_000_000, 384, 100_000_000)
     with pytest.raises(VectorIndexError, match=r"where 0\.01 MB are allowed"):
         choose_kind(60_000, 384, 10_000)
@@ -257,7 +257,7 @@ def test_too_little_recall_is_refused(tmp_path: Path) -> None:
     writer.add(np.full(4000, -1), vectors)
     store = open_vectors(folder, manifest_of(folder, 4000, writer.close()))
     assert isinstance(store, InvertedStore)
-    with pytest.raises(VectorIndexError, match=r"--recall: 0\.\d+ of the 10 closest .* 0\.999 are wanted"):
+    with pytest.raises(VectorIndexError, match=r"recall: 0\.\d+ of the 10 closest .* 0\.999 are required"):
         choose_probes(store, 0.999)
 
 
@@ -353,7 +353,7 @@ def test_a_build_that_finds_too_little_leaves_the_index_before(built: Path, arch
     index = tmp_path / "index"
     shutil.copytree(built, index)
     before = generation(index).name
-    with pytest.raises(VectorIndexError, match="What was there before still answers"):
+    with pytest.raises(VectorIndexError, match="The previous index still answers"):
         build_index(archive, index, model=WordsEmbedder(), memory=20_000)
     assert generation(index).name == before
     assert titles(index, "my knee7 hurts")[0] == "Complaint 7"

@@ -77,9 +77,9 @@ def test_passages_of_many_blocks_are_all_written(tmp_path: Path) -> None:
 
 def refused(folder: Path, count: int = len(ROWS)) -> str:
     """Open and use the owners, which must be told as damage; return the message."""
-    with pytest.raises(IndexDamagedError, match=r"Build the index again: qa-search build --index .+") as caught:
+    with pytest.raises(IndexDamagedError, match=r"Build the index again: build_index\(SOURCES, .+\)") as caught:
         use(folder, count)
-    assert f"--index {folder.parent.parent}" in str(caught.value)
+    assert repr(str(folder.parent.parent)) in str(caught.value)
     return str(caught.value)
 
 

@@ -103,9 +103,9 @@ def test_a_line_may_name_things_in_several_ways(query: Any) -> None:
         (b'["knee"]', "no text to search for. "),
         (b'{"id": 1}', "no text to search for. "),
         (b'{"text": ["knee"]}', "no text to search for. "),
-        (b'{"id": true, "text": "knee"}', "the id is neither a text nor a whole number. "),
-        (b'{"id": [1], "text": "knee"}', "the id is neither a text nor a whole number. "),
-        (b'{"id": "\\ud800", "text": "knee"}', "the id is neither a text nor a whole number. "),
+        (b'{"id": true, "text": "knee"}', "the id must be a text or a whole number. "),
+        (b'{"id": [1], "text": "knee"}', "the id must be a text or a whole number. "),
+        (b'{"id": "\\ud800", "text": "knee"}', "the id must be a text or a whole number. "),
         (b'{"id": 1, "text": " "}', "the text to search for is empty. "),
         (b'"' + b"x" * 100_001 + b'"', "the text to search for has 100,001 characters, and 100,000 are read at most."),
         (b'"' + b"x" * _MAX_LINE_BYTES, f"longer than {_MAX_LINE_BYTES:,} bytes. "),
@@ -124,7 +124,7 @@ def test_a_bad_line_is_named_and_those_before_it_are_answered(
     assert [document["id"] for document in documents(result)] == [f"c{number}" for number in range(before)]
     (told,) = result.stderr.splitlines()
     assert told.startswith(f"Error: {path}, line {before + 1}: {message}")
-    assert told.endswith("Mend this line or take it out.")
+    assert told.endswith("Correct this line or remove it.")
 
 
 def test_a_file_that_is_not_there_is_status_3(query: Any, tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_a_file_that_is_not_there_is_status_3(query: Any, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--from", "-", "knee"], "TEXT and --from exclude each other."),
+        (["--from", "-", "knee"], "TEXT and --from cannot be used together."),
         ([], "Missing argument 'TEXT...' (or --from FILE)."),
-        (["--json", "--format", "csv", "knee"], "--json and --format csv exclude each other."),
-        (["--from", "-", "--format", "html"], "--format html is a page for one complaint"),
+        (["--json", "--format", "csv", "knee"], "--json and --format csv cannot be used together."),
+        (["--from", "-", "--format", "html"], "--format html is a page for one query"),
         (["--from", "-", "--since", "soon"], "since: 'soon' is not a date"),
         (["--format", "pdf", "knee"], "'pdf' is not one of 'text', 'json', 'markdown', 'csv', 'html'"),
     ],

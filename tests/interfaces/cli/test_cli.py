@@ -206,9 +206,9 @@ def _no_model(folder: Path) -> list[str]:
         (_nowhere, "nowhere: no such file or folder. Name an archive file"),
         (_empty, "empty: no files to read. Name archive files"),
         (_binary, "picture.txt: binary data, not an archive of posts. Known formats: archive page"),
-        (_truncated, "faq.json.gz: the compressed file is damaged or cut short"),
+        (_truncated, "faq.json.gz: the compressed file is damaged or truncated"),
         (_broken_xml, "Posts.xml, line 4, column 1: broken XML"),
-        (_wrong_json, "a.json: its records have no question and no answer that can be recognised (fields: foo, bar)"),
+        (_wrong_json, "a.json: its records have no recognisable question or answer (fields: foo, bar)"),
         (_no_index, ": no index in this folder. Build one with: qa-search build"),
         (_no_model, "the model 'someone/unknown' is not on this machine"),
     ],
@@ -277,7 +277,7 @@ def test_info_lists_what_the_archivist_needs(index: Path) -> None:
     assert "sentence-transformers/all-MiniLM-L6-v2 (384 dimensions" in text
     assert "The archive's language is English." in text
     assert "site/faq.jsonl, line 3: neither a question nor an answer in it" in text
-    assert "Missing: Prev and Next links mention these posts" in text
+    assert "Missing: posts that Prev and Next links mention" in text
     assert "more (--all)" in text
     assert "more (--all)" not in run("info", "--index", index, "--all").stdout
     document = json.loads(run("info", "--index", index, "--json").stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,16 +30,24 @@ def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    """An index of posts with a rare word each."""
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of posts with a rare word each, that no test changes."""
     rng = np.random.default_rng(2)
     words = [" ".join(f"w{word}" for word in row) for row in rng.integers(0, 30, (2 * POSTS, 12))]
     records = [
         {"id": f"p{n}", "question": f"{words[2 * n]} rare{n}", "answer": f"{words[2 * n + 1]} rare{n}"}
         for n in range(POSTS)
     ]
-    build_index(write_jsonl(tmp_path / "posts.jsonl", records), tmp_path / "index", model=WordsEmbedder())
+    folder = tmp_path_factory.mktemp("measured")
+    build_index(write_jsonl(folder / "posts.jsonl", records), folder / "index", model=WordsEmbedder())
+    return folder
+
+
+@pytest.fixture
+def index(built: Path, tmp_path: Path) -> Path:
+    """Such an index, beside its archive."""
+    shutil.copytree(built, tmp_path, dirs_exist_ok=True)
     return tmp_path / "index"
 
 
@@ -69,14 +78,14 @@ def test_a_person_reads_a_table(index: Path, judged: Path) -> None:
     result = run("eval", judged, "--index", index, "--compare", "lexical", "--compare", "rrf")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == "judged: 20 complaints that a post answers"
+    assert lines[0] == "judged: 20 queries that a post answers"
     assert lines[2].split() == ["ranking", *MEASURES, "nDCG@10,", "95", "%", "p"]
     rows = [line.split() for line in lines[3:6]]
     assert [(row[0], len(row)) for row in rows] == [("default", 7), ("lexical", 8), ("rrf", 8)]
     document = json.loads(run("eval", judged, "--index", index, "--json").stdout)
     assert rows[0][1:6] == [f"{document[name]:.4f}" for name in MEASURES]
     assert rows[0][6] == "{:.4f}-{:.4f}".format(*document["intervals"]["nDCG@10"])
-    assert any(line.startswith("telling 1 unanswerable complaints: AUROC ") for line in lines)
+    assert any(line.startswith("telling 1 unanswerable queries apart: AUROC ") for line in lines)
 
 
 def test_a_run_can_be_written(index: Path, judged: Path, tmp_path: Path) -> None:
@@ -140,7 +149,7 @@ def test_an_archive_is_measured_by_itself(index: Path) -> None:
     assert default["complaints"] == POSTS
     shown = run("eval", "--self", QA_SEARCH_INDEX=str(index))
     assert shown.exit_code == 0
-    assert shown.stdout.startswith(f"{POSTS} complaints made from the archive's own posts\n")
+    assert shown.stdout.startswith(f"{POSTS} queries made from the archive's own posts\n")
     assert f"{default['nDCG@10']:.4f}" in shown.stdout
 
 
@@ -153,10 +162,10 @@ def test_tune_says_what_it_found(index: Path, judged: Path) -> None:
     assert 0 <= document["before"] <= 1
     told = run("tune", "--index", index)
     learnt, held_out, used = told.stdout.splitlines()
-    assert learnt.startswith(f"Learnt from {POSTS // 2} complaints made from the posts: ")
-    assert held_out.startswith(f"On {POSTS // 2} held-out ones nDCG@10 goes from {document['before']:.4f} ")
+    assert learnt.startswith(f"Learnt from {POSTS // 2} queries made from the posts: ")
+    assert held_out.startswith(f"On {POSTS // 2} held-out queries nDCG@10 goes from {document['before']:.4f} ")
     assert used.startswith("In use still: best 1, whole 0.6, parts 0.6, lexical 0.25.")
-    assert "Learnt from 10 complaints of judged: " in run("tune", "--index", index, "--judged", judged).stdout
+    assert "Learnt from 10 queries of judged: " in run("tune", "--index", index, "--judged", judged).stdout
 
 
 def test_tuned_weights_can_be_trusted_and_reset(index: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,15 +49,16 @@ def build(pages: Path, index: Path, *options: str, terminal: bool) -> tuple[str,
 
 
 @pytest.mark.process
-def test_progress_suits_where_it_is_shown(tmp_path: Path) -> None:
+def test_progress_suits_where_it_is_shown(small_model: Path, tmp_path: Path) -> None:
     """Real processes: a pseudo-terminal, a pipe, --json and --quiet; standard output holds the result alone."""
     pages = write_pages(tmp_path / "pages", 60)
-    stdout, shown = build(pages, tmp_path / "index", terminal=True)
+    build_with = partial(build, pages, tmp_path / "index", "--model", str(small_model))
+    stdout, shown = build_with(terminal=True)
     assert re.search(r"\r\x1b\[K(reading|embedding)", shown)
     assert shown.rstrip("\r\n").endswith("\x1b[K")
     assert stdout.startswith("60 posts in ")
-    stdout, shown = build(pages, tmp_path / "index", "--json", "--rebuild", terminal=False)
+    stdout, shown = build_with("--json", "--rebuild", terminal=False)
     assert "\r" not in shown
     assert "\x1b" not in shown
     assert stdout.startswith("{\n")
-    assert build(pages, tmp_path / "index", "--quiet", "--rebuild", terminal=True) == ("", "")
+    assert build_with("--quiet", "--rebuild", terminal=True) == ("", "")

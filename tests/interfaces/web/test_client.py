@@ -417,8 +417,8 @@ def test_an_answer_that_drips_is_given_up(kind: Kind, stage: Stage) -> None:
 @pytest.mark.parametrize(
     "busy",
     [
-        fails(503, "BusyError", "too many questions at once"),
-        fails(503, "BusyError", "too many questions at once", retry_after="0"),
+        fails(503, "BusyError", "too many queries at once"),
+        fails(503, "BusyError", "too many queries at once", retry_after="0"),
         fails(429, "TooManyRequests", "too many requests", retry_after="0"),
         fails(429, "TooManyRequests", "", retry_after=format_datetime(datetime.now(UTC) - timedelta(days=1))),
         says(502, b"<html>Bad Gateway</html>"),
@@ -479,9 +479,9 @@ def test_nobody_waits_longer_than_the_timeout(kind: Kind, stage: Stage, wait: st
 @pytest.mark.parametrize("retries", [0, 1, 3])
 def test_a_service_that_stays_busy_is_an_error(kind: Kind, stage: Stage, retries: int) -> None:
     """After as many tries as were wanted."""
-    service = Scripted([fails(503, "BusyError", "too many questions at once", retry_after="0")])
+    service = Scripted([fails(503, "BusyError", "too many queries at once", retry_after="0")])
     url = stage.show(service)
-    with pytest.raises(ServiceError, match="too many questions at once") as told:
+    with pytest.raises(ServiceError, match="too many queries at once") as told:
         ask(kind, url, "search", "knee", options={"retries": retries})
     assert told.value.status == 503
     assert len(service.paths) == retries + 1

@@ -282,7 +282,7 @@ def test_nothing_found_is_said_first_and_plainly() -> None:
     page = found_page(hit(confidence=0.2), answered=False, confidence=0.21)
     assert texts(page, "//section//h2") == ["Nothing here answers that", "The nearest posts"]
     (status,) = texts(page, "//section//p[@role='status']")
-    assert "the chance that one of them answers this is put at 21%" in status
+    assert "the estimated chance that one of them answers is 21%" in status
     assert "The nearest post follows." in status
     assert one(page, "//section").get("class") == "unanswered"
     assert texts(page, "//title") == ["knee pain – no answer – Past answers"]

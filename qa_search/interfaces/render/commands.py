@@ -1,0 +1,103 @@
+"""The library's messages in the words of the command: options for parameters, commands for functions.
+
+The library names what a Python caller has: ``keep_going=True``, ``field_map={'answer': 'text'}``, ``Limits.files``,
+``build_index(SOURCES, 'index')``. Each name is replaced here, and nowhere else. Names of files and fields stay as they
+are, whatever they look like: only remarks and reasons are read, and only what stands there as a word of its own.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+
+from qa_search.archives.limits import format_size
+from qa_search.errors import QASearchError
+from qa_search.types import FileReport, SetAside
+from qa_search.util.text import visible, without_unsafe
+
+# The parameters whose option has another name; the rest only change their underscores.
+_RENAMED = {
+    "field_map": "map", "k": "top-k", "shards": "shard", "tags": "tag",
+    "files": "max-files", "post_characters": "max-post", "record_bytes": "max-record", "unpacked_bytes": "max-unpacked",
+}  # fmt: skip
+_PARAMETERS = (
+    "device", "download", "encoding", "index", "judged", "keep_going", "keep_unanswered", "memory", "model",
+    "precision", "ray", "rebuild", "recall", "shards", "store", "strict",
+)  # fmt: skip
+# A name within a path or in quotes belongs to somebody's data: data/model=big/faq.csv.
+_START, _END = r"(?<![^\s(])", r"(?=[\s,;:)]|\.(?:\s|$)|$)"
+_LITERAL = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_ITEM = re.compile(rf"'?(\w+)'?: ({_LITERAL}|\w+)")
+_MAP = re.compile(rf"{_START}field_map=\{{(?:{_ITEM.pattern}(?:, )?)+\}}")
+_WAY_OUT = re.compile(rf"{_START}(?:(with) )?({'|'.join(_PARAMETERS)})=({_LITERAL}|\w+(?:\.\d+)?){_END}")
+_LIMIT = re.compile(rf"{_START}Limits\.(files|post_characters|record_bytes|unpacked_bytes)\b")
+_BUILD = re.compile(rf"{_START}build_index\(SOURCES, (INDEX|{_LITERAL})(, store=URL)?\)")
+_VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
+
+
+def option_of(parameter: str) -> str:
+    """Return the option that sets a parameter."""
+    return "--" + _RENAMED.get(parameter, parameter).replace("_", "-")
+
+
+def message_of(error: QASearchError) -> str:
+    """Return an error's message in the words of the command, safe to print."""
+    text = str(error)
+    if error.parameter and text.startswith(f"{error.parameter}: "):
+        text = option_of(error.parameter) + text[len(error.parameter) :]
+    return without_unsafe(in_options(text))
+
+
+def in_options(text: str) -> str:
+    """Return a remark or a note of the library in the words of the command."""
+    for pattern, replacement in (
+        (_BUILD, _as_build),
+        (_VERIFY, _as_verify),
+        (_MAP, _as_map),
+        (_LIMIT, lambda match: option_of(match[1])),
+        (_WAY_OUT, _as_option),
+    ):
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def report_in_options(report: FileReport) -> FileReport:
+    """Return a report with its remarks in the words of the command."""
+    return replace(report, remarks=tuple(map(in_options, report.remarks)))
+
+
+def note_in_options(note: SetAside) -> SetAside:
+    """Return a note with its reason in the words of the command."""
+    return replace(note, reason=in_options(note.reason))
+
+
+def _as_build(match: re.Match[str]) -> str:
+    index = "" if match[1] == "INDEX" else f" --index {_value(match[1])}"
+    store = " --store URL" if match[2] else ""
+    return f"qa-search build SOURCE{index}{store}"
+
+
+def _as_verify(match: re.Match[str]) -> str:
+    return f"qa-search verify{' --fall-back' if match[2] else ''} --index {_value(match[1])}"
+
+
+def _as_map(match: re.Match[str]) -> str:
+    return " ".join(f"{option_of('field_map')} {role}={_value(name)}" for role, name in _ITEM.findall(match[0]))
+
+
+def _as_option(match: re.Match[str]) -> str:
+    joined, parameter, value = match[1], match[2], _value(match[3])
+    if value == "False":
+        return f"without {option_of(parameter)}"
+    if parameter == "memory" and value.replace("_", "").isdigit():
+        value = format_size(int(value)).replace(" ", "").replace(",", "")
+    return " ".join(part for part in (joined, option_of(parameter), "" if value == "True" else value) if part)
+
+
+def _value(written: str) -> str:
+    """Return what a value that is written as in Python stands for; text that only looks like one stays."""
+    try:
+        return visible(str(ast.literal_eval(written))) if written[0] in "'\"" else written
+    except (SyntaxError, ValueError):
+        return written
