@@ -34,7 +34,7 @@ from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.evaluate import dataset_index
 from qa_search.evaluation.statistics import auroc
 from qa_search.index.filters import Filters
-from qa_search.search.confidence import Confidence, Signs
+from qa_search.search.confidence import Confidence, Signs, hit_signs
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
 from qa_search.search.hits import HitReader
 from qa_search.search.retrieval import Ranked
@@ -177,12 +177,16 @@ def _learn_hits(readings: Readings) -> Confidence:
     signs, right, shares = [], [], []
     for of_archive in readings.values():
         asked = [one for one in of_archive if one.kind in ("answered", "own")]
-        hits = [hit for one in asked for hit in zip(one.signs, one.grades, strict=True)]
+        hits = [hit for one in asked for hit in zip(_hit_signs(one), one.grades, strict=True)]
         signs += [hit[0] for hit in hits]
         right += [hit[1] > 0 for hit in hits]
         shares += [1 / len(hits)] * len(hits)
     weights, bias = _fit(signs, right, shares)
     return Confidence(tuple(weights), bias, THRESHOLD)
+
+
+def _hit_signs(reading: Reading) -> list[Signs]:
+    return [hit_signs(signs, first=row == 0) for row, signs in enumerate(reading.signs)]
 
 
 def _shares(readings: Sequence[Reading]) -> dict[str, float]:
@@ -224,7 +228,8 @@ def measure(readings: Sequence[Reading], rules: Rules) -> dict[str, Any]:
     shown = [one for one in readings if one.kind in ("answered", "own")]
     limits = rules.result.probability(np.asarray([one.signs[0] for one in shown]))
     limits = np.repeat(limits, [len(one.signs) for one in shown])
-    badges = np.minimum(rules.hit.probability(np.asarray([signs for one in shown for signs in one.signs])), limits)
+    signs = np.asarray([signs for one in shown for signs in _hit_signs(one)])
+    badges = np.minimum(rules.hit.probability(signs), limits)
     row["hits"] = fifths(badges, np.asarray([grade > 0 for one in shown for grade in one.grades]))
     ranked = [one.ndcg for one in readings if one.ndcg]
     row["nDCG@10"] = {name: float(np.mean([one[name] for one in ranked])) for name in RANKINGS}

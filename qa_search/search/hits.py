@@ -58,6 +58,7 @@ class HitReader:
         """Return the k best posts, repetitions gathered under the best of them; ``confidence`` is the result's."""
         order = self._ranked.order.tolist()
         scores = self._ranked.scores.tolist()
+        first = order[0] if order else None
         if rerank is not None:
             order, scores = self._reranked(rerank, order, scores, max(k, _RERANKED))
         self._read(order[:k])
@@ -79,7 +80,7 @@ class HitReader:
                     url=post.url,
                     tags=post.tags,
                     score=round(float(scores[row]), 6),
-                    confidence=round(of_hit(confidence, self.signs(row)), 4),
+                    confidence=round(of_hit(confidence, self.signs(row), first=row == first), 4),
                     matched=best.field,
                     passage=self._text(post, best),
                     highlight=self._highlight(post, useful),

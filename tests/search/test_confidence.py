@@ -21,8 +21,10 @@ many = settings(max_examples=100, deadline=None)
 @given(probabilities, st.tuples(shares, shares, st.floats(0, 6)))
 @many
 def test_a_hit_is_never_surer_than_the_result(result: float, signs: tuple[float, float, float]) -> None:
-    """And it goes by its own signs, not by its place."""
-    assert of_hit(result, signs) == min(result, OF_HIT.of_signs(signs))
+    """It goes by its own signs; the first one is surer."""
+    later, first = (of_hit(result, signs, first=is_first) for is_first in (False, True))
+    assert later == min(result, OF_HIT.of_signs((*signs[:2], 0.0)))
+    assert later <= first <= result
 
 
 @pytest.mark.parametrize("rule", [GENERAL, OF_HIT])

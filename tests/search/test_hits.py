@@ -499,6 +499,7 @@ def test_reranking_changes_no_confidence(topics: SearchIndex) -> None:
     before = {hit.post_id: hit.confidence for hit in plain.hits}
     both = [hit for hit in result.hits if hit.post_id in before]
     assert len(both) >= 10
+    assert plain.hits[0].post_id != result.hits[0].post_id
     assert [hit.confidence for hit in both] == [before[hit.post_id] for hit in both]
     assert all(hit.confidence <= result.confidence for hit in result.hits)
 
