@@ -13,21 +13,10 @@ from typing import Any, Self
 
 import tantivy
 
-from qa_search.util.languages import UNSPACED
+from qa_search.util.languages import ENGLISH_FUNCTION_WORDS, UNSPACED
 
 K1, B = 1.2, 0.75  # tantivy's
 _MAX_TERM_BYTES = 100
-# English function words, apostrophes cut as the tokenizer cuts them ("don't" is "don" and "t").
-_STOP_WORDS = """
-a about after again all also am an and any anyone are as at be because been before being but by can cannot could d did
-do does doesn doing don done for from get gets getting go goes going got had has have having he her here hers him his
-how i if in into is isn it its itself just ll m may me might more most much must my myself no nor not now of off on
-one only or other our out over own re s same she should since so some such t than that the their them then there these
-they this those though to too until up us ve very was wasn we were what when where whether which while who whom why
-will with won would you your yours
-""".split()
-
-
 # What each language is analysed by; those that are not here have neither stemmer nor function words in tantivy.
 _BY_LANGUAGE = {
     "ar": "arabic",
@@ -114,7 +103,7 @@ def _steps(name: str) -> list[tantivy.Filter]:
     if name == "words":
         return [fold]
     if name == ENGLISH.name:
-        return [fold, tantivy.Filter.custom_stopword(_STOP_WORDS), tantivy.Filter.stemmer(name)]
+        return [fold, tantivy.Filter.custom_stopword(ENGLISH_FUNCTION_WORDS), tantivy.Filter.stemmer(name)]
     # Other languages have function words and endings with accents.
     stop_words = [] if name in _WITHOUT_STOP_WORDS else [tantivy.Filter.stopword(name)]
     return [*stop_words, tantivy.Filter.stemmer(name), fold]

@@ -50,6 +50,12 @@ def test_english_is_not_called_another_language(text: str) -> None:
     assert language_of(text) in ("en", None)
 
 
+@pytest.mark.parametrize("text", ["My knie is seer", "My rug is seer in die oggend", "Todavía no he recibido mi reembolso"])
+def test_another_language_with_english_words_is_not_called_english(text: str) -> None:
+    """Words that two languages share do not make a text English."""
+    assert language_of(text) != "en"
+
+
 @pytest.mark.parametrize("language", OF)
 def test_the_language_of_an_archive_is_that_of_most_of_its_texts(language: str) -> None:
     """Ten texts in a language name it, also with one text in another language among them."""
@@ -76,8 +82,10 @@ def test_every_language_has_a_name() -> None:
 
 
 def test_the_model_is_loaded_when_it_is_needed() -> None:
-    """Importing the module, or the package's search, does not load py3langid."""
+    """Importing the module, or the package's search, does not load py3langid; plain English does not need it."""
     code = (
-        "import sys, qa_search, qa_search.util.languages; qa_search.SearchIndex; sys.exit('py3langid' in sys.modules)"
+        "import sys, qa_search; from qa_search.util.languages import language_of; qa_search.SearchIndex; "
+        "assert language_of('Why does my back ache when I have been in bed?') == 'en'; "
+        "sys.exit('py3langid' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
