@@ -104,7 +104,7 @@ def test_progress_is_reported_by_stage(tmp_path: Path) -> None:
     assert [item for item in seen if item.stage == "embedding"][-1] == Progress(
         "embedding", report.passages, report.passages
     )
-    assert seen[-1].stage == "learning"
+    assert seen[-1].stage == "embedding"
 
 
 def nothing(folder: Path) -> Path:
