@@ -34,6 +34,7 @@ from qa_search.errors import (
     QASearchError,
     QueryError,
     SetAsideError,
+    ShrinkError,
     SourceNotFoundError,
     StoreError,
     StoreGoneError,
@@ -51,13 +52,16 @@ from qa_search.types import (
     Highlight,
     Hit,
     IndexInfo,
+    IndexSource,
     Inspection,
+    LogEntry,
     MissingPost,
     OtherPost,
     Post,
     SearchResult,
     SetAside,
     SignalShare,
+    SourceChanges,
     SourceCount,
     VerifyReport,
 )
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
     from qa_search.builder.generation_writer import Progress
     from qa_search.evaluation.evaluate import Evaluation, evaluate
     from qa_search.evaluation.tuning import TuneReport, tune
+    from qa_search.index.history import index_log, undo_index
     from qa_search.index.verify import verify_index
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.search.reranking import Reranker
@@ -94,9 +99,11 @@ __all__ = [
     "IndexLockedError",
     "IndexNotFoundError",
     "IndexOccupiedError",
+    "IndexSource",
     "IndexUnreadableError",
     "IndexWriteError",
     "Inspection",
+    "LogEntry",
     "MissingExtraError",
     "MissingPost",
     "ModelError",
@@ -114,7 +121,9 @@ __all__ = [
     "ServiceError",
     "SetAside",
     "SetAsideError",
+    "ShrinkError",
     "SignalShare",
+    "SourceChanges",
     "SourceCount",
     "SourceNotFoundError",
     "StoreError",
@@ -126,8 +135,10 @@ __all__ = [
     "VerifyReport",
     "build_index",
     "evaluate",
+    "index_log",
     "inspect_archives",
     "tune",
+    "undo_index",
     "verify_index",
 ]
 
@@ -141,8 +152,10 @@ _LAZY = {
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
+    "index_log": "index.history",
     "inspect_archives": "builder.build",
     "tune": "evaluation.tuning",
+    "undo_index": "index.history",
     "verify_index": "index.verify",
 }
 

@@ -62,6 +62,7 @@ __all__ = [
     "QASearchError",
     "QueryError",
     "SetAsideError",
+    "ShrinkError",
     "SourceNotFoundError",
     "StoreError",
     "StoreGoneError",
@@ -117,6 +118,10 @@ class NoPostsError(ArchiveError):
 
 class SetAsideError(ArchiveError):
     """A post cannot be read, and ``strict`` forbids to set it aside."""
+
+
+class ShrinkError(ArchiveError):
+    """A build would remove, or give other ids to, more of the previous posts than is allowed."""
 
 
 class ClusterError(QASearchError):

@@ -245,6 +245,29 @@ def file_report(document: Mapping[str, Any]) -> FileReport:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexSource(_Record):
+    """A source of an index: its absolute path, and the name that the ids of its posts are made from."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanges(_Record):
+    """How many posts of a source differ from the previous generation, by their ids.
+
+    ``renamed`` are those whose text is there under another id.
+    """
+
+    source: str
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    renamed: int = 0
+    unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BuildReport(_Record):
     """The result of a build.
 
@@ -252,6 +275,10 @@ class BuildReport(_Record):
     ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
     was not read; else "". ``files`` says what was taken for what. ``language`` is the archive's main language (ISO
     639-1), None if it is unknown or mixed; ``advice`` says so if the model cannot read it.
+
+    ``changes`` compares with the generation ``previous``, None if there was none. ``sources`` is what was read, and
+    ``dropped`` what the previous generation was built from and this one was not. ``cleared`` are the generations that
+    were removed. ``generation`` is ``previous`` if no file had changed, so that nothing was built; "" for a dry run.
     """
 
     index: str
@@ -269,6 +296,27 @@ class BuildReport(_Record):
     files: tuple[FileReport, ...] = ()
     language: str | None = None
     advice: str | None = None
+    previous: str | None = None
+    changes: tuple[SourceChanges, ...] = ()
+    sources: tuple[IndexSource, ...] = ()
+    dropped: tuple[IndexSource, ...] = ()
+    cleared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry(_Record):
+    """A build of an index: when, how many posts, what changed, and whether its generation is kept and answers.
+
+    ``changes`` has the sums over all sources, whose name is "" there.
+    """
+
+    generation: str
+    created: str
+    posts: int
+    sources: tuple[IndexSource, ...]
+    changes: SourceChanges
+    kept: bool
+    answers: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +413,7 @@ class IndexInfo(_Record):
     sources: tuple[SourceCount, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     missing_posts: tuple[MissingPost, ...] = field(default=())
+    built_from: tuple[IndexSource, ...] = ()
     files: tuple[FileReport, ...] = ()
     language: str | None = None
     unread: float | None = None

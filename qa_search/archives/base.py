@@ -242,6 +242,7 @@ class ReadOptions:
     None to find it from the bytes. ``keep_unanswered`` says that questions without answers are expected. ``comments``
     keeps the comments of a Stack Exchange dump. ``sample`` stops each file after about so many records. ``left_out`` is
     a folder that is not read though it may lie in a source, its path without links: the index that is being built.
+    ``names`` has the names of folders, by their paths without links; others are named by the last parts of their paths.
     """
 
     field_map: Mapping[str, str] = field(default_factory=dict)
@@ -251,6 +252,7 @@ class ReadOptions:
     comments: bool = False
     sample: int | None = None
     left_out: Path | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
 
 
 class Reader(Protocol):

@@ -120,7 +120,7 @@ def read_archives(
     """
     options = options or ReadOptions()
     with _Waiting(options, reading or Reading(), keep_going=keep_going) as waiting:
-        for file, named in list_files(sources, options.left_out):
+        for file, named in list_files(sources, options.left_out, options.names):
             if isinstance(file, SetAside):
                 yield file
             else:

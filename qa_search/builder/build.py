@@ -3,39 +3,50 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
 from qa_search.archives.limits import Limits
 from qa_search.archives.read import Reading, ReadOptions, read_archives
+from qa_search.builder.changes import DEFAULT_LARGEST_LOSS, ShrinkGuard
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
-from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, strict_error
+from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, store_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
+from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, make_plan
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.locate import locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
-from qa_search.errors import ArchiveError, IndexDamagedError, IndexUnreadableError, ModelError, NoPostsError
+from qa_search.errors import (
+    ArchiveError,
+    IndexDamagedError,
+    IndexUnreadableError,
+    ModelError,
+    NoPostsError,
+    ShrinkError,
+)
 from qa_search.index.encoders import remove_unused_encoders
-from qa_search.index.folder import IndexFolder
+from qa_search.index.folder import DEFAULT_KEEP, IndexFolder
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.index.stores.posts import PostWriter
 from qa_search.search.advice import Languages
-from qa_search.types import BuildReport, Inspection, Post, SetAside
+from qa_search.types import BuildReport, Inspection, Post, SetAside, SourceChanges, file_report
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
 
-DEFAULT_SOURCE = "data/archive"
 # How many records of each file `inspect_archives` looks at.
 DEFAULT_RECORDS = 2000
 # What is held until the first post that can be indexed.
@@ -45,8 +56,8 @@ _MOST_NOTES = 1000
 
 
 def build_index(
-    sources: Sequence[str | os.PathLike[str]] | str | os.PathLike[str],
-    index: str | os.PathLike[str],
+    sources: Sequence[SourcePath] | SourcePath | None,
+    index: SourcePath,
     *,
     model: str | os.PathLike[str] | Embedder | None = None,
     download: bool = False,
@@ -67,16 +78,25 @@ def build_index(
     shards: Sequence[str] = (),
     encoding: str | None = None,
     comments: bool = False,
+    names: Mapping[SourcePath, str] | None = None,
+    add: Sequence[SourcePath] = (),
+    remove: Sequence[str] = (),
+    largest_loss: float = DEFAULT_LARGEST_LOSS,
+    allow_shrink: bool = False,
+    keep: int = DEFAULT_KEEP,
+    dry_run: bool = False,
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
     Only what changed is computed: a passage whose text, model and settings did not change keeps its previous
-    vector. A killed build continues where it stopped.
+    vector. If no file and no setting changed, nothing is built. A killed build continues where it stopped.
 
-    Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails.
+    Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails. What
+    changed is reported, and kept with the index (`index_log`); `undo_index` goes back.
 
     Args:
-        sources: files and folders; a single one may be given as it is.
+        sources: files and folders; a single one may be given as it is. None for those that the index was built from,
+            with the settings of that build where this call has the default.
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
@@ -98,35 +118,77 @@ def build_index(
         shards: the servers to spread it over, once; later builds know them.
         encoding: what all text files are written in, such as "windows-1251"; None to find it from their bytes.
         comments: keep the comments of Stack Exchange dumps, below what they comment on.
+        names: source -> its name, which the ids of its posts are made from. The index remembers it. By default it is
+            the end of the source's path when it was first read.
+        add: sources to read besides those that the index was built from, or ids of posts that were removed.
+        remove: names or paths of sources, or ids of posts, that the index is to have no longer.
+        largest_loss: the largest share of the previous posts that may be gone or have other ids; else nothing changes.
+        allow_shrink: allow any loss.
+        keep: how many generations to keep for `undo_index`, the new one included; at least 2.
+        dry_run: only read, and report what would change.
 
     Raises:
         ArchiveError: if a source cannot be used, or there is nothing to index.
+        ShrinkError: if more posts would be lost than is allowed.
         ModelError: if the model cannot be used.
         ClusterError: if the Ray cluster cannot be used, or is lost.
         IndexOccupiedError: if the folder holds something else and no index; nothing is written to it.
         IndexFolderError: if the folder or the database is locked by another build or cannot be written to or read now,
             or no vector index keeps to ``memory`` and ``recall``.
     """
-    started_at = time.perf_counter()
-    paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
-    named = ", ".join(os.fspath(path) for path in paths)
+    started = _Start()
     require_folder(index)
     folder = IndexFolder(index)
-    options = read_options(
-        field_map,
-        limits=limits,
-        encoding=encoding,
-        keep_unanswered=keep_unanswered,
-        comments=comments,
-        left_out=folder.home,
+    given = None if isinstance(model, str | os.PathLike) or model is None else model
+    plan = make_plan(
+        folder,
+        [sources] if isinstance(sources, str | os.PathLike) else sources,
+        Settings(
+            model=None if given is not None or model is None else os.fspath(cast(SourcePath, model)),
+            field_map=field_map or {},
+            encoding=encoding,
+            comments=comments,
+            keep_unanswered=keep_unanswered,
+            keep_going=keep_going,
+            passage_tokens=passage_tokens,
+            limits=limits or Limits(),
+            precision=precision,
+            memory=memory,
+            recall=recall,
+        ),
+        names=names,
+        add=add,
+        remove=remove,
     )
+    settings = plan.settings
+    options = read_options(
+        settings.field_map,
+        limits=settings.limits,
+        encoding=settings.encoding,
+        keep_unanswered=settings.keep_unanswered,
+        comments=settings.comments,
+        left_out=folder.home,
+        names=plan.names,
+    )
+    named = ", ".join(os.fspath(path) for path in plan.paths)
     report = progress or (lambda _: None)
+
+    def read(reading: Reading) -> Iterator[Post | SetAside]:
+        return read_archives(plan.paths, options, keep_going=settings.keep_going, reading=reading)
+
+    watch = SourceWatch(plan, options)
     # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
     # format that is not read is reported at once.
     reading = Reading()
-    posts = _begin(
-        named, read_archives(paths, options, keep_going=keep_going, reading=reading), reading, options, strict=strict
+    posts = _begin(named, read(reading), reading, options, strict=strict)
+    guard = ShrinkGuard(
+        PreviousGeneration.open(folder),
+        1.0 if allow_shrink else largest_loss,
+        plan.dropped,
+        frozenset(source.name for source in plan.dropped if remove) | frozenset(plan.excluded),
     )
+    if dry_run:
+        return _dry_run(index, plan, posts, guard, reading, started, report, strict=strict)
     database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
         if database is not None:
@@ -134,62 +196,181 @@ def build_index(
         report(Progress("model", 0, None))
         cluster = None
         if ray is not None:
-            _require_shippable(model, device, precision)
+            _require_shippable(given, device, precision)
             cluster, device = stack.enter_context(RayCluster(ray)), "cpu"
-        if model is None or isinstance(model, str | os.PathLike):
+        if given is None:
+            located = locate_model(settings.model, download=download)
             chooser = EncoderChooser(
                 folder.home / ENCODERS,
-                locate_model(model, download=download),
+                located,
                 device=device,
-                precision=precision,
+                precision=cast(PrecisionChoice, settings.precision),
                 rebuild=rebuild,
             )
-            tokenizer, choose = chooser.tokenizer, chooser.choose
+            model_id, open_tokenizer, choose = chooser.model_id, chooser.tokenizer, chooser.choose
         else:
-            given = given_encoder(model)
-            tokenizer, choose = model, lambda sample: given
+            encoder = given_encoder(given)
+            model_id, open_tokenizer, choose = given.model_id, lambda: given, lambda sample: encoder
+        key = watch.key(model_id.sha256, device)
+        guard = replace(guard, previous=PreviousGeneration.open(folder))
+        previous = None if rebuild else guard.previous
+        if previous is not None and watch.fits(previous.generation, key):
+            with suppress(IndexDamagedError):
+                folder.require_whole_encoder(previous.generation.manifest["encoder"])
+                if database is not None:
+                    _load(database, folder, previous.generation, report)
+                return _report(index, plan, previous.generation, started, 0, left_out=_left_out(plan, folder, index))
+        tokenizer = open_tokenizer()
         limit = tokenizer.passage_limit
-        splitter = Splitter(tokenizer.count_tokens, passage_tokens if limit is None else min(passage_tokens, limit))
+        tokens = settings.passage_tokens if limit is None else min(settings.passage_tokens, limit)
         writer = GenerationWriter(
             folder=folder,
             sources=named,
-            splitter=splitter,
+            guard=guard,
+            excluded=frozenset(plan.excluded),
+            keep=keep,
+            splitter=Splitter(tokenizer.count_tokens, tokens),
             choose=choose,
             cluster=cluster,
-            keep_unanswered=keep_unanswered,
+            keep_unanswered=settings.keep_unanswered,
             strict=strict,
             rebuild=rebuild,
-            memory=memory,
-            recall=recall,
+            memory=settings.memory,
+            recall=settings.recall,
             report=report,
         )
-        previous = None if rebuild else PreviousGeneration.open(folder)
+
+        def built_from() -> dict[str, Any]:
+            return {"built_from": {**plan.to_manifest(), "state": {**watch.state(), "key": key}}}
+
         try:
-            written = writer.write(posts, previous, reading)
+            written = writer.write(posts, previous, reading, built_from)
         except IndexDamagedError:
-            if previous is None:
+            if guard.previous is None:
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
             reading = Reading()
-            written = writer.write(read_archives(paths, options, keep_going=keep_going, reading=reading), None, reading)
+            again = replace(writer, guard=replace(guard, previous=None))
+            written = again.write(read(reading), None, reading, built_from)
         with suppress(IndexUnreadableError):  # then a later build clears them away
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
-    languages = Languages.of_manifest(written.generation.manifest)
+    return _report(
+        index,
+        plan,
+        written.generation,
+        started,
+        written.embedded,
+        left_out=_left_out(plan, folder, index),
+        changes=written.changes,
+        cleared=written.cleared,
+    )
+
+
+class _Start:
+    """When a build began."""
+
+    def __init__(self) -> None:
+        self._at = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds since then."""
+        return round(time.perf_counter() - self._at, 2)
+
+
+def _report(
+    index: SourcePath,
+    plan: Plan,
+    generation: Generation,
+    started: _Start,
+    embedded: int,
+    *,
+    left_out: str,
+    changes: tuple[SourceChanges, ...] | None = None,
+    cleared: tuple[str, ...] = (),
+) -> BuildReport:
+    """Make the report on a generation; ``changes`` is None if it was there before."""
+    manifest = generation.manifest
+    languages = Languages.of_manifest(manifest)
+    unchanged = SourceChanges("", unchanged=manifest["counts"]["posts"] + manifest["counts"]["duplicates"])
     return BuildReport(
         index=os.fspath(index),
-        generation=written.generation.name,
-        embedded=written.embedded,
-        reused=written.counts["passages"] - written.embedded,
-        seconds=round(time.perf_counter() - started_at, 2),
-        model=written.model,
-        left_out=os.fspath(index) if _contains(paths, folder.home) else "",
-        files=reading.reports,
+        generation=generation.name,
+        embedded=embedded,
+        reused=manifest["counts"]["passages"] - embedded,
+        seconds=started.seconds,
+        model=manifest["model"]["name"],
+        left_out=left_out,
+        files=tuple(map(file_report, manifest.get("reading", ()))),
         language=languages.main,
         advice=languages.warning(),
-        **written.counts,
+        previous=generation.name if changes is None else manifest["previous"],
+        changes=(unchanged,) if changes is None else changes,
+        sources=plan.sources,
+        dropped=plan.dropped,
+        cleared=cleared,
+        **manifest["counts"],
     )
+
+
+def _dry_run(
+    index: SourcePath,
+    plan: Plan,
+    posts: Iterator[Post | SetAside],
+    guard: ShrinkGuard,
+    reading: Reading,
+    started: _Start,
+    report: Callable[[Progress], None],
+    *,
+    strict: bool,
+) -> BuildReport:
+    """Read all posts, and report what a build would change."""
+    with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
+        writer = PostWriter(Path(scratch))
+        try:
+            stored = store_posts(
+                writer,
+                posts,
+                frozenset(plan.excluded),
+                keep_unanswered=plan.settings.keep_unanswered,
+                strict=strict,
+                report=report,
+            )
+            for _ in stored:
+                pass
+            writer.name_repeated()
+            advice = None
+            try:
+                changes = guard.compare(writer)
+            except ShrinkError as error:
+                advice, changes = str(error), replace(guard, largest_loss=1.0).compare(writer)
+        finally:
+            writer.abandon()
+    return BuildReport(
+        index=os.fspath(index),
+        generation="",
+        posts=writer.posts,
+        duplicates=writer.entries - writer.posts,
+        passages=0,
+        embedded=0,
+        reused=0,
+        set_aside=writer.set_aside_count,
+        unanswered=writer.unanswered,
+        seconds=started.seconds,
+        model=plan.settings.model or "",
+        files=reading.reports,
+        advice=advice,
+        previous=None if guard.previous is None else guard.previous.generation.name,
+        changes=changes,
+        sources=plan.sources,
+        dropped=plan.dropped,
+    )
+
+
+def _left_out(plan: Plan, folder: IndexFolder, index: SourcePath) -> str:
+    return os.fspath(index) if _contains(plan.paths, folder.home) else ""
 
 
 def _contains(sources: Sequence[str | os.PathLike[str]], home: Path) -> bool:
@@ -249,6 +430,7 @@ def read_options(
     comments: bool = False,
     sample: int | None = None,
     left_out: Path | None = None,
+    names: Mapping[Path, str] | None = None,
 ) -> ReadOptions:
     """Check what a caller says of archives.
 
@@ -264,7 +446,14 @@ def read_options(
                 parameter="encoding",
             )
     return ReadOptions(
-        _checked_field_map(field_map or {}), limits or Limits(), codec, keep_unanswered, comments, sample, left_out
+        _checked_field_map(field_map or {}),
+        limits or Limits(),
+        codec,
+        keep_unanswered,
+        comments,
+        sample,
+        left_out,
+        names or {},
     )
 
 
@@ -322,11 +511,9 @@ def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
     return dict(field_map)
 
 
-def _require_shippable(
-    model: str | os.PathLike[str] | Embedder | None, device: Device, precision: PrecisionChoice
-) -> None:
+def _require_shippable(given: Embedder | None, device: Device, precision: PrecisionChoice) -> None:
     """Check that an exported encoder will embed the passages: nothing else can be sent to a cluster."""
-    if model is not None and not isinstance(model, str | os.PathLike):
+    if given is not None:
         raise ModelError(
             "ray: a cluster needs a model by name or folder, to send its exported encoder to the nodes.",
             parameter="ray",

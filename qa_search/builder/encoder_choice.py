@@ -80,7 +80,7 @@ class EncoderChooser:
     ) -> None:
         self._folder = folder
         self._located = model
-        self._id = ModelId(model.name, hash_model(model.folder), model.location)
+        self.model_id = ModelId(model.name, hash_model(model.folder), model.location)
         self._rebuild = rebuild
         self._original: SentenceTransformerEmbedder | None = None
         self._opened: dict[str, BuildEncoder] = {}
@@ -92,9 +92,8 @@ class EncoderChooser:
         if self._cuda or precision == "bf16":
             self._wanted = ("fp32",)  # for questions: as close to the original as can be
 
-    @property
     def tokenizer(self) -> Embedder:
-        """An embedder whose tokenizer and limits hold for the one that will be chosen."""
+        """Return an embedder whose tokenizer and limits hold for the one that will be chosen."""
         found = self._found()
         return found.embedder if found is not None else self._load_original()
 
@@ -202,7 +201,7 @@ class EncoderChooser:
 
     def _original_encoder(self, reason: str) -> BuildEncoder:
         record = {"kind": "original", "why": reason}
-        return BuildEncoder(self._load_original(), f"original-{self._id.sha256[:16]}", record)
+        return BuildEncoder(self._load_original(), f"original-{self.model_id.sha256[:16]}", record)
 
     def _load_original(self) -> SentenceTransformerEmbedder:
         if self._original is None:
@@ -216,7 +215,7 @@ class EncoderChooser:
 
     def _name(self, precision: str) -> str:
         # The name and the place of a model are no part of what its vectors depend on.
-        digest = hashlib.sha256(f"{RECIPE} {precision} {self._id.sha256}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{RECIPE} {precision} {self.model_id.sha256}".encode()).hexdigest()
         return f"{precision}-{digest[:16]}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_search.archives.read import Reading
+from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
@@ -24,12 +25,12 @@ from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
-from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, passage_key
+from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, distinct_id, passage_key
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.search.retrieval import Retriever
-from qa_search.types import Post, SetAside, to_jsonable
+from qa_search.types import Post, SetAside, SourceChanges, to_jsonable
 from qa_search.util.languages import main_language
 from qa_search.util.terms import Analysis
 
@@ -53,11 +54,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class BuiltGeneration:
-    """A generation that was published."""
+    """A generation that was published, what it changed, and the names of those that were removed."""
 
     generation: Generation
     model: str
     embedded: int
+    changes: tuple[SourceChanges, ...]
+    cleared: tuple[str, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -70,11 +73,15 @@ class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
     ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
-    archives; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
+    archives; ``guard`` compares the posts with those before; ``rebuild`` ignores what a killed build computed. The rest
+    is as for `build_index`.
     """
 
     folder: IndexFolder
     sources: str
+    guard: ShrinkGuard
+    excluded: frozenset[str]
+    keep: int
     splitter: Splitter
     choose: Callable[[Callable[[int], list[str]]], BuildEncoder]
     cluster: RayCluster | None
@@ -86,32 +93,38 @@ class GenerationWriter:
     report: Callable[[Progress], None]
 
     def write(
-        self, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
+        self,
+        posts: Iterable[Post | SetAside],
+        previous: PreviousGeneration | None,
+        reading: Reading,
+        more: Callable[[], Mapping[str, Any]],
     ) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
 
-        ``reading`` has gathered, once all posts came out, what was taken for what.
+        ``reading`` has gathered, once all posts came out, what was taken for what. ``more`` returns, when all is read,
+        what the manifest says of the sources.
 
         Raises:
-            ArchiveError: if a source cannot be read, or there is nothing to index.
+            ArchiveError: if a source cannot be read, there is nothing to index, or too many posts would be lost.
             IndexDamagedError: if ``previous`` is damaged where it is reused, or a new file is damaged when read back.
             IndexFolderError: if the folder cannot be written to, or no vector index meets ``memory`` and ``recall``.
         """
         partial = self.folder.start_generation()
         try:
-            manifest, vectors, encoder = self._write_stores(partial, posts, previous, reading)
-            manifest["reading"] = to_jsonable(reading.reports)
+            manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, reading)
+            manifest |= {**more(), "reading": to_jsonable(reading.reports), **self.guard.to_manifest(changes)}
             self._complete(partial, manifest, encoder, previous)
-            generation = self.folder.publish(partial, manifest)
+            published = self.folder.publish(partial, manifest, keep=self.keep)
         except BaseException:
             self.folder.abandon(partial)
             raise
         vectors.discard_journal()
-        return BuiltGeneration(generation, encoder.embedder.model_id.name, vectors.embedded)
+        model = encoder.embedder.model_id.name
+        return BuiltGeneration(published.generation, model, vectors.embedded, changes, published.cleared)
 
     def _write_stores(
         self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
-    ) -> tuple[dict[str, Any], PassageVectors, BuildEncoder]:
+    ) -> tuple[dict[str, Any], PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
         settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
         writer = PostWriter(partial)
         try:
@@ -120,6 +133,7 @@ class GenerationWriter:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
                 )
+            changes = self.guard.compare(writer)
             sample = writer.sample_texts(_LANGUAGE_SAMPLE)
             language = main_language(sample)
             analysis = Analysis.of_language(language)
@@ -149,24 +163,17 @@ class GenerationWriter:
             "unread": None if unread is None else round(unread, 4),
             "vector_index": vector_index,
         }
-        return manifest, vectors, encoder
+        return manifest, vectors, encoder, changes
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
         """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
-        for done, post in enumerate(posts, start=1):
-            if isinstance(post, SetAside):
-                if self.strict:
-                    raise strict_error(post)
-                writer.add_set_aside(post)
-            elif not post.answer and not self.keep_unanswered:
-                writer.add_unanswered(post)
-            else:
-                content = content_hash(post)
-                number = writer.add(post, content)
-                if number is not None:
-                    known = old.passages_of_content(content) if old is not None else []
-                    writer.add_passages(number, known or _keyed_passages(self.splitter, post))
-            self.report(Progress("reading", done, None))
+        stored = store_posts(
+            writer, posts, self.excluded, keep_unanswered=self.keep_unanswered, strict=self.strict, report=self.report
+        )
+        for number, post, content in stored:
+            known = old.passages_of_content(content) if old is not None else []
+            writer.add_passages(number, known or _keyed_passages(self.splitter, post))
+        writer.name_repeated()
 
     def _write_vectors(
         self, partial: Path, writer: PostWriter, vectors: PassageVectors, encoder: BuildEncoder
@@ -196,6 +203,36 @@ class GenerationWriter:
             if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
                 self.report(Progress("measuring", 0, None))
                 manifest["vector_index"] = retriever.vectors.record = choose_probes(retriever.vectors, self.recall)
+
+
+def store_posts(
+    writer: PostWriter,
+    posts: Iterable[Post | SetAside],
+    excluded: frozenset[str],
+    *,
+    keep_unanswered: bool,
+    strict: bool,
+    report: Callable[[Progress], None],
+) -> Iterator[tuple[int, Post, bytes]]:
+    """Store every post once, and yield the number of each new text, the post and its `content_hash`.
+
+    Raises:
+        SetAsideError: if a post cannot be read, and ``strict`` says to stop then.
+    """
+    for done, post in enumerate(posts, start=1):
+        if isinstance(post, SetAside):
+            if strict:
+                raise strict_error(post)
+            writer.add_set_aside(post)
+        elif not post.answer and not keep_unanswered:
+            writer.add_unanswered(post)
+        else:
+            content = content_hash(post)
+            if not (excluded and excluded & {post.post_id, distinct_id(post, content)}):
+                number = writer.add(post, content)
+                if number is not None:
+                    yield number, post, content
+        report(Progress("reading", done, None))
 
 
 def strict_error(note: SetAside) -> SetAsideError:

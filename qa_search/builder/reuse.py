@@ -35,6 +35,7 @@ class PreviousGeneration:
         self.vectors_id = manifest["vectors"]
         self.confidence = manifest["confidence"]
         self.ranking = manifest["ranking"]
+        self.counts = manifest["counts"]
         self.posts = PostStore(folder, damage_in(folder))
         self.vectors = open_vectors(folder, manifest, damage_in(folder))
 

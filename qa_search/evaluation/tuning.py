@@ -20,6 +20,7 @@ from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.statistics import Floats, bootstrap_interval, paired_p_value
 from qa_search.index.folder import IndexFolder
+from qa_search.index.history import history_of
 from qa_search.index.open import require_folder
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted
 from qa_search.search.search_index import SearchIndex
@@ -234,6 +235,7 @@ def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, floa
         current.copy_files(current.manifest["files"], partial)
         manifest = {name: value for name, value in current.manifest.items() if name not in ("files", "format_version")}
         manifest["ranking"] = {"weights": dict(weights), "tuned": tuned}
+        manifest |= {"previous": current.name, "changes": [], "history": history_of(current.manifest)}
         folder.publish(partial, manifest)
     except BaseException:
         folder.abandon(partial)

@@ -33,7 +33,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
@@ -80,7 +80,17 @@ _MOST_MANIFEST_BYTES = 32 << 20
 # Names of more digits are not read.
 _MOST_GENERATIONS = 10**15
 
+# How many generations are kept, the one that answers included.
+DEFAULT_KEEP = 3
+
 T = TypeVar("T")
+
+
+class Published(NamedTuple):
+    """A generation that was published, and the names of the old ones that were removed."""
+
+    generation: Generation
+    cleared: tuple[str, ...]
 
 
 class IndexFolder:
@@ -166,6 +176,16 @@ class IndexFolder:
         if not is_plain_name(name) or name.startswith(".") or not _number(name):
             raise IndexDamagedError.of(self.path, f"{self.path / POINTER} does not name a generation")
         return name, sha256
+
+    def exists(self) -> bool:
+        """Return whether a generation answers, be it damaged or not."""
+        try:
+            self.pointer()
+        except IndexNotFoundError:
+            return False
+        except IndexFolderError:
+            return True
+        return True
 
     def close(self) -> None:
         """Do nothing: a folder keeps nothing open."""
@@ -253,6 +273,15 @@ class IndexFolder:
             if damage:
                 raise IndexDamagedError.of(self.path, damage)
 
+    def require_whole_encoder(self, record: Mapping[str, Any]) -> None:
+        """Compare every byte of the encoder that a manifest names, if it names one, with its hashes.
+
+        Raises:
+            IndexDamagedError: if a file is missing or does not match.
+        """
+        if record["kind"] == "onnx":
+            self.require_encoder(self.hold_encoder(record), record)
+
     def start_generation(self) -> Path:
         """Make the folder of a new generation, and remove what killed builds left."""
         generations = self.home / GENERATIONS
@@ -263,11 +292,11 @@ class IndexFolder:
         started.mkdir()
         return started
 
-    def publish(self, started: Path, manifest: Mapping[str, Any]) -> Generation:
+    def publish(self, started: Path, manifest: Mapping[str, Any], keep: int = DEFAULT_KEEP) -> Published:
         """Make a finished generation the one that answers.
 
-        The format version, the generation's name and each file's size and hashes are added to ``manifest``. The latest
-        other whole generation is kept.
+        The format version, the generation's name and each file's size and hashes are added to ``manifest``. It and the
+        latest others are kept, ``keep`` in all and at least one whole one besides it.
 
         Raises:
             IndexDamagedError: if a file that is read back differs; nothing is published then.
@@ -292,8 +321,7 @@ class IndexFolder:
         started.rename(published)
         flush(published.parent)
         self._point(published.name, sha256)
-        self._clear(published.name, replaced)
-        return Generation(published, complete)
+        return Published(Generation(published, complete), self._clear(published.name, replaced, keep))
 
     def used_encoders(self) -> set[str]:
         """Return the names of the encoders of all undamaged generations.
@@ -478,22 +506,30 @@ class IndexFolder:
         with suppress(OSError):  # it answers already; after a power cut the old pointer is as whole as this one
             flush(self.home)
 
-    def _clear(self, published: str, replaced: str | None) -> None:
-        """Remove old generations but the last whole one. The next build removes what cannot be removed now."""
+    def _clear(self, published: str, replaced: str | None, keep: int) -> tuple[str, ...]:
+        """Remove old generations but the last whole one and the latest; return the names of those that are gone.
+
+        The next build removes what cannot be removed now.
+        """
+        cleared: list[str] = []
         # What cannot be read now may be the last good one: nothing is removed then.
         with suppress(OSError, IndexUnreadableError):
-            kept = {published, self._last_good(published, (replaced or "").partition(" ")[0])}
-            for name in self.names():
-                if name not in kept:
-                    self._remove(name)
+            good = self._last_good(published, (replaced or "").partition(" ")[0])
+            kept = {published} if good is None else {published, good}
+            others = [name for name in self.names() if name not in kept]
+            cleared = [name for name in others[max(keep - len(kept), 0) :] if self._remove(name)]
+        return tuple(cleared)
 
-    def _remove(self, name: str) -> None:
+    def _remove(self, name: str) -> bool:
         """Remove the files of a generation that its manifest lists or that have names of ours."""
         listed: Iterable[str] = ()
         with suppress(IndexDamagedError, IndexFormatError):
             listed = self.read_manifest(name)["files"]
-        with suppress(OSError):
+        try:
             remove_own(self.home / GENERATIONS / name, GENERATION_NAMES, listed)
+        except OSError:
+            return False
+        return True
 
     def _last_good(self, published: str, replaced: str) -> str | None:
         """Find the generation to fall back to: the previous one if it is whole, else the latest whole one.

@@ -102,7 +102,7 @@ def _analysis(value: object) -> bool:
     return isinstance(value, str) and value in ANALYSES
 
 
-def _language(value: object) -> bool:
+def _text_or_none(value: object) -> bool:
     return value is None or _text(value)
 
 
@@ -110,11 +110,57 @@ def _share(value: object) -> bool:
     return value is None or (_number(value) and 0 <= cast(float, value) <= 1)
 
 
+def is_built_from(value: object) -> bool:
+    """Return whether a value is a manifest's record of the sources of a build; an empty one says nothing."""
+    shape: Shape = {"sources": _sources, "settings": _mapping, "excluded": _names, "state": _map_of_texts}
+    return value == {} or (isinstance(value, Mapping) and _flaw(value, shape, "") is None)
+
+
+def _mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _map_of_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_text, value.values()))
+
+
+def _sources(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, Mapping) and set(one) == {"path", "name"} and all(map(_text, one.values())) for one in value
+    )
+
+
+def _changes(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, Mapping)
+        and set(one) == {"source", *_CHANGES}
+        and _text(one["source"])
+        and all(_count(one[kind]) for kind in _CHANGES)
+        for one in value
+    )
+
+
+def _history(value: object) -> bool:
+    shape: Shape = {
+        "generation": _text, "created": _text, "posts": _count, "sources": _sources,
+        "changes": dict.fromkeys(_CHANGES, _count),
+    }  # fmt: skip
+    return isinstance(value, list) and all(
+        isinstance(one, Mapping) and _flaw(one, shape, "") is None and set(one["changes"]) == set(_CHANGES)
+        for one in value
+    )
+
+
+_CHANGES = ("added", "changed", "removed", "renamed", "unchanged")
 # What indexes of earlier versions lack, and what is assumed of them.
 _LATER: Mapping[str, tuple[Any, Callable[[object], bool]]] = {
     "reading": ([], _reading),
-    "language": (None, _language),
+    "language": (None, _text_or_none),
     "unread": (None, _share),
+    "built_from": ({}, is_built_from),
+    "previous": (None, _text_or_none),
+    "changes": ([], _changes),
+    "history": ([], _history),
 }
 _SHAPE: Shape = {
     "built_by": _text,

@@ -38,7 +38,7 @@ from qa_search.search.query import (
     require_probability,
 )
 from qa_search.search.retrieval import Ranked, Retriever
-from qa_search.types import IndexInfo, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.types import IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
 
@@ -361,6 +361,7 @@ class SearchIndex:
             sources=tuple(posts.source_counts()),
             set_aside=tuple(posts.set_aside()),
             missing_posts=tuple(posts.missing_posts()),
+            built_from=tuple(IndexSource(**one) for one in manifest.get("built_from", {}).get("sources", ())),
             files=tuple(file_report(report) for report in manifest.get("reading", [])),
             language=opened.languages.main,
             unread=opened.languages.unread,

@@ -23,7 +23,7 @@ def publish(folder: IndexFolder, text: str) -> Generation:
     with folder.writing():
         started = folder.start_generation()
         (started / "data").write_text(text)
-        return folder.publish(started, {"note": text})
+        return folder.publish(started, {"note": text}).generation
 
 
 def test_the_latest_generation_answers_and_the_one_before_is_kept(tmp_path: Path) -> None:

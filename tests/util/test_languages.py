@@ -50,7 +50,9 @@ def test_english_is_not_called_another_language(text: str) -> None:
     assert language_of(text) in ("en", None)
 
 
-@pytest.mark.parametrize("text", ["My knie is seer", "My rug is seer in die oggend", "Todavía no he recibido mi reembolso"])
+@pytest.mark.parametrize(
+    "text", ["My knie is seer", "My rug is seer in die oggend", "Todavía no he recibido mi reembolso"]
+)
 def test_another_language_with_english_words_is_not_called_english(text: str) -> None:
     """Words that two languages share do not make a text English."""
     assert language_of(text) != "en"

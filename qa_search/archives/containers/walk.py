@@ -7,10 +7,11 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -41,34 +42,24 @@ _UNWANTED_MEMBERS = frozenset(
 
 
 def list_files(
-    sources: Sequence[str | os.PathLike[str]], left_out: Path | None = None
+    sources: Sequence[str | os.PathLike[str]],
+    left_out: Path | None = None,
+    names: Mapping[Path, str] | None = None,
 ) -> Iterator[tuple[ArchiveFile | SetAside, bool]]:
     """List the files of all sources, folders walked in order of name.
 
     Yields each with whether it was named itself (True) or found in a folder (False), and a note for what cannot be
     read. A link in a folder is followed to a file of that folder and nowhere else: somebody's archive must not make
     us read what is ours. Hidden files are passed over, and the folder ``left_out``. A source inside another one is read
-    once.
+    once. ``names`` has the names of some folders, see `name_folders`.
 
     Raises:
         SourceNotFoundError: if a source is neither a file nor a folder.
         UnknownFormatError: if a source is a pipe or the like, or the folder to be left out.
     """
-    paths = []
-    for source in sources:
-        path = Path(source)
-        if not path.exists():
-            raise SourceNotFoundError(
-                f"{path}: no such file or folder. Name an archive file or a folder of them "
-                f"(the current folder is {Path.cwd()})."
-            )
-        if not (path.is_dir() or path.is_file()):
-            raise UnknownFormatError(f"{path}: {_NO_FILE}. Write what comes out of it to a file.", reason=_NO_FILE)
-        paths.append(path.resolve())
-        if paths[-1] == left_out:
-            raise UnknownFormatError(f"{path}: {_INDEX}. Name the files or folders of an archive.", reason=_INDEX)
-    roots = [path if path.is_dir() else path.parent for path in paths]
-    labels = _labels(roots)
+    paths = [_existing(source, left_out) for source in sources]
+    roots = list(map(root_of, paths))
+    labels = name_folders(roots, names or {})
     for number, (path, root) in enumerate(zip(paths, roots, strict=True)):
         others = paths[:number] + [other for other in paths[number + 1 :] if other != path]
         if path in paths[:number] or any(other.is_dir() and other in path.parents for other in others):
@@ -231,19 +222,52 @@ def _link_problem(path: Path, root: Path, left_out: Path | None) -> str | None:
     return "" if target.is_file() else _NO_FILE
 
 
-def _labels(roots: Sequence[Path]) -> dict[Path, str]:
-    """Name each folder by its last two parts, or by more if two folders would share a name."""
-    labels: dict[Path, str] = {}
-    distinct = sorted(set(roots))
+def name_folders(roots: Sequence[Path], names: Mapping[Path, str]) -> dict[Path, str]:
+    """Name each folder: as ``names`` says, else by its last two parts, or by more if two folders would share a name."""
+    labels = {root: names[root] for root in roots if root in names}
+    taken = set(labels.values())
+    distinct = sorted(set(roots) - labels.keys())
     for root in distinct:
         parts = root.parts[1:] or ("root",)
         length = 2
-        while length < len(parts) and any(
-            other != root and other.parts[1:][-length:] == parts[-length:] for other in distinct
+        while length < len(parts) and (
+            _last(parts, length) in taken
+            or any(other != root and other.parts[1:][-length:] == parts[-length:] for other in distinct)
         ):
             length += 1
-        labels[root] = visible("/".join(parts[-length:]))
+        label = _last(parts, length)
+        labels[root] = next(name for name in chain([label], (f"{label} ({n})" for n in count(2))) if name not in taken)
+        taken.add(labels[root])
     return labels
+
+
+def _last(parts: Sequence[str], length: int) -> str:
+    return visible("/".join(parts[-length:]))
+
+
+def root_of(source: Path) -> Path:
+    """Return the folder that the files of a source are named below."""
+    return source if source.is_dir() else source.parent
+
+
+def _existing(source: str | os.PathLike[str], left_out: Path | None) -> Path:
+    """Return the real path of a source.
+
+    Raises:
+        SourceNotFoundError: if it is neither a file nor a folder.
+        UnknownFormatError: if it is a pipe or the like, or the folder to be left out.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise SourceNotFoundError(
+            f"{path}: no such file or folder. Name an archive file or a folder of them "
+            f"(the current folder is {Path.cwd()})."
+        )
+    if not (path.is_dir() or path.is_file()):
+        raise UnknownFormatError(f"{path}: {_NO_FILE}. Write what comes out of it to a file.", reason=_NO_FILE)
+    if path.resolve() == left_out:
+        raise UnknownFormatError(f"{path}: {_INDEX}. Name the files or folders of an archive.", reason=_INDEX)
+    return path.resolve()
 
 
 def _plain_file(label: str, root: Path, path: Path) -> ArchiveFile:

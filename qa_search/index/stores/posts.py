@@ -66,6 +66,7 @@ _TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
 _TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
 _ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
 _CONTENT = "SELECT p.content FROM entry e JOIN post p ON p.id = e.post WHERE e.id = ?"
+_STORED = "SELECT 1 FROM post WHERE content = ?"
 _RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 _STATEMENTS = [statement for statement in (_TABLES + _INDICES).split(";") if statement.strip()]
 _TEXTS = (
@@ -77,6 +78,11 @@ _ENTRY = (
     "e.prev_title, e.next_title"
 )
 _ENTRY_KINDS = "tttttTTtTItTT"
+_ENTRIES = (
+    "SELECT e.post_id, p.content, e.source, e.source_id, e.date, e.url, e.tags, e.author, e.score, e.prev_title, "
+    "e.next_title FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id > ? ORDER BY e.post_id LIMIT ?"
+)
+_ENTRIES_KINDS = "tbttTTtTITT"
 # The columns of each table, their kinds, and what orders its rows.
 _COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
     "post": (["id", "content", "title", "question", "answer", "answers"], "ibtttt", ["id"]),
@@ -96,6 +102,7 @@ _COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
 
 KeyedPassage = tuple[Passage, bytes]
 _CHUNK = 500
+_BLOCK = 4096
 
 
 class StoredPassage(NamedTuple):
@@ -106,6 +113,22 @@ class StoredPassage(NamedTuple):
     field: Field
     key: bytes
     text: str
+
+
+class StoredEntry(NamedTuple):
+    """A post under one of its ids: all that a search shows of it, its texts as their `content_hash`."""
+
+    post_id: str
+    content: bytes
+    source: str
+    source_id: str
+    date: str | None
+    url: str | None
+    tags: str
+    author: str | None
+    score: int | None
+    prev_title: str | None
+    next_title: str | None
 
 
 def fold_title(title: str) -> str:
@@ -209,7 +232,7 @@ class PostWriter:
         """Finish the files."""
         rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
         write_owners(self.path.parent, rows, self.passages)
-        self._name_repeated()
+        self.name_repeated()
         self._db.execute("COMMIT")
         self._db.execute(_INDICES)
         self._db.execute("BEGIN")
@@ -222,7 +245,16 @@ class PostWriter:
         """Close the file unfinished; it will be deleted."""
         self._db.close()
 
-    def _name_repeated(self) -> None:
+    def stored_entries(self) -> Iterator[StoredEntry]:
+        """Yield all entries in the order of their ids; call `name_repeated` first."""
+        for row in self._db.execute(_ENTRIES, ("", -1)):
+            yield StoredEntry(*row)
+
+    def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
+        """Return which of these texts are stored."""
+        return {content for content in contents if self._db.execute(_STORED, (content,)).fetchone()}
+
+    def name_repeated(self) -> None:
         """Give posts of the same source and id ids of their own, made from their content: places in a file change.
 
         Such an id always names the same text. The first of several copies of one text has the id without a number. If
@@ -239,6 +271,7 @@ class PostWriter:
                 self._rename(entry, Post(source, f"{source_id}~{told_apart(content, seen[content])}"))
             if first and len(seen) == 1:
                 self._rename(first[0], plain)
+        self._repeated = {}
 
     def _integers(self, query: str, value: str) -> list[int]:
         return [int(number) for (number,) in self._db.execute(query, (value,))]
@@ -543,6 +576,22 @@ class PostStore(PostQueries):
         """Return what SQLite finds wrong when it reads the whole file."""
         return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
 
+    def stored_entries(self) -> Iterator[StoredEntry]:
+        """Yield all entries in the order of their ids.
+
+        Raises:
+            IndexDamagedError: if they cannot be read.
+        """
+        last = ""
+        while rows := self._all(_ENTRIES, _ENTRIES_KINDS, (last, _BLOCK)):
+            for row in rows:
+                yield StoredEntry(*row)
+            last = rows[-1][0]
+
+    def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
+        """Return which of these texts are stored."""
+        return {content for content in contents if self._all(_STORED, "i", (content,))}
+
     def table(self, name: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
         """Yield all rows of a table as they are stored, its row numbers first, some at a time, in their order."""
         columns, kinds, key = _COLUMNS[name]
@@ -642,6 +691,11 @@ def told_apart(content: bytes, copy: int = 1) -> str:
     """
     name = base64.b32encode(content[:10]).decode("ascii").lower()
     return name if copy == 1 else f"{name}.{copy}"
+
+
+def distinct_id(post: Post, content: bytes) -> str:
+    """Return the id of a post of this `content_hash` if others have the same source and id."""
+    return Post(post.source, f"{post.source_id}~{told_apart(content)}").post_id
 
 
 def _chunks(values: Sequence[int], size: int = _CHUNK) -> Iterator[list[int]]:

@@ -16,23 +16,30 @@ from qa_search.interfaces.render.commands import message_of
 __all__ = ["cli", "main"]
 
 EXIT_UNUSABLE = 3
+EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
+    "add": "Add a source, and build.",
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
     "info": "Show what the index contains.",
     "inspect": "Show what a build would read, without building.",
+    "log": "Show what each build changed.",
     "mcp": "Make the search available to assistants.",
     "query": "Find the closest past answers.",
+    "remove": "Take out a source or a post, and build.",
     "serve": "Serve the search over HTTP, with a page.",
     "shell": "Ask, open posts, ask again.",
+    "sources": "Show what the index is built from.",
     "tune": "Learn the ranking's weights for this archive.",
+    "undo": "Let an earlier generation answer again.",
     "verify": "Check every byte of the index.",
 }
 
 
 # "eval" is a built-in function of Python.
-_MODULES = {"eval": "evaluate"}
+_MODULES = {"eval": "evaluate", "add": "sources", "remove": "sources", "log": "history", "undo": "history"}
+_FUNCTIONS = {"eval": "evaluate"}
 
 
 class _Group(click.Group):
@@ -45,7 +52,9 @@ class _Group(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = _MODULES.get(cmd_name, cmd_name)
-        command: click.Command = getattr(import_module(f"qa_search.interfaces.cli.{module}"), module)
+        command: click.Command = getattr(
+            import_module(f"qa_search.interfaces.cli.{module}"), _FUNCTIONS.get(cmd_name, cmd_name)
+        )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -61,6 +70,9 @@ class _Group(click.Group):
         except QASearchError as error:
             click.echo(f"Error: {message_of(error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. Nothing was changed; the same command goes on from what was computed.", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             # The reader closed the output. click would exit with 1, which here means that nothing was found.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from qa_search.archives.limits import Limits, format_size, parse_size
-from qa_search.builder.build import DEFAULT_SOURCE, build_index
+from qa_search.builder.build import build_index
 from qa_search.builder.encoder_choice import Device, PrecisionChoice
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
+    guard_options,
     index_option,
     json_option,
     map_option,
@@ -25,7 +26,7 @@ from qa_search.interfaces.cli.options import (
 )
 from qa_search.interfaces.cli.progress import ProgressLine
 from qa_search.interfaces.render.commands import report_in_options
-from qa_search.interfaces.render.reading import reading_lines
+from qa_search.interfaces.render.reading import change_lines, reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
@@ -111,6 +112,8 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     show_default=True,
     help="How much of the 10 closest passages must be found where vectors are compressed.",
 )
+@click.option("--name", metavar="NAME", help="The name of SOURCE, for the ids of its posts: they stay when it moves.")
+@guard_options()
 @click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
 @json_option("the report")
 @quiet_option()
@@ -137,19 +140,24 @@ def build(
     precision: PrecisionChoice,
     memory: int,
     recall: float,
+    name: str | None,
     ray: str | None,
     as_json: bool,
     quiet: bool,
+    **guard: Any,
 ) -> None:
     """Read archives and build the index; the previous index answers until the new one is whole.
 
-    SOURCE is a file or a folder (default: data/archive/): archive pages as text or HTML, JSON, JSON Lines, CSV,
-    TSV, Stack Exchange dumps, each also in .gz, .zip or .7z. Formats are recognised from content.
+    SOURCE is a file or a folder. Without one, the sources and settings of the last build are used again; for a
+    new index, data/archive/. Formats are recognised from content: archive pages as text or HTML, JSON, JSON
+    Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .zip or .7z.
     """
+    if name is not None and len(sources) != 1:
+        raise click.UsageError("--name needs exactly one SOURCE.")
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
     report = build_index(
-        sources or (DEFAULT_SOURCE,),
+        sources or None,
         index_path,
         model=model,
         download=download,
@@ -172,7 +180,14 @@ def build(
         progress=None if quiet else ProgressLine(),
         store=store,
         shards=shards,
+        names={sources[0]: name} if name is not None else None,
+        **guard,
     )
+    print_report(report, as_json=as_json, quiet=quiet)
+
+
+def print_report(report: BuildReport, *, as_json: bool, quiet: bool) -> None:
+    """Print the report of a build."""
     if as_json:
         print_json(report.to_dict())
     elif not quiet:
@@ -180,9 +195,17 @@ def build(
 
 
 def _summary(report: BuildReport) -> str:
-    lines = [
-        f"{report.posts:,} posts in {report.passages:,} passages, built in {report.seconds:.1f} s into {report.index}"
-    ]
+    if not report.generation:
+        first = f"Dry run, nothing was built. {report.posts:,} posts would be in {report.index}"
+    elif report.generation == report.previous:
+        first = (
+            f"No source changed: {report.generation} still answers, {report.posts:,} posts in {report.passages:,} "
+            f"passages ({report.seconds:.1f} s). To compute everything again: --rebuild"
+        )
+    else:
+        built = f"built in {report.seconds:.1f} s into {report.index}"
+        first = f"{report.posts:,} posts in {report.passages:,} passages, {built}"
+    lines = [first, *map(printable, change_lines(report))]
     if report.duplicates:
         lines.append(f"{report.duplicates:,} more were copies of these: stored once, found under all their ids")
     if report.unanswered:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from qa_search.builder.build import DEFAULT_RECORDS, DEFAULT_SOURCE, inspect_archives
+from qa_search.builder.build import DEFAULT_RECORDS, inspect_archives
+from qa_search.builder.sources import DEFAULT_SOURCE
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,

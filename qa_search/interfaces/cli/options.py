@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from qa_search.builder.changes import DEFAULT_LARGEST_LOSS
+from qa_search.index.folder import DEFAULT_KEEP
 from qa_search.index.open import is_database
 from qa_search.search.search_index import DEFAULT_INDEX
 from qa_search.util.text import printable_json
@@ -154,6 +156,34 @@ def encoding_option() -> Decorator:
         metavar="NAME",
         help="What all text files are written in, such as windows-1251. [default: found from their bytes]",
     )
+
+
+def guard_options() -> Decorator:
+    """--dry-run, --allow-shrink, --largest-loss and --keep: what a build may change."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--keep",
+                type=click.IntRange(min=2),
+                default=DEFAULT_KEEP,
+                show_default=True,
+                help="How many generations to keep, the new one included; qa-search undo goes back to them.",
+            ),
+            click.option(
+                "--largest-loss",
+                type=click.FloatRange(0, 1),
+                default=DEFAULT_LARGEST_LOSS,
+                show_default=True,
+                help="Stop if a larger share of the posts would be gone or have other ids.",
+            ),
+            click.option("--allow-shrink", is_flag=True, help="Do not stop, however many posts would be gone."),
+            click.option("--dry-run", is_flag=True, help="Only read, and show what would change."),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def comments_option() -> Decorator:

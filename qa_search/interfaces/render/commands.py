@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 from dataclasses import replace
 
 from qa_search.archives.limits import format_size
@@ -22,8 +23,8 @@ _RENAMED = {
     "files": "max-files", "post_characters": "max-post", "record_bytes": "max-record", "unpacked_bytes": "max-unpacked",
 }  # fmt: skip
 _PARAMETERS = (
-    "device", "download", "encoding", "index", "judged", "keep_going", "keep_unanswered", "memory", "model",
-    "precision", "ray", "rebuild", "recall", "shards", "store", "strict",
+    "allow_shrink", "device", "download", "encoding", "index", "judged", "keep_going", "keep_unanswered", "memory",
+    "model", "precision", "ray", "rebuild", "recall", "shards", "store", "strict",
 )  # fmt: skip
 # A name within a path or in quotes belongs to somebody's data: data/model=big/faq.csv.
 _START, _END = r"(?<![^\s(])", r"(?=[\s,;:)]|\.(?:\s|$)|$)"
@@ -33,6 +34,9 @@ _MAP = re.compile(rf"{_START}field_map=\{{(?:{_ITEM.pattern}(?:, )?)+\}}")
 _WAY_OUT = re.compile(rf"{_START}(?:(with) )?({'|'.join(_PARAMETERS)})=({_LITERAL}|\w+(?:\.\d+)?){_END}")
 _LIMIT = re.compile(rf"{_START}Limits\.(files|post_characters|record_bytes|unpacked_bytes)\b")
 _BUILD = re.compile(rf"{_START}build_index\(SOURCES, (INDEX|{_LITERAL})(, store=URL)?\)")
+_REMOVE = re.compile(rf"{_START}build_index\(None, ({_LITERAL}), remove=\[({_LITERAL})\]\)")
+_MOVED = re.compile(rf"{_START}build_index\(\[NEW\], ({_LITERAL}), names=\{{NEW: ({_LITERAL})\}}\)")
+_NAMED = re.compile(rf"{_START}names=\{{SOURCE: ({_LITERAL})\}}")
 _VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
 
 
@@ -54,6 +58,9 @@ def in_options(text: str) -> str:
     for pattern, replacement in (
         (_BUILD, _as_build),
         (_VERIFY, _as_verify),
+        (_REMOVE, lambda match: f"qa-search remove {_quoted(match[2])} --index {_value(match[1])}"),
+        (_MOVED, lambda match: f"qa-search build NEW --name {_quoted(match[2])} --index {_value(match[1])}"),
+        (_NAMED, lambda match: f"--name {_quoted(match[1])}"),
         (_MAP, _as_map),
         (_LIMIT, lambda match: option_of(match[1])),
         (_WAY_OUT, _as_option),
@@ -93,6 +100,11 @@ def _as_option(match: re.Match[str]) -> str:
     if parameter == "memory" and value.replace("_", "").isdigit():
         value = format_size(int(value)).replace(" ", "").replace(",", "")
     return " ".join(part for part in (joined, option_of(parameter), "" if value == "True" else value) if part)
+
+
+def _quoted(written: str) -> str:
+    """Return the value as a shell takes it."""
+    return shlex.quote(_value(written))
 
 
 def _value(written: str) -> str:

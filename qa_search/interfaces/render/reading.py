@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_search.interfaces.render.wording import one_line
-from qa_search.types import FileReport, Post
+from qa_search.types import BuildReport, FileReport, Post, SourceChanges
 
 _SHOWN_FILES = 5
 _SHOWN_TEXT = 100
+_KINDS = {
+    "added": "added", "changed": "changed", "removed": "removed", "renamed": "under another id",
+    "unchanged": "unchanged",
+}  # fmt: skip
+_MOST_CHANGED = 10
 
 
 def reading_lines(reports: Sequence[FileReport], shown: int | None = _SHOWN_FILES) -> list[str]:
@@ -46,3 +51,24 @@ def sample_lines(post: Post) -> list[str]:
 def _beginning(text: str) -> str:
     line = one_line(text) or "(none)"
     return line if len(line) <= _SHOWN_TEXT else f"{line[:_SHOWN_TEXT]} …"
+
+
+def change_lines(report: BuildReport) -> list[str]:
+    """Return the lines that say what a build changed, lost and cleared away."""
+    lines = []
+    if report.previous is not None and report.generation != report.previous:
+        lines.append(f"Since {report.previous}: {change_text(report.changes)}")
+        changed = [one for one in report.changes if one.added or one.changed or one.removed or one.renamed]
+        if len(report.changes) > 1:
+            lines += [f"  {one.source}: {change_text([one])}" for one in changed[:_MOST_CHANGED]]
+            lines += [f"  ... and {len(changed) - _MOST_CHANGED:,} more"] if len(changed) > _MOST_CHANGED else []
+    lines += [f"No longer read: {source.path} (name: {source.name})" for source in report.dropped]
+    if report.cleared:
+        lines.append(f"Removed the old {', '.join(report.cleared)} (--keep)")
+    return lines
+
+
+def change_text(changes: Sequence[SourceChanges]) -> str:
+    """Return what changed in a few words, over all sources."""
+    sums = {kind: sum(getattr(one, kind) for one in changes) for kind in _KINDS}
+    return ", ".join(f"{count:,} {_KINDS[kind]}" for kind, count in sums.items() if count) or "no posts"

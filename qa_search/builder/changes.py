@@ -1,0 +1,145 @@
+"""The posts of the previous generation and of a new one -> what was added, changed, removed and renamed, by source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from qa_search.builder.reuse import PreviousGeneration
+from qa_search.errors import ShrinkError
+from qa_search.index.history import history_of
+from qa_search.index.stores.posts import StoredEntry
+from qa_search.types import IndexSource, SourceChanges
+
+# The largest share of the posts that a build may lose unasked.
+DEFAULT_LARGEST_LOSS = 0.1
+_MOST_NAMED = 3
+# What a manifest holds at most: the builds before, and the sources of this one.
+_MOST_BUILDS, _MOST_SOURCES = 100, 1000
+
+
+class Entries(Protocol):
+    """Posts that can be compared."""
+
+    def stored_entries(self) -> Iterator[StoredEntry]:
+        """Yield all entries in the order of their ids."""
+
+    def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
+        """Return which of these texts are stored."""
+
+
+class Changes:
+    """What differs between two sets of posts, by their ids.
+
+    A post whose text is still there under another id counts as renamed, not as removed.
+    """
+
+    def __init__(self, previous: Entries | None, new: Entries) -> None:
+        counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_KINDS, 0))
+        gone: list[StoredEntry] = []
+        for old, now in _side_by_side(
+            previous.stored_entries() if previous is not None else iter(()), new.stored_entries()
+        ):
+            if old is None and now is not None:
+                counts[now.source]["added"] += 1
+            elif old is not None and now is None:
+                gone.append(old)
+            elif old is not None and now is not None:
+                counts[now.source]["unchanged" if old == now else "changed"] += 1
+        kept = new.has_contents([entry.content for entry in gone])
+        self.removed = [entry for entry in gone if entry.content not in kept]
+        self.renamed = [entry for entry in gone if entry.content in kept]
+        for entry in gone:
+            counts[entry.source]["renamed" if entry.content in kept else "removed"] += 1
+        self.before = len(gone) + sum(found["changed"] + found["unchanged"] for found in counts.values())
+        self.by_source = tuple(SourceChanges(source, **found) for source, found in sorted(counts.items()))
+
+
+@dataclass(frozen=True)
+class ShrinkGuard:
+    """Compares the posts of a build with those before, and stops it where too many would be lost.
+
+    Args:
+        previous: the generation that answers; None if there is none.
+        largest_loss: the largest share of its posts that may be removed or get other ids.
+        dropped: its sources that are not read any more.
+        expected: names of sources, and ids of posts, that are removed on purpose: they do not count.
+    """
+
+    previous: PreviousGeneration | None
+    largest_loss: float
+    dropped: Sequence[IndexSource] = ()
+    expected: frozenset[str] = frozenset()
+
+    def compare(self, new: Entries) -> tuple[SourceChanges, ...]:
+        """Return what differs.
+
+        Raises:
+            ShrinkError: if more would be lost than is allowed.
+        """
+        changes = Changes(None if self.previous is None else self.previous.posts, new)
+        if self.previous is not None:
+            self._require(changes, self.previous.generation.name)
+        return changes.by_source
+
+    def to_manifest(self, changes: Sequence[SourceChanges]) -> dict[str, Any]:
+        """Return what the manifest says of this build and of the builds before it."""
+        before = () if self.previous is None else history_of(self.previous.generation.manifest)
+        return {
+            "previous": None if self.previous is None else self.previous.generation.name,
+            "changes": [one.to_dict() for one in changes[:_MOST_SOURCES]],
+            "history": [*before][-_MOST_BUILDS:],
+        }
+
+    def _require(self, changes: Changes, generation: str) -> None:
+        removed = [entry for entry in changes.removed if not self._is_expected(entry)]
+        renamed = [entry for entry in changes.renamed if not self._is_expected(entry)]
+        before = changes.before
+        if len(removed) + len(renamed) <= self.largest_loss * before:
+            return
+        what = [f"remove {len(removed):,} of {before:,} posts ({_examples(removed)})"] if removed else []
+        if renamed:
+            what.append(f"give {len(renamed):,} of {before:,} posts other ids, so that links to them break")
+        there = [source for source in self.dropped if Path(source.path).exists()]
+        ways = [f"read {source.path} too, which this index was built from" for source in there]
+        if renamed and self.dropped:
+            ways.append(f"keep the ids of a source that moved: names={{SOURCE: {self.dropped[0].name!r}}}")
+        ways.append("if it is intended, build with allow_shrink=True")
+        raise ShrinkError(
+            f"this build would {' and '.join(what)}. Nothing was changed: {generation} still answers. "
+            f"To go on: {'; or '.join(ways)}.",
+            parameter="allow_shrink",
+        )
+
+    def _is_expected(self, entry: StoredEntry) -> bool:
+        return entry.post_id in self.expected or any(
+            entry.source == name or entry.source.startswith(f"{name}/") for name in self.expected
+        )
+
+
+def _examples(entries: Sequence[StoredEntry]) -> str:
+    names = [f"{entry.source} {entry.source_id}" for entry in entries[:_MOST_NAMED]]
+    return ", ".join([*names, *(["..."] if len(entries) > _MOST_NAMED else [])])
+
+
+_KINDS = ("added", "changed", "removed", "renamed", "unchanged")
+
+
+def _side_by_side(
+    old: Iterator[StoredEntry], new: Iterator[StoredEntry]
+) -> Iterator[tuple[StoredEntry | None, StoredEntry | None]]:
+    """Yield the entries of each id from two streams in the order of ids."""
+    left, right = next(old, None), next(new, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left.post_id < right.post_id):
+            yield left, None
+            left = next(old, None)
+        elif left is None or right.post_id < left.post_id:
+            yield None, right
+            right = next(new, None)
+        else:
+            yield left, right
+            left, right = next(old, None), next(new, None)

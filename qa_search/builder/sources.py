@@ -1,0 +1,275 @@
+"""What a caller names and what the index remembers -> the sources of a build, and how they are read.
+
+An index remembers its sources, by their absolute paths, and the settings of its build. A source has a name that the ids
+of its posts are made from: the name stays when the folder moves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO, Self, cast
+
+from qa_search.archives.base import ReadOptions
+from qa_search.archives.containers.walk import list_files, name_folders, root_of
+from qa_search.archives.limits import Limits
+from qa_search.archives.read import readers
+from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
+from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
+from qa_search.index.folder import IndexFolder
+from qa_search.index.generation import Generation
+from qa_search.index.manifest import is_built_from
+from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.index.stores.lexical import LEXICAL_RULES
+from qa_search.types import IndexSource, SetAside
+
+DEFAULT_SOURCE = "data/archive"
+# A file that was changed so shortly before it was read may be changed again within the same tick of the clock.
+_TICK_NS = 2 * 10**9
+_MOST_NAME = 200
+
+SourcePath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of a build that the next one keeps, unless it names sources. As for `build_index`."""
+
+    model: str | None = None
+    field_map: Mapping[str, str] = field(default_factory=dict)
+    encoding: str | None = None
+    comments: bool = False
+    keep_unanswered: bool = False
+    keep_going: bool = False
+    passage_tokens: int = DEFAULT_PASSAGE_TOKENS
+    limits: Limits = field(default_factory=Limits)
+    precision: str = "auto"
+    memory: int = DEFAULT_MEMORY
+    recall: float = DEFAULT_RECALL
+
+    def or_else(self, remembered: Mapping[str, Any]) -> Self:
+        """Return these settings, with the remembered value of each that has its default here."""
+        default = type(self)()
+        kept: dict[str, Any] = {}
+        for name in (one.name for one in fields(self)):
+            value, usual = remembered.get(name), getattr(default, name)
+            if name == "limits" and isinstance(value, Mapping):
+                value = Limits(**{key: value[key] for key in asdict(usual) if type(value.get(key)) is int})
+            fits = type(value) is type(usual) or (usual is None and isinstance(value, str))
+            if fits and getattr(self, name) == usual:
+                kept[name] = value
+        return replace(self, **kept)
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Return what the manifest remembers; a model's folder by its absolute path."""
+        model = self.model
+        if model is not None and Path(model).is_dir():
+            model = os.path.abspath(model)  # noqa: PTH100 - links in it may change
+        return {**asdict(self), "model": model}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build reads: the paths as messages call them, the sources with their names, and the settings.
+
+    ``dropped`` are the sources of the previous build that are not read any more. ``excluded`` are the ids of posts that
+    were taken out.
+    """
+
+    paths: tuple[SourcePath, ...]
+    sources: tuple[IndexSource, ...]
+    settings: Settings
+    dropped: tuple[IndexSource, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> dict[Path, str]:
+        """The name of each folder."""
+        return {root_of(Path(source.path)): source.name for source in self.sources}
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Return the part of the manifest that `make_plan` reads."""
+        return {
+            "sources": [source.to_dict() for source in self.sources],
+            "settings": self.settings.to_manifest(),
+            "excluded": list(self.excluded),
+        }
+
+
+def make_plan(
+    folder: IndexFolder,
+    sources: Sequence[SourcePath] | None,
+    settings: Settings,
+    *,
+    names: Mapping[SourcePath, str] | None = None,
+    add: Sequence[SourcePath] = (),
+    remove: Sequence[str] = (),
+) -> Plan:
+    """Return the plan of a build; ``sources`` is None for those that the index was built from.
+
+    Raises:
+        ArchiveError: if there is nothing to read, a source is missing, or a name is invalid.
+    """
+    before = remembered(folder)
+    excluded = tuple(before.get("excluded", ()))
+    known = tuple(IndexSource(**source) for source in before.get("sources", ()))
+    if sources is None:
+        settings = settings.or_else(before.get("settings", {}))
+        paths, excluded = _paths_of(folder, known, excluded, add, remove)
+    else:
+        paths = list(sources)
+    named = {_real(path): _checked_name(name) for path, name in (names or {}).items()}
+    kept = {root_of(Path(source.path)): source.name for source in known if Path(source.path).exists()}
+    real = [_real(path) for path in paths]
+    kept |= {root_of(path): name for path, name in named.items()}
+    roots = [root_of(path) for path in real]
+    labels = name_folders(roots, {root: kept[root] for root in roots if root in kept})
+    read = tuple(IndexSource(os.fspath(path), labels[root]) for path, root in zip(real, roots, strict=True))
+    dropped = tuple(source for source in known if source.name not in labels.values())
+    return Plan(tuple(paths), read, settings, dropped, excluded)
+
+
+def remembered(folder: IndexFolder) -> Mapping[str, Any]:
+    """Return what an index says of its sources; empty if there is no index, or it says nothing."""
+    try:
+        found = folder.read_manifest(*folder.pointer()).get("built_from", {})
+    except IndexFolderError:
+        return {}
+    return found if is_built_from(found) else {}
+
+
+class SourceWatch:
+    """Finds out whether any file of the sources changed since a build."""
+
+    def __init__(self, plan: Plan, options: ReadOptions) -> None:
+        """Take the state of all files, by name, size and time, as it is before they are read.
+
+        Raises:
+            ArchiveError: if a source is missing.
+        """
+        self._plan = plan
+        self._options = options
+        self._newest = 0
+        self._began = time.time_ns()
+        self._before = self._by_stat()
+
+    def key(self, model: str, device: str) -> str:
+        """Return a hash of all else that the content of a generation depends on."""
+        rules = [
+            version("qa-search"),
+            SPLITTER_RULES,
+            LEXICAL_RULES,
+            [f"{type(reader).__module__}.{type(reader).__qualname__}" for reader in readers()],
+        ]
+        asked = [{**asdict(self._plan.settings), "model": model}, device, list(self._plan.excluded)]
+        sources = [source.to_dict() for source in self._plan.sources]
+        return hashlib.sha256(json.dumps([rules, asked, sources], default=repr).encode()).hexdigest()
+
+    def state(self) -> dict[str, str]:
+        """Return the state for the manifest, when all files were read; nothing if one changed meanwhile."""
+        by_content, by_stat = self._by_content(), self._by_stat()
+        if not by_stat or by_stat != self._before:
+            return {}
+        # A file that is so new may change again, and keep its size and time.
+        racy = self._newest > self._began - _TICK_NS
+        return {"stat": "" if racy else by_stat, "content": by_content}
+
+    def fits(self, generation: Generation, key: str) -> bool:
+        """Return whether a generation was built from the same files with the same settings, and has all of them."""
+        manifest = generation.manifest
+        state = manifest.get("built_from", {}).get("state", {})
+        if manifest["counts"]["set_aside"] or state.get("key") != key or not state.get("content"):
+            return False
+        return bool(self._before and self._before == state["stat"]) or bool(self._by_content() == state["content"])
+
+    def _by_stat(self) -> str:
+        return self._digest(self._identity)
+
+    def _by_content(self) -> str:
+        return self._digest(lambda stream: hashlib.file_digest(cast(io.BufferedReader, stream), "sha256").hexdigest())
+
+    def _identity(self, stream: BinaryIO) -> str:
+        found = os.fstat(stream.fileno())
+        self._newest = max(self._newest, found.st_mtime_ns)
+        return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+
+    def _digest(self, identify: Callable[[BinaryIO], str]) -> str:
+        """Hash the names and identities of all files; "" if one cannot be read."""
+        digest = hashlib.sha256()
+        try:
+            for file, _ in list_files(self._plan.paths, self._options.left_out, self._options.names):
+                if isinstance(file, SetAside):
+                    return ""
+                with file.open() as stream:
+                    digest.update(json.dumps([file.source, identify(stream)]).encode())
+        except OSError:
+            return ""
+        return digest.hexdigest()
+
+
+def _paths_of(
+    folder: IndexFolder,
+    known: Sequence[IndexSource],
+    excluded: tuple[str, ...],
+    add: Sequence[SourcePath],
+    remove: Sequence[str],
+) -> tuple[list[SourcePath], tuple[str, ...]]:
+    """Return the paths that an index was built from, with some added and removed, and the posts that are taken out."""
+    if not known:
+        if folder.exists():
+            raise ArchiveError(
+                f"{folder.path}: this index does not say what it was built from. Name its sources: "
+                f"build_index(SOURCES, {str(folder.path)!r})"
+            )
+        if not add and Path(DEFAULT_SOURCE).exists():
+            return [DEFAULT_SOURCE], excluded
+        if not add:
+            raise ArchiveError(
+                f"no source: name archive files, or folders of them ({DEFAULT_SOURCE} is missing in the current folder)"
+            )
+    gone: set[str] = set()
+    for name in remove:
+        found = {
+            source.path for source in known if name in (source.name, source.path) or _real(name) == Path(source.path)
+        }
+        if not found and not name.isalnum():
+            raise ArchiveError(f"{name}: not a source of this index. It has: {_listed(known)}")
+        gone |= found
+        if not found:
+            excluded = (*excluded, name)
+    kept = [source for source in known if source.path not in gone]
+    for source in kept:
+        if not Path(source.path).exists():
+            raise SourceNotFoundError(
+                f"{source.path}: no such file or folder; this index was built from it. Nothing was changed. "
+                f"If it moved, name its new place and its name: build_index([NEW], {str(folder.path)!r}, names={{NEW: "
+                f"{source.name!r}}}). If it is gone for good, remove it: build_index(None, {str(folder.path)!r}, "
+                f"remove=[{source.name!r}])"
+            )
+    back = {post for post in excluded if post in add}
+    excluded = tuple(post for post in excluded if post not in back)
+    return [*(source.path for source in kept), *(path for path in add if path not in back)], excluded
+
+
+def _listed(sources: Iterable[IndexSource]) -> str:
+    return ", ".join(f"{source.path} ({source.name})" for source in sources)
+
+
+def _real(path: SourcePath) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def _checked_name(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > _MOST_NAME:
+        raise ArchiveError(
+            f"names: {name[:_MOST_NAME]!r} is invalid. A name has 1 to {_MOST_NAME} printable characters.",
+            parameter="names",
+        )
+    return name
