@@ -49,6 +49,16 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """One cache for all workers, so that a model is exported once; nothing is written to the user's own."""
+    own = tmp_path_factory.getbasetemp()
+    home = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QA_SEARCH_CACHE", str(home / "cache"))
+        yield
+
+
 @pytest.fixture
 def words() -> WordsEmbedder:
     """A fresh embedder that needs no model."""

@@ -43,6 +43,7 @@ from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECAL
 from qa_search.index.stores.posts import PostWriter
 from qa_search.search.advice import Languages
 from qa_search.types import BuildReport, Inspection, Post, SetAside, SourceChanges, file_report
+from qa_search.util.cache import cache_folder
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
@@ -206,6 +207,7 @@ def build_index(
                 device=device,
                 precision=cast(PrecisionChoice, settings.precision),
                 rebuild=rebuild,
+                cache=_shared_encoders(),
             )
             model_id, open_tokenizer, choose = chooser.model_id, chooser.tokenizer, chooser.choose
         else:
@@ -367,6 +369,14 @@ def _dry_run(
         sources=plan.sources,
         dropped=plan.dropped,
     )
+
+
+def _shared_encoders() -> Path | None:
+    """Return the folder of the encoders that the user's indexes share; None if the user has no home folder."""
+    try:
+        return cache_folder() / ENCODERS
+    except RuntimeError:
+        return None
 
 
 def _left_out(plan: Plan, folder: IndexFolder, index: SourcePath) -> str:

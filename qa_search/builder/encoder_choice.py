@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,7 @@ from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
 from qa_search.index.encoders import (
     BuildEncoder,
+    copy_encoder,
     encoder_record,
     move_into_place,
     start_partial,
@@ -65,8 +67,8 @@ class PairedEmbedder:
 class EncoderChooser:
     """Finds or makes the encoder of a build.
 
-    Nothing slow happens when the index folder has the encoder already; else the model is loaded by torch, and
-    exported once there are passages to check the export on.
+    Nothing slow happens when the index folder, or the folder that all indexes share, has the encoder already; else the
+    model is loaded by torch, and exported once there are passages to check the export on.
     """
 
     def __init__(
@@ -77,8 +79,11 @@ class EncoderChooser:
         device: Device = "auto",
         precision: PrecisionChoice = "auto",
         rebuild: bool = False,
+        cache: Path | None = None,
     ) -> None:
+        """Take the index's folder of encoders, and the one that the user's indexes share."""
         self._folder = folder
+        self._cache = cache
         self._located = model
         self.model_id = ModelId(model.name, hash_model(model.folder), model.location)
         self._rebuild = rebuild
@@ -132,7 +137,7 @@ class EncoderChooser:
         name = self._name(precision)
         if name in self._opened:
             return self._opened[name]
-        for folder in sorted(self._folder.glob(f"{name}-*")):
+        for folder in self._kept(name):
             try:
                 settings = whole_settings(folder)
                 if "unusable" in settings:
@@ -142,6 +147,21 @@ class EncoderChooser:
                 continue  # half written or damaged: it is made again
             return found
         return None
+
+    def _kept(self, name: str) -> Iterator[Path]:
+        """Yield the folders of a kept encoder: the index's own, then copies of the shared ones."""
+        yield from sorted(self._folder.glob(f"{name}-*"))
+        for shared in sorted(self._cache.glob(f"{name}-*")) if self._cache is not None else ():
+            with suppress(OSError, ValueError):
+                yield copy_encoder(shared, self._folder)
+
+    def _share(self, folder: Path) -> Path:
+        """Copy a new encoder to the shared folder, for the next index; that it cannot be written does not matter."""
+        if self._cache is not None:
+            with suppress(OSError, ValueError):
+                self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+                copy_encoder(folder, self._cache)
+        return folder
 
     def _export(self, precision: Precision, passages: list[str]) -> BuildEncoder | str:
         """Export and check; return the encoder, or why it cannot be used."""
@@ -169,7 +189,7 @@ class EncoderChooser:
             path.name: file_record(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }
         write_settings(partial, settings)
-        folder = move_into_place(partial, name)
+        folder = self._share(move_into_place(partial, name))
         return BuildEncoder(OnnxEmbedder(folder), name, encoder_record(folder))
 
     def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
@@ -177,7 +197,7 @@ class EncoderChooser:
         remove_own(partial, ENCODER_NAMES)
         partial.mkdir(exist_ok=True)
         write_settings(partial, {"unusable": reason})
-        move_into_place(partial, name)
+        self._share(move_into_place(partial, name))
         return reason
 
     def _accelerated(self, exported: BuildEncoder, passages: list[str]) -> BuildEncoder:

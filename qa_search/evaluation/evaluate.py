@@ -18,6 +18,7 @@ from qa_search.evaluation.dataset import Dataset, Grades, load_dataset
 from qa_search.evaluation.statistics import Floats, auroc, bootstrap_interval, paired_p_value
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.search_index import SearchIndex
+from qa_search.util.cache import cache_folder
 
 MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
 # The same measures as ir-measures calls them.
@@ -151,9 +152,8 @@ def dataset_index(
             f"{dataset.folder}: no corpus.jsonl. Name the index that holds its posts (index=PATH).", parameter="index"
         )
     if workdir is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qa-search" / "eval"
         digest = hashlib.blake2b(str(dataset.folder.resolve()).encode(), digest_size=6).hexdigest()
-        workdir = cache / f"{dataset.name}-{digest}"
+        workdir = cache_folder() / "eval" / f"{dataset.name}-{digest}"
     build_index(corpus, workdir, keep_unanswered=True, progress=progress)
     return Path(workdir)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -82,6 +83,28 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     """Write the settings of an encoder beside its files."""
     text = json.dumps(settings, ensure_ascii=False, indent=2) + "\n"
     (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
+
+
+def copy_encoder(source: Path, folder: Path) -> Path:
+    """Copy an encoder to another folder of encoders, with its name. It is checked there as any other.
+
+    A link would be faster, and change the file's times under whoever has it open.
+
+    Raises:
+        OSError: if it cannot be read or written.
+        ValueError: if the copy is not whole.
+    """
+    target = folder / source.name
+    with suppress(OSError, ValueError):
+        whole_settings(target)
+        return target
+    name = source.name.rpartition("-")[0]
+    partial = start_partial(folder, name)
+    for file in (SETTINGS_FILE, *whole_settings(source).get("files", {})):
+        shutil.copyfile(source / file, partial / file)
+    copied = move_into_place(partial, name)
+    whole_settings(copied)
+    return copied
 
 
 def move_into_place(partial: Path, name: str) -> Path:

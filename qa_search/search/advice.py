@@ -54,13 +54,12 @@ class Languages:
 
     def _unread(self, what: str, language: str | None, way_out: str) -> str:
         if language is None:
-            return f"The {what} is in a language that the model {self.model} does not read. {way_out} (--model NAME)."
+            return f"The {what} is in a language that the model {self.model} does not read. {way_out}."
         return (
-            f"The {what} is in {name_of(language)}, and the model {self.model} does not read that language. "
-            f"{way_out} (--model NAME)."
+            f"The {what} is in {name_of(language)}, and the model {self.model} does not read that language. {way_out}."
         )
 
     @staticmethod
     def _other(asked: str, main: str, multilingual: bool) -> str:
         said = f"The query seems to be {asked}, and the language of the archive is {main}. Ask in {main}"
-        return f"{said}." if multilingual else f"{said}, or build with a multilingual model (--model NAME)."
+        return f"{said}." if multilingual else f"{said}, or build with a multilingual model."

@@ -35,7 +35,7 @@ from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, posts_in, write_j
 
 POSTS = 1_024
 BLOCK = 256
-SECONDS = 120
+SECONDS = 600
 
 
 @pytest.fixture(scope="module")

@@ -282,7 +282,7 @@ def test_the_index_of_a_sets_own_corpus_is_kept_outside_and_brought_up_to_date(
         return reports[-1]
 
     monkeypatch.setattr(evaluation, "build_index", recording)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "cache"))
     found: list[Evaluation] = [evaluate(dataset, workdir=tmp_path / "work") for _ in range(2)]
     first, second = reports
     assert first.embedded == first.passages >= 4
@@ -301,10 +301,10 @@ def test_without_a_workdir_the_index_is_in_the_users_cache(tmp_path: Path, monke
     """One folder for each set, also for two of the same name."""
     built: list[Path] = []
     monkeypatch.setattr(evaluation, "build_index", lambda corpus, folder, **options: built.append(Path(folder)))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "cache"))
     for parent in ("one", "other", "one"):
         dataset = write_set(tmp_path / parent / "set")
         write_jsonl(dataset / "corpus.jsonl", CORPUS)
         assert evaluation.dataset_index(load_dataset(dataset)) == built[-1]
     assert built[0] == built[2] != built[1]
-    assert {path.parent for path in built} == {tmp_path / "cache" / "qa-search" / "eval"}
+    assert {path.parent for path in built} == {tmp_path / "cache" / "eval"}

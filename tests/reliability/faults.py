@@ -31,7 +31,7 @@ import pytest
 import qa_search.builder.generation_writer
 import qa_search.interfaces.cli.build
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
-from qa_search.index.folder import IndexFolder
+from qa_search.index.folder import DEFAULT_KEEP, IndexFolder
 from qa_search.index.generation import MANIFEST
 from qa_search.index.owned import POINTER
 from qa_search.interfaces.cli import cli
@@ -193,8 +193,12 @@ class Bench:
     def sides_of(self, old_pages: Path, new_pages: Path, folder: Path, *, model: Path | None = None) -> Sides:
         """Build an index of an archive, and see what it answers before and after a change."""
         index = folder / "index"
-        # Twice, so that there is a generation to clear away.
-        for _ in range(2):
+        # Each differs from the one before, so that there is a generation to clear away.
+        more = old_pages / "one-more.txt"
+        for number in range(DEFAULT_KEEP):
+            more.write_text(page("One more", f"My shoulder aches {number}", "Swim"), encoding="utf-8")
+            if number + 1 == DEFAULT_KEEP:
+                more.unlink()
             built = self.build(old_pages, index, model=model)
             assert built.status == 0, built.said
         trial = self.trial(index, new_pages, folder / "changed", model=model)
@@ -217,6 +221,7 @@ def build(
         def command() -> None:
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
+            os.environ["QA_SEARCH_CACHE"] = os.devnull  # nothing is shared: each first build exports
             arguments = ["build", str(source), "--index", str(index), "--quiet"]
             if model is not None:
                 cli([*arguments, "--model", str(model)])

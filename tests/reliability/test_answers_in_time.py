@@ -40,7 +40,7 @@ def service(log: Path, *command: str) -> Iterator[tuple[int, subprocess.Popen[by
             yield int(found[1]), process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(120)
+            process.wait(600)
 
 
 def wait_until_ready(url: str) -> None:

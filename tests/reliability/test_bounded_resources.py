@@ -187,7 +187,8 @@ def test_nothing_is_written_or_sent_but_what_was_asked_for(sample: Archive, tmp_
     """The libraries below keep no files in the user's folders, and have nothing to report to anybody."""
     program = f"{COMMAND}\nimport os\nassert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
-    places = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), "XDG_DATA_HOME": str(tmp_path / "data")}
+    folders = {"HOME": "", "XDG_CACHE_HOME": "cache", "XDG_DATA_HOME": "data", "QA_SEARCH_CACHE": "own-cache"}
+    places = {name: str(tmp_path / folder) for name, folder in folders.items()}
     done = subprocess.run(
         [sys.executable, "-c", program, "query", "--index", str(sample.index), "--json", COMPLAINT],
         cwd=ROOT, env={**environment, **places}, capture_output=True, text=True, timeout=600, check=False,

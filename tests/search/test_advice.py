@@ -55,7 +55,7 @@ def test_a_complaint_in_another_language_is_told_so(english: SearchIndex) -> Non
     assert not result.answered
     assert result.advice == (
         "The query seems to be German, and the language of the archive is English. Ask in English, or build with a "
-        "multilingual model (--model NAME)."
+        "multilingual model."
     )
     assert note(result) == f"{result.advice} The nearest posts:"
     assert result.to_dict()["advice"] == result.advice
@@ -88,7 +88,7 @@ def test_a_complaint_that_the_model_cannot_read_is_not_answered(english: SearchI
     assert max(result.confidence, *(hit.confidence for hit in result.hits)) <= TOO_LITTLE
     assert result.advice == (
         "The query is in Chinese, and the model words does not read that language. Ask in English, or build with a "
-        "model that does (--model NAME)."
+        "model that does."
     )
 
 
@@ -129,8 +129,8 @@ def test_a_model_that_reads_the_archive_answers(tmp_path: Path) -> None:
         (Languages(None, 0.0, "m"), GERMAN, latin(), False, None),
         (Languages(None, None, "m"), "hello", WordsEmbedder(), True, SAY_MORE),
         (Languages("en", None, "m"), CHINESE, TokenizedEmbedder(None), False, "is English. Ask in English."),
-        (Languages(None, 0.0, "m"), CHINESE, latin(), False, "language. Build with a model that does (--model NAME)."),
-        (Languages("zh", 0.0, "m"), CHINESE, latin(), False, "language. Build with a model that does (--model NAME)."),
+        (Languages(None, 0.0, "m"), CHINESE, latin(), False, "language. Build with a model that does."),
+        (Languages("zh", 0.0, "m"), CHINESE, latin(), False, "language. Build with a model that does."),
         (
             Languages("en", 0.0, "m"),
             "膝盖",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +33,7 @@ from qa_search.index.postgres.readers import (
 )
 from qa_search.index.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, lock_number
 from qa_search.index.postgres.trust import require_plain
+from qa_search.util.cache import VARIABLE, cache_folder
 from qa_search.util.terms import Analysis
 
 _ATTEMPTS = 10
@@ -147,7 +147,7 @@ class PostgresIndex:
             StoreError: if the cache cannot be written to.
         """
         files: Mapping[str, Any] = record["files"]
-        folder = _cache() / f"{record['folder']}-{_files_id(files)}"
+        folder = cache_folder() / "stored-encoders" / f"{record['folder']}-{_files_id(files)}"
         try:
             if any(find_damage(folder / name, expected) for name, expected in files.items()):
                 self._fetch_encoder(folder, files)
@@ -155,7 +155,7 @@ class PostgresIndex:
         except OSError as error:
             raise StoreError(
                 f"{folder}: the model of the index cannot be written ({error.strerror}). Make room, or set "
-                "XDG_CACHE_HOME to another folder."
+                f"{VARIABLE} to another folder."
             ) from error
 
     def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
@@ -286,11 +286,6 @@ class _Reading:
                 return
             if attempt + 1 < _LOCK_ATTEMPTS:
                 time.sleep(_LOCK_PAUSE)
-
-
-def _cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "qa-search" / "encoders"
 
 
 def _files_id(files: Mapping[str, Any]) -> str:

@@ -82,7 +82,7 @@ def test_the_command_line_answers_from_a_database_as_from_a_folder(
     """The real model, fetched from the database; the same hits, scores but for the stored precision."""
     index = tmp_path / "index"
     shutil.copytree(built_sample, index)
-    variables = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    variables = {"QA_SEARCH_CACHE": str(tmp_path / "cache")}
     built = run("build", str(SAMPLE_ARCHIVE), "--index", str(index), "--store", url, "--json", **variables)
     assert built.returncode == 0, built.stderr
     assert json.loads(built.stdout)["embedded"] == 0
@@ -111,7 +111,7 @@ def test_a_damaged_model_in_the_cache_is_fetched_again(
     url: str, built_sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And one that is damaged in the database is told."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "cache"))
     index = tmp_path / "index"
     shutil.copytree(built_sample, index)
     build_index(SAMPLE_ARCHIVE, index, store=url)
@@ -255,7 +255,7 @@ owner = load._Loading if hasattr(load._Loading, {step!r}) else load.PostgresWrit
 setattr(owner, {step!r}, lambda *values: os.kill(os.getpid(), signal.SIGKILL))
 build(Path({str(tmp_path)!r}), {url!r}, 4)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=600)
     assert done.returncode == -signal.SIGKILL
     switched = step == "_clear"
     with open_index(url) as opened:
@@ -446,7 +446,7 @@ def test_what_the_guide_tells_to_type_works(url: str, built_sample: Path, tmp_pa
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "QA_SEARCH_CACHE": str(tmp_path / "cache"),
         },
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip

@@ -204,7 +204,7 @@ owner = load._Loading if hasattr(load._Loading, {step!r}) else load.PostgresWrit
 setattr(owner, {step!r}, lambda *values: os.kill(os.getpid(), signal.SIGKILL))
 build(Path({str(tmp_path)!r}), {urls[0]!r}, 4)
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=600)
     assert done.returncode == -signal.SIGKILL
     time.sleep(0.2)  # until the servers have noticed
     assert [len(schemas(url)) for url in urls] == ([1, 2, 2] if step == "_publish" else [1, 1, 1])

@@ -473,7 +473,7 @@ def test_files_that_somebody_made_do_no_harm(large: InvertedStore, name: str, tm
     shutil.copytree(large._folder, folder)
     done = subprocess.run(
         [sys.executable, "-c", _HOSTILE, str(folder), name, json.dumps(large.record), "120"],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-800:]
     named, peak = map(int, done.stdout.split())

@@ -46,7 +46,7 @@ class Gate(WordsEmbedder):
         self.noted += any("noted" in text for text in texts)
         if any("stuck" in text for text in texts):
             self.reached.set()
-            assert self.go.wait(120)
+            assert self.go.wait(600)
         return super().embed_queries(texts)
 
 
@@ -233,7 +233,7 @@ def test_an_index_that_hangs_is_given_up(index: Path, monkeypatch: pytest.Monkey
     go = threading.Event()
 
     def hang(*_: Any) -> Any:
-        assert go.wait(120)
+        assert go.wait(600)
 
     for name in ("post", "neighbours", "info", "refresh"):
         monkeypatch.setattr(SearchIndex, name, hang)
