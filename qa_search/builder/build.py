@@ -208,6 +208,7 @@ def build_index(
                 precision=cast(PrecisionChoice, settings.precision),
                 rebuild=rebuild,
                 cache=_shared_encoders(),
+                exporting=lambda: report(Progress("exporting", 0, None)),
             )
             model_id, open_tokenizer, choose = chooser.model_id, chooser.tokenizer, chooser.choose
         else:

@@ -80,8 +80,13 @@ class EncoderChooser:
         precision: PrecisionChoice = "auto",
         rebuild: bool = False,
         cache: Path | None = None,
+        exporting: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the index's folder of encoders, and the one that the user's indexes share."""
+        """Take the index's folder of encoders, and the one that the user's indexes share.
+
+        ``exporting`` is called when a model is exported, which takes long.
+        """
+        self._exporting = exporting
         self._folder = folder
         self._cache = cache
         self._located = model
@@ -167,6 +172,7 @@ class EncoderChooser:
         """Export and check; return the encoder, or why it cannot be used."""
         from qa_search.embedders.onnx_export import AGREEMENT_LIMITS, export_encoder, measure_agreement
 
+        self._exporting()
         name = self._name(precision)
         partial = start_partial(self._folder, name)
         original = self._load_original()

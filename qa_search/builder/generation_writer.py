@@ -43,8 +43,8 @@ _LANGUAGE_SAMPLE = 200
 class Progress:
     """The progress of a build.
 
-    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "embedding", "arranging" and "measuring"
-    (the vectors of a large archive), "learning" (how sure results are) or "storing" (posts, in a database).
+    ``stage`` is "model" (it is loaded), "reading" (posts, total unknown), "exporting" (the model, once), "embedding"
+    (passages), "arranging" and "measuring" (the vectors of a large archive) or "storing" (posts, in a database).
     """
 
     stage: str
@@ -314,10 +314,15 @@ def _write_shards(
     done = 0
     report(Progress("embedding", done, writer.passages))
     for block in writer.passage_texts(_EMBED_BLOCK):
-        shards.add(vectors.of(block))
+        shards.add(vectors.of(block, _beyond(done, writer.passages, report)))
         done += len(block)
         report(Progress("embedding", done, writer.passages))
     shards.close()
+
+
+def _beyond(done: int, total: int, report: Callable[[Progress], None]) -> Callable[[int], None]:
+    """Return what reports the passages of a block that are embedded, ``done`` being those before it."""
+    return lambda count: report(Progress("embedding", done + count, total))
 
 
 def _write_rows(
@@ -327,7 +332,8 @@ def _write_rows(
     for block in writer.passage_texts(_EMBED_BLOCK):
         report(Progress("embedding", done, writer.passages))
         known = vectors.rows_of(block)
-        rows.add(known, vectors.of([passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]))
+        new = [passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]
+        rows.add(known, vectors.of(new, _beyond(done + len(block) - len(new), writer.passages, report)))
         done += len(block)
     report(Progress("embedding", done, writer.passages))
     report(Progress("arranging", 0, None))

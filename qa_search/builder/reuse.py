@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,10 @@ from qa_search.index.owned import WORK, WORK_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.vectors import Ids
+
+# How many passages are embedded at once: as many as take about so long.
+_SECONDS_AT_ONCE = 0.5
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 1024
 
 
 class PreviousGeneration:
@@ -67,6 +72,7 @@ class PassageVectors:
     ) -> None:
         """Open what can be reused; with ``journal``, keep new vectors in case the build is killed."""
         self.embedded = 0
+        self._at_once = _LEAST_AT_ONCE
         self._embedder = encoder.embedder
         usable = previous is not None and previous.vectors_id == encoder.vectors_id
         self._previous = previous if usable else None
@@ -86,20 +92,30 @@ class PassageVectors:
         if self._journal is not None:
             self._journal.close()
 
-    def of(self, block: Sequence[tuple[bytes, str]]) -> Vectors:
-        """Return the vectors of passages given by key and text: (n, dimension)."""
+    def of(self, block: Sequence[tuple[bytes, str]], tick: Callable[[int], None] = lambda _: None) -> Vectors:
+        """Return the vectors of passages given by key and text: (n, dimension).
+
+        ``tick`` is called about twice a second with how many of these passages have one.
+        """
         vectors = np.empty((len(block), self._embedder.dimension), np.float32)
         rows: dict[bytes, list[int]] = {}
         for row, (key, _) in enumerate(block):
             rows.setdefault(key, []).append(row)
         for key, vector in self._known(list(rows)).items():
             vectors[rows.pop(key)] = vector
-        if rows:
-            texts = [block[numbers[0]][1] for numbers in rows.values()]
+        # Longest first, so that at the end no thread waits for another one's long text.
+        left = sorted(rows, key=lambda key: -len(block[rows[key][0]][1]))
+        while left:
+            keys, left = left[: self._at_once], left[self._at_once :]
+            texts = [block[rows[key][0]][1] for key in keys]
+            started = time.perf_counter()
             made = checked_vectors(self._embedder.embed_passages(texts), len(texts), self._embedder)
-            self.keep(list(rows), made)
-            for numbers, vector in zip(rows.values(), made, strict=True):
-                vectors[numbers] = vector
+            rate = len(keys) / max(time.perf_counter() - started, 1e-9)
+            self._at_once = int(min(max(rate * _SECONDS_AT_ONCE, _LEAST_AT_ONCE), _MOST_AT_ONCE))
+            self.keep(keys, made)
+            for key, vector in zip(keys, made, strict=True):
+                vectors[rows[key]] = vector
+            tick(len(block) - sum(len(rows[key]) for key in left))
         return vectors
 
     @property

@@ -29,6 +29,9 @@ class ProgressLine:
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started = progress.stage, now
+            # A stage is shown when it begins: it may take long before it reports again.
+            if self._redraw or progress.stage == "exporting":
+                self._next = now
         last = progress.done == progress.total
         if now < self._next and not (last and self._drawn):
             return
@@ -45,8 +48,8 @@ def _describe(progress: Progress, seconds: float) -> str:
     """Describe the progress of a stage: with a bar, the rate and the time left if the total is known."""
     if progress.stage == "model":
         return "loading the model"
-    if progress.stage == "learning":
-        return "learning how confident answers from this archive are"
+    if progress.stage == "exporting":
+        return "exporting the model, once for all indexes: this takes half a minute to some minutes"
     if progress.stage == "arranging":
         return "sorting the vectors into lists"
     if progress.stage == "measuring":
