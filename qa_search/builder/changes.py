@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class ShrinkGuard:
 
 
 def _examples(entries: Sequence[StoredEntry]) -> str:
-    names = [f"{entry.source} {entry.source_id}" for entry in entries[:_MOST_NAMED]]
+    names = heapq.nsmallest(_MOST_NAMED, (f"{entry.source} {entry.source_id}" for entry in entries))
     return ", ".join([*names, *(["..."] if len(entries) > _MOST_NAMED else [])])
 
 

@@ -37,6 +37,7 @@ _COMMANDS = {
 }
 
 
+_BUILDS = ("add", "build", "remove")
 # "eval" is a built-in function of Python.
 _MODULES = {"eval": "evaluate", "add": "sources", "remove": "sources", "log": "history", "undo": "history"}
 _FUNCTIONS = {"eval": "evaluate"}
@@ -71,7 +72,9 @@ class _Group(click.Group):
             click.echo(f"Error: {message_of(error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. Nothing was changed; the same command goes on from what was computed.", err=True)
+            if ctx.invoked_subcommand in _BUILDS:
+                said = "\nInterrupted. Nothing was changed; the same command goes on from what was computed."
+                click.echo(said, err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             # The reader closed the output. click would exit with 1, which here means that nothing was found.

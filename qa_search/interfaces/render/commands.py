@@ -58,8 +58,8 @@ def in_options(text: str) -> str:
     for pattern, replacement in (
         (_BUILD, _as_build),
         (_VERIFY, _as_verify),
-        (_REMOVE, lambda match: f"qa-search remove {_quoted(match[2])} --index {_value(match[1])}"),
-        (_MOVED, lambda match: f"qa-search build NEW --name {_quoted(match[2])} --index {_value(match[1])}"),
+        (_REMOVE, lambda match: f"qa-search remove {_quoted(match[2])} --index {_quoted(match[1])}"),
+        (_MOVED, lambda match: f"qa-search build NEW --name {_quoted(match[2])} --index {_quoted(match[1])}"),
         (_NAMED, lambda match: f"--name {_quoted(match[1])}"),
         (_MAP, _as_map),
         (_LIMIT, lambda match: option_of(match[1])),
@@ -80,13 +80,13 @@ def note_in_options(note: SetAside) -> SetAside:
 
 
 def _as_build(match: re.Match[str]) -> str:
-    index = "" if match[1] == "INDEX" else f" --index {_value(match[1])}"
+    index = "" if match[1] == "INDEX" else f" --index {_quoted(match[1])}"
     store = " --store URL" if match[2] else ""
     return f"qa-search build SOURCE{index}{store}"
 
 
 def _as_verify(match: re.Match[str]) -> str:
-    return f"qa-search verify{' --fall-back' if match[2] else ''} --index {_value(match[1])}"
+    return f"qa-search verify{' --fall-back' if match[2] else ''} --index {_quoted(match[1])}"
 
 
 def _as_map(match: re.Match[str]) -> str:
