@@ -25,7 +25,7 @@ from qa_search.interfaces.cli.options import (
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
-from qa_search.interfaces.render.commands import report_in_options
+from qa_search.interfaces.render.commands import in_options, report_in_options
 from qa_search.interfaces.render.reading import change_lines, reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
@@ -216,6 +216,6 @@ def _summary(report: BuildReport) -> str:
         lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
     lines.append(archive_language(report.language))
     if report.advice:
-        lines.append(printable(report.advice))
+        lines.append(printable(in_options(report.advice)))
     files = [report_in_options(file) for file in report.files]
     return "\n".join([*lines, *map(printable, reading_lines(files))])
