@@ -34,8 +34,6 @@ from qa_search.archives.read import read_archives
 from qa_search.index.folder import IndexFolder
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import (
-    DEFAULT_MEMORY,
-    DEFAULT_RECALL,
     InvertedWriter,
     Kind,
     choose_kind,
@@ -46,6 +44,7 @@ from qa_search.index.stores.posts import KeyedPassage, PostWriter, content_hash,
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.retrieval import Retriever
 from qa_search.types import Passage, Post
+from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.util.sentences import split_sentences
 from qa_search.util.terms import ENGLISH
 

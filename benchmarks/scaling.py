@@ -38,8 +38,9 @@ from qa_search import SearchIndex
 from qa_search.index.generation import Generation
 from qa_search.index.integrity import file_record
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import DEFAULT_RECALL, InvertedWriter, Kind, choose_kind, choose_probes
+from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, choose_probes
 from qa_search.index.stores.vectors import VectorWriter
+from qa_search.util.defaults import DEFAULT_RECALL
 
 _BLOCK = 16_384
 _SPREAD = 0.5

@@ -42,7 +42,6 @@ from qa_search.errors import (
     UnknownFormatError,
     VectorIndexError,
 )
-from qa_search.search.search_index import SearchIndex
 from qa_search.types import (
     AnswerPart,
     BuildReport,
@@ -75,6 +74,9 @@ if TYPE_CHECKING:
     from qa_search.index.verify import verify_index
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.search.reranking import Reranker
+    from qa_search.search.search_index import SearchIndex
+
+__version__ = "0.1.0"
 
 __all__ = [
     "AnswerPart",
@@ -133,6 +135,7 @@ __all__ = [
     "UnknownFormatError",
     "VectorIndexError",
     "VerifyReport",
+    "__version__",
     "build_index",
     "evaluate",
     "index_log",
@@ -148,6 +151,7 @@ _LAZY = {
     "Evaluation": "evaluation.evaluate",
     "Progress": "builder.generation_writer",
     "Reranker": "search.reranking",
+    "SearchIndex": "search.search_index",
     "ServiceError": "interfaces.web.client",
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",

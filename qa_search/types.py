@@ -14,6 +14,7 @@ FIELDS: tuple[Field, ...] = ("title", "question", "answer")
 # What a score is made of, and what confidence is made of: manifests name them too.
 SIGNALS = (*FIELDS, "best", "whole", "parts", "lexical")
 SIGNS = ("closeness", "terms", "length")
+RANKING_NAMES = ("default", "passage", "whole", "lexical", "rrf")
 
 
 def to_jsonable(value: Any) -> Any:

@@ -16,7 +16,7 @@ from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
 from qa_search.archives.limits import Limits
 from qa_search.archives.read import Reading, ReadOptions, read_archives
-from qa_search.builder.changes import DEFAULT_LARGEST_LOSS, ShrinkGuard
+from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
 from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, store_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
@@ -34,22 +34,20 @@ from qa_search.errors import (
     ShrinkError,
 )
 from qa_search.index.encoders import remove_unused_encoders
-from qa_search.index.folder import DEFAULT_KEEP, IndexFolder
+from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
-from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.index.stores.posts import PostWriter
 from qa_search.search.advice import Languages
 from qa_search.types import BuildReport, Inspection, Post, SetAside, SourceChanges, file_report
 from qa_search.util.cache import cache_folder
+from qa_search.util.defaults import DEFAULT_KEEP, DEFAULT_LARGEST_LOSS, DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_RECORDS
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
 
-# How many records of each file `inspect_archives` looks at.
-DEFAULT_RECORDS = 2000
 # What is held until the first post that can be indexed.
 _MOST_BEGUN = 10_000
 _MOST_BEGUN_CHARACTERS = 16 << 20

@@ -15,8 +15,6 @@ from qa_search.index.history import history_of
 from qa_search.index.stores.posts import StoredEntry
 from qa_search.types import IndexSource, SourceChanges
 
-# The largest share of the posts that a build may lose unasked.
-DEFAULT_LARGEST_LOSS = 0.1
 _MOST_NAMED = 3
 # What a manifest holds at most: the builds before, and the sources of this one.
 _MOST_BUILDS, _MOST_SOURCES = 100, 1000

@@ -26,11 +26,10 @@ from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import is_built_from
-from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.index.stores.lexical import LEXICAL_RULES
 from qa_search.types import IndexSource, SetAside
+from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
 
-DEFAULT_SOURCE = "data/archive"
 # A file that was changed so shortly before it was read may be changed again within the same tick of the clock.
 _TICK_NS = 2 * 10**9
 _MOST_NAME = 200

@@ -14,6 +14,9 @@ from qa_search.search.query import require_text
 _MOST_GRADE = 1_000_000
 Grades = Mapping[str, Mapping[str, int]]
 
+# What is measured on a judged set, as trec_eval computes it.
+MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
+
 
 @dataclass(frozen=True)
 class Dataset:

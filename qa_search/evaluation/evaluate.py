@@ -14,13 +14,12 @@ import numpy as np
 from qa_search.builder.build import build_index
 from qa_search.builder.generation_writer import Progress
 from qa_search.errors import DatasetError, QueryError
-from qa_search.evaluation.dataset import Dataset, Grades, load_dataset
+from qa_search.evaluation.dataset import MEASURES, Dataset, Grades, load_dataset
 from qa_search.evaluation.statistics import Floats, auroc, bootstrap_interval, paired_p_value
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.search_index import SearchIndex
 from qa_search.util.cache import cache_folder
 
-MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
 # The same measures as ir-measures calls them.
 _IR_MEASURES = {
     "nDCG@10": "nDCG@10",

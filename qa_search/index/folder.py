@@ -64,6 +64,7 @@ from qa_search.index.owned import (
     is_generation_name,
     remove_own,
 )
+from qa_search.util.defaults import DEFAULT_KEEP
 from qa_search.util.files import open_file, raise_if_withheld, read_file
 from qa_search.util.text import visible
 
@@ -80,8 +81,6 @@ _MOST_MANIFEST_BYTES = 32 << 20
 # Names of more digits are not read.
 _MOST_GENERATIONS = 10**15
 
-# How many generations are kept, the one that answers included.
-DEFAULT_KEEP = 3
 
 T = TypeVar("T")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from qa_search.search.signals import Values
+from qa_search.types import RANKING_NAMES
 
 # Chosen on the development halves of the judged sets; docs/ranking.md tells how, and how flat the optimum is.
 DEFAULT_WEIGHTS: Mapping[str, float] = {"best": 1.0, "whole": 0.6, "parts": 0.6, "lexical": 0.25}
@@ -48,10 +49,11 @@ def reciprocal_rank(*names: str) -> Fusion:
     return fuse
 
 
-RANKINGS: Mapping[str, Fusion] = {
-    "default": weighted(DEFAULT_WEIGHTS),
-    "passage": weighted({"best": 1.0}),
-    "whole": weighted({"whole": 1.0}),
-    "lexical": weighted({"lexical": 1.0}),
-    "rrf": reciprocal_rank("best", "lexical"),
-}
+_FUSIONS = (
+    weighted(DEFAULT_WEIGHTS),
+    weighted({"best": 1.0}),
+    weighted({"whole": 1.0}),
+    weighted({"lexical": 1.0}),
+    reciprocal_rank("best", "lexical"),
+)
+RANKINGS: Mapping[str, Fusion] = dict(zip(RANKING_NAMES, _FUSIONS, strict=True))

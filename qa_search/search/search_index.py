@@ -39,13 +39,13 @@ from qa_search.search.query import (
 )
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.types import IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.util.defaults import DEFAULT_INDEX
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
 
 if TYPE_CHECKING:
     from qa_search.search.reranking import Reranker
 
-DEFAULT_INDEX = "index"
 _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.

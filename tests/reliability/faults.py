@@ -28,13 +28,14 @@ from unittest.mock import patch
 
 import pytest
 
+import qa_search
 import qa_search.builder.generation_writer
-import qa_search.interfaces.cli.build
 from qa_search import BuildReport, QASearchError, SearchIndex, build_index
-from qa_search.index.folder import DEFAULT_KEEP, IndexFolder
+from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import MANIFEST
 from qa_search.index.owned import POINTER
 from qa_search.interfaces.cli import cli
+from qa_search.util.defaults import DEFAULT_KEEP
 from tests.helpers import WordsEmbedder, page, write_pages
 
 GENERATION = r"generations/g\d+"
@@ -227,7 +228,7 @@ def build(
                 cli([*arguments, "--model", str(model)])
             with (
                 patch.object(qa_search.builder.generation_writer, "_EMBED_BLOCK", _BLOCK),
-                patch.object(qa_search.interfaces.cli.build, "build_index", _build_with_words),
+                patch.object(qa_search, "build_index", _build_with_words),
             ):
                 cli(arguments)
 

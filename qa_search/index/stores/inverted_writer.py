@@ -27,8 +27,6 @@ Kind = Literal["flat", "ivf-sq8", "ivf-pq"]
 EXACT_PASSAGES = 65_536
 # Fewer are always compared one by one.
 _LEAST_PASSAGES = 300
-DEFAULT_MEMORY = 1_000_000_000
-DEFAULT_RECALL = 0.95
 RECALL_AT = 10
 _MB = 1_000_000
 _FLOAT_BYTES = 4

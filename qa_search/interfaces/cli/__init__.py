@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
 
@@ -83,7 +84,7 @@ class _Group(click.Group):
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="qa-search", prog_name="qa-search")
+@click.version_option(qa_search.__version__, prog_name="qa-search")
 def cli() -> None:
     """Search an archive of expert answers: ask in your own words, get the closest past answers.
 

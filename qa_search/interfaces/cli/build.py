@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import click
 
+import qa_search
 from qa_search.archives.limits import Limits, format_size, parse_size
-from qa_search.builder.build import build_index
-from qa_search.builder.encoder_choice import Device, PrecisionChoice
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
-from qa_search.index.stores.inverted_writer import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
@@ -30,6 +28,7 @@ from qa_search.interfaces.render.reading import change_lines, reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
+from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
 
 
 class _Size(click.ParamType[int]):
@@ -136,8 +135,8 @@ def build(
     unpacked_bytes: int,
     files: int,
     rebuild: bool,
-    device: Device,
-    precision: PrecisionChoice,
+    device: Literal["auto", "cpu", "cuda"],
+    precision: Literal["auto", "int8", "fp32", "bf16"],
     memory: int,
     recall: float,
     name: str | None,
@@ -156,7 +155,7 @@ def build(
         raise click.UsageError("--name needs exactly one SOURCE.")
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
-    report = build_index(
+    report = qa_search.build_index(
         sources or None,
         index_path,
         model=model,

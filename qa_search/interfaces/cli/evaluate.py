@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from qa_search.evaluation import evaluate as evaluation
-from qa_search.evaluation.evaluate import MEASURES, Evaluation, write_run
+import qa_search
+from qa_search.evaluation.dataset import MEASURES
 from qa_search.interfaces.cli.options import (
     chosen_place,
     default_index,
@@ -15,8 +15,7 @@ from qa_search.interfaces.cli.options import (
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
-from qa_search.search.fusion import RANKINGS
-from qa_search.search.search_index import SearchIndex
+from qa_search.types import RANKING_NAMES
 
 
 @click.command(name="eval")
@@ -31,7 +30,7 @@ from qa_search.search.search_index import SearchIndex
 @click.option("--workdir", metavar="PATH", help="Where that index is built. [default: in the user's cache]")
 @click.option(
     "--ranking",
-    type=click.Choice(list(RANKINGS)),
+    type=click.Choice(RANKING_NAMES),
     default="default",
     show_default=True,
     help="The ranking to measure.",
@@ -39,7 +38,7 @@ from qa_search.search.search_index import SearchIndex
 @click.option(
     "--compare",
     multiple=True,
-    type=click.Choice(list(RANKINGS)),
+    type=click.Choice(RANKING_NAMES),
     help="Another ranking, compared with the first query by query; may be repeated.",
 )
 @click.option("--foreign", metavar="FOLDER", help="Another judged set, whose queries this archive does not answer.")
@@ -77,7 +76,7 @@ def evaluate(
         _self_quality(index_path or default_index(), names, as_json)
         return
     progress = None if quiet else ProgressLine()
-    found = evaluation.evaluate(
+    found = qa_search.evaluate(
         dataset,
         index_path,
         rankings=names,
@@ -87,6 +86,8 @@ def evaluate(
     )
     try:
         if run_path:
+            from qa_search.evaluation.evaluate import write_run
+
             write_run(run_path, found.rankings[0])
         if plot_path:
             from qa_search.interfaces.cli.plots import plot_rankings
@@ -105,7 +106,7 @@ def evaluate(
 def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
     from qa_search.evaluation.tuning import self_quality
 
-    with SearchIndex.open(index_path) as index:
+    with qa_search.SearchIndex.open(index_path) as index:
         found = self_quality(index, names)
     if as_json:
         print_json([quality.to_dict() for quality in found])
@@ -117,7 +118,7 @@ def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
         click.echo(f"{quality.ranking:10}{quality.ndcg:12.4f}{quality.hit_at_1:12.4f}{f'{low:.4f}-{high:.4f}':>18}")
 
 
-def _table(found: Evaluation) -> str:
+def _table(found: qa_search.Evaluation) -> str:
     lines = [
         f"{found.dataset}: {found.queries} queries that a post answers",
         "",

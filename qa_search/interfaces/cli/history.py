@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qa_search.index.history import index_log, undo_index
+import qa_search
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.render.reading import change_text
 from qa_search.interfaces.render.terminal import printable
@@ -16,7 +16,7 @@ from qa_search.types import LogEntry
 @json_option("the log")
 def log(index_path: str, as_json: bool) -> None:
     """Show what each build changed, the latest first, and which generations are kept."""
-    entries = index_log(index_path)
+    entries = qa_search.index_log(index_path)
     if as_json:
         print_json([entry.to_dict() for entry in entries])
     else:
@@ -35,7 +35,7 @@ def _line(entry: LogEntry) -> str:
 @quiet_option()
 def undo(index_path: str, to: str | None, as_json: bool, quiet: bool) -> None:
     """Let the previous generation answer again, or the one named. Nothing is removed, so undo can be undone."""
-    answers = undo_index(index_path, to)
+    answers = qa_search.undo_index(index_path, to)
     if as_json:
         print_json({"index": index_path, "generation": answers})
     elif not quiet:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
+import qa_search
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
-from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo
 
 _SHOWN = 10
@@ -25,7 +25,7 @@ def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
 
     Missing posts are titles that Prev and Next links of archive pages mention, but no page has.
     """
-    with SearchIndex.open(index_path) as index:
+    with qa_search.SearchIndex.open(index_path) as index:
         found = index.info()
     if as_json:
         print_json(found.to_dict())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from qa_search.builder.build import DEFAULT_RECORDS, inspect_archives
-from qa_search.builder.sources import DEFAULT_SOURCE
+import qa_search
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
@@ -17,6 +16,7 @@ from qa_search.interfaces.render.commands import note_in_options, report_in_opti
 from qa_search.interfaces.render.reading import report_lines, sample_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import Inspection
+from qa_search.util.defaults import DEFAULT_RECORDS, DEFAULT_SOURCE
 
 _SHOWN = 10
 
@@ -49,7 +49,7 @@ def inspect(
 
     SOURCE is what `qa-search build` takes. Exit status 1: no post was found.
     """
-    found = inspect_archives(
+    found = qa_search.inspect_archives(
         sources or (DEFAULT_SOURCE,), field_map=field_map, encoding=encoding, comments=comments, records=records
     )
     if as_json:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import qa_search
 from qa_search.errors import MissingExtraError
 from qa_search.interfaces.cli.listening import (
     MAX_CONNECTIONS,
@@ -19,7 +20,6 @@ from qa_search.interfaces.cli.listening import (
     require_protection,
 )
 from qa_search.interfaces.cli.options import model_option, place_option, token_option
-from qa_search.search.search_index import SearchIndex
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -69,7 +69,7 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
         from qa_search.interfaces.mcp_server import create_server
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("mcp", "a server of assistants", error.name) from error
-    with SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model) as index:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
         server = create_server(index)

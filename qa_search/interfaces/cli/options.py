@@ -11,10 +11,7 @@ from typing import Any
 
 import click
 
-from qa_search.builder.changes import DEFAULT_LARGEST_LOSS
-from qa_search.index.folder import DEFAULT_KEEP
-from qa_search.index.open import is_database
-from qa_search.search.search_index import DEFAULT_INDEX
+from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
 from qa_search.util.text import printable_json
 
 _TOKEN = re.compile(r"[!-~]+")
@@ -63,7 +60,11 @@ def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Deco
 
 
 def _require_database(context: click.Context, option: click.Parameter, store: str | None) -> str | None:
-    if store is None or is_database(store):
+    if store is None:
+        return None
+    from qa_search.index.open import is_database  # here, because help and completion need no index
+
+    if is_database(store):
         return store
     source = context.get_parameter_source("store")
     typed = source is click.core.ParameterSource.COMMANDLINE

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+import qa_search
 from qa_search.errors import MissingExtraError
-from qa_search.evaluation.evaluate import MEASURES, Evaluation
+from qa_search.evaluation.dataset import MEASURES
 
 
-def plot_rankings(found: Evaluation, path: str) -> None:
+def plot_rankings(found: qa_search.Evaluation, path: str) -> None:
     """Draw each ranking's measures with their 95 % intervals.
 
     Raises:

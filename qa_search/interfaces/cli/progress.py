@@ -7,7 +7,7 @@ import time
 
 import click
 
-from qa_search.builder.generation_writer import Progress
+import qa_search
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_UPDATES = 0.2
@@ -24,7 +24,7 @@ class ProgressLine:
         self._started = time.monotonic()
         self._drawn = False
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: qa_search.Progress) -> None:
         """Show the progress, unless it was shown just before."""
         now = time.monotonic()
         if progress.stage != self._stage:
@@ -44,7 +44,7 @@ class ProgressLine:
         self._drawn = True
 
 
-def _describe(progress: Progress, seconds: float) -> str:
+def _describe(progress: qa_search.Progress, seconds: float) -> str:
     """Describe the progress of a stage: with a bar, the rate and the time left if the total is known."""
     if progress.stage == "model":
         return "loading the model"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
 
 import click
 
+import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.csv_rows import to_csv
@@ -22,7 +23,6 @@ from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import one_line, render_result
 from qa_search.interfaces.render.wording import NO_POST_PASSES
 from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
-from qa_search.search.search_index import SearchIndex
 from qa_search.types import SearchResult
 from qa_search.util.text import printable_json
 
@@ -111,7 +111,7 @@ def query(
     written_as = "json" if as_json else shown_as or "text"
     if from_file is not None and written_as == "html":
         raise click.UsageError("--format html is a page for one query: choose another format with --from.")
-    with SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model) as index:
         search_many = partial(
             index.search_many,
             k=top_k,

@@ -6,6 +6,7 @@ import logging
 
 import click
 
+import qa_search
 from qa_search.errors import MissingExtraError
 from qa_search.interfaces.cli.listening import (
     MAX_CONNECTIONS,
@@ -16,7 +17,6 @@ from qa_search.interfaces.cli.listening import (
     require_protection,
 )
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
-from qa_search.search.search_index import SearchIndex
 
 _SHUTDOWN_SECONDS = 20
 
@@ -111,7 +111,7 @@ def serve(
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if is_loopback(host) or hosts:
         hosts |= own_names(host)
-    index = SearchIndex.open(index_path, model=model)
+    index = qa_search.SearchIndex.open(index_path, model=model)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
@@ -21,7 +22,6 @@ from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import INDENT, one_line, printable, render_post, render_result
 from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
-from qa_search.search.search_index import SearchIndex
 from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text
 
@@ -64,7 +64,7 @@ def _filters_shown(asked: SearchParameters) -> str:
 class Shell:
     """The state of a session: the filters, the hits and the open post."""
 
-    def __init__(self, index: SearchIndex, k: int = DEFAULT_TOP_K) -> None:
+    def __init__(self, index: qa_search.SearchIndex, k: int = DEFAULT_TOP_K) -> None:
         """Start without filters; ``k`` is the most posts of a search."""
         self.index = index
         self._asked = SearchParameters(k)

@@ -8,10 +8,10 @@ from contextlib import suppress
 
 import click
 
+import qa_search
 from qa_search.interfaces.cli.options import model_option, place_option
 from qa_search.interfaces.cli.session import Shell, complain
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K
-from qa_search.search.search_index import SearchIndex
 
 _MAX_LINE_BYTES = 1_000_000
 
@@ -30,7 +30,7 @@ def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> N
 
     The history is kept in ~/.local/state/qa-search/history (or below XDG_STATE_HOME), for you alone to read.
     """
-    with SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model) as index:
         # The model is loaded while the first question is typed.
         loading = threading.Thread(target=_load_model, args=(index,))
         loading.start()
@@ -45,7 +45,7 @@ def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> N
             loading.join()  # Python must not end in the middle of it
 
 
-def _load_model(index: SearchIndex) -> None:
+def _load_model(index: qa_search.SearchIndex) -> None:
     with suppress(Exception):  # the first query raises and reports the same error
         _ = index.embedder
 

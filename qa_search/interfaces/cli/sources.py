@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from qa_search.builder.build import build_index
+import qa_search
 from qa_search.interfaces.cli.build import print_report
 from qa_search.interfaces.cli.options import guard_options, index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.cli.progress import ProgressLine
 from qa_search.interfaces.render.terminal import printable
-from qa_search.search.search_index import SearchIndex
 
 
 @click.command()
@@ -28,7 +27,7 @@ def add(sources: tuple[str, ...], index_path: str, name: str | None, as_json: bo
     """
     if name is not None and len(sources) != 1:
         raise click.UsageError("--name needs exactly one SOURCE.")
-    report = build_index(
+    report = qa_search.build_index(
         None,
         index_path,
         add=sources,
@@ -50,7 +49,7 @@ def remove(names: tuple[str, ...], index_path: str, as_json: bool, quiet: bool, 
 
     Later builds leave them out too; qa-search add takes them in again.
     """
-    report = build_index(None, index_path, remove=names, progress=None if quiet else ProgressLine(), **guard)
+    report = qa_search.build_index(None, index_path, remove=names, progress=None if quiet else ProgressLine(), **guard)
     print_report(report, as_json=as_json, quiet=quiet)
 
 
@@ -60,7 +59,7 @@ def remove(names: tuple[str, ...], index_path: str, as_json: bool, quiet: bool, 
 @quiet_option()
 def sources(index_path: str, as_json: bool, quiet: bool) -> None:
     """Show the sources that the index is built from, with their names."""
-    with SearchIndex.open(index_path) as index:
+    with qa_search.SearchIndex.open(index_path) as index:
         found = index.info().built_from
     if as_json:
         print_json([source.to_dict() for source in found])

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from qa_search.evaluation import tuning
-from qa_search.evaluation.tuning import TuneReport
+import qa_search
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 
 
@@ -25,14 +24,14 @@ def tune(index_path: str, judged: str | None, trust_self: bool, reset: bool, as_
     then later builds keep them too. Without --judged, queries are made from the posts themselves, and the weights
     are only reported: on the judged archives that this was measured on they did worse than the default.
     """
-    report = tuning.tune(index_path, judged=judged, trust_self=trust_self, reset=reset)
+    report = qa_search.tune(index_path, judged=judged, trust_self=trust_self, reset=reset)
     if as_json:
         print_json(report.to_dict())
     elif not quiet:
         click.echo(_summary(report, reset=reset))
 
 
-def _summary(report: TuneReport, *, reset: bool) -> str:
+def _summary(report: qa_search.TuneReport, *, reset: bool) -> str:
     lines = []
     if not reset:
         origin = "made from the posts" if report.source == "posts" else f"of {report.source}"

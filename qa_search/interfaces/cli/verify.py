@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+import qa_search
 from qa_search.errors import IndexDamagedError, IndexUnreadableError
-from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.terminal import printable
@@ -25,7 +25,7 @@ def verify(index_path: str, fall_back: bool, as_json: bool, quiet: bool) -> None
     All generations that are kept are read: the one that answers, and the previous one. Exit status 3 if what answers
     is damaged, or cannot be read now (it may be intact); the message says what to do.
     """
-    report = verify_index(index_path, fall_back=fall_back)
+    report = qa_search.verify_index(index_path, fall_back=fall_back)
     if as_json:
         print_json(report.to_dict())
     elif not quiet:

@@ -1,0 +1,66 @@
+"""Help, version and completion load no library that a search needs: they answer at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+import qa_search
+from qa_search.interfaces.cli import cli
+from tests.helpers import ROOT
+
+HEAVY = {
+    "apsw", "asyncio", "faiss", "fastapi", "httpx2", "lxml", "numpy", "onnxruntime", "py3langid", "tantivy",
+    "tokenizers", "torch", "uvicorn",
+}  # fmt: skip
+COMMANDS = cli.list_commands(click.Context(cli))
+PROGRAM = f"""
+import atexit, json, sys
+atexit.register(lambda: print(json.dumps(sorted({HEAVY!r} & set(sys.modules))), file=sys.stderr))
+"""
+RUN = f"{PROGRAM}\nfrom qa_search.interfaces.cli import main\nmain()"
+
+
+def loaded(program: str, *arguments: str, **environment: str) -> tuple[str, list[str]]:
+    """Run a program; return what it printed, and which heavy modules it loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=True, timeout=600,
+    )  # fmt: skip
+    return done.stdout, json.loads(done.stderr.splitlines()[-1])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["--help"], *([name, "--help"] for name in cli.list_commands(None))]
+)  # type: ignore[arg-type]
+def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
+    """Of any command."""
+    said, heavy = loaded(RUN, *arguments)
+    assert heavy == []
+    assert said.startswith("Usage: " if "--help" in arguments else f"qa-search, version {qa_search.__version__}")
+
+
+@pytest.mark.process
+def test_a_completion_loads_nothing_heavy() -> None:
+    """Each TAB waits for it."""
+    words = {"_QA_SEARCH_COMPLETE": "bash_complete", "COMP_WORDS": "qa-search query --si", "COMP_CWORD": "2"}
+    program = RUN.replace("main()", "import click; main.__globals__['cli'](prog_name='qa-search')")
+    said, heavy = loaded(program, **words)
+    assert (said, heavy) == ("plain,--since\n", [])
+
+
+@pytest.mark.process
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """Its names load what they need when they are used."""
+    assert loaded(f"{PROGRAM}\nimport qa_search; print(qa_search.__version__)") == (f"{qa_search.__version__}\n", [])
+
+
+def test_every_public_name_can_be_had() -> None:
+    """Also those that are loaded when they are used."""
+    assert all(getattr(qa_search, name) is not None for name in qa_search.__all__)
