@@ -34,7 +34,8 @@ class RayNodes:
         # A short path: those of sockets must not be longer than 107 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="qs-", dir="/tmp"))
         # RAY_TMPDIR: where "auto" looks, and where a cluster that somebody else has here is not disturbed.
-        self.environment = {**os.environ, "RAY_TMPDIR": str(self._folder)}
+        # Ray's workers give way to all others by default: beside other tests they would wait for minutes.
+        self.environment = {**os.environ, "RAY_TMPDIR": str(self._folder), "RAY_worker_niceness": "0"}
         if notice_seconds is not None:
             self.environment |= {
                 "RAY_health_check_initial_delay_ms": "1000",

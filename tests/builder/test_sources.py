@@ -46,7 +46,8 @@ def ids(index: Path) -> dict[str, str]:
     """Return the id of each title."""
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         hits = opened.search("knee", k=10_000).hits
-        return {post.title: post.post_id for hit in hits for post in (hit, *hit.repeated_by)}
+        found = {hit.title: hit.post_id for hit in hits}
+        return found | {post.title: post.post_id for hit in hits for post in hit.repeated_by}
 
 
 @pytest.fixture
@@ -102,12 +103,17 @@ def test_what_changed_is_reported_by_source_and_kept(index: Path, archive: Path,
 
 def test_no_change_builds_nothing(index: Path, archive: Path) -> None:
     """The generation stays, also where files are touched or written again with the same bytes."""
-    for again in (lambda: None, lambda: [os.utime(path) for path in archive.iterdir()], lambda: _copy_over(archive)):
-        again()
+    for again in (list, _touch, _copy_over):
+        again(archive)
         report = build(archive, index)
         assert (report.generation, report.previous, report.embedded) == ("g000001", "g000001", 0)
         assert (report.posts, changed(report)) == (20, {"unchanged": 20})
     assert [path.name for path in (index / "generations").iterdir()] == ["g000001"]
+
+
+def _touch(archive: Path) -> None:
+    for path in archive.iterdir():
+        os.utime(path)
 
 
 def _copy_over(archive: Path) -> None:

@@ -36,9 +36,7 @@ def loaded(program: str, *arguments: str, **environment: str) -> tuple[str, list
 
 
 @pytest.mark.process
-@pytest.mark.parametrize(
-    "arguments", [["--version"], ["--help"], *([name, "--help"] for name in cli.list_commands(None))]
-)  # type: ignore[arg-type]
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
     """Of any command."""
     said, heavy = loaded(RUN, *arguments)
