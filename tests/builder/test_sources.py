@@ -103,8 +103,9 @@ def test_what_changed_is_reported_by_source_and_kept(index: Path, archive: Path,
 
 def test_no_change_builds_nothing(index: Path, archive: Path) -> None:
     """The generation stays, also where files are touched or written again with the same bytes."""
-    for again in (list, _touch, _copy_over):
-        again(archive)
+    for again in (None, _touch, _copy_over):
+        if again is not None:
+            again(archive)
         report = build(archive, index)
         assert (report.generation, report.previous, report.embedded) == ("g000001", "g000001", 0)
         assert (report.posts, changed(report)) == (20, {"unchanged": 20})

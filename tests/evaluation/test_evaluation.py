@@ -16,8 +16,8 @@ import pytrec_eval
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation import evaluate as evaluation
-from qa_search.evaluation.dataset import load_dataset
-from qa_search.evaluation.evaluate import MEASURES, Evaluation, Refusal, evaluate, measure_run, write_run
+from qa_search.evaluation.dataset import MEASURES, load_dataset
+from qa_search.evaluation.evaluate import Evaluation, Refusal, evaluate, measure_run, write_run
 from qa_search.types import BuildReport
 from tests.helpers import WordsEmbedder, write_jsonl
 
