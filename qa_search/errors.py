@@ -10,7 +10,8 @@
     │   ├── UnclearFieldsError      no question or answer is found in it, though a field could hold one
     │   ├── DamagedArchiveError     it is truncated or inconsistent
     │   ├── NoPostsError            it contains nothing to index
-    │   └── SetAsideError           a post would be set aside, and ``strict`` forbids that
+    │   ├── SetAsideError           a post would be set aside, and ``strict`` forbids that
+    │   └── ShrinkError             too many of the previous posts would be lost, or get other ids
     ├── ClusterError            a Ray cluster cannot be used
     ├── DatasetError            a judged set cannot be used
     ├── MissingExtraError       packages of an optional extra are not installed

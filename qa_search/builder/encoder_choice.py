@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from qa_search.embedders.base import Embedder, ModelId, Piece, Vectors
 from qa_search.embedders.locate import LocatedModel, hash_model
-from qa_search.embedders.onnx import RECIPE, SETTINGS_FILE, OnnxEmbedder
+from qa_search.embedders.onnx import CHECKED_PASSAGES, RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
 from qa_search.index.encoders import (
     BuildEncoder,
+    checked_passages,
     copy_encoder,
     encoder_record,
     move_into_place,
@@ -94,6 +95,9 @@ class EncoderChooser:
         self._rebuild = rebuild
         self._original: SentenceTransformerEmbedder | None = None
         self._opened: dict[str, BuildEncoder] = {}
+        # The shared ones that were taken: on how many passages each was checked; and those that must be checked again.
+        self._shared: dict[str, int] = {}
+        self._unchecked: set[str] = set()
         self._cuda = _has_cuda(device)
         self._precision = precision
         self._wanted: tuple[Precision, ...] = ("int8", "fp32") if precision == "auto" else ("fp32",)
@@ -109,12 +113,15 @@ class EncoderChooser:
 
     def choose(self, sample: Callable[[int], list[str]]) -> BuildEncoder:
         """Return the encoder to embed with; ``sample`` gives some passages of the archive to check an export on."""
+        passages = sample(CHECKED_PASSAGES) if self._shared else []
+        for name, checked in self._shared.items():
+            if 2 * checked < len(passages):  # of a small archive: this one can check better
+                self._opened.pop(name, None)
+                self._unchecked.add(name)
         found = self._found()
         if found is not None and not self._by_torch():
             return found
-        from qa_search.embedders.onnx_export import CHECKED_PASSAGES
-
-        passages = sample(CHECKED_PASSAGES)
+        passages = passages or sample(CHECKED_PASSAGES)
         reasons = []
         for precision in self._wanted:
             made = self._open(precision) or self._export(precision, passages)
@@ -137,9 +144,9 @@ class EncoderChooser:
 
     def _open(self, precision: Precision) -> BuildEncoder | str | None:
         """Return a kept encoder, or why it is unusable, or None if no intact one exists."""
-        if self._rebuild:
-            return None
         name = self._name(precision)
+        if self._rebuild or name in self._unchecked:
+            return None
         if name in self._opened:
             return self._opened[name]
         for folder in self._kept(name):
@@ -156,9 +163,12 @@ class EncoderChooser:
     def _kept(self, name: str) -> Iterator[Path]:
         """Yield the folders of a kept encoder: the index's own, then copies of the shared ones."""
         yield from sorted(self._folder.glob(f"{name}-*"))
-        for shared in sorted(self._cache.glob(f"{name}-*")) if self._cache is not None else ():
+        shared = list(self._cache.glob(f"{name}-*")) if self._cache is not None else []
+        for checked, folder in sorted(((checked_passages(folder), folder) for folder in shared), reverse=True):
             with suppress(OSError, ValueError):
-                yield copy_encoder(shared, self._folder)
+                copied = copy_encoder(folder, self._folder)
+                self._shared[name] = checked
+                yield copied
 
     def _share(self, folder: Path) -> Path:
         """Copy a new encoder to the shared folder, for the next index; that it cannot be written does not matter."""
@@ -180,7 +190,7 @@ class EncoderChooser:
             export_encoder(original, partial, precision)
             agreement = measure_agreement(original, OnnxEmbedder(partial), passages)
         except (ModelError, IndexDamagedError) as error:
-            return self._keep_unusable(partial, name, f"cannot be exported ({error})")
+            return self._keep_unusable(partial, name, f"cannot be exported ({error})", len(passages))
         if not agreement.within(precision):
             mean, least = AGREEMENT_LIMITS[precision]
             return self._keep_unusable(
@@ -188,6 +198,7 @@ class EncoderChooser:
                 name,
                 f"agrees too little with the original: cosine {agreement.mean} on average, {agreement.min} at worst, "
                 f"where {mean} and {least} are needed",
+                len(passages),
             )
         settings = json.loads((partial / SETTINGS_FILE).read_bytes())
         settings["agreement"] = asdict(agreement)
@@ -198,11 +209,11 @@ class EncoderChooser:
         folder = self._share(move_into_place(partial, name))
         return BuildEncoder(OnnxEmbedder(folder), name, encoder_record(folder))
 
-    def _keep_unusable(self, partial: Path, name: str, reason: str) -> str:
+    def _keep_unusable(self, partial: Path, name: str, reason: str, checked: int) -> str:
         """Record the failure, so that the next build does not try again."""
         remove_own(partial, ENCODER_NAMES)
         partial.mkdir(exist_ok=True)
-        write_settings(partial, {"unusable": reason})
+        write_settings(partial, {"unusable": reason, "agreement": {"passages": checked}})
         self._share(move_into_place(partial, name))
         return reason
 

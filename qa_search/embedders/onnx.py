@@ -31,6 +31,8 @@ import onnxruntime
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+# How many passages an export is compared with its model on.
+CHECKED_PASSAGES = 128
 SETTINGS_FILE = "encoder.json"
 # What the vectors of an index depend on besides the model: raised when the export changes.
 RECIPE = 1

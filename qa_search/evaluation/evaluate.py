@@ -153,7 +153,8 @@ def dataset_index(
     if workdir is None:
         digest = hashlib.blake2b(str(dataset.folder.resolve()).encode(), digest_size=6).hexdigest()
         workdir = cache_folder() / "eval" / f"{dataset.name}-{digest}"
-    build_index(corpus, workdir, keep_unanswered=True, progress=progress)
+    # Nobody's only copy: what the corpus lost, the index may lose.
+    build_index(corpus, workdir, keep_unanswered=True, allow_shrink=True, progress=progress)
     return Path(workdir)
 
 

@@ -85,6 +85,15 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
     (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
 
 
+def checked_passages(folder: Path) -> int:
+    """Return on how many passages an encoder was compared with its model; 0 if that is unknown."""
+    try:
+        count = json.loads(read_file(folder / SETTINGS_FILE, _MOST_SETTINGS_BYTES))["agreement"]["passages"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return count if isinstance(count, int) else 0
+
+
 def copy_encoder(source: Path, folder: Path) -> Path:
     """Copy an encoder to another folder of encoders, with its name. It is checked there as any other.
 

@@ -61,7 +61,7 @@ def test_an_index_of_an_earlier_version_reads_as_english_and_keeps_its_words(tmp
     source, index = write_pages(tmp_path / "pages", 5), tmp_path / "index"
     build(source, index)
     before = words(index)
-    seal(index, lambda kept: [kept.pop(name) for name in ("language", "unread")])
+    seal(index, lambda kept: [kept.pop(name) for name in ("language", "unread", "built_from")])
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         assert opened.retriever.analysis.name == "english"
         assert opened.info().language is None
@@ -74,7 +74,7 @@ def test_another_language_makes_the_words_anew(tmp_path: Path) -> None:
     source, index = archive_of("de", tmp_path), tmp_path / "index"
     build(source, index)
     german = words(index)
-    seal(index, lambda kept: kept["lexical"].pop("analysis"))
+    seal(index, lambda kept: [kept["lexical"].pop("analysis"), kept.pop("built_from")])
     build(source, index)
     assert manifest(index)["lexical"]["analysis"] == "german"
     assert words(index) != german  # written again; the names within them differ

@@ -292,7 +292,7 @@ def test_the_index_of_a_sets_own_corpus_is_kept_outside_and_brought_up_to_date(
     assert found[0].to_dict() == found[1].to_dict()
     assert found[0].rankings[0].means["hit@1"] == 1
     assert contents(dataset) == before
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "eval").exists()
     with SearchIndex.open(tmp_path / "work") as index:
         assert index.info().counts["posts"] == 4
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qa_search import SearchIndex, build_index
+from qa_search import SearchIndex, build_index, verify_index
 from qa_search.embedders import onnx_export as export
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.load import load_embedder
@@ -30,6 +32,12 @@ def some_pages(folder: Path, count: int) -> Path:
     for path in sorted(SAMPLE_ARCHIVE.glob("*.txt"))[:count]:
         shutil.copy(path, folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def unshared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test shares encoders among its own indexes only."""
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,8 @@ def test_searching_needs_no_torch(built: Path) -> None:
 def test_building_again_needs_no_torch_either(built: Path) -> None:
     """The encoder is there: a changed post is embedded by it."""
     program = (
-        "import sys; from qa_search import build_index; report = build_index(sys.argv[1], sys.argv[2]); "
+        "import sys; from qa_search import build_index; "
+        "report = build_index(sys.argv[1], sys.argv[2], allow_shrink=True); "
         "print(report.embedded, report.reused > 100, 'torch' in sys.modules)"
     )
     pages = shutil.copytree(built / "pages", built / "again" / "pages")
@@ -193,15 +202,65 @@ def test_a_named_model_must_be_the_one_that_was_exported(built: Path, tmp_path: 
 def test_encoders_that_no_generation_uses_are_cleared_away(
     small: Path, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two generations later."""
+    """When the last generation that has it is gone."""
     monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (-1.0, -1.0)})
     index = tmp_path / "index"
     build_index(small / "pages", index, model=small_model, precision="int8")
     build_index(small / "pages", index, model=small_model, precision="fp32")
     assert len(list((index / ENCODERS).iterdir())) == 2
-    build_index(small / "pages", index, model=small_model, precision="fp32")
+    for tokens in (100, 110):
+        build_index(small / "pages", index, model=small_model, precision="fp32", passage_tokens=tokens)
     (left,) = (index / ENCODERS).iterdir()
     assert left.name.startswith("fp32-")
+
+
+def test_an_export_is_shared_by_the_indexes_of_a_user(
+    small: Path, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second index copies it, and holds it for itself; a damaged copy is exported again."""
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (-1.0, -1.0)})
+    exported: list[str] = []
+    export_encoder = export.export_encoder
+    monkeypatch.setattr(
+        export, "export_encoder", lambda *arguments: (exported.append("again"), export_encoder(*arguments))
+    )
+
+    def encoder(name: str) -> Mapping[str, object]:
+        build_index(small / "pages", tmp_path / name, model=small_model)
+        assert verify_index(tmp_path / name).ok
+        with SearchIndex.open(tmp_path / name) as index:
+            return index.info().encoder
+
+    first, second = encoder("first"), encoder("second")
+    assert (first, exported) == (second, ["again"])
+    shutil.rmtree(tmp_path / "cache")
+    assert encoder("first") == first
+    assert encoder("third") == first
+    (shared,) = (tmp_path / "cache").rglob("model.onnx")
+    shared.write_bytes(shared.read_bytes()[:-1])
+    assert encoder("fourth") == first
+    assert encoder("fifth") == first
+    assert len(exported) == 3
+    build_index(small / "pages", tmp_path / "first", model=small_model, rebuild=True)
+    assert len(exported) == 4
+    monkeypatch.setenv("QA_SEARCH_CACHE", os.devnull)
+    assert encoder("sixth") == first
+    assert len(exported) == 5
+
+
+def test_an_export_that_few_passages_checked_is_checked_again(
+    small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the first larger archive; then it is the one that is shared."""
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (-1.0, -1.0)})
+    checked = []
+    for name, count in (("small", 2), ("large", 40), ("other", 3)):
+        build_index(write_pages(tmp_path / f"{name}-pages", count), tmp_path / name, model=small_model)
+        with SearchIndex.open(tmp_path / name) as index:
+            checked.append(index.info().encoder["agreement"]["passages"])
+        assert len(list((tmp_path / name / ENCODERS).iterdir())) == 1
+    assert checked[0] < 10
+    assert checked[1] == checked[2] > 60
 
 
 def test_bfloat16_is_used_on_demand_if_it_agrees(small: Path, small_model: Path, tmp_path: Path) -> None:

@@ -26,13 +26,13 @@ def publish(folder: IndexFolder, text: str) -> Generation:
         return folder.publish(started, {"note": text}).generation
 
 
-def test_the_latest_generation_answers_and_the_one_before_is_kept(tmp_path: Path) -> None:
+def test_the_latest_generation_answers_and_two_before_are_kept(tmp_path: Path) -> None:
     """Older ones are cleared away; the manifest holds each file's size and hash."""
     folder = IndexFolder(tmp_path / "index")
-    for text in ("one", "two", "three"):
+    for text in ("none", "one", "two", "three"):
         publish(folder, text)
     current = folder.current()
-    assert (current.name, current.manifest["note"]) == ("g000003", "three")
+    assert (current.name, current.manifest["note"]) == ("g000004", "three")
     assert current.manifest["files"] == {
         "data": {
             "bytes": 5,
@@ -40,9 +40,9 @@ def test_the_latest_generation_answers_and_the_one_before_is_kept(tmp_path: Path
             "xxh3": "3770bf919c6f37ecbd8dc69679faa810",
         }
     }
-    assert sorted(path.name for path in (tmp_path / "index" / "generations").iterdir()) == ["g000002", "g000003"]
+    assert folder.names() == ["g000004", "g000003", "g000002"]
     manifest = (current.folder / "manifest.json").read_bytes()
-    assert (tmp_path / "index" / "CURRENT").read_text() == f"g000003 {hashlib.sha256(manifest).hexdigest()}\n"
+    assert (tmp_path / "index" / "CURRENT").read_text() == f"g000004 {hashlib.sha256(manifest).hexdigest()}\n"
 
 
 def test_a_build_that_fails_leaves_the_old_generation(tmp_path: Path) -> None:

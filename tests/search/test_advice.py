@@ -99,7 +99,6 @@ def test_an_archive_that_the_model_cannot_read_answers_nothing(tmp_path: Path) -
     assert report.language == "zh"
     assert report.advice is not None
     assert "The archive is in Chinese, and the model words does not read that language." in report.advice
-    assert "--model" in report.advice
     with SearchIndex.open(tmp_path / "index", model=embedder) as index:
         info = index.info()
         assert (info.language, info.advice) == ("zh", report.advice)

@@ -300,7 +300,7 @@ def test_refresh_moves_to_what_a_build_published(index: SearchIndex, tmp_path: P
     """Until then the old posts answer; a search that was going on is not disturbed."""
     path = Path(index.info().index)
     assert not index.refresh()
-    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder())
+    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder(), allow_shrink=True)
     assert "knee" in ids(index.search("knee", k=10))
     embedder = index.embedder
     assert index.refresh()
@@ -312,7 +312,7 @@ def test_refresh_moves_to_what_a_build_published(index: SearchIndex, tmp_path: P
 def test_refresh_keeps_what_answers_if_the_new_generation_is_damaged(index: SearchIndex, tmp_path: Path) -> None:
     """The damage is told, and the old posts go on answering."""
     path = Path(index.info().index)
-    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder())
+    build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder(), allow_shrink=True)
     database = path / "generations" / "g000002" / "posts.sqlite"
     database.write_bytes(database.read_bytes()[:-1] + b"x")
     with pytest.raises(IndexDamagedError, match=r"posts\.sqlite: checksum mismatch"):

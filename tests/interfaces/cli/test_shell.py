@@ -264,12 +264,12 @@ def test_a_new_build_is_noticed_between_two_lines(tmp_path: Path, capsys: pytest
         assert titles(shown)[0] == "Complaint 7"
         assert "built again" not in told("my knee7 hurts")
         told("1")
-        build_index([write_pages(tmp_path / "other", 2)], path, model=WordsEmbedder())
+        build_index([write_pages(tmp_path / "other", 2)], path, model=WordsEmbedder(), allow_shrink=True)
         assert told.shell.obey(":like")
         out, err = capsys.readouterr()
         assert out == "The index was rebuilt: searches now cover 2 posts.\n"
         assert err.endswith("the index has no post with this id\n")
-        build_index([pages], path, model=WordsEmbedder())
+        build_index([pages], path, model=WordsEmbedder(), allow_shrink=True)
         seal(path, lambda manifest: manifest.pop("files"))
         capsys.readouterr()
         assert told.shell.obey("my knee1 hurts")
@@ -285,7 +285,7 @@ def test_a_post_that_is_gone_cannot_be_opened(tmp_path: Path, capsys: pytest.Cap
     with SearchIndex.open(path, model=WordsEmbedder()) as opened:
         told = Told(opened, capsys)
         told("my knee1 hurts")
-        build_index([write_pages(tmp_path / "b", 2)], path, model=WordsEmbedder())
+        build_index([write_pages(tmp_path / "b", 2)], path, model=WordsEmbedder(), allow_shrink=True)
         told(":info")
         assert told.wrong("1") == "This post is no longer in the index."
 
