@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,9 +222,12 @@ def test_an_export_is_shared_by_the_indexes_of_a_user(
     monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (-1.0, -1.0)})
     exported: list[str] = []
     export_encoder = export.export_encoder
-    monkeypatch.setattr(
-        export, "export_encoder", lambda *arguments: (exported.append("again"), export_encoder(*arguments))
-    )
+
+    def counting(*arguments: Any) -> None:
+        exported.append("again")
+        export_encoder(*arguments)
+
+    monkeypatch.setattr(export, "export_encoder", counting)
 
     def encoder(name: str) -> Mapping[str, object]:
         build_index(small / "pages", tmp_path / name, model=small_model)
