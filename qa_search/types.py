@@ -199,7 +199,8 @@ class SearchResult(_Record):
     """The result of a search: the hits, best first, and the confidence that the archive answers.
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
-    and the hits are then only the nearest posts. ``advice`` says what would help, if anything would.
+    and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
+    the query as it was searched, if misspelt words were replaced by words of the archive.
     """
 
     query: str
@@ -208,12 +209,14 @@ class SearchResult(_Record):
     hits: tuple[Hit, ...]
     took_ms: float
     advice: str | None = None
+    searched: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document; ``advice`` only where there is some."""
+        """Return the result as its JSON document; ``advice`` and ``searched`` only where there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        if self.advice is None:
-            del document["advice"]
+        for name in ("advice", "searched"):
+            if document[name] is None:
+                del document[name]
         return document
 
 

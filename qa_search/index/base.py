@@ -46,6 +46,9 @@ class WordSearch(Protocol[Selection]):
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """Return the inverse document frequency of each term."""
 
+    def near(self, term: str, edits: int, most: int) -> list[int]:
+        """Return the numbers of some posts that have a term at most so many edits (1 or 2) away; ``most`` at most."""
+
     def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
         """Return the score that a text of these terms would have among these posts."""
 

@@ -97,12 +97,14 @@ class FoundPosts:
     hits: tuple[FoundPost, ...]
     took_ms: float
     advice: str | None = None
+    searched: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of the result, with the excerpts of each hit, and ``advice`` if there is any."""
+        """Return the JSON document, with the excerpts of each hit, and ``advice`` and ``searched`` if there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        if self.advice is None:
-            del document["advice"]
+        for name in ("advice", "searched"):
+            if document[name] is None:
+                del document[name]
         return document
 
 
@@ -236,7 +238,15 @@ def _found(result: SearchResult, *, full: bool) -> FoundPosts:
         whole = FoundPost(**_fields(_seen(hit)))
         room -= len(json.dumps(whole.to_dict(), ensure_ascii=False)) if room > 0 else 0
         hits.append(whole if room > 0 else _shortened(whole))
-    return FoundPosts(result.query, result.answered, result.confidence, tuple(hits), result.took_ms, result.advice)
+    return FoundPosts(
+        result.query,
+        result.answered,
+        result.confidence,
+        tuple(hits),
+        result.took_ms,
+        result.advice,
+        result.searched,
+    )
 
 
 def _shortened(hit: FoundPost) -> FoundPost:
@@ -302,6 +312,8 @@ def _result_page(found: FoundPosts) -> str:
             "only the nearest: do not present them as an answer.",
             *([f"Report to the person: {_line(found.advice)}"] if found.advice else []),
         ]
+    if found.searched:
+        lines.append(f"Misspelt words were replaced. Searched for: {_line(found.searched)}")
     material = _Material()
     lines.append(material.explained)
     for hit in found.hits:

@@ -38,6 +38,7 @@ from qa_search.search.query import (
     require_probability,
 )
 from qa_search.search.retrieval import Ranked, Retriever
+from qa_search.search.spelling import Speller
 from qa_search.types import IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
 from qa_search.util.defaults import DEFAULT_INDEX
 from qa_search.util.text import clean_text
@@ -82,6 +83,10 @@ class _SearchableGeneration:
             if self._embedder is None:
                 self._embedder = self._load_embedder()
             return self._embedder
+
+    @property
+    def speller(self) -> Speller:
+        return Speller(self.retriever, self.embedder)
 
     def share_embedder(self, other: _SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
@@ -248,11 +253,12 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        complaints = read_queries(opened.embedder, queries, opened.retriever.analysis)
+        searched = opened.speller.corrected(queries)
+        complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
         rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters)
         found = [
-            _result(opened, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
-            for complaint, ranked in zip(complaints, rankings, strict=True)
+            _result(opened, query, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
+            for query, complaint, ranked in zip(queries, complaints, rankings, strict=True)
         ]
         opened.generation.require_unchanged()
         took_ms = round((time.perf_counter() - started) * 1000 / len(queries), 1)
@@ -288,7 +294,8 @@ class SearchIndex:
         opened = self._ready()
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            complaints = read_queries(opened.embedder, queries[start : start + _RUN_BLOCK], opened.retriever.analysis)
+            searched = opened.speller.corrected(queries[start : start + _RUN_BLOCK])
+            complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
             for ranked in opened.retriever.rank(complaints, k, opened.weights):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
@@ -419,6 +426,7 @@ class SearchIndex:
 
 def _result(
     opened: _SearchableGeneration,
+    query: str,
     complaint: Query,
     ranked: Ranked,
     parameters: SearchParameters,
@@ -427,7 +435,7 @@ def _result(
     explain: bool,
     rerank: Reranker | None,
 ) -> SearchResult:
-    """Make the result of one complaint from its ranking."""
+    """Make the result of a query from the ranking of the complaint as it was read."""
     k, threshold = parameters.k, parameters.min_confidence
     if threshold is None:
         threshold = opened.confidence.threshold
@@ -448,7 +456,8 @@ def _result(
     advice = None
     if not answered:
         advice = opened.languages.advice(complaint.text, opened.embedder, too_little=too_little)
-    return SearchResult(complaint.text, answered, round(confidence, 4), tuple(hits), 0.0, advice)
+    searched = complaint.text if complaint.text != query else None
+    return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched)
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

@@ -242,6 +242,24 @@ class PostgresWords:
         known = self._known(wanted)
         return {term: rarity(self.count, known[term][1] if term in known else 0) for term in wanted}
 
+    def near(self, term: str, edits: int, most: int) -> list[int]:
+        """Return the numbers of some posts that have a term at most so many edits (1 or 2) away; ``most`` at most.
+
+        The terms begin with the same letter here: an index finds these.
+        """
+        from rapidfuzz.distance import OSA
+
+        query = "SELECT id, term FROM term WHERE term >= %s AND term < %s AND length(term) BETWEEN %s AND %s"
+        length, after = len(term), chr(min(ord(term[0]) + 1, 0x10FFFF))
+        found = self._connections.rows(query, [term[0], after, length - edits, length + edits])
+        near = [number for number, other in found if OSA.distance(term, other, score_cutoff=edits) <= edits]
+        if not near:
+            return []
+        rows = self._connections.rows(
+            "SELECT DISTINCT post FROM posting WHERE term = ANY(%s::int4[]) ORDER BY post LIMIT %s", [near, most]
+        )
+        return [post for (post,) in rows]
+
     def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
         """Return the score of a text's terms among these posts, which have ``mean_length`` terms on average."""
         return bm25_of_terms(self.idf(weights), weights, terms, mean_length)

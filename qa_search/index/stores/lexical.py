@@ -174,9 +174,19 @@ class LexicalStore:
                 found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
         return found
 
+    def near(self, term: str, edits: int, most: int) -> list[int]:
+        """Return the numbers of some posts that have a term at most so many edits (1 or 2) away; ``most`` at most."""
+        if not self.count:
+            return []
+        with self._damage_named():
+            return [int(number) for number in self._best(self._fuzzy(term, edits), most)[0]]
+
     def bm25(self, weights: Mapping[str, float], terms: Sequence[str], mean_length: float) -> float:
         """Return the score of a text's terms among these posts, which have ``mean_length`` terms on average."""
         return bm25_of_terms(self.idf(weights), weights, terms, mean_length)
+
+    def _fuzzy(self, term: str, edits: int) -> Any:
+        return tantivy.Query.fuzzy_term_query(self._schema, _TEXT, term, distance=edits, transposition_cost_one=True)
 
     def _term(self, term: str, weight: float) -> Any:
         return tantivy.Query.boost_query(tantivy.Query.term_query(self._schema, _TEXT, term), weight)

@@ -105,10 +105,16 @@ def nothing_answers(result_confidence: float) -> str:
 
 
 def note(result: SearchResult) -> str:
-    """Return the sentence that a reader needs before the hits; empty if they answer."""
+    """Return what a reader needs to know before the hits; empty if they answer the query as it was written."""
     if not result.hits:
         return NO_POST_PASSES
-    return "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
+    answer = "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
+    return " ".join(part for part in (searched_for(result.searched), answer) if part)
+
+
+def searched_for(searched: str | None) -> str:
+    """Return the sentence that says which words were searched in place of misspelt ones; empty if none were."""
+    return f"Searched for: {one_line(searched)}." if searched else ""
 
 
 def archive_language(language: str | None) -> str:
