@@ -79,7 +79,12 @@ def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
 
 
 def parts_signal(candidates: Candidates, parts: Vectors) -> Values:
-    """Return how well each post covers the complaint's parts: the power mean of each part's best passage."""
+    """Return how well each post covers the complaint's parts: the power mean of each part's best passage.
+
+    The best passage of a complaint of one part says nothing new: how close the whole post is counts instead.
+    """
+    if len(parts) == 1:
+        return whole_signal(candidates, parts[0])
     similarity = np.maximum(candidates.vectors @ parts.T, 0)
     best = np.maximum.reduceat(similarity, candidates.starts, axis=0)
     return np.asarray((best**PARTS_POWER).mean(axis=1) ** (1 / PARTS_POWER), np.float32)

@@ -1,8 +1,8 @@
 """A query and an open index -> the query with its misspelt words as the archive has them.
 
 A word counts as misspelt if no post has it, the model's vocabulary does not have it as a whole, and a post has a word
-that begins with the same letter and is an edit away, or two in a long word. So correct words that the archive lacks stay
-as they are: common ones are in the vocabulary, rare ones are seldom so close to a word of the archive.
+that begins with the same letter and is an edit away, or two in a long word. So correct words that the archive lacks
+stay as they are: common ones are in the vocabulary, rare ones are seldom so close to a word of the archive.
 """
 
 from __future__ import annotations
