@@ -20,6 +20,7 @@
     │   └── ModelMismatchError      it is not the one that made the index
     └── IndexFolderError        an index folder cannot be used
         ├── IndexNotFoundError      it contains no index
+        ├── IndexClosedError        it was closed (also a ValueError)
         ├── IndexDamagedError       files are missing, or differ from what the manifest records
         ├── IndexUnreadableError    files cannot be read now (permissions, open files, space); they may be intact
         ├── IndexOccupiedError      it contains other files, so nothing is built in it
@@ -46,6 +47,7 @@ __all__ = [
     "ClusterError",
     "DamagedArchiveError",
     "DatasetError",
+    "IndexClosedError",
     "IndexDamagedError",
     "IndexFolderError",
     "IndexForkedError",
@@ -166,6 +168,10 @@ class IndexFolderError(QASearchError):
 
 class IndexNotFoundError(IndexFolderError):
     """The folder contains no index."""
+
+
+class IndexClosedError(IndexFolderError, ValueError):
+    """The index was closed before; open it again to search."""
 
 
 class IndexDamagedError(IndexFolderError):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import hashlib
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from html import escape
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
@@ -186,6 +189,14 @@ class Hit(_Record):
     repeated_by: tuple[OtherPost, ...] = ()
     explain: Explanation | None = None
 
+    @property
+    def when(self) -> datetime.date | None:
+        """The date as Python has it, the first day where only a month or a year is known; None if it is unknown."""
+        if self.date is None:
+            return None
+        year, month, day = (*map(int, self.date[:10].split("-")), 1, 1)[:3]
+        return datetime.date(year, month, day)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document, without ``explain`` where it is None."""
         document: dict[str, Any] = to_jsonable(self)
@@ -194,13 +205,15 @@ class Hit(_Record):
         return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SearchResult(_Record):
     """The result of a search: the hits, best first, and the confidence that the archive answers.
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
     and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
     the query as it was searched, if misspelt words were replaced by words of the archive.
+
+    A result is a sequence of its hits: iterate over it, or take its ``len``.
     """
 
     query: str
@@ -210,6 +223,42 @@ class SearchResult(_Record):
     took_ms: float
     advice: str | None = None
     searched: str | None = None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __repr__(self) -> str:
+        state = "answered" if self.answered else "not answered"
+        lines = [f"<SearchResult {reprlib.repr(self.query)}: {state} ({self.confidence:.0%}), {len(self)} hits>"]
+        lines += [f"  {hit.rank}. {hit.confidence:4.0%} {reprlib.repr(hit.title)} ({hit.post_id})" for hit in self]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the hits as a table, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{hit.rank}</td><td>{hit.confidence:.0%}</td><td>{escape(hit.title)}</td>"
+            f"<td>{escape(hit.highlight.text)}</td><td>{escape((hit.date or '')[:10])}</td></tr>"
+            for hit in self
+        )
+        state = "answered" if self.answered else "not answered"
+        return (
+            f"<p>{escape(self.query)}: {state} ({self.confidence:.0%})</p><table><tr><th></th><th>confidence</th>"
+            f"<th>title</th><th>sentence</th><th>date</th></tr>{rows}</table>"
+        )
+
+    def to_pandas(self) -> Any:
+        """Return the hits as a pandas ``DataFrame``: one row for each, with the fields of a `Hit` as columns.
+
+        Raises:
+            ModuleNotFoundError: if pandas is not installed.
+        """
+        import pandas
+
+        names = [one.name for one in fields(Hit)]
+        return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as its JSON document; ``advice`` and ``searched`` only where there are any."""

@@ -18,7 +18,7 @@ from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, l
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.embedders.readability import cannot_read
-from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, QueryError
+from qa_search.errors import IndexClosedError, IndexDamagedError, ModelError, ModelMismatchError, QueryError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
@@ -143,6 +143,7 @@ class SearchIndex:
         self._folder = folder
         self._model = model
         self._refreshing = threading.Lock()
+        self._closed = False
         # A search takes the generation once and keeps it; `refresh` replaces it.
         self._state = folder.state()
         self._opened = self._open_current()
@@ -376,7 +377,8 @@ class SearchIndex:
         )
 
     def close(self) -> None:
-        """Close the files. Searching afterwards is an error."""
+        """Close the files. Searching afterwards raises `IndexClosedError`."""
+        self._closed = True
         self._opened.retriever.close()
         self._folder.close()
 
@@ -419,6 +421,8 @@ class SearchIndex:
         return self._opened.embedder
 
     def _ready(self) -> _SearchableGeneration:
+        if self._closed:
+            raise IndexClosedError(f"{self._folder.path}: this index is closed. Open it again: SearchIndex.open(...)")
         opened = self._opened
         opened.generation.require_unchanged()
         return opened

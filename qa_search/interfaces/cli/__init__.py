@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gc
 import os
 import sys
@@ -51,6 +52,8 @@ class _Group(click.Group):
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "help":
+            return _help
         if cmd_name not in _COMMANDS:
             return None
         module = _MODULES.get(cmd_name, cmd_name)
@@ -58,6 +61,18 @@ class _Group(click.Group):
             import_module(f"qa_search.interfaces.cli.{module}"), _FUNCTIONS.get(cmd_name, cmd_name)
         )
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; suggest others for an unknown one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], [*_COMMANDS, "help"], 2)
+            if near:
+                error.message += f" Did you mean {' or '.join(near)}?"
+            raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without loading them."""
@@ -96,6 +111,21 @@ def cli() -> None:
     Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
     the model cannot be used.
     """  # noqa: D301 - the backspace tells click to leave the lines as they are
+
+
+@click.command(name="help")
+@click.argument("command", required=False)
+@click.pass_context
+def _help(ctx: click.Context, command: str | None) -> None:
+    """Show the help of a command, or of all."""
+    group = ctx.find_root()
+    if command is None:
+        click.echo(group.get_help())
+        return
+    _, found, _ = cli.resolve_command(group, [command])
+    if found is not None:
+        with click.Context(found, info_name=command, parent=group) as inner:
+            click.echo(found.get_help(inner))
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ _MAX_LINE_BYTES = 4_000_000
 _BLOCK = 64  # queries that are searched together
 _MAX_HEADING = 72
 _WAY_OUT = "Correct this line or remove it."
-_EXPECTED = f'Each line is a text in quotes or {{"id": ..., "text": ...}}. {_WAY_OUT}'
+_EXPECTED = f'Each line is a text, a text in quotes, or {{"id": ..., "text": ...}}. {_WAY_OUT}'
 
 # An id, the query, and its place in the file.
 Query = tuple[str | int, str, str]
@@ -52,7 +52,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "--from",
     "from_file",
     metavar="FILE",
-    help="Many queries, from JSON Lines: a text, or an object with id and text (or query), on each line; - is "
+    help="Many queries, one on each line: a text, as it is or in JSON, or an object with id and text (or query); - is "
     "standard input.",
 )
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
@@ -256,7 +256,9 @@ def _complaints(stream: BinaryIO, name: str) -> Iterator[Query]:
 
 def _read_complaint(line: bytes, number: int, place: str) -> Query:
     try:
-        value = json.loads(line.decode("utf-8"))
+        text = line.decode("utf-8").strip()
+        # Anything but JSON's quotes and brackets begins a text that is not quoted.
+        value = json.loads(text) if text[0] in '"[{' else text
     except (ValueError, RecursionError) as error:
         raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
     fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}

@@ -81,12 +81,19 @@ def test_many_complaints_get_what_each_alone_gets(query: Any, tmp_path: Path) ->
 
 
 def test_a_line_may_name_things_in_several_ways(query: Any) -> None:
-    """Id or _id, text or query, or a text alone, whose number stands for an id; empty lines do not count."""
-    lines = ['{"id": 7, "text": "knee1"}', '{"_id": "x", "query": "knee2"}', "", '"knee3"', '{"text": "knee4"}']
+    """Id or _id, text or query, or a text alone, quoted or not, with its number for an id; empty lines do not count."""
+    lines = [
+        '{"id": 7, "text": "knee1"}',
+        '{"_id": "x", "query": "knee2"}',
+        "",
+        '"knee3"',
+        '{"text": "knee4"}',
+        " 5 knees ",
+    ]
     result = query("--from", "-", "--json", "-k", "1", text="\ufeff" + "\r\n".join(lines))
     found = documents(result)
     assert [(document["id"], document["query"]) for document in found] == [
-        (7, "knee1"), ("x", "knee2"), (4, "knee3"), (5, "knee4"),
+        (7, "knee1"), ("x", "knee2"), (4, "knee3"), (5, "knee4"), (6, "5 knees"),
     ]  # fmt: skip
 
 
@@ -94,12 +101,9 @@ def test_a_line_may_name_things_in_several_ways(query: Any) -> None:
     ("line", "message"),
     [
         (b"{", "not JSON (Expecting property name"),
-        (b"knee", "not JSON (Expecting value"),
         (b'"\xff"', "not JSON ('utf-8' codec can't decode byte 0xff"),
         (b"[" * 100_000, "not JSON (maximum recursion depth"),
-        (b"1" * 5000, "not JSON (Exceeds the limit"),
-        (b"12", "no text to search for. "),
-        (b"null", "no text to search for. "),
+        (b'{"id": ' + b"1" * 5000 + b"}", "not JSON (Exceeds the limit"),
         (b'["knee"]', "no text to search for. "),
         (b'{"id": 1}', "no text to search for. "),
         (b'{"text": ["knee"]}', "no text to search for. "),

@@ -9,6 +9,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import qa_search
 from qa_search.interfaces.cli import cli
@@ -62,3 +63,14 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 def test_every_public_name_can_be_had() -> None:
     """Also those that are loaded when they are used."""
     assert all(getattr(qa_search, name) is not None for name in qa_search.__all__)
+
+
+def test_help_and_misspelt_commands_lead_on() -> None:
+    """``help`` is what people type first; a slip of the finger is answered with what was meant."""
+    run = CliRunner().invoke
+    assert run(cli, ["help"]).stdout == run(cli, ["--help"]).stdout
+    assert run(cli, ["help", "query"]).stdout.startswith("Usage: ")
+    assert "--since DATE" in run(cli, ["help", "query"]).stdout
+    misspelt = run(cli, ["qurey", "my", "knee"])
+    assert (misspelt.exit_code, "Did you mean query?" in misspelt.stderr) == (2, True)
+    assert "No such command 'xxx'" in run(cli, ["help", "xxx"]).stderr
