@@ -9,6 +9,7 @@ import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from html import escape
+from importlib import import_module
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
@@ -255,8 +256,7 @@ class SearchResult(_Record):
         Raises:
             ModuleNotFoundError: if pandas is not installed.
         """
-        import pandas
-
+        pandas = import_module("pandas")
         names = [one.name for one in fields(Hit)]
         return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 

@@ -256,9 +256,9 @@ def _complaints(stream: BinaryIO, name: str) -> Iterator[Query]:
 
 def _read_complaint(line: bytes, number: int, place: str) -> Query:
     try:
-        text = line.decode("utf-8").strip()
+        written = line.decode("utf-8").strip()
         # Anything but JSON's quotes and brackets begins a text that is not quoted.
-        value = json.loads(text) if text[0] in '"[{' else text
+        value = json.loads(written) if written[0] in '"[{' else written
     except (ValueError, RecursionError) as error:
         raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
     fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}
