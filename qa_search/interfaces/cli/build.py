@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -10,6 +12,7 @@ import click
 import qa_search
 from qa_search.archives.limits import Limits, format_size, parse_size
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
+from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
@@ -23,12 +26,15 @@ from qa_search.interfaces.cli.options import (
     store_option,
 )
 from qa_search.interfaces.cli.progress import ProgressLine
-from qa_search.interfaces.render.commands import in_options, report_in_options
+from qa_search.interfaces.render.commands import in_options, message_of, report_in_options
 from qa_search.interfaces.render.reading import change_lines, reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
+
+# Files must rest for so long before a build begins: a copy of many files is one change.
+_DEBOUNCE_MS = 1600
 
 
 class _Size(click.ParamType[int]):
@@ -113,6 +119,7 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 )
 @click.option("--name", metavar="NAME", help="The name of SOURCE, for the ids of its posts: they stay when it moves.")
 @guard_options()
+@click.option("--watch", is_flag=True, help="Go on, and build again whenever files of the sources change.")
 @click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
 @json_option("the report")
 @quiet_option()
@@ -140,6 +147,7 @@ def build(
     memory: int,
     recall: float,
     name: str | None,
+    watch: bool,
     ray: str | None,
     as_json: bool,
     quiet: bool,
@@ -155,7 +163,8 @@ def build(
         raise click.UsageError("--name needs exactly one SOURCE.")
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
-    report = qa_search.build_index(
+    run = partial(
+        qa_search.build_index,
         sources or None,
         index_path,
         model=model,
@@ -182,7 +191,44 @@ def build(
         names={sources[0]: name} if name is not None else None,
         **guard,
     )
+    if watch and guard["dry_run"]:
+        raise click.UsageError("--watch builds, and --dry-run does not: leave one out.")
+    changes = watched_changes if watch else None
+    report = run()
     print_report(report, as_json=as_json, quiet=quiet)
+    if changes is not None:
+        for _ in changes([source.path for source in report.sources], index_path, quiet=quiet):
+            try:
+                report = run()
+            except QASearchError as error:
+                click.echo(f"Error: {message_of(error)}", err=True)
+            else:
+                if report.generation != report.previous:
+                    print_report(report, as_json=as_json, quiet=quiet)
+
+
+def watched_changes(paths: Sequence[str], index: str, *, quiet: bool) -> Iterator[None]:
+    """Yield whenever files of the sources have changed and then rested for a moment, until the process is interrupted.
+
+    Raises:
+        MissingExtraError: if watchfiles is not installed.
+    """
+    try:
+        from watchfiles import DefaultFilter, watch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of("watch", "qa-search build --watch", error.name) from error
+
+    class OfSources(DefaultFilter):
+        """All files but hidden ones, and those of the index itself."""
+
+        def __call__(self, change: Any, path: str) -> bool:
+            return super().__call__(change, path) and not Path(path).resolve().is_relative_to(own)
+
+    own = Path(index).resolve()
+    if not quiet:
+        click.echo(f"Watching {', '.join(paths)}. Ctrl-C ends it.", err=True)
+    for _ in watch(*paths, watch_filter=OfSources(), debounce=_DEBOUNCE_MS, raise_interrupt=True):
+        yield
 
 
 def print_report(report: BuildReport, *, as_json: bool, quiet: bool) -> None:

@@ -130,3 +130,43 @@ def test_ctrl_c_ends_a_build_with_130(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=600)
     assert process.returncode == 130
     assert said.strip() == "Interrupted. Nothing was changed; the same command goes on from what was computed."
+
+
+@pytest.mark.process
+def test_a_build_that_watches_builds_when_files_change(tmp_path: Path) -> None:
+    """Errors are printed and survived; the index inside of a source is not watched; Ctrl-C ends it."""
+    program = (
+        "import qa_search; from tests.helpers import WordsEmbedder; build = qa_search.build_index\n"
+        "qa_search.build_index = lambda *a, **o: build(*a, **{**o, 'model': WordsEmbedder()})\n"
+        "from qa_search.interfaces.cli import main\nmain()"
+    )
+    pages = write_pages(tmp_path / "pages", 10)
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program, "build", str(pages), "--index", str(pages / "index"), "--watch"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = process.stdout
+
+    def until(text: str) -> str:
+        """Read lines until one has a text."""
+        for line in said:
+            if text in line:
+                return line
+        pytest.fail(f"the end came before {text!r}")
+
+    until("Watching")
+    (pages / "new.txt").write_text(page("New", "my elbow hurts", "rest it"))
+    assert "1 added, 10 unchanged" in until("Since g000001")
+    kept = {path: path.read_bytes() for path in sorted(pages.glob("post-*.txt"))[2:]}
+    for path in kept:
+        path.unlink()
+    assert "Error: this build would remove 8 of 11 posts" in until("Error")
+    for path, text in kept.items():
+        path.write_bytes(text)
+    (pages / "newer.txt").write_text(page("Newer", "my toe hurts", "rest it"))
+    assert "1 added, 11 unchanged" in until("Since g000002")
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=600)
+    assert process.returncode == 130
