@@ -19,8 +19,10 @@ from qa_search.util.terms import rarity
 _LEAST_LETTERS = 5
 # From so many letters on, two edits are allowed.
 _LONG = 9
-# Unknown words that are looked at: a text of many is in another language.
-_MOST_WORDS = 5
+# Of more unknown words a text is in another language.
+_MOST_UNKNOWN = 5
+# In a longer text the other words find the post, and what is wrongly corrected does harm (docs/ranking.md).
+_MOST_WORDS = 20
 _POSTS = 10
 _WORD = re.compile(r"[^\W\d_]+")
 # Not within addresses, names of files, or words with an apostrophe or a hyphen.
@@ -41,8 +43,8 @@ class Speller:
         return [self._corrected(text) for text in texts]
 
     def _corrected(self, text: str) -> str:
-        unknown = self._unknown(text)
-        if not unknown or len(unknown) > _MOST_WORDS:
+        unknown = self._unknown(text) if len(_WORD.findall(text)) <= _MOST_WORDS else []
+        if not unknown or len(unknown) > _MOST_UNKNOWN:
             return text
         replacements = {word: best for word in unknown if (best := self._nearest(word)) is not None}
         return _CORRECTABLE.sub(lambda match: _as_written(match[0], replacements), text) if replacements else text
