@@ -181,7 +181,7 @@ def build_index(
     reading = Reading()
     posts = _begin(named, read(reading), reading, options, strict=strict)
     guard = ShrinkGuard(
-        PreviousGeneration.open(folder),
+        _previous(folder, rebuild=rebuild),
         1.0 if allow_shrink else largest_loss,
         plan.dropped,
         frozenset(source.name for source in plan.dropped if remove) | frozenset(plan.excluded),
@@ -213,7 +213,7 @@ def build_index(
             encoder = given_encoder(given)
             model_id, open_tokenizer, choose = given.model_id, lambda: given, lambda sample: encoder
         key = watch.key(model_id.sha256, device)
-        guard = replace(guard, previous=PreviousGeneration.open(folder))
+        guard = replace(guard, previous=_previous(folder, rebuild=rebuild))
         previous = None if rebuild else guard.previous
         if previous is not None and watch.fits(previous.generation, key):
             with suppress(IndexDamagedError):
@@ -279,6 +279,20 @@ class _Start:
     def seconds(self) -> float:
         """The seconds since then."""
         return round(time.perf_counter() - self._at, 2)
+
+
+def _previous(folder: IndexFolder, *, rebuild: bool) -> PreviousGeneration | None:
+    """Open the generation that answers. A rebuild does without one that cannot be read now; it is kept then.
+
+    Raises:
+        IndexUnreadableError: if it cannot be read now.
+    """
+    try:
+        return PreviousGeneration.open(folder)
+    except IndexUnreadableError:
+        if not rebuild:
+            raise
+        return None
 
 
 def _report(

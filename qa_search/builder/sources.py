@@ -25,14 +25,13 @@ from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
 from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
-from qa_search.index.manifest import is_built_from
+from qa_search.index.manifest import MOST_SOURCE_NAME, is_built_from, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
 from qa_search.types import IndexSource, SetAside
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
 
 # A file that was changed so shortly before it was read may be changed again within the same tick of the clock.
 _TICK_NS = 2 * 10**9
-_MOST_NAME = 200
 
 SourcePath = str | os.PathLike[str]
 
@@ -266,9 +265,9 @@ def _real(path: SourcePath) -> Path:
 
 
 def _checked_name(name: str) -> str:
-    if not name.strip() or not name.isprintable() or len(name) > _MOST_NAME:
+    if not is_source_name(name):
         raise ArchiveError(
-            f"names: {name[:_MOST_NAME]!r} is invalid. A name has 1 to {_MOST_NAME} printable characters.",
+            f"names: {name[:MOST_SOURCE_NAME]!r} is invalid. A name has 1 to {MOST_SOURCE_NAME} printable characters.",
             parameter="names",
         )
     return name

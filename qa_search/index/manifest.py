@@ -8,6 +8,8 @@ from typing import Any, cast
 from qa_search.types import SIGNALS
 from qa_search.util.terms import ANALYSES, ENGLISH
 
+# The most characters of a source's name.
+MOST_SOURCE_NAME = 200
 # A condition on a value and what to call it.
 Shape = Mapping[str, Any] | Callable[[object], bool]
 
@@ -116,6 +118,11 @@ def is_built_from(value: object) -> bool:
     return value == {} or (isinstance(value, Mapping) and _flaw(value, shape, "") is None)
 
 
+def is_source_name(name: str) -> bool:
+    """Return whether a text can be the name of a source."""
+    return bool(name.strip()) and name.isprintable() and len(name) <= MOST_SOURCE_NAME
+
+
 def _mapping(value: object) -> bool:
     return isinstance(value, Mapping)
 
@@ -126,7 +133,11 @@ def _map_of_texts(value: object) -> bool:
 
 def _sources(value: object) -> bool:
     return isinstance(value, list) and all(
-        isinstance(one, Mapping) and set(one) == {"path", "name"} and all(map(_text, one.values())) for one in value
+        isinstance(one, Mapping)
+        and set(one) == {"path", "name"}
+        and all(map(_text, one.values()))
+        and is_source_name(one["name"])
+        for one in value
     )
 
 

@@ -27,7 +27,9 @@ from tests.helpers import ROOT, WordsEmbedder, page, write_jsonl, write_pages
 
 
 def build(source: Path, index: Path, **options: object) -> BuildReport:
-    return build_index(source, index, model=WordsEmbedder(), **options)  # type: ignore[arg-type]
+    """Build and keep two generations, whatever is lost."""
+    kept: dict[str, object] = {"allow_shrink": True, "keep": 2, **options}
+    return build_index(source, index, model=WordsEmbedder(), **kept)  # type: ignore[arg-type]
 
 
 def titles(index: Path) -> list[str]:
@@ -45,10 +47,15 @@ def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None
     report = build(pages, tmp_path / "index")
     counted = report.to_dict()
     assert [(file["format"], file["files"]) for file in counted.pop("files")] == [("archive page", 5)]
+    name = f"{tmp_path.name}/pages"
+    assert counted.pop("changes") == [
+        {"source": name, "added": 3, "changed": 0, "removed": 0, "renamed": 0, "unchanged": 0}
+    ]
+    assert counted.pop("sources") == [{"path": str(pages), "name": name}]
     assert counted == {
         "index": str(tmp_path / "index"), "generation": "g000001", "posts": 2, "duplicates": 1, "passages": 6,
         "embedded": 6, "reused": 0, "set_aside": 1, "unanswered": 1, "seconds": report.seconds, "model": "words",
-        "left_out": "", "language": "en", "advice": None,
+        "left_out": "", "language": "en", "advice": None, "previous": None, "dropped": [], "cleared": [],
     }  # fmt: skip
     with SearchIndex.open(tmp_path / "index") as index:
         info = index.info()
@@ -211,8 +218,8 @@ def test_every_fill_level_of_a_disk_is_survived(small_disk: Path, tmp_path: Path
     filler = small_disk / "filler"
     for room in range(0, 240_000, 4096):
         filler.unlink(missing_ok=True)
-        build(pages, index)
-        build(pages, index)  # twice, so that the generation before is small too
+        for _ in range(2):  # so that the generation before is small too
+            build(pages, index, rebuild=True)
         free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize
         filler.write_bytes(b"x" * max(0, free - room))
         try:
@@ -245,7 +252,7 @@ from qa_search import build_index
 from tests.helpers import WordsEmbedder
 print("started", flush=True)
 while True:
-    build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=WordsEmbedder())
+    build_index(Path(sys.argv[1]), Path(sys.argv[2]), model=WordsEmbedder(), allow_shrink=True, rebuild=True, keep=2)
     print("built", flush=True)
 """
 

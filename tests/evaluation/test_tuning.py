@@ -160,13 +160,13 @@ def test_trusted_weights_are_used_from_then_on(index: Path, tmp_path: Path) -> N
         assert tuned.weights == report.learnt
         assert [hit.score for hit in tuned.search("w1 w2 w3 rare5", k=5).hits] != [hit.score for hit in asked]
     assert tune(index, trust_self=True).weights == report.weights
-    built = build_index(write_archive(tmp_path, POSTS + 5), index, model=WordsEmbedder())
+    built = build_index(write_archive(tmp_path, POSTS + 5), index, model=WordsEmbedder(), allow_shrink=True)
     assert built.posts == POSTS + 5
     assert in_use(index)[1] == {"weights": report.learnt, "tuned": True}
     reset = tune(index, reset=True)
     assert (reset.kept, reset.weights) == (False, DEFAULT_WEIGHTS)
     assert in_use(index)[1] == {"weights": DEFAULT_WEIGHTS, "tuned": False}
-    build_index(write_archive(tmp_path), index, model=WordsEmbedder())
+    build_index(write_archive(tmp_path), index, model=WordsEmbedder(), allow_shrink=True)
     assert in_use(index)[1] == {"weights": DEFAULT_WEIGHTS, "tuned": False}
 
 

@@ -223,7 +223,7 @@ def build(
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             os.environ["QA_SEARCH_CACHE"] = os.devnull  # nothing is shared: each first build exports
-            arguments = ["build", str(source), "--index", str(index), "--quiet"]
+            arguments = ["build", str(source), "--index", str(index), "--quiet", "--allow-shrink"]
             if model is not None:
                 cli([*arguments, "--model", str(model)])
             with (

@@ -127,7 +127,7 @@ def test_a_command_keeps_within_its_memory(sample: Archive, command: str, campai
     """
     arguments: dict[str, list[str | Path]] = {
         "query": ["query", "--index", sample.index, "--json", COMPLAINT],
-        "build": ["build", sample.folder, "--index", sample.index, "--json"],
+        "build": ["build", sample.folder, "--index", sample.index, "--json", "--allow-shrink"],
     }
     ended = run_python(COMMAND, *arguments[command], limit_mb=ADDRESS_SPACE_MB, **TWO_LIBRARY_THREADS)
     assert ended["status"] == 0
@@ -291,7 +291,7 @@ def test_refreshing_leaves_no_file_open(tmp_path: Path) -> None:
         with SearchIndex.open(tmp_path / "index", model=model) as index:
             for number in range(5):
                 write_pages(pages, 1, 10 + number)
-                build_index(pages, tmp_path / "index", model=model)
+                build_index(pages, tmp_path / "index", model=model, rebuild=True)
                 assert index.refresh()
                 assert index.search(f"knee{10 + number}").hits[0].title == f"Complaint {10 + number}"
                 counts.append(len(list(Path("/proc/self/fd").iterdir())))

@@ -49,8 +49,8 @@ def pages(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(tmp_path: Path, pages: Path) -> Path:
     """An index of two generations."""
-    for _ in range(2):
-        build(pages, tmp_path / "index")
+    for rebuild in (False, True):
+        build(pages, tmp_path / "index", rebuild=rebuild)
     return tmp_path / "index"
 
 
@@ -66,7 +66,8 @@ def warm() -> None:
 
 
 def build(source: Path, index: Path, model: str = "words", **options: Any) -> int:
-    return build_index(source, index, model=WordsEmbedder(name=model), **options).posts
+    """Build and keep two generations."""
+    return build_index(source, index, model=WordsEmbedder(name=model), allow_shrink=True, keep=2, **options).posts
 
 
 def ask(index: Path) -> list[str]:
@@ -215,7 +216,7 @@ def test_files_of_others_in_an_index_outlive_every_command(campaign: Campaign, i
 
 def test_only_our_own_is_left_of_what_was_removed(index: Path, pages: Path) -> None:
     """Old generations are gone whole, with nothing left in the folder but two generations and the pointer."""
-    build(pages, index)
+    build(pages, index, rebuild=True)
     assert sorted(path.name for path in (index / "generations").iterdir()) == ["g000002", "g000003"]
     assert sorted(path.name for path in index.iterdir()) == ["CURRENT", "build.lock", "generations", MARK]
 
@@ -473,7 +474,7 @@ def test_a_generation_that_cannot_be_read_now_is_not_cleared_away(
     build(pages, index, rebuild=True)
     withheld.code = 0
     assert IndexFolder(index).names() == ["g000003", "g000002", "g000001"]
-    build(pages, index)
+    build(pages, index, rebuild=True)
     assert IndexFolder(index).names() == ["g000004", "g000003"]
 
 
@@ -507,7 +508,7 @@ readers()
 build_index(source, spare, model=WordsEmbedder())  # everything is imported
 resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + room,) * 2)
 try:
-    print("built", build_index(source, index, model=WordsEmbedder()).posts)
+    print("built", build_index(source, index, model=WordsEmbedder(), keep=2, allow_shrink=True).posts)
 except QASearchError as error:
     print(type(error).__name__)
 """

@@ -31,7 +31,7 @@ _PATIENCE = 300  # seconds until a process that does not end fails the test
 
 def build(pages: Path, index: Path, **options: Any) -> str:
     """Build, and return what the new generation answers."""
-    build_index(pages, index, model=WordsEmbedder(), **options)
+    build_index(pages, index, model=WordsEmbedder(), allow_shrink=True, **options)
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         return answers(opened)
 
@@ -127,7 +127,7 @@ def test_a_reader_that_is_slow_to_open_gets_a_later_generation(
 
     def slow(*args: Any) -> FolderStores:
         while to_build:
-            build_index(to_build.pop(0), index, model=WordsEmbedder())
+            build_index(to_build.pop(0), index, model=WordsEmbedder(), allow_shrink=True, keep=2)
         return open_folder(*args)
 
     monkeypatch.setattr("qa_search.index.generation.open_folder", slow)
@@ -165,7 +165,7 @@ def hold(progress):
         print("holding", flush=True)
         sys.stdin.readline()
 
-build_index(sys.argv[1], sys.argv[2], model=WordsEmbedder(), progress=hold)
+build_index(sys.argv[1], sys.argv[2], model=WordsEmbedder(), progress=hold, allow_shrink=True)
 """
 
 

@@ -302,7 +302,7 @@ class Archive(RuleBasedStateMachine):
         archive = write_archive(self.folder / "site" / "archive", self.archive)
         answered = any(text.answer for _, text in self.archive)
         try:
-            build_index(archive, self.folder / "index", model=self.embedder, rebuild=rebuild)
+            build_index(archive, self.folder / "index", model=self.embedder, rebuild=rebuild, allow_shrink=True)
         except NoPostsError:
             assert not answered, "posts with answers are refused"
         else:
@@ -370,7 +370,13 @@ def test_every_id_keeps_its_text_whatever_is_done(tmp_path: Path, campaign: Camp
 def build(folder: Path, archive: Records, **options: Any) -> SearchIndex:
     """Build the index of a model and open it."""
     embedder = WordsEmbedder(limit=LIMIT)
-    build_index(write_archive(folder / "site" / "archive", archive), folder / "index", model=embedder, **options)
+    build_index(
+        write_archive(folder / "site" / "archive", archive),
+        folder / "index",
+        model=embedder,
+        allow_shrink=True,
+        **options,
+    )
     return SearchIndex.open(folder / "index", model=embedder)
 
 

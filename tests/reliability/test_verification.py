@@ -125,7 +125,7 @@ def test_when_nothing_is_whole_nothing_is_changed(index: Path) -> None:
 def test_the_last_good_generation_outlives_builds_that_follow(index: Path) -> None:
     """While the latest is damaged, what is kept beside a new one is the last that was whole."""
     (index / "generations" / "g000002" / "posts.sqlite").write_bytes(b"x")
-    build_index(index.parent / "pages", index, model=WordsEmbedder())
+    build_index(index.parent / "pages", index, model=WordsEmbedder(), keep=2)
     assert IndexFolder(index).names() == ["g000003", "g000001"]
     assert all(not check.problems for check in verify_index(index).generations)
 
