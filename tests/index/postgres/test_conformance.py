@@ -15,6 +15,7 @@ import apsw
 import numpy as np
 import psycopg
 import pytest
+from rapidfuzz.distance import OSA
 
 from devtools.postgres_servers import Server
 from qa_search import SearchIndex, build_index
@@ -259,6 +260,22 @@ def test_words_have_the_same_scores(index: SearchIndex, folder: SearchIndex, tex
         expected.bm25(weights, ["sore", "knee"], 9), rel=1e-9
     )
     assert words.count == expected.count
+
+
+@pytest.mark.parametrize("term", ["kneee", "troubel", "heal", "wrod3", "zzzz"])
+def test_posts_with_a_term_nearby_are_found(index: SearchIndex, folder: SearchIndex, term: str) -> None:
+    """All that have one that begins alike, by brute force; the folder finds those that begin otherwise too."""
+    posts, terms_of = folder.retriever.posts, folder.retriever.analysis.terms_of
+    terms = {number: set(terms_of(posts.entry(number).text)) for number in range(folder.retriever.words.count)}
+    for edits in (1, 2):
+        expected = {
+            number
+            for number, found in terms.items()
+            if any(other[0] == term[0] and OSA.distance(term, other) <= edits for other in found)
+        }
+        assert set(index.retriever.words.near(term, edits, 10 * POSTS)) == expected
+        assert set(folder.retriever.words.near(term, edits, 10 * POSTS)) >= expected
+        assert len(index.retriever.words.near(term, edits, 3)) == min(len(expected), 3)
 
 
 def test_passages_and_posts_belong_together(index: SearchIndex, folder: SearchIndex) -> None:
