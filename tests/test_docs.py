@@ -35,6 +35,13 @@ def test_pages_made_from_the_code_and_from_results_are_up_to_date(script: str, m
     assert (ROOT / "docs" / made).read_text(encoding="utf-8") == module.page()
 
 
+def test_every_environment_variable_is_in_one_list() -> None:
+    """Those that qa_search has made up, wherever they are read."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "qa_search").rglob("*.py"))
+    listed = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"QA_SEARCH_[A-Z]+", code)) == set(re.findall(r"QA_SEARCH_[A-Z]+", listed))
+
+
 def test_the_readme_names_every_command_and_both_make_targets() -> None:
     """A command that is not in the README does not exist for most people."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
