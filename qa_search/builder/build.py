@@ -21,7 +21,7 @@ from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionCh
 from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, store_posts, strict_error
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
-from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, make_plan
+from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, listed, make_plan
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.locate import locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
@@ -181,12 +181,13 @@ def build_index(
     reading = Reading()
     posts = _begin(named, read(reading), reading, options, strict=strict)
     guard = ShrinkGuard(
-        _previous(folder, rebuild=rebuild),
+        None,
         1.0 if allow_shrink else largest_loss,
         plan.dropped,
         frozenset(source.name for source in plan.dropped if remove) | frozenset(plan.excluded),
     )
     if dry_run:
+        guard = replace(guard, previous=_previous(folder, plan, rebuild=rebuild))
         return _dry_run(index, plan, posts, guard, reading, started, report, strict=strict)
     database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
@@ -213,7 +214,7 @@ def build_index(
             encoder = given_encoder(given)
             model_id, open_tokenizer, choose = given.model_id, lambda: given, lambda sample: encoder
         key = watch.key(model_id.sha256, device)
-        guard = replace(guard, previous=_previous(folder, rebuild=rebuild))
+        guard = replace(guard, previous=_previous(folder, plan, rebuild=rebuild))
         previous = None if rebuild else guard.previous
         if previous is not None and watch.fits(previous.generation, key):
             with suppress(IndexDamagedError):
@@ -281,18 +282,23 @@ class _Start:
         return round(time.perf_counter() - self._at, 2)
 
 
-def _previous(folder: IndexFolder, *, rebuild: bool) -> PreviousGeneration | None:
+def _previous(folder: IndexFolder, plan: Plan, *, rebuild: bool) -> PreviousGeneration | None:
     """Open the generation that answers. A rebuild does without one that cannot be read now; it is kept then.
 
     Raises:
         IndexUnreadableError: if it cannot be read now.
+        ArchiveError: if it lacks a post that is to be removed.
     """
     try:
-        return PreviousGeneration.open(folder)
+        found = PreviousGeneration.open(folder)
     except IndexUnreadableError:
         if not rebuild:
             raise
         return None
+    for post in plan.removed:
+        if found is not None and found.posts.find(post) is None:
+            raise ArchiveError(f"{post}: neither a source nor a post of this index. It has: {listed(plan.sources)}")
+    return found
 
 
 def _report(

@@ -27,7 +27,7 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import MOST_SOURCE_NAME, is_built_from, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
-from qa_search.types import IndexSource, SetAside
+from qa_search.types import IndexSource, SetAside, is_post_id
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
 
 # A file that was changed so shortly before it was read may be changed again within the same tick of the clock.
@@ -78,7 +78,7 @@ class Plan:
     """What a build reads: the paths as messages call them, the sources with their names, and the settings.
 
     ``dropped`` are the sources of the previous build that are not read any more. ``excluded`` are the ids of posts that
-    were taken out.
+    were taken out, ``removed`` those of them that this build takes out.
     """
 
     paths: tuple[SourcePath, ...]
@@ -86,6 +86,7 @@ class Plan:
     settings: Settings
     dropped: tuple[IndexSource, ...] = ()
     excluded: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @property
     def names(self) -> dict[Path, str]:
@@ -131,7 +132,8 @@ def make_plan(
     labels = name_folders(roots, {root: kept[root] for root in roots if root in kept})
     read = tuple(IndexSource(os.fspath(path), labels[root]) for path, root in zip(real, roots, strict=True))
     dropped = tuple(source for source in known if source.name not in labels.values())
-    return Plan(tuple(paths), read, settings, dropped, excluded)
+    removed = tuple(post for post in excluded if post not in before.get("excluded", ()))
+    return Plan(tuple(paths), read, settings, dropped, excluded, removed)
 
 
 def remembered(folder: IndexFolder) -> Mapping[str, Any]:
@@ -185,7 +187,7 @@ class SourceWatch:
         state = manifest.get("built_from", {}).get("state", {})
         if manifest["counts"]["set_aside"] or state.get("key") != key or not state.get("content"):
             return False
-        return bool(self._before and self._before == state["stat"]) or bool(self._by_content() == state["content"])
+        return bool(self._before and self._before == state.get("stat")) or bool(self._by_content() == state["content"])
 
     def _by_stat(self) -> str:
         return self._digest(self._identity)
@@ -237,8 +239,8 @@ def _paths_of(
         found = {
             source.path for source in known if name in (source.name, source.path) or _real(name) == Path(source.path)
         }
-        if not found and not name.isalnum():
-            raise ArchiveError(f"{name}: not a source of this index. It has: {_listed(known)}")
+        if not found and not is_post_id(name):
+            raise ArchiveError(f"{name}: not a source of this index. It has: {listed(known)}")
         gone |= found
         if not found:
             excluded = (*excluded, name)
@@ -256,7 +258,8 @@ def _paths_of(
     return [*(source.path for source in kept), *(path for path in add if path not in back)], excluded
 
 
-def _listed(sources: Iterable[IndexSource]) -> str:
+def listed(sources: Iterable[IndexSource]) -> str:
+    """Return sources as messages list them."""
     return ", ".join(f"{source.path} ({source.name})" for source in sources)
 
 
