@@ -33,8 +33,9 @@ from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
 
-# Files must rest for so long before a build begins: a copy of many files is one change.
-_DEBOUNCE_MS = 1600
+# Files must rest for so long before a build begins, as a copy of many files is one change; at most so long.
+_REST_MS, _MOST_MS = 500, 10_000
+_IDLE_MS = 1000
 
 
 class _Size(click.ParamType[int]):
@@ -227,8 +228,20 @@ def watched_changes(paths: Sequence[str], index: str, *, quiet: bool) -> Iterato
     own = Path(index).resolve()
     if not quiet:
         click.echo(f"Watching {', '.join(paths)}. Ctrl-C ends it.", err=True)
-    for _ in watch(*paths, watch_filter=OfSources(), debounce=_DEBOUNCE_MS, raise_interrupt=True):
-        yield
+    began = False
+    for changes in watch(
+        *paths,
+        watch_filter=OfSources(),
+        step=_REST_MS,
+        debounce=_MOST_MS,
+        rust_timeout=_IDLE_MS,
+        yield_on_timeout=True,
+        raise_interrupt=True,
+    ):
+        # Once it watches, what changed since the first build began is looked for.
+        if changes or not began:
+            yield
+        began = True
 
 
 def print_report(report: BuildReport, *, as_json: bool, quiet: bool) -> None:
