@@ -193,7 +193,7 @@ def test_a_real_build_killed_at_random_moments_leaves_one_whole_index(
 ) -> None:
     """The command itself, with a model that it exports."""
     sides, index, model = real_model.sides, tmp_path / "index", real_model.path
-    options = ["--index", str(index), "--model", str(model), "--quiet"]
+    options = ["--index", str(index), "--allow-shrink", "--model", str(model), "--quiet"]
     command = [sys.executable, "-m", "qa_search", "build", str(sides.new_pages), *options]
     shutil.copytree(sides.old_index, index)
     started = time.monotonic()

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from itertools import islice
 
-from qa_search.archives.base import ArchiveFile
+from qa_search.archives.base import ArchiveFile, UnknownCompressionError
 from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
 
 # The member that each kind has, by its kind.
@@ -38,7 +38,7 @@ def office_kind(file: ArchiveFile) -> str | None:
                 if entry.name == "mimetype" and entry.size <= _MOST_TYPE:
                     with open_entry(stream, entry) as packed:
                         return _OPEN_DOCUMENTS.get(packed.read(_MOST_TYPE).removesuffix(b"-template").strip())
-    except (zipfile.BadZipFile, struct.error, zlib.error, EOFError, OSError, ValueError):
+    except (UnknownCompressionError, zipfile.BadZipFile, struct.error, zlib.error, EOFError, OSError, ValueError):
         return None  # whoever unpacks it says what is wrong
     return None
 
