@@ -40,7 +40,8 @@ from qa_search.index.stores.inverted_writer import (
     choose_probes,
 )
 from qa_search.index.stores.lexical import LexicalWriter
-from qa_search.index.stores.posts import KeyedPassage, PostWriter, content_hash, passage_key
+from qa_search.index.stores.post_rows import KeyedPassage, content_hash, passage_key
+from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.retrieval import Retriever
 from qa_search.types import Passage, Post

@@ -39,7 +39,7 @@ from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
-from qa_search.index.stores.posts import PostWriter
+from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.search.advice import Languages
 from qa_search.types import BuildReport, Inspection, Post, SetAside, SourceChanges, file_report
 from qa_search.util.cache import cache_folder

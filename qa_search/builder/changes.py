@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
-from qa_search.index.stores.posts import StoredEntry
+from qa_search.index.stores.post_rows import StoredEntry
 from qa_search.types import IndexSource, SourceChanges
 
 _MOST_NAMED = 3
@@ -62,7 +62,7 @@ class ShrinkGuard:
     """Compares the posts of a build with those before, and stops it where too many would be lost.
 
     Args:
-        previous: the generation that answers; None if there is none.
+        previous: the generation that answers; None for a first build.
         largest_loss: the largest share of its posts that may be removed or get other ids.
         dropped: its sources that are not read any more.
         expected: names of sources, and ids of posts, that are removed on purpose: they do not count.

@@ -25,7 +25,9 @@ from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
 from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
-from qa_search.index.stores.posts import KeyedPassage, PostStore, PostWriter, content_hash, distinct_id, passage_key
+from qa_search.index.stores.post_rows import KeyedPassage, content_hash, distinct_id, passage_key
+from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS

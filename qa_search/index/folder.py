@@ -113,7 +113,7 @@ class IndexFolder:
         It holds the folder's device and inode, the generation's name and its manifest's SHA-256.
 
         Raises:
-            IndexNotFoundError: if there is no index.
+            IndexNotFoundError: if the folder contains no index.
             IndexDamagedError: if the pointer is damaged.
             IndexUnreadableError: if it cannot be read now.
         """

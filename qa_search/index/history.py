@@ -34,7 +34,7 @@ def index_log(index: str | os.PathLike[str]) -> list[LogEntry]:
     """Return the builds of an index, the latest first: those that led to what answers, and those that are kept.
 
     Raises:
-        IndexNotFoundError: if there is no index.
+        IndexNotFoundError: if the folder contains no index.
         IndexFolderError: if what answers is damaged or cannot be read.
     """
     require_folder(index)
@@ -74,7 +74,7 @@ def undo_index(index: str | os.PathLike[str], to: str | None = None) -> str:
         to: the generation that is to answer; None for the one before that which answers.
 
     Raises:
-        IndexNotFoundError: if there is no index, or no such generation is kept.
+        IndexNotFoundError: if the folder contains no index, or the generation was removed.
         IndexDamagedError: if that one is damaged; what answers stays.
         IndexLockedError: if a build is writing.
         IndexWriteError: if the folder cannot be written to.

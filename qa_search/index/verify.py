@@ -24,7 +24,7 @@ from qa_search.index.integrity import find_damage
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import require_folder
 from qa_search.index.owned import ENCODERS, GENERATIONS
-from qa_search.index.stores.posts import passage_key
+from qa_search.index.stores.post_rows import passage_key
 from qa_search.types import GenerationCheck, VerifyReport
 
 _BLOCK = 4096
@@ -42,7 +42,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
             cannot be read now, nothing is changed.
 
     Raises:
-        IndexNotFoundError: if there is no index in the folder.
+        IndexNotFoundError: if the folder contains no index.
         IndexUnreadableError: if the pointer, or the folder of the generations, cannot be read now.
         IndexLockedError: if it should fall back while a build is writing.
         IndexWriteError: if it should fall back and the folder cannot be written to.

@@ -12,7 +12,7 @@ from qa_search.errors import IndexDamagedError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.stores.owners import POSTS_NAME
-from qa_search.index.stores.posts import DATABASE_NAME
+from qa_search.index.stores.post_rows import DATABASE_NAME
 from qa_search.index.stores.vectors import shard_name
 from tests.helpers import WordsEmbedder, write_jsonl
 

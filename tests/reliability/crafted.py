@@ -32,7 +32,7 @@ from qa_search.index.integrity import BLOCK_BYTES, file_record, write_block_sums
 from qa_search.index.owned import ENCODERS, POINTER
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME
-from qa_search.index.stores.posts import BLOCKS_NAME, DATABASE_NAME
+from qa_search.index.stores.post_rows import BLOCKS_NAME, DATABASE_NAME
 from qa_search.index.stores.vectors import shard_name
 from tests.helpers import page, seal, write_jsonl, write_pages
 from tests.reliability.trials import generation

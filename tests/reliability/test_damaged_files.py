@@ -31,7 +31,7 @@ from qa_search.errors import IndexDamagedError
 from qa_search.index import folder as generations
 from qa_search.index.generation import MANIFEST, MANIFEST_HASH
 from qa_search.index.owned import ENCODERS, GENERATIONS, POINTER
-from qa_search.index.stores.posts import BLOCKS_NAME, DATABASE_NAME
+from qa_search.index.stores.post_rows import BLOCKS_NAME, DATABASE_NAME
 from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, SAMPLE_ARCHIVE
 from tests.reliability.conftest import Campaign

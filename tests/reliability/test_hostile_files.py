@@ -25,7 +25,7 @@ from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.index.integrity import write_block_sums
 from qa_search.index.owned import ENCODERS
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
-from qa_search.index.stores.posts import DATABASE_NAME
+from qa_search.index.stores.post_rows import DATABASE_NAME
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli import cli
 from tests.reliability.conftest import Campaign

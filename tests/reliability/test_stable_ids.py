@@ -22,7 +22,7 @@ from qa_search.embedders.passages import Splitter
 from qa_search.errors import NoPostsError
 from qa_search.evaluation import tuning
 from qa_search.index.folder import IndexFolder
-from qa_search.index.stores.posts import content_hash, passage_key, told_apart
+from qa_search.index.stores.post_rows import content_hash, passage_key, told_apart
 from qa_search.search.fusion import DEFAULT_WEIGHTS
 from qa_search.types import FIELDS, Passage, Post
 from tests.helpers import WordsEmbedder, page, write_jsonl

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters, fold_tag
 from qa_search.index.folder_stores import damage_in
-from qa_search.index.stores.posts import PostStore, PostWriter, content_hash, told_apart
+from qa_search.index.stores.post_rows import content_hash, told_apart
+from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.types import AnswerPart, MissingPost, Passage, Post, SetAside, SourceCount
 
 
