@@ -331,7 +331,8 @@ class BuildReport(_Record):
 
     ``changes`` compares with the generation ``previous``, None if there was none. ``sources`` is what was read, and
     ``dropped`` what the previous generation was built from and this one was not. ``cleared`` are the generations that
-    were removed. ``generation`` is ``previous`` if no file had changed, so that nothing was built; "" for a dry run.
+    were removed, ``empty`` the sources in which nothing was read. ``generation`` is ``previous`` if no file had
+    changed, so that nothing was built; "" for a dry run.
     """
 
     index: str
@@ -354,6 +355,7 @@ class BuildReport(_Record):
     sources: tuple[IndexSource, ...] = ()
     dropped: tuple[IndexSource, ...] = ()
     cleared: tuple[str, ...] = ()
+    empty: tuple[IndexSource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
 from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.search.advice import Languages
-from qa_search.types import BuildReport, Inspection, Post, SetAside, SourceChanges, file_report
+from qa_search.types import BuildReport, FileReport, IndexSource, Inspection, Post, SetAside, SourceChanges, file_report
 from qa_search.util.cache import cache_folder
 from qa_search.util.defaults import DEFAULT_KEEP, DEFAULT_LARGEST_LOSS, DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_RECORDS
 
@@ -314,6 +314,7 @@ def _report(
 ) -> BuildReport:
     """Make the report on a generation; ``changes`` is None if it was there before."""
     manifest = generation.manifest
+    files = tuple(map(file_report, manifest.get("reading", ())))
     languages = Languages.of_manifest(manifest)
     unchanged = SourceChanges("", unchanged=manifest["counts"]["posts"] + manifest["counts"]["duplicates"])
     return BuildReport(
@@ -324,7 +325,7 @@ def _report(
         seconds=started.seconds,
         model=manifest["model"]["name"],
         left_out=left_out,
-        files=tuple(map(file_report, manifest.get("reading", ()))),
+        files=files,
         language=languages.main,
         advice=languages.warning(),
         previous=generation.name if changes is None else manifest["previous"],
@@ -332,6 +333,7 @@ def _report(
         sources=plan.sources,
         dropped=plan.dropped,
         cleared=cleared,
+        empty=_empty(plan.sources, files),
         **manifest["counts"],
     )
 
@@ -387,6 +389,16 @@ def _dry_run(
         changes=changes,
         sources=plan.sources,
         dropped=plan.dropped,
+        empty=_empty(plan.sources, reading.reports),
+    )
+
+
+def _empty(sources: Sequence[IndexSource], files: Sequence[FileReport]) -> tuple[IndexSource, ...]:
+    """Return the sources in which no file was read."""
+    return tuple(
+        source
+        for source in sources
+        if not any(file.source == source.name or file.source.startswith(f"{source.name}/") for file in files)
     )
 
 

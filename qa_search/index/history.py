@@ -81,6 +81,7 @@ def undo_index(index: str | os.PathLike[str], to: str | None = None) -> str:
     """
     require_folder(index)
     folder = IndexFolder(index)
+    folder.pointer()  # nothing is made where there is no index
     with folder.writing():
         answers, _ = folder.pointer()
         kept = folder.names()

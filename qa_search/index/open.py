@@ -49,6 +49,8 @@ def require_folder(path: str | os.PathLike[str]) -> None:
     scheme, address, _rest = text.partition("://")
     if address or _LIKE_ADDRESS.search(text):
         named = f" {scheme}://" if address and _SCHEME.fullmatch(scheme) else ""
+        if is_database(text):
+            raise StoreError("a database cannot be used here. Name an index folder; builds load it with store=URL.")
         raise StoreError(
             f"Unsupported index location{named}. Use a folder or a database, as postgresql://USER@HOST/DATABASE."
         )

@@ -299,6 +299,9 @@ def test_undo_goes_back_as_far_as_generations_are_kept(index: Path, archive: Pat
         report = build(archive, index)
     assert report.cleared == ("g000001",)
     assert [undo_index(index) for _ in range(2)] == ["g000003", "g000002"]
+    with pytest.raises(IndexNotFoundError, match="no index in this folder"):
+        undo_index(index.with_name("none"))
+    assert not index.with_name("none").exists()
     with pytest.raises(IndexNotFoundError, match="no earlier generation than g000002 is kept"):
         undo_index(index)
     with pytest.raises(IndexNotFoundError, match=r"no generation g000001 is kept\. Kept: g000004, g000003"):
@@ -355,6 +358,16 @@ def test_a_source_and_a_post_are_taken_out_and_in_again(index: Path, archive: Pa
     for name in ("no/source", "wrists"):
         with pytest.raises(ArchiveError, match=f"{name}: .* of this index. It has: .*club/pages"):
             build(None, index, remove=[name])
+
+
+def test_a_source_in_which_nothing_is_read_is_named(index: Path, archive: Path, tmp_path: Path) -> None:
+    """An empty folder beside a full one, such as a mount that is missing; also in a dry run."""
+    empty = tmp_path / "club" / "empty"
+    empty.mkdir()
+    for options in ({"dry_run": True}, {}):
+        report = build(None, index, add=[empty], **options)
+        assert [(source.path, source.name) for source in report.empty] == [(str(empty), "club/empty")]
+    assert [source.name for source in build(None, index).empty] == ["club/empty"]
 
 
 def test_removing_one_source_does_not_excuse_the_loss_of_another(index: Path, archive: Path, tmp_path: Path) -> None:

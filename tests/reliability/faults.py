@@ -35,12 +35,13 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import MANIFEST
 from qa_search.index.owned import POINTER
 from qa_search.interfaces.cli import cli
-from qa_search.util.defaults import DEFAULT_KEEP
 from tests.helpers import WordsEmbedder, page, write_pages
 
 GENERATION = r"generations/g\d+"
 Kind = Literal["none", "kill", "torn", "error", "dead", "short", "room"]
 _LONGEST = 600  # seconds: a process that takes longer hangs, and an alarm ends it
+# The fewest generations that can be kept: each trial copies all.
+KEPT = 2
 _BLOCK = 64  # passages embedded at once, so that a small archive too keeps a journal of its vectors
 QUERIES = ("my knee hurts", "knee7 began in week7", "it32 has ached for months", "walk slowly20", "a new heel pain")
 
@@ -196,9 +197,9 @@ class Bench:
         index = folder / "index"
         # Each differs from the one before, so that there is a generation to clear away.
         more = old_pages / "one-more.txt"
-        for number in range(DEFAULT_KEEP):
+        for number in range(KEPT):
             more.write_text(page("One more", f"My shoulder aches {number}", "Swim"), encoding="utf-8")
-            if number + 1 == DEFAULT_KEEP:
+            if number + 1 == KEPT:
                 more.unlink()
             built = self.build(old_pages, index, model=model)
             assert built.status == 0, built.said
@@ -223,7 +224,7 @@ def build(
             os.dup2(said.fileno(), 1)
             os.dup2(said.fileno(), 2)
             os.environ["QA_SEARCH_CACHE"] = os.devnull  # nothing is shared: each first build exports
-            arguments = ["build", str(source), "--index", str(index), "--quiet", "--allow-shrink"]
+            arguments = ["build", str(source), "--index", str(index), "--quiet", "--allow-shrink", "--keep", str(KEPT)]
             if model is not None:
                 cli([*arguments, "--model", str(model)])
             with (

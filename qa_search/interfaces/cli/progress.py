@@ -23,9 +23,12 @@ class ProgressLine:
         self._stage: str | None = None
         self._started = time.monotonic()
         self._drawn = False
+        self._last: qa_search.Progress | None = None
 
     def __call__(self, progress: qa_search.Progress) -> None:
         """Show the progress, unless it was shown just before."""
+        if progress == self._last:
+            return
         now = time.monotonic()
         if progress.stage != self._stage:
             self._stage, self._started = progress.stage, now
@@ -42,6 +45,7 @@ class ProgressLine:
         else:
             click.echo(text, err=True)
         self._drawn = True
+        self._last = progress
 
 
 def _describe(progress: qa_search.Progress, seconds: float) -> str:

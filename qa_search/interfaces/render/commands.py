@@ -19,7 +19,7 @@ from qa_search.util.text import visible, without_unsafe
 
 # The parameters whose option has another name; the rest only change their underscores.
 _RENAMED = {
-    "field_map": "map", "k": "top-k", "shards": "shard", "tags": "tag",
+    "field_map": "map", "k": "top-k", "names": "name", "shards": "shard", "tags": "tag",
     "files": "max-files", "post_characters": "max-post", "record_bytes": "max-record", "unpacked_bytes": "max-unpacked",
 }  # fmt: skip
 _PARAMETERS = (

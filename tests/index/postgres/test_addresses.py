@@ -114,7 +114,7 @@ def test_commands_show_no_part_of_a_password(option: str, tmp_path: Path, monkey
 def test_no_folder_is_made_of_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An index is built in a folder or loaded into a database, never in a folder that is called like one."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(QASearchError, match="Unsupported index location"):
+    with pytest.raises(QASearchError, match="a database cannot be used here"):
         build_index("posts.jsonl", "postgresql://alice:secret@127.0.0.1/x")
     assert not list(tmp_path.iterdir())
 
