@@ -2,8 +2,8 @@
 
     python -m benchmarks.desk [INDEX]
 
-Reads ``../shared/cases/desk.tsv``: a complaint, and the posts that are right as the first hit; "none" if nothing answers,
-"more" where it says too little, "language" where its language stands in the way (both need advice). INDEX is one of
+Reads ``../shared/cases/desk.tsv``: a complaint, and the posts that are right as the first hit; "none" if nothing
+answers, "more" if it says too little, "language" if its language stands in the way (both need advice). INDEX is one of
 data/archive/ (default: index/). Prints the failures and the count.
 """
 

@@ -184,7 +184,7 @@ def build_index(
         None,
         1.0 if allow_shrink else largest_loss,
         plan.dropped,
-        frozenset(source.name for source in plan.dropped if remove) | frozenset(plan.excluded),
+        (plan.given_up if remove else frozenset()) | frozenset(plan.excluded),
     )
     if dry_run:
         guard = replace(guard, previous=_previous(folder, plan, rebuild=rebuild))

@@ -89,6 +89,13 @@ class Plan:
     removed: tuple[str, ...] = ()
 
     @property
+    def given_up(self) -> frozenset[str]:
+        """The sources of posts that are dropped, as posts have them: folders and files."""
+        read = {source.name for source in self.sources}
+        files = {f"{source.name}/{Path(source.path).name}" for source in self.dropped}
+        return frozenset(files | ({source.name for source in self.dropped} - read))
+
+    @property
     def names(self) -> dict[Path, str]:
         """The name of each folder."""
         return {root_of(Path(source.path)): source.name for source in self.sources}
@@ -130,8 +137,13 @@ def make_plan(
     kept |= {root_of(path): name for path, name in named.items()}
     roots = [root_of(path) for path in real]
     labels = name_folders(roots, {root: kept[root] for root in roots if root in kept})
-    read = tuple(IndexSource(os.fspath(path), labels[root]) for path, root in zip(real, roots, strict=True))
-    dropped = tuple(source for source in known if source.name not in labels.values())
+    read = tuple(
+        dict.fromkeys(IndexSource(os.fspath(path), labels[root]) for path, root in zip(real, roots, strict=True))
+    )
+    # A source that moved has its name still, at a place that is new.
+    moved = {source.name for source in read if source.path not in {one.path for one in known}}
+    there = {source.path for source in read}
+    dropped = tuple(source for source in known if source.path not in there and source.name not in moved)
     removed = tuple(post for post in excluded if post not in before.get("excluded", ()))
     return Plan(tuple(paths), read, settings, dropped, excluded, removed)
 

@@ -360,6 +360,24 @@ def test_a_source_and_a_post_are_taken_out_and_in_again(index: Path, archive: Pa
             build(None, index, remove=[name])
 
 
+def test_one_of_two_files_of_a_folder_is_taken_out(tmp_path: Path) -> None:
+    """They share a name: the path says which. A source that is named twice is one."""
+    files = [
+        write_jsonl(tmp_path / "club" / f"{name}.jsonl", [{"id": name, "question": f"q {name}", "answer": "a"}])
+        for name in ("one", "two")
+    ]
+    index = tmp_path / "index"
+    build([*files, files[0]], index)
+    assert [source.path for source in build(None, index, add=[files[0]]).sources] == [str(file) for file in files]
+    with pytest.raises(
+        ShrinkError, match=r"would remove 1 of 2 posts \(.*club/two\.jsonl two\).*read .*two\.jsonl too"
+    ):
+        build(files[0], index)
+    report = build(None, index, remove=[str(files[1])])
+    assert [source.path for source in report.dropped] == [str(files[1])]
+    assert changed(report) == {"removed": 1, "unchanged": 1}
+
+
 def test_a_source_in_which_nothing_is_read_is_named(index: Path, archive: Path, tmp_path: Path) -> None:
     """An empty folder beside a full one, such as a mount that is missing; also in a dry run."""
     empty = tmp_path / "club" / "empty"
