@@ -65,6 +65,15 @@ def test_rows_with_a_parent_answer_it_wherever_they_stand(tmp_path: Path) -> Non
     assert (found.source_id, found.answer) == ("1", "So do I.\n\nFlush it.")
 
 
+def test_a_joined_post_is_found_under_the_id_of_each_of_its_rows(tmp_path: Path) -> None:
+    """Links that were saved before the rows were joined lead to it."""
+    rows = [{"id": number, "question": "Why?", "answer": f"So {number}."} for number in (3, 7, 9)]
+    (tmp_path / "faq.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = posts_in(tmp_path)
+    assert [post.source_id for post in found] == ["3", "7", "9"]
+    assert {post.answer for post in found} == {"So 3.\n\nSo 7.\n\nSo 9."}
+
+
 def test_a_thread_is_asked_by_its_first_post_and_answered_by_others(tmp_path: Path) -> None:
     """What the asker adds is no answer."""
     rows = [

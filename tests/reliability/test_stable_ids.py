@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -102,7 +103,13 @@ def write_archive(folder: Path, archive: Records) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in RECORD_FILES:
-        records = [{"id": key.source_id, **text._asdict()} for key, text in archive if key.file == file]
+        records: list[dict[str, str]] = []
+        for key, text in archive:
+            if key.file == file:
+                # Rows of one question with different links are not joined into one post.
+                earlier = sum(record["id"] == key.source_id for record in records)
+                url = f"https://example.org/{quote(key.source_id, safe='')}/{earlier}"
+                records.append({"id": key.source_id, **text._asdict(), "url": url})
         if records:
             write_jsonl(folder / file, records)
     for key, text in archive:

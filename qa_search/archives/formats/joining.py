@@ -172,7 +172,10 @@ def _with_replies(member: Member, replies: list[tuple[str, AnswerPart]]) -> Post
 
 
 def _one_of_each(members: list[Member]) -> Iterator[Post]:
-    """Join the answers of one question. Rows with the same answer are yielded unchanged."""
+    """Join the answers of one question into a post, once under each id that its rows have.
+
+    Rows with the same answer are yielded unchanged.
+    """
     answers: dict[str, AnswerPart] = {}
     for member in members:
         answers.setdefault(member.post.answer, member.part)
@@ -184,7 +187,9 @@ def _one_of_each(members: list[Member]) -> Iterator[Post]:
         return
     answer, parts = join_answers(answers.items())
     dates = [member.post.date for member in members if member.post.date]
-    yield replace(first, answer=answer, answers=parts, date=first.date or min(dates, default=None))
+    post = replace(first, answer=answer, answers=parts, date=first.date or min(dates, default=None))
+    for source_id in dict.fromkeys(member.post.source_id for member in members):
+        yield replace(post, source_id=source_id)
 
 
 def _member(key: str, kind: Kind, data: str) -> Member:
