@@ -221,6 +221,7 @@ def build_index(
                 folder.require_whole_encoder(previous.generation.manifest["encoder"])
                 if database is not None:
                     _load(database, folder, previous.generation, report)
+                folder.clear_unfinished()
                 return _report(index, plan, previous.generation, started, 0, left_out=_left_out(plan, folder, index))
         tokenizer = open_tokenizer()
         limit = tokenizer.passage_limit

@@ -283,13 +283,16 @@ class IndexFolder:
 
     def start_generation(self) -> Path:
         """Make the folder of a new generation, and remove what killed builds left."""
-        generations = self.home / GENERATIONS
-        for name in self._entries():
-            if name.endswith(PARTIAL):
-                self.abandon(generations / name)
-        started = generations / f"g{self._free_number():06}{PARTIAL}"
+        self.clear_unfinished()
+        started = self.home / GENERATIONS / f"g{self._free_number():06}{PARTIAL}"
         started.mkdir()
         return started
+
+    def clear_unfinished(self) -> None:
+        """Remove the generations that killed builds left unfinished. Call it while `writing`."""
+        for name in self._entries():
+            if name.endswith(PARTIAL):
+                self.abandon(self.home / GENERATIONS / name)
 
     def publish(self, started: Path, manifest: Mapping[str, Any], keep: int = DEFAULT_KEEP) -> Published:
         """Make a finished generation the one that answers.

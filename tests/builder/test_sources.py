@@ -151,6 +151,14 @@ def test_any_change_builds(
     assert build(archive, index, **options).generation == "g000002"
 
 
+def test_a_build_of_nothing_new_removes_what_a_killed_build_left(index: Path, archive: Path) -> None:
+    """An unfinished generation takes disk space until then."""
+    (unfinished := index / "generations" / "g000002.partial").mkdir()
+    (unfinished / "vectors.index").write_bytes(b"half")
+    assert build(archive, index).generation == "g000001"
+    assert not unfinished.exists()
+
+
 def test_what_was_set_aside_is_tried_again(index: Path, archive: Path) -> None:
     """It may be readable now: another package is installed, a file is repaired elsewhere."""
     (archive / "x.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
