@@ -76,20 +76,22 @@ def served(app: App) -> Iterator[str]:
 
 
 class Stage:
-    """A server that stays up, and shows what each test puts on it."""
+    """A server that stays up, and shows what each test puts on it below an address of its own."""
 
     def __init__(self) -> None:
         self.url = ""
-        self.app: App
+        self.apps: list[App] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self.app(scope, receive, send)
+            # A request that an earlier test left under way reaches that test's app.
+            _, number, path = scope["path"].split("/", 2)
+            await self.apps[int(number)](scope | {"path": f"/{path}"}, receive, send)
 
     def show(self, app: App) -> str:
-        """Answer with this app from now on; return the address."""
-        self.app = app
-        return self.url
+        """Answer with this app below a new address; return the address."""
+        self.apps.append(app)
+        return f"{self.url}/{len(self.apps) - 1}"
 
 
 @pytest.fixture(scope="module")
