@@ -34,8 +34,8 @@ from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 
-from qa_search.interfaces import mcp_server
-from qa_search.interfaces.mcp_server import MAX_FULL_CHARACTERS, MAX_TOP_K, FoundPost, OpenedPost, create_server
+from qa_search.interfaces.mcp_server import MAX_TOP_K, create_server
+from qa_search.interfaces.render.assistant import MAX_FULL_CHARACTERS, FoundPost, OpenedPost, without_unseen_in
 
 COMMAND = [sys.executable, "-m", "qa_search", "mcp"]
 COMPLAINT = "back of my thigh has ached for months, PT did nothing"
@@ -208,7 +208,7 @@ def test_long_fields_are_cut_to_excerpts(index: SearchIndex) -> None:
     for complaint in (*(f"ankle{number} needs a brace" for number in range(11)), "bandicoot wombat: rest it"):
         for k in (5, MAX_TOP_K):
             document = found(server, complaint, k=k)
-            wholes = [mcp_server._seen(hit) for hit in index.search(complaint, k).hits]
+            wholes = [without_unseen_in(hit) for hit in index.search(complaint, k).hits]
             assert len(document["hits"]) == len(wholes)
             assert len(json.dumps(document)) < 6000 * k
             for hit, whole in zip(document["hits"], wholes, strict=True):

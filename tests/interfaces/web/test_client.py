@@ -86,7 +86,7 @@ class Stage:
         if scope["type"] == "http":
             # A request that an earlier test left under way reaches that test's app.
             _, number, path = scope["path"].split("/", 2)
-            await self.apps[int(number)](scope | {"path": f"/{path}"}, receive, send)
+            await self.apps[int(number)]({**scope, "path": f"/{path}"}, receive, send)
 
     def show(self, app: App) -> str:
         """Answer with this app below a new address; return the address."""
