@@ -13,7 +13,7 @@ from typing import Any
 from qa_search.archives.read import Reading
 from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.ray_cluster import RayCluster
-from qa_search.builder.reuse import PassageVectors, PreviousGeneration
+from qa_search.builder.reuse import PassageVectors, PreviousGeneration, StoredPassages
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.embedders.readability import unread_share
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
@@ -172,8 +172,9 @@ class GenerationWriter:
         stored = store_posts(
             writer, posts, self.excluded, keep_unanswered=self.keep_unanswered, strict=self.strict, report=self.report
         )
+        known_passages = None if old is None else StoredPassages(old)
         for number, post, content in stored:
-            known = old.passages_of_content(content) if old is not None else []
+            known = [] if known_passages is None else known_passages.of_content(content)
             writer.add_passages(number, known or _keyed_passages(self.splitter, post))
         writer.name_repeated()
 

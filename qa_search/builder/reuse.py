@@ -21,12 +21,14 @@ from qa_search.index.generation import Generation
 from qa_search.index.manifest import find_flaw
 from qa_search.index.owned import WORK, WORK_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
+from qa_search.index.stores.post_rows import KeyedPassage
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.vectors import Ids
 
 # How many passages are embedded at once: as many as take about so long.
 _SECONDS_AT_ONCE = 0.5
 _LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 1024
+_POSTS_AHEAD = 500
 
 
 class PreviousGeneration:
@@ -58,6 +60,37 @@ class PreviousGeneration:
             return None
 
 
+class StoredPassages:
+    """Finds the passages and the numbers of what the previous generation has; fastest in the order that it has.
+
+    An archive mostly comes in the order of the previous build: posts are read ahead then, many in one statement.
+    """
+
+    def __init__(self, posts: PostStore) -> None:
+        self._posts = posts
+        self._ahead: dict[bytes, tuple[int, list[KeyedPassage]]] = {}
+        self._next_post = self._next_passage = 0
+
+    def of_content(self, content: bytes) -> list[KeyedPassage]:
+        """Return the passages of the post of this `content_hash`, empty if it is not stored."""
+        if content not in self._ahead:
+            number = self._posts.number_of_content(content)
+            if number is None:
+                return []
+            self._ahead = self._posts.passages_from(number, _POSTS_AHEAD if number == self._next_post else 1)
+        number, passages = self._ahead.get(content, (0, []))
+        self._next_post = number + 1
+        return passages
+
+    def numbers_of_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the number of a passage for each of these keys that is stored."""
+        near = self._posts.keys_from(self._next_passage, 2 * len(keys))
+        ahead = {key: near[key] for key in keys if key in near}
+        others = self._posts.numbers_of_keys([key for key in keys if key not in near])
+        self._next_passage = max((ahead or others).values(), default=self._next_passage - 1) + 1
+        return ahead | others
+
+
 class PassageVectors:
     """Finds the vector of each passage: in the previous generation, in a killed build's journal, or by the model."""
 
@@ -76,6 +109,7 @@ class PassageVectors:
         self._embedder = encoder.embedder
         usable = previous is not None and previous.vectors_id == encoder.vectors_id
         self._previous = previous if usable else None
+        self._stored = None if self._previous is None else StoredPassages(self._previous.posts)
         self._work = index / WORK
         if rebuild:
             self.discard_journal()
@@ -128,9 +162,9 @@ class PassageVectors:
     def rows_of(self, block: Sequence[tuple[bytes, str]]) -> Ids:
         """Return the rows of passages in the previous large index, -1 where it lacks one: (n,)."""
         found = np.full(len(block), -1, np.int64)
-        if self._previous is not None and isinstance(self._previous.vectors, InvertedStore):
-            numbers = self._previous.posts.numbers_of_keys([key for key, _ in block])
-            rows = self._previous.vectors.rows_of(np.fromiter(numbers.values(), np.int64, len(numbers)))
+        if self._stored is not None and self.rows is not None:
+            numbers = self._stored.numbers_of_keys([key for key, _ in block])
+            rows = self.rows[1].rows_of(np.fromiter(numbers.values(), np.int64, len(numbers)))
             row_of = dict(zip(numbers, rows.tolist(), strict=True))
             found[:] = [row_of.get(key, -1) for key, _ in block]
         return found
@@ -154,8 +188,8 @@ class PassageVectors:
 
     def _known(self, keys: list[bytes]) -> dict[bytes, Vectors]:
         found: dict[bytes, Vectors] = {}
-        if self._previous is not None:
-            numbers = self._previous.posts.numbers_of_keys(keys)
+        if self._previous is not None and self._stored is not None:
+            numbers = self._stored.numbers_of_keys(keys)
             stored = self._previous.vectors.reconstruct(np.fromiter(numbers.values(), np.int64, len(numbers)))
             found.update(zip(numbers, stored, strict=True))
         if self._journal is not None:

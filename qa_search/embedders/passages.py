@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from qa_search.types import FIELDS, Passage, Post
-from qa_search.util.sentences import Span, split_sentences
+from qa_search.util.sentences import Span, split_sentences, trim
 
 TokenCounter = Callable[[Sequence[str]], Sequence[int]]
 
@@ -44,6 +44,12 @@ class Splitter:
             (start, end) spans in order. Together they hold every character that is not a blank;
             each has at most ``limit`` tokens.
         """
+        whole = trim(text)
+        if whole is None:
+            return []
+        # Most texts are one passage: their sentences need not be found.
+        if len(text) <= self.limit * _MEASURED_CHARACTERS and self._count(text, *whole) < self.limit * 3 // 4:
+            return [whole]
         units, sizes = self._units(text)
         wanted = max(-(-sum(sizes) // self.limit), 1)
         target = -(-sum(sizes) // wanted)

@@ -81,7 +81,7 @@ def _split_block(text: str, start: int, end: int) -> list[Span]:
             spans.append((begin, stop.end()))
             begin = stop.end()
     spans.append((begin, end))
-    return [trimmed for span in spans if (trimmed := _trim(text, span)) is not None]
+    return [trimmed for span in spans if (trimmed := trim(text, *span)) is not None]
 
 
 def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool:
@@ -111,10 +111,9 @@ def _ends_sentence(text: str, begin: int, stop: re.Match[str], end: int) -> bool
     return True
 
 
-def _trim(text: str, span: Span) -> Span | None:
-    start, end = span
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
+def trim(text: str, start: int = 0, end: int | None = None) -> Span | None:
+    """Return where a text, or a span of it, begins and ends without blanks; None if nothing else is there."""
+    inner = text[start:end].lstrip()
+    start = (len(text) if end is None else end) - len(inner)
+    end = start + len(inner.rstrip())
     return (start, end) if start < end else None

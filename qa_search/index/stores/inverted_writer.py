@@ -6,6 +6,7 @@ In memory are the codes, which the caller bounds, and a sample to train on. The 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast
@@ -232,9 +233,12 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     queries = _made_queries(store, 2 * _QUERIES)
     bounds = _exact_bounds(store, queries)
     aim = recall + _MARGIN * (1 - recall)
-    for probes in _steps(store.record["lists"]):
-        if _recall(store, queries[:_QUERIES], bounds[:_QUERIES], probes) >= aim:
-            break
+    steps = list(_steps(store.record["lists"]))
+    # The recall grows with the lists that are read.
+    enough = bisect_left(
+        steps, True, key=lambda probes: _recall(store, queries[:_QUERIES], bounds[:_QUERIES], probes) >= aim
+    )
+    probes = steps[min(enough, len(steps) - 1)]
     found = _recall(store, queries[_QUERIES:], bounds[_QUERIES:], probes)
     if found < recall:
         raise VectorIndexError(

@@ -161,16 +161,6 @@ class PostQueries(ABC):
                 raise self._damaged(f"post {post} has no id")
         return found
 
-    def passages_of_content(self, content: bytes) -> list[KeyedPassage]:
-        """Return the passages of the post of this content, empty if the post does not exist."""
-        rows = self._all(
-            'SELECT field, start, "end", key FROM passage '  # noqa: S608 - fixed text
-            f"WHERE post = (SELECT id FROM post WHERE content = {self._mark}) ORDER BY id",
-            "tiib",
-            [content],
-        )
-        return [(self._passage(field, start, end), key) for field, start, end, key in rows]
-
     def numbers_of_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Return the number of a passage for each of these keys that is stored."""
         found: dict[bytes, int] = {}
@@ -347,6 +337,29 @@ class PostStore(PostQueries):
     def flaws(self) -> list[str]:
         """Return what SQLite finds wrong when it reads the whole file."""
         return [text for (text,) in self._all("PRAGMA integrity_check(10)", "t") if text != "ok"]
+
+    def number_of_content(self, content: bytes) -> int | None:
+        """Return the number of the post of this `content_hash`, None if it is not stored."""
+        rows = self._all("SELECT id FROM post WHERE content = ?", "i", (content,))
+        return int(rows[0][0]) if rows else None
+
+    def passages_from(self, first: int, count: int) -> dict[bytes, tuple[int, list[KeyedPassage]]]:
+        """Return ``count`` posts from a number on: `content_hash` -> the number of the post, and its passages."""
+        rows = self._all(
+            'SELECT p.id, p.content, s.field, s.start, s."end", s.key FROM passage s JOIN post p ON p.id = s.post '
+            "WHERE s.post >= ? AND s.post < ? ORDER BY s.id",
+            "ibtiib",
+            (first, first + count),
+        )
+        found: dict[bytes, tuple[int, list[KeyedPassage]]] = {}
+        for number, content, field, start, end, key in rows:
+            found.setdefault(content, (number, []))[1].append((self._passage(field, start, end), key))
+        return found
+
+    def keys_from(self, first: int, count: int) -> dict[bytes, int]:
+        """Return ``count`` passages from a number on: key -> number."""
+        query = "SELECT key, id FROM passage WHERE id >= ? AND id < ?"
+        return dict(self._all(query, "bi", (first, first + count)))
 
     def stored_entries(self) -> Iterator[StoredEntry]:
         """Yield all entries in the order of their ids.

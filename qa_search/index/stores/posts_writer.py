@@ -80,17 +80,20 @@ class PostWriter:
                 to_json(post.tags), post.author, post.score, post.prev_title, post.next_title,
             ),
         )  # fmt: skip
-        tags = {(fold_tag(tag), self.entries) for tag in post.tags}
-        self._db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+        if post.tags:
+            tags = {(fold_tag(tag), self.entries) for tag in post.tags}
+            self._db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
         self.entries += 1
         return number if row is None else None
 
     def add_passages(self, post: int, passages: Iterable[KeyedPassage]) -> None:
         """Store the passages of a post, numbered on from the last."""
-        for passage, key in passages:
-            values = (self.passages, post, passage.field, passage.start, passage.end, key)
-            self._db.execute("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", values)
-            self.passages += 1
+        rows = [
+            (number, post, passage.field, passage.start, passage.end, key)
+            for number, (passage, key) in enumerate(passages, start=self.passages)
+        ]
+        self._db.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self.passages += len(rows)
 
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""

@@ -62,7 +62,6 @@ def use_all(opened: SearchIndex) -> None:
     posts.counts(), posts.missing_posts(), posts.set_aside(), posts.source_counts()
     posts.source_ids_of(hits[0].post_id)
     list(posts.passage_blocks(50))
-    posts.passages_of_content(b"none")
     posts.numbers_of_keys([b"none", b"other"])
 
 
