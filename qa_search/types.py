@@ -450,6 +450,8 @@ class IndexInfo(_Record):
 
     ``language`` is the archive's main language (ISO 639-1), None if it is unknown or mixed; ``unread`` the share of its
     letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
+    ``bytes`` is the size of its files, the exported model included, as `verify_index` counts them. ``years`` counts
+    the posts of each year, ``tags`` those of the most frequent tags.
     """
 
     index: str
@@ -473,3 +475,5 @@ class IndexInfo(_Record):
     language: str | None = None
     unread: float | None = None
     advice: str | None = None
+    years: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
