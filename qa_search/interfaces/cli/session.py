@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,6 +14,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.cli.output import echo_paged
 from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
@@ -170,10 +170,7 @@ class Shell:
             raise QueryError("This post is no longer in the index.")
         self._open_post = post_id
         text = render_post(post, self.index.neighbours(post_id))
-        if text.count("\n") + 1 >= shutil.get_terminal_size().lines:
-            click.echo_via_pager(text)  # which is a plain echo where there is no terminal
-        else:
-            click.echo(text)
+        echo_paged(text)
 
     def _like(self, number: str) -> None:
         post_id = self._hit(number).post_id if number else self._open_post
