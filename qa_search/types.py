@@ -233,7 +233,8 @@ class SearchResult(_Record):
 
     def __repr__(self) -> str:
         state = "answered" if self.answered else "not answered"
-        lines = [f"<SearchResult {reprlib.repr(self.query)}: {state} ({self.confidence:.0%}), {len(self)} hits>"]
+        hits = f"{len(self)} hit{'s' * (len(self) != 1)}"
+        lines = [f"<SearchResult {reprlib.repr(self.query)}: {state} ({self.confidence:.0%}), {hits}>"]
         lines += [f"  {hit.rank}. {hit.confidence:4.0%} {reprlib.repr(hit.title)} ({hit.post_id})" for hit in self]
         return "\n".join(lines)
 

@@ -95,6 +95,9 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or self._called(ctx)
+            raise
         except QueryError as error:
             raise click.UsageError(message_of(error), ctx=self._called(ctx)) from error
         except QASearchError as error:

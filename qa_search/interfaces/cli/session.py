@@ -23,7 +23,7 @@ from qa_search.interfaces.render.terminal import INDENT, one_line, printable, re
 from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.types import Hit, SearchResult
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, counted
 
 # The value of each command (optional in brackets), and what the command does.
 COMMANDS = {
@@ -93,7 +93,7 @@ class Shell:
         try:
             if self.index.refresh():
                 posts = self.index.generation.manifest["counts"]["posts"]
-                click.echo(f"The index was rebuilt: searches now cover {posts:,} posts.")
+                click.echo(f"The index was rebuilt: searches now cover {counted(posts, 'post')}.")
         except QASearchError as error:
             complain(error)  # the open generation still answers
         try:
@@ -123,7 +123,7 @@ class Shell:
             numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
             return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
         if command == "source":
-            return {escape(count.source): f"{count.posts:,} posts" for count in self.index.info().sources}
+            return {escape(count.source): counted(count.posts, "post") for count in self.index.info().sources}
         if command == "tag":
             return dict.fromkeys(sorted(self._tags), "")
         return {}
@@ -219,14 +219,16 @@ class Shell:
             raise QueryError(f"{name} already exists: name a new file.") from error
         except (OSError, RuntimeError) as error:  # the latter where "~" is nobody's home
             raise QueryError(f"{name} cannot be written ({error}).") from error
-        click.echo(printable(f"{name}: {len(result.hits)} {'post' if len(result.hits) == 1 else 'posts'}"))
+        click.echo(printable(f"{name}: {counted(len(result.hits), 'post')}"))
 
     def _info(self) -> None:
         info = self.index.info()
         posts, passages = info.counts["posts"], info.counts["passages"]
-        click.echo(printable(f"{info.index}: {posts:,} posts in {passages:,} passages, built {info.created}"))
+        click.echo(
+            printable(f"{info.index}: {counted(posts, 'post')} in {counted(passages, 'passage')}, built {info.created}")
+        )
         for source in info.sources[:_MAX_SOURCES]:
-            click.echo(printable(f"{INDENT}{source.source}: {source.posts:,} posts"))
+            click.echo(printable(f"{INDENT}{source.source}: {counted(source.posts, 'post')}"))
         if len(info.sources) > _MAX_SOURCES:
             click.echo(f"{INDENT}... and {len(info.sources) - _MAX_SOURCES:,} more (qa-search info --all)")
 

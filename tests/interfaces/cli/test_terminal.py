@@ -18,6 +18,7 @@ from qa_search.interfaces.cli import cli
 from qa_search.interfaces.cli.output import json_text, writes_unicode
 from qa_search.interfaces.render.brief import clipped, render_brief
 from qa_search.types import Highlight, Hit, OtherPost, SearchResult
+from qa_search.util.text import counted
 from tests.helpers import ROOT, WordsEmbedder, run_on_terminal, write_jsonl
 from tests.interfaces.cli.words import use_words
 
@@ -154,6 +155,63 @@ def test_posts_like_a_post(index: Path) -> None:
     nothing = run(index, "similar", post_id, "--since", "2019")
     assert (nothing.exit_code, nothing.stdout) == (1, "")
     assert run(index, "similar", "nonsense").exit_code == 2
+
+
+def test_an_error_of_a_command_leads_to_its_own_help(index: Path) -> None:
+    """And not to the help of all."""
+    for command, *arguments in (["query", " "], ["list", "--since", "soon"], ["similar", "x"], ["query", "--format"]):
+        result = run(index, command, *arguments)
+        assert result.exit_code == 2
+        assert f" {command} --help' for help" in result.stderr
+
+
+def test_a_missing_index_is_named_whole_and_another_can_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its absolute path, and the option and the variable that name another; one line."""
+    monkeypatch.chdir(tmp_path)
+    (line,) = run(Path("nowhere"), "info").stderr.splitlines()
+    assert f"Error: {tmp_path}/nowhere: no index in this folder. Build one with: qa-search build SOURCE" in line
+    assert "--index PATH, or for all commands by QA_SEARCH_INDEX" in line
+    assert "QA_SEARCH_INDEX, which is set" in run(Path("nowhere"), "list", QA_SEARCH_INDEX="x").stderr
+
+
+def test_info_has_years_tags_and_the_size_that_verify_reads(index: Path) -> None:
+    """And one of anything is not several."""
+    text = run(index, "info").stdout
+    assert "\n  of 2015 to 2018, 1 without a date\n  by year: 2015 1, 2018 1\n  tags: foot 1, sore-knee 1\n" in text
+    size = re.search(r"[\d.]+ MB", text)
+    assert size is not None
+    assert size[0] in run(index, "verify").stdout
+    document = json.loads(run(index, "info", "--json").stdout)
+    assert document["years"] == {"2015": 1, "2018": 1}
+    assert document["bytes"] == json.loads(run(index, "verify", "--json").stdout)["generations"][0]["bytes"]
+
+
+@pytest.mark.process
+def test_info_stays_within_the_columns_of_a_terminal(index: Path) -> None:
+    """Lines go on below, set in by two more blanks; a pipe gets each fact on one line."""
+    shown = run_on_terminal(words_command(index, "info"), {"COLUMNS": "50", "LINES": "99"})[1].splitlines()
+    assert max(map(len, shown)) <= 50
+    assert max(map(len, run(index, "info").stdout.splitlines())) > 50
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "expected"),
+    [(1, ("post",), "1 post"), (0, ("post",), "0 posts"), (2000, ("query", "queries"), "2,000 queries")],
+)
+def test_one_is_not_several(count: int, words: tuple[str, ...], expected: str) -> None:
+    """A count is written with the noun that goes with it."""
+    assert counted(count, *words) == expected
+
+
+def test_no_message_counts_by_a_plural_alone() -> None:
+    """Counts of things are written by `counted`: "1 posts" cannot be said."""
+    things = "posts|questions|passages|files|copies|hits|lines|queries|sources|records|rows|notes|answers"
+    fault = re.compile(rf"\{{[^{{}}]*:,\}} (?:more )?(?:{things})\b")
+    for path in (ROOT / "qa_search" / "interfaces").rglob("*.py"):
+        found = [line for line in path.read_text("utf-8").splitlines() if fault.search(line) and "MAX" not in line]
+        assert [line for line in found if "if report.files > 1" not in line] == [], path
 
 
 def test_posts_are_listed_with_the_filters_of_a_query(index: Path) -> None:
