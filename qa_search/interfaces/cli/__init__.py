@@ -68,6 +68,7 @@ class _Group(click.Group):
         command: click.Command = getattr(
             import_module(f"qa_search.interfaces.cli.{module}"), _FUNCTIONS.get(cmd_name, cmd_name)
         )
+        command.short_help = _COMMANDS[cmd_name]
         return command
 
     def _called(self, ctx: click.Context) -> click.Context:
