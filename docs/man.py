@@ -29,10 +29,13 @@ def _loaded(group: click.Group) -> click.Group:
     """Return a group whose commands are there, as click-man expects: ours loads them when they are called."""
     context = click.Context(group)
     found = {name: group.get_command(context, name) for name in group.list_commands(context)}
-    commands = {name: command for name, command in found.items() if command is not None}
-    return click.Group(
-        commands=commands, params=group.params, help=group.help, short_help="Search an archive of expert answers."
-    )
+    commands = {
+        name: _loaded(command) if isinstance(command, click.Group) else command
+        for name, command in found.items()
+        if command is not None
+    }
+    short = group.short_help or "Search an archive of expert answers."
+    return click.Group(commands=commands, params=group.params, help=group.help, short_help=short)
 
 
 def _in_roff(text: str) -> str:

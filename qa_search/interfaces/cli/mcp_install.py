@@ -17,7 +17,7 @@ from qa_search.interfaces.render.terminal import printable
 _NAME = "qa-search"
 
 
-@click.command(name="install")
+@click.command(name="install", short_help="Add the search to the tools of an assistant.")
 @click.argument("assistant", type=click.Choice(sorted(ASSISTANTS)))
 @index_option()
 @store_option("The PostgreSQL database that holds the index, in place of a folder.")

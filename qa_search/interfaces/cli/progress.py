@@ -60,7 +60,7 @@ def _describe(progress: qa_search.Progress, seconds: float) -> str:
     if progress.stage == "measuring":
         return "measuring the recall of compressed vectors"
     if progress.stage == "storing":
-        return f"storing in the database: {progress.done:,} of {counted(progress.total, 'post')}"
+        return f"storing in the database: {progress.done:,} of {counted(progress.total or 0, 'post')}"
     if progress.total is None:
         return f"reading: {counted(progress.done, 'post')}"
     share = progress.done / progress.total if progress.total else 1.0

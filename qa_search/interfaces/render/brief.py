@@ -54,7 +54,7 @@ def _hit_lines(hit: Hit, columns: int) -> list[str]:
     facts = [wording.day(hit.date), *_newer(hit), f"id {hit.post_id}"]
     return [
         f"{_style(rank, bold=True)}{_style(badge, fg=colour)} {_style(title, bold=True)}",
-        INDENT + (_style(sentence, fg="yellow") if use_colour() else f"»{sentence}«"),
+        INDENT + (_style(sentence, fg="yellow", bold=True) if use_colour() else f"»{sentence}«"),
         _style(clipped(INDENT + " · ".join(facts), columns), dim=True),
     ]
 
