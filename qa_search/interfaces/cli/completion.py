@@ -20,6 +20,8 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 def _completer(kind: Literal["id", "tag", "source"]) -> Completer:
     def complete(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+        if context.params.get("store"):
+            return []  # a database would have to be asked with each key
         index = context.params.get("index_path") or DEFAULT_INDEX
         found = choices(index, kind, typed)
         # What holds characters that a shell or a terminal would obey is not offered.

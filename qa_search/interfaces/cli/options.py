@@ -60,8 +60,8 @@ def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Deco
 
 
 def _require_database(context: click.Context, option: click.Parameter, store: str | None) -> str | None:
-    if store is None:
-        return None
+    if store is None or context.resilient_parsing:  # for a completion, nothing heavy is loaded
+        return store
     from qa_search.index.open import is_database  # here, because help and completion need no index
 
     if is_database(store):

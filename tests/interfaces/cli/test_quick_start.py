@@ -63,6 +63,7 @@ def test_a_completion_loads_nothing_heavy() -> None:
     [
         ("query --tag so", "sore-knee"),
         ("query --tag su", ""),
+        ("query --store postgresql://x/y --tag so", ""),
         ("list --source ", "{source}"),
         ("show ", "{post_id}"),
         ("similar ", "{post_id}"),
