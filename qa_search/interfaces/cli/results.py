@@ -18,7 +18,7 @@ from qa_search.interfaces.render.terminal import render_result
 from qa_search.interfaces.render.wording import NO_POST_PASSES
 from qa_search.types import SearchResult
 
-FORMATS = ("brief", "text", "json", "markdown", "csv", "html")
+FORMATS = ("text", "json", "markdown", "csv", "html", "brief")
 
 
 def format_options() -> Decorator:
