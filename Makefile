@@ -60,7 +60,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "== Installing qa_search and the default model: some 450 MB of download and 1.7 GB of disk (with CUDA, on Linux, several GB)"
+	@echo "== Installing qa_search and the default model: some 400 MB of download and 1.7 GB of disk (with CUDA, on Linux, several GB)"
 	$(if $(filter cpu,$(TORCH)),$(BIN)/pip install --disable-pip-version-check -c constraints.txt torch --index-url $(TORCH_CPU))
 	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e .
 	touch $@
