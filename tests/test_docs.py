@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+import qa_search
 from qa_search.archives.formats.roles import ROLES, role_of
 from qa_search.archives.read import BUILT_IN_READERS
 from qa_search.interfaces.cli import cli
@@ -27,12 +29,24 @@ from tests.helpers import ROOT
 )
 def test_pages_made_from_the_code_and_from_results_are_up_to_date(script: str, made: str) -> None:
     """Run ``make docs`` when they are not."""
-    spec = importlib.util.spec_from_file_location(f"docs_{script}", ROOT / "docs" / f"{script}.py")
+    assert (ROOT / "docs" / made).read_text(encoding="utf-8") == _script(script).page()
+
+
+def _script(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (ROOT / "docs" / made).read_text(encoding="utf-8") == module.page()
+    return module
+
+
+def test_the_manual_pages_are_up_to_date() -> None:
+    """One for each command, and for each command of a command. Run ``make docs`` when they are not."""
+    module = _script("man")
+    written = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "man").iterdir()}
+    assert written == module.pages()
+    assert {"qa-search.1", "qa-search-query.1", "qa-search-mcp-install.1"} <= written.keys()
 
 
 def test_every_environment_variable_is_in_one_list() -> None:
@@ -77,3 +91,15 @@ def test_the_page_of_reliability_names_every_test_of_it() -> None:
     named = set(re.findall(r"test_\w+\.py", (ROOT / "docs" / "reliability.md").read_text("utf-8")))
     assert held <= named
     assert named <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+
+
+def test_the_page_of_python_has_every_public_name_and_member() -> None:
+    """Each function, class, record and error, and each public method and property of the classes."""
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    for name in qa_search.__all__:
+        assert re.search(rf"^(### {name}$|- `{name}`)", page, re.MULTILINE), name
+        item = getattr(qa_search, name)
+        if isinstance(item, type) and not issubclass(item, Exception):
+            members = [member for member in vars(item) if not member.startswith("_")]
+            for member in members:
+                assert re.search(rf"^(#### {name}\.{member}$|- `{member}`)", page, re.MULTILINE), f"{name}.{member}"

@@ -40,6 +40,7 @@ from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import counted
 
 __all__ = [
     "BUILT_IN_READERS",
@@ -270,7 +271,7 @@ class _Waiting:
             file, format_name = files[source]
             note = file.set_aside(
                 "",
-                f"{count:,} answers without a question: put the table of the questions into the same folder",
+                f"{counted(count, 'answer')} without a question: put the table of the questions into the same folder",
             )
             self.count(note, file, format_name)
             yield note

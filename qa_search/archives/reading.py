@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qa_search.archives.base import ArchiveFile, ReadingLog
 from qa_search.archives.encodings import is_doubtful, is_mostly_utf8, is_utf8
 from qa_search.types import FileReport, Post
+from qa_search.util.text import counted
 
 # So many files are reported one by one; further ones of the same layout are counted together.
 _MOST_REPORTS = 1000
@@ -126,16 +127,16 @@ def _may_be_another(file: ArchiveFile) -> bool:
 def _remarks(tally: _Tally) -> list[str]:
     remarks = []
     if tally.doubtful:
-        others = f" and {tally.doubtful - 1:,} more files" if tally.doubtful > 1 else ""
+        others = f" and {counted(tally.doubtful - 1, 'more file')}" if tally.doubtful > 1 else ""
         remarks.append(
             f"the encoding may be another: {tally.first_doubtful}{others}. Look at the texts, and name the right one "
             "with encoding=NAME"
         )
     if tally.roles.get("date") and tally.with_date < tally.posts:
         missing = tally.posts - tally.with_date
-        remarks.append(f"{missing:,} of {tally.posts:,} posts have no date that can be read")
+        remarks.append(f"no date that can be read in {missing:,} of {counted(tally.posts, 'post')}")
     if tally.with_question < tally.posts:
-        remarks.append(f"{tally.posts - tally.with_question:,} of {tally.posts:,} posts have no question")
+        remarks.append(f"no question in {tally.posts - tally.with_question:,} of {counted(tally.posts, 'post')}")
     if tally.unused:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
         remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")

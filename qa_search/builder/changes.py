@@ -14,6 +14,7 @@ from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
 from qa_search.index.stores.post_rows import StoredEntry
 from qa_search.types import IndexSource, SourceChanges
+from qa_search.util.text import counted
 
 _MOST_NAMED = 3
 # What a manifest holds at most: the builds before, and the sources of this one.
@@ -99,9 +100,9 @@ class ShrinkGuard:
         before = changes.before
         if len(removed) + len(renamed) <= self.largest_loss * before:
             return
-        what = [f"remove {len(removed):,} of {before:,} posts ({_examples(removed)})"] if removed else []
+        what = [f"remove {len(removed):,} of {counted(before, 'post')} ({_examples(removed)})"] if removed else []
         if renamed:
-            what.append(f"give {len(renamed):,} of {before:,} posts other ids, so that links to them break")
+            what.append(f"give {len(renamed):,} of {counted(before, 'post')} other ids, so that links to them break")
         there = [source for source in self.dropped if Path(source.path).exists()]
         ways = [f"read {source.path} too, which this index was built from" for source in there]
         if renamed and self.dropped:

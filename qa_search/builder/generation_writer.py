@@ -35,6 +35,7 @@ from qa_search.search.retrieval import Retriever
 from qa_search.types import Post, SetAside, SourceChanges, to_jsonable
 from qa_search.util.languages import main_language
 from qa_search.util.terms import Analysis
+from qa_search.util.text import counted
 
 _EMBED_BLOCK = 1024
 # How many passages the language of an archive is taken from.
@@ -249,7 +250,7 @@ def no_posts(sources: str, unanswered: int, set_aside: int, first: object, readi
         remarks = [remark for report in reading.reports for remark in report.remarks if "field_map=" in remark]
         hint = f" {remarks[0][0].upper()}{remarks[0][1:]}." if remarks else ""
         return NoPostsError(
-            f"{sources}: {unanswered} questions, none of them answered. "
+            f"{sources}: {counted(unanswered, 'question')}, none of them answered. "
             f"Build with keep_unanswered=True to index them all the same.{hint}",
             parameter="keep_unanswered",
         )

@@ -169,7 +169,8 @@ class IndexFolder:
                     f"verify_index({str(self.path)!r}, fall_back=True))"
                 )
             raise IndexNotFoundError(
-                f"{self.path}: no index in this folder{lost}. Build one with: build_index(SOURCES, {str(self.path)!r})"
+                f"{os.path.abspath(self.path)}: no index in this folder{lost}. "  # noqa: PTH100 - links stay
+                f"Build one with: build_index(SOURCES, {str(self.path)!r})"
             )
         name, _, sha256 = pointer.partition(" ")
         if not is_plain_name(name) or name.startswith(".") or not _number(name):

@@ -24,13 +24,18 @@ _MAX_TAGS = 100
 _YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 
 
-class SearchOptions(TypedDict, total=False):
-    """The keyword arguments of every search: the fields of `SearchParameters` except ``k``."""
+class FilterOptions(TypedDict, total=False):
+    """The keyword arguments that say which posts pass."""
 
     since: str | date | None
     until: str | date | None
     source: str | None
     tags: Sequence[str]
+
+
+class SearchOptions(FilterOptions, total=False):
+    """The keyword arguments of every search: the fields of `SearchParameters` except ``k``."""
+
     min_confidence: float | None
 
 

@@ -6,7 +6,7 @@ import os
 import reprlib
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +31,7 @@ from qa_search.search.hits import HitReader
 from qa_search.search.query import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARACTERS,
+    FilterOptions,
     SearchOptions,
     SearchParameters,
     checked_texts,
@@ -39,8 +40,8 @@ from qa_search.search.query import (
 )
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.spelling import Speller
-from qa_search.types import IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
-from qa_search.util.defaults import DEFAULT_INDEX
+from qa_search.types import Hit, IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_LISTED
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
 
@@ -51,6 +52,9 @@ _MORE_POSTS = 8  # times as many are ranked when too many of them repeat one ano
 Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
+_MOST_SKIPPED = 2**31
+_MOST_TAGS = 1000
+_EXPORTED_BLOCK = 200  # posts held in memory at once
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
 
 
@@ -342,10 +346,59 @@ class SearchIndex:
         posts = opened.retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
         if post is None:
-            raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
+            raise _unknown_post(post_id)
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
         filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
         return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]
+
+    @computing
+    def match(self, post_id: str, text: str, *, explain: bool = False) -> Hit:
+        """Return the hit that a post is for a complaint, with its marked sentence, whatever other posts there are.
+
+        Raises:
+            QueryError: if the post does not exist, or the text is blank.
+            ModelError: if the model is not on this machine or is not the one that made the index.
+        """
+        (query,) = checked_texts([text])
+        opened = self._ready()
+        number = opened.retriever.posts.number_of(post_id) if is_post_id(post_id) else None
+        if number is None:
+            raise _unknown_post(post_id)
+        result = self._search(opened, [query], SearchParameters(1), Filters(only=number), explain=explain)[0]
+        if not result.hits:
+            raise IndexDamagedError.of(self._folder.path, f"the post {post_id} has no passage")
+        return result.hits[0]
+
+    @computing
+    def list_posts(self, k: int = DEFAULT_LISTED, *, skip: int = 0, **options: Unpack[FilterOptions]) -> list[Post]:
+        """Return posts without searching: the newest first, those without a date last.
+
+        A text that occurs several times in the archive is listed under each of its ids.
+
+        Args:
+            k: how many posts at most.
+            skip: how many posts are passed over first.
+            **options: the filters of `search`.
+
+        Raises:
+            TypeError: if a keyword argument is unknown.
+            QueryError: if a filter is invalid, or ``k`` or ``skip`` is no count.
+        """
+        filters = SearchParameters(**options).filters()
+        require_k(k)
+        if isinstance(skip, bool) or not isinstance(skip, int) or not 0 <= skip < _MOST_SKIPPED:
+            raise QueryError(f"skip must be a whole number from 0, not {reprlib.repr(skip)}", parameter="skip")
+        return self._ready().retriever.posts.newest(filters, k, skip)
+
+    def all_posts(self, **options: Unpack[FilterOptions]) -> Iterator[Post]:
+        """Yield all posts that pass the filters of `search`, in the order of the archive, under each of their ids.
+
+        Raises:
+            QueryError: if a filter is invalid.
+        """
+        filters = SearchParameters(**options).filters()
+        for block in self._ready().retriever.posts.entry_blocks(filters, _EXPORTED_BLOCK):
+            yield from block
 
     @computing
     def info(self) -> IndexInfo:
@@ -365,7 +418,9 @@ class SearchIndex:
             confidence=manifest["confidence"],
             counts=manifest["counts"],
             vector_index=manifest.get("vector_index", {"kind": "flat"}),
-            bytes=sum(file["bytes"] for file in manifest["files"].values()),
+            bytes=sum(
+                file["bytes"] for part in (manifest, manifest["encoder"]) for file in part.get("files", {}).values()
+            ),
             sources=tuple(posts.source_counts()),
             set_aside=tuple(posts.set_aside()),
             missing_posts=tuple(posts.missing_posts()),
@@ -374,6 +429,8 @@ class SearchIndex:
             language=opened.languages.main,
             unread=opened.languages.unread,
             advice=opened.languages.warning(),
+            years=posts.years(),
+            tags=posts.tags(_MOST_TAGS),
         )
 
     def close(self) -> None:
@@ -426,6 +483,10 @@ class SearchIndex:
         opened = self._opened
         opened.generation.require_unchanged()
         return opened
+
+
+def _unknown_post(post_id: str) -> QueryError:
+    return QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
 
 
 def _result(

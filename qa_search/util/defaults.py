@@ -14,3 +14,5 @@ DEFAULT_RECALL = 0.95
 DEFAULT_KEEP = 3
 # The largest share of the posts that a build may lose unasked.
 DEFAULT_LARGEST_LOSS = 0.1
+# How many posts a list shows.
+DEFAULT_LISTED = 20

@@ -50,6 +50,17 @@ def clean_text(text: str) -> str:
     return text.strip()
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun: "1 post", "2,000 posts", "1 query", "2 queries".
+
+    Args:
+        count: how many.
+        one: the noun for one.
+        many: the noun for others; the other one with an s if empty.
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def visible(text: str) -> str:
     """Replace by U+FFFD the characters that a terminal would obey and those that cannot be stored."""
     return _INVISIBLE.sub("\ufffd", text)

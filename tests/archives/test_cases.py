@@ -125,8 +125,8 @@ def test_what_is_doubtful_is_remarked_on(tmp_path: Path) -> None:
     )
     _, (report,) = read_with_report(tmp_path, field_map={"question": "Frage"})
     remarks = "\n".join(report.remarks)
-    assert "1 of 3 rows have fewer fields than the header" in remarks
-    assert "2 of 3 posts have no date that can be read" in remarks
+    assert "fewer fields than the header in 1 of 3 rows" in remarks
+    assert "no date that can be read in 2 of 3 posts" in remarks
     assert "encoded twice" in remarks
     assert "field_map={'question': 'Frage'} names no field of this file; 'question' was taken" in remarks
 
@@ -168,7 +168,7 @@ def test_a_folder_without_posts_is_refused_before_a_model_is_loaded(
     with pytest.raises(NoPostsError, match="nothing to index"):
         build_index(tmp_path, tmp_path / "index")
     (tmp_path / "faq.csv").write_text("title,body\nWhy?,It knocks\n")
-    with pytest.raises(NoPostsError, match=r"1 questions, none of them answered.*field_map={'answer': 'body'}"):
+    with pytest.raises(NoPostsError, match=r"1 question, none of them answered.*field_map={'answer': 'body'}"):
         build_index(tmp_path, tmp_path / "index")
 
 

@@ -147,7 +147,7 @@ def broken_xml(folder: Path) -> Path:
         (nothing, SourceNotFoundError, "nowhere: no such file"),
         (empty, NoPostsError, "empty: no files to read"),
         (binary, NoPostsError, r"b: nothing to index \(1 set aside, the first: .*x\.bin: binary data"),
-        (unanswered, NoPostsError, "1 questions, none of them answered. Build with keep_unanswered=True"),
+        (unanswered, NoPostsError, "1 question, none of them answered. Build with keep_unanswered=True"),
         (broken_xml, DamagedArchiveError, r"Posts\.xml, line 3, column 9: broken XML.*keep_going=True"),
     ],
 )

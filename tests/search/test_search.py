@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qa_search import SearchIndex, build_index
+from qa_search import SearchIndex, build_index, verify_index
 from qa_search.embedders.locate import hash_model
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, ModelNotFoundError, QueryError
 from tests.helpers import WordsEmbedder, seal, write_jsonl, write_pages
@@ -371,3 +371,51 @@ def test_threads_do_not_change_what_is_found(index: SearchIndex, monkeypatch: py
         found.append([ids(result) for result in index.search_many(texts)])
     assert all(found[0])
     assert found[0] == found[1] == [ids(index.search(text)) for text in texts]
+
+
+def test_a_post_is_marked_for_a_complaint_whatever_else_there_is(index: SearchIndex) -> None:
+    """As the hit that a search finds, also where the post is far from it; an unknown id is an error."""
+    found = index.search("frozen bottle", k=3).hits
+    for hit in found:
+        marked = index.match(hit.post_id, "frozen bottle")
+        assert (marked.post_id, marked.highlight, marked.passage) == (hit.post_id, hit.highlight, hit.passage)
+        assert marked.rank == 1
+    assert index.match(found[0].post_id, "frozen bottle", explain=True).explain is not None
+    for unknown in ("nonsense", "x" * 99, "a b"):
+        with pytest.raises(QueryError, match="the index has no post with this id"):
+            index.match(unknown, "knee")
+    with pytest.raises(QueryError, match="is empty"):
+        index.match(found[0].post_id, " ")
+
+
+def test_posts_are_listed_the_newest_first_and_filtered(index: SearchIndex) -> None:
+    """Those without a date come last; a page of the list is where the one before it ended."""
+
+    def listed(k: int = 20, **options: Any) -> list[str]:
+        return [post.source_id for post in index.list_posts(k, **options)]
+
+    assert listed() == ["heel", "knee", "loop"]
+    assert (listed(2), listed(2, skip=2), listed(2, skip=9)) == (["heel", "knee"], ["loop"], [])
+    assert listed(since="2015", until="2015") == listed(tags=["joint"]) == ["knee"]
+    assert listed(source="*/a.jsonl/h*") == listed(tags=["heel pain"]) == ["heel"]
+    for wrong in ({"k": 0}, {"skip": -1}, {"skip": True}, {"skip": 2**40}, {"since": "soon"}):
+        with pytest.raises(QueryError):
+            listed(**wrong)
+
+
+def test_all_posts_come_in_the_order_of_the_archive(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole, and a few at a time, so that an archive of any size can be written out."""
+    monkeypatch.setattr("qa_search.search.search_index._EXPORTED_BLOCK", 2)
+    posts = list(index.all_posts())
+    assert [post.source_id for post in posts] == ["knee", "heel", "loop"]
+    assert [index.post(post.post_id) for post in posts] == posts
+    assert [post.source_id for post in index.all_posts(since="2016")] == ["heel"]
+
+
+def test_info_counts_years_and_tags_and_the_bytes_that_verify_reads(index: SearchIndex, tmp_path: Path) -> None:
+    """What an owner says of an archive; the same size from both."""
+    info = index.info()
+    assert dict(info.years) == {"2015": 1, "2018": 1}
+    assert dict(info.tags) == {"foot": 1, "heel-pain": 1, "joint": 1}
+    (check,) = verify_index(tmp_path / "index").generations
+    assert info.bytes == check.bytes

@@ -12,6 +12,7 @@ from pathlib import Path
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
 from qa_search.archives.formats.sqlite_tables import posts_in_database
 from qa_search.types import Post, SetAside
+from qa_search.util.text import counted
 
 _START = re.compile(
     r"^\s*(?:CREATE\s+TABLE|INSERT\s+(?:IGNORE\s+)?INTO|COPY\s+\S+\s*\(.*\)\s+FROM\s+stdin)\b",
@@ -122,7 +123,7 @@ class _Loader:
                 return f"a row of table {table[:100]} that cannot be read"
             names = columns or [f"column {number}" for number in range(1, len(row) + 1)]
             if len(row) != len(names):
-                return f"{len(row)} values where table {table[:100]} has {len(names)} columns"
+                return f"{counted(len(row), 'value')} where table {table[:100]} has {counted(len(names), 'column')}"
             self._store(table, names, row)
         return ""
 

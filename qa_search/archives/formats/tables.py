@@ -13,6 +13,7 @@ from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply,
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
+from qa_search.util.text import counted
 
 _DELIMITERS = ("\t", ",", ";", "|")
 _NEVER_CLOSED = "a quote is opened and never closed"
@@ -120,18 +121,18 @@ class TableReader:
                 while len(row) > len(columns) and not row[-1].strip():
                     row.pop()
                 if len(row) > len(columns):
-                    yield file.set_aside(place, f"{len(row)} fields where the header has {len(columns)}")
+                    yield file.set_aside(place, f"{counted(len(row), 'field')} where the header has {len(columns)}")
                 elif layout.has_header and row[0].strip() == columns[0] and [cell.strip() for cell in row] == columns:
                     repeated += 1
                 else:
                     short += len(row) < len(columns)
                     yield Record(place, fields_of(row), size=lines.characters)
         if short > _SHORT_SHARE * rows_read:
-            file.log.remark(f"{short:,} of {rows_read:,} rows have fewer fields than the header")
+            file.log.remark(f"fewer fields than the header in {short:,} of {counted(rows_read, 'row')}")
         if repeated:
-            file.log.remark(f"{repeated:,} rows repeat the header and were left out")
+            file.log.remark(f"{counted(repeated, 'row')} like the header: left out")
         if mended:
-            file.log.remark(f"{mended:,} rows have quotes within quotes that are not doubled: read as letters")
+            file.log.remark(f"{counted(mended, 'row')} with quotes within quotes that are not doubled: read as letters")
 
 
 def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str, object]]:

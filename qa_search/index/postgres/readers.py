@@ -51,6 +51,9 @@ def _condition(filters: Filters) -> tuple[str, list[Any]]:
     if filters.other_than is not None:
         conditions.append("e.post <> %s")
         values.append(filters.other_than)
+    if filters.only is not None:
+        conditions.append("e.post = %s")
+        values.append(filters.only)
     if filters.since is not None:
         conditions.append("e.date >= %s")
         values.append(filters.since)
@@ -101,6 +104,14 @@ class PostgresPosts(PostQueries):
 
     def _all(self, query: str, kinds: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         return self._connections.rows(query, values)
+
+    def tags(self, most: int) -> dict[str, int]:
+        """Count the posts of each tag, as `fold_tag` writes it; the most frequent tags first."""
+        query = (
+            "SELECT tag, count(*) AS posts FROM (SELECT unnest(folded_tags) AS tag FROM entry) AS given "
+            "GROUP BY tag ORDER BY posts DESC, tag LIMIT %s"
+        )
+        return dict(self._connections.rows(query, [most]))
 
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         return _condition(filters)

@@ -247,6 +247,41 @@ class PostQueries(ABC):
         rows.sort(key=lambda row: fold_title(row[4] or "") != own)
         return OtherPost(*rows[0][:4]) if rows else None
 
+    def newest(self, filters: Filters, most: int, skip: int = 0) -> list[Post]:
+        """Return the posts that pass, the newest first and those without a date last, each under each of its ids."""
+        condition, values = self._condition(filters)
+        rows = self._all(
+            f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE {condition} "  # noqa: S608 - fixed text
+            f"ORDER BY e.date DESC NULLS LAST, e.id LIMIT {self._mark} OFFSET {self._mark}",
+            _ENTRY_KINDS,
+            [*values, most, skip],
+        )
+        return [self._post(row) for row in rows]
+
+    def entry_blocks(self, filters: Filters, size: int) -> Iterator[list[Post]]:
+        """Yield the posts that pass in the order of the archive, each under each of its ids, some at a time."""
+        condition, values = self._condition(filters)
+        last = -1
+        query = (
+            f"SELECT e.id, {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE {condition} "  # noqa: S608
+            f"AND e.id > {self._mark} ORDER BY e.id LIMIT {self._mark}"
+        )
+        while rows := self._all(query, f"i{_ENTRY_KINDS}", [*values, last, size]):
+            yield [self._post(row) for _, *row in rows]
+            last = rows[-1][0]
+
+    def years(self) -> dict[str, int]:
+        """Count the posts of each year, the earliest first; those without a date are not counted."""
+        query = (
+            "SELECT substr(date, 1, 4) AS year, count(*) FROM entry WHERE date IS NOT NULL "
+            "GROUP BY substr(date, 1, 4) ORDER BY year"
+        )
+        return dict(self._all(query, "ti"))
+
+    @abstractmethod
+    def tags(self, most: int) -> dict[str, int]:
+        """Count the posts of each tag, as `fold_tag` writes it; the most frequent tags first."""
+
     @abstractmethod
     def _titled(self, title: str, source: str, back: str) -> list[tuple[Any, ...]]:
         """Return the fields of an `OtherPost` for each page of a folded title, and the title that it links back to."""
@@ -390,6 +425,11 @@ class PostStore(PostQueries):
             yield rows
             last = tuple(rows[-1][columns.index(column)] for column in key)
 
+    def tags(self, most: int) -> dict[str, int]:
+        """Count the posts of each tag, as `fold_tag` writes it; the most frequent tags first."""
+        query = "SELECT tag, count(*) AS posts FROM tag GROUP BY tag ORDER BY posts DESC, tag LIMIT ?"
+        return dict(self._all(query, "ti", [most]))
+
     def _condition(self, filters: Filters) -> tuple[str, list[Any]]:
         return _condition(filters)
 
@@ -419,6 +459,9 @@ def _condition(filters: Filters) -> tuple[str, list[str | int]]:
     if filters.other_than is not None:
         conditions.append("e.post <> ?")
         values.append(filters.other_than)
+    if filters.only is not None:
+        conditions.append("e.post = ?")
+        values.append(filters.only)
     if filters.since is not None:
         conditions.append("e.date >= ?")
         values.append(filters.since)

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 import qa_search
-from qa_search.errors import QASearchError, QueryError
+from qa_search.errors import IndexNotFoundError, QASearchError, QueryError
+from qa_search.interfaces.cli.output import prepare_streams, report_lost
 from qa_search.interfaces.render.commands import message_of
 
 __all__ = ["cli", "main"]
@@ -24,14 +25,18 @@ _COMMANDS = {
     "add": "Add a source, and build.",
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
+    "export": "Write posts to a file.",
     "info": "Show what the index contains.",
     "inspect": "Show what a build would read, without building.",
+    "list": "List posts, the newest first.",
     "log": "Show what each build changed.",
     "mcp": "Make the search available to assistants.",
     "query": "Find the closest past answers.",
     "remove": "Take out a source or a post, and build.",
     "serve": "Serve the search over HTTP, with a page.",
     "shell": "Ask, open posts, ask again.",
+    "show": "Show a whole post.",
+    "similar": "Find posts like a post.",
     "sources": "Show what the index is built from.",
     "tune": "Learn the ranking's weights for this archive.",
     "undo": "Let an earlier generation answer again.",
@@ -40,9 +45,12 @@ _COMMANDS = {
 
 
 _BUILDS = ("add", "build", "remove")
-# "eval" is a built-in function of Python.
-_MODULES = {"eval": "evaluate", "add": "sources", "remove": "sources", "log": "history", "undo": "history"}
-_FUNCTIONS = {"eval": "evaluate"}
+# "eval" and "list" are built-in names of Python.
+_MODULES = {
+    "add": "sources", "eval": "evaluate", "export": "listing", "list": "listing", "log": "history",
+    "remove": "sources", "similar": "show", "undo": "history",
+}  # fmt: skip
+_FUNCTIONS = {"eval": "evaluate", "list": "list_posts"}
 
 
 class _Group(click.Group):
@@ -60,7 +68,13 @@ class _Group(click.Group):
         command: click.Command = getattr(
             import_module(f"qa_search.interfaces.cli.{module}"), _FUNCTIONS.get(cmd_name, cmd_name)
         )
+        command.short_help = _COMMANDS[cmd_name]
         return command
+
+    def _called(self, ctx: click.Context) -> click.Context:
+        """Return a context of the command that was called: an error leads to its help."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        return ctx if command is None else click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,10 +96,13 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            error.ctx = error.ctx or self._called(ctx)
+            raise
         except QueryError as error:
-            raise click.UsageError(message_of(error), ctx=ctx) from error
+            raise click.UsageError(message_of(error), ctx=self._called(ctx)) from error
         except QASearchError as error:
-            click.echo(f"Error: {message_of(error)}", err=True)
+            click.echo(f"Error: {message_of(error)}{_other_index(error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except KeyboardInterrupt:
             if ctx.invoked_subcommand in _BUILDS:
@@ -96,6 +113,15 @@ class _Group(click.Group):
             # The reader closed the output. click would exit with 1, which here means that nothing was found.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
+
+
+def _other_index(error: QASearchError) -> str:
+    """Return what names another index, for an error that says that there is none."""
+    if not isinstance(error, IndexNotFoundError):
+        return ""
+    if os.environ.get("QA_SEARCH_INDEX"):
+        return " (The folder is named by --index, or else by QA_SEARCH_INDEX, which is set.)"
+    return " (An index elsewhere is named by --index PATH, or for all commands by QA_SEARCH_INDEX.)"
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -132,4 +158,8 @@ def main() -> None:
     """Run the command; end without an error if the reader of its output closes it."""
     # Importing makes many objects that stay: looking through them for garbage again and again only costs time.
     gc.set_threshold(100_000, 50, 50)
-    cli()
+    prepare_streams()
+    try:
+        cli()
+    finally:
+        report_lost()

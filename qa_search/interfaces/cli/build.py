@@ -32,6 +32,7 @@ from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.util.text import counted
 
 # Files must rest for so long before a build begins, as a copy of many files is one change; at most so long.
 _REST_MS, _MOST_MS = 500, 10_000
@@ -254,24 +255,24 @@ def print_report(report: BuildReport, *, as_json: bool, quiet: bool) -> None:
 
 def _summary(report: BuildReport) -> str:
     if not report.generation:
-        first = f"Dry run, nothing was built. {report.posts:,} posts would be in {report.index}"
+        first = f"Dry run, nothing was built. {report.index} would have {counted(report.posts, 'post')}"
     elif report.generation == report.previous:
         first = (
-            f"No source changed: {report.generation} still answers, {report.posts:,} posts in {report.passages:,} "
-            f"passages ({report.seconds:.1f} s). To compute everything again: --rebuild"
+            f"No source changed: {report.generation} still answers, {counted(report.posts, 'post')} in "
+            f"{counted(report.passages, 'passage')} ({report.seconds:.1f} s). To compute everything again: --rebuild"
         )
     else:
         built = f"built in {report.seconds:.1f} s into {report.index}"
-        first = f"{report.posts:,} posts in {report.passages:,} passages, {built}"
+        first = f"{counted(report.posts, 'post')} in {counted(report.passages, 'passage')}, {built}"
     lines = [first, *map(printable, change_lines(report))]
     if report.duplicates:
-        lines.append(f"{report.duplicates:,} more were copies of these: stored once, found under all their ids")
+        lines.append(f"{counted(report.duplicates, 'copy', 'copies')} of these: stored once, found under all ids")
     if report.unanswered:
-        lines.append(f"{report.unanswered:,} questions have no answer yet and were left out (--keep-unanswered)")
+        lines.append(f"{counted(report.unanswered, 'question')} without an answer yet: left out (--keep-unanswered)")
     if report.left_out:
         lines.append(f"{report.left_out} was not read: it is the index, and is inside a source")
     if report.set_aside:
-        lines.append(f"{report.set_aside:,} could not be read and were set aside: qa-search info lists them")
+        lines.append(f"{report.set_aside:,} set aside, which could not be read: see qa-search info")
     lines.append(archive_language(report.language))
     if report.advice:
         lines.append(printable(in_options(report.advice)))

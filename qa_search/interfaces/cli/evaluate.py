@@ -16,6 +16,7 @@ from qa_search.interfaces.cli.options import (
 )
 from qa_search.interfaces.cli.progress import ProgressLine
 from qa_search.types import RANKING_NAMES
+from qa_search.util.text import counted
 
 
 @click.command(name="eval")
@@ -111,7 +112,7 @@ def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
     if as_json:
         print_json([quality.to_dict() for quality in found])
         return
-    click.echo(f"{found[0].complaints} queries made from the archive's own posts\n")
+    click.echo(f"{counted(found[0].complaints, 'query', 'queries')} made from the archive's own posts\n")
     click.echo(f"{'ranking':10}{'nDCG@10':>12}{'hit@1':>12}{'nDCG@10, 95 %':>18}")
     for quality in found:
         low, high = quality.interval
@@ -120,7 +121,7 @@ def _self_quality(index_path: str, names: list[str], as_json: bool) -> None:
 
 def _table(found: qa_search.Evaluation) -> str:
     lines = [
-        f"{found.dataset}: {found.queries} queries that a post answers",
+        f"{found.dataset}: {counted(found.queries, 'query', 'queries')} that a post answers",
         "",
         f"{'ranking':10}" + "".join(f"{name:>12}" for name in MEASURES) + f"{'nDCG@10, 95 %':>18}{'p':>8}",
     ]

@@ -9,6 +9,7 @@ from qa_search.interfaces.cli.options import index_option, json_option, print_js
 from qa_search.interfaces.render.reading import change_text
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import LogEntry
+from qa_search.util.text import counted
 
 
 @click.command()
@@ -25,7 +26,8 @@ def log(index_path: str, as_json: bool) -> None:
 
 def _line(entry: LogEntry) -> str:
     state = "answers" if entry.answers else "kept" if entry.kept else "gone"
-    return f"{entry.generation}  {entry.created}  {entry.posts:,} posts  {state:7}  {change_text([entry.changes])}"
+    posts = counted(entry.posts, "post")
+    return f"{entry.generation}  {entry.created}  {posts}  {state:7}  {change_text([entry.changes])}"
 
 
 @click.command()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
+
 import click
 
 import qa_search
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.output import echo_paged
 from qa_search.interfaces.render.commands import note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines
-from qa_search.interfaces.render.terminal import printable
+from qa_search.interfaces.render.terminal import columns_of, printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import IndexInfo
+from qa_search.util.text import counted
 
 _SHOWN = 10
+_SHOWN_TAGS = 12
 
 
 @click.command()
@@ -30,19 +36,23 @@ def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(printable(line) for line in _lines(found, None if show_all else _SHOWN)))
+        width = columns_of() if sys.stdout.isatty() else None
+        echo_paged("\n".join(wrapped(printable(line), width) for line in _lines(found, None if show_all else _SHOWN)))
 
 
 def _lines(info: IndexInfo, shown: int | None) -> list[str]:
     counts = info.counts
+    copies = counted(counts["duplicates"], "copy", "copies")
+    dimensions = counted(info.model["dimension"], "dimension")
     lines = [
         f"{info.index}: generation {info.generation}, built {info.created} by {info.built_by}",
-        f"  {counts['posts']:,} posts in {counts['passages']:,} passages, {info.bytes / 1e6:,.1f} MB",
-        f"  {counts['duplicates']:,} copies, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
+        f"  {counted(counts['posts'], 'post')} in {counted(counts['passages'], 'passage')}, {info.bytes / 1e6:,.1f} MB",
+        f"  {copies}, {counts['unanswered']:,} unanswered, {counts['set_aside']:,} set aside",
+        *_describe_dates(info),
         f"  {_describe_language(info)}",
-        f"  model {info.model['name']} ({info.model['dimension']} dimensions, SHA-256 {info.model['sha256'][:12]})",
+        f"  model {info.model['name']} ({dimensions}, SHA-256 {info.model['sha256'][:12]})",
         f"  embedded by {_describe_encoder(info)}",
-        f"  passages of at most {info.splitter['passage_tokens']} tokens",
+        f"  passages of at most {counted(info.splitter['passage_tokens'], 'token')}",
         f"  {_describe_vectors(info)}",
         f"  ranked by {_describe_ranking(info)}",
         f"  {_describe_confidence(info)}",
@@ -55,7 +65,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
             for count, what in ((source.unanswered, "unanswered"), (source.set_aside, "set aside"))
             if count
         ]
-        lines.append(f"  {source.source}: {', '.join([f'{source.posts:,} posts', *extras])}")
+        lines.append(f"  {source.source}: {', '.join([counted(source.posts, 'post'), *extras])}")
     lines += _more(len(info.sources), shown)
     if info.files:
         lines += ["", "How files were read"]
@@ -73,6 +83,31 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
     return lines
 
 
+def wrapped(line: str, width: int | None) -> str:
+    """Return a line within the columns of a terminal, further lines with two blanks more; as it is without a width."""
+    if width is None:
+        return line
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)) or ""
+
+
+def _describe_dates(info: IndexInfo) -> list[str]:
+    """Return lines on the years of the posts, and on their tags; none where there are none."""
+    lines = []
+    if info.years:
+        first, last = min(info.years), max(info.years)
+        undated = sum(source.posts for source in info.sources) - sum(info.years.values())
+        lines.append(f"  of {first} to {last}" if first != last else f"  of {first}")
+        lines[-1] += f", {undated:,} without a date" * bool(undated)
+        lines.append(f"  by year: {', '.join(f'{year} {posts:,}' for year, posts in sorted(info.years.items()))}")
+    if info.tags:
+        most = list(info.tags.items())[:_SHOWN_TAGS]
+        others = len(info.tags) - len(most)
+        named = ", ".join(f"{tag} {posts:,}" for tag, posts in most)
+        lines.append(f"  tags: {named}" + f", and {counted(others, 'other')}" * bool(others))
+    return lines
+
+
 def _describe_language(info: IndexInfo) -> str:
     return " ".join([archive_language(info.language), *([info.advice] if info.advice else [])])
 
@@ -84,7 +119,8 @@ def _describe_vectors(info: IndexInfo) -> str:
     if record["kind"] == "hnsw":
         return "vectors in a graph (HNSW) in the database"
     found = f"{record.get('recall', 0):.1%} of the {record.get('recall_at', 10)} closest are found"
-    return f"vectors in {record['lists']:,} lists ({record['kind']}), {record['probes']} of them searched: {found}"
+    lists = f"{counted(record['lists'], 'list')} ({record['kind']})"
+    return f"vectors in {lists}, {record['probes']} of them searched: {found}"
 
 
 def _describe_encoder(info: IndexInfo) -> str:
@@ -92,7 +128,7 @@ def _describe_encoder(info: IndexInfo) -> str:
     if encoder["kind"] == "onnx":
         agreement = encoder["agreement"]
         text = f"its {encoder['precision']} export (cosine to the original {agreement['mean']} on average, "
-        text += f"{agreement['min']} at worst, on {agreement['passages']} passages)"
+        text += f"{agreement['min']} at worst, on {counted(agreement['passages'], 'passage')})"
         if "passages" in encoder:
             text += f"; passages by torch, {encoder['passages']['precision']} on {encoder['passages']['device']}"
         return text

@@ -17,6 +17,7 @@ from qa_search.interfaces.render.reading import report_lines, sample_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import Inspection
 from qa_search.util.defaults import DEFAULT_RECORDS, DEFAULT_SOURCE
+from qa_search.util.text import counted
 
 _SHOWN = 10
 
@@ -68,11 +69,11 @@ def _lines(found: Inspection, shown: int | None) -> list[str]:
             lines += [f"  post {number}", *sample_lines(post)]
     hidden = 0 if shown is None else len(found.files) - shown
     if hidden > 0:
-        lines.append(f"... and {hidden:,} more files (--all)")
+        lines.append(f"... and {counted(hidden, 'more file')} (--all)")
     lines += [f"set aside: {note_in_options(note)}" for note in found.set_aside[:shown]]
     hidden = 0 if shown is None else len(found.set_aside) - shown
     if hidden > 0:
-        lines.append(f"... and {hidden:,} more notes (--all)")
+        lines.append(f"... and {counted(hidden, 'more note')} (--all)")
     if any(report.posts >= found.limit for report in found.files):
-        lines.append(f"Only the first {found.limit:,} records of each file were read (--records).")
+        lines.append(f"At most {counted(found.limit, 'record')} of each file: no more was read (--records).")
     return lines or ["No files to read."]

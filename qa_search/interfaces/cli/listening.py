@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
+import webbrowser
 
 import click
 
@@ -62,3 +64,22 @@ def listen(host: str, port: int, options: str) -> socket.socket:
 def address_of(listener: socket.socket, host: str) -> str:
     """Return HOST:PORT as it stands in a URL."""
     return f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+def reachable(host: str) -> str:
+    """Return the name by which this machine reaches an address, where that stands for all addresses."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - not listened on
+
+
+def open_in_browser(url: str) -> None:
+    """Open a page in the browser without waiting for it; say so where there is no browser."""
+    threading.Thread(target=_open, args=(url,), daemon=True).start()
+
+
+def _open(url: str) -> None:
+    try:
+        opened = webbrowser.open(url)
+    except (OSError, webbrowser.Error):
+        opened = False
+    if not opened:
+        click.echo(f"No browser can be opened here: open {url} in one.", err=True)

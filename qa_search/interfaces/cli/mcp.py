@@ -42,7 +42,21 @@ class _Address(click.ParamType[tuple[str, int]]):
         return host.removeprefix("[").removesuffix("]"), int(port)
 
 
-@click.command()
+class _Mcp(click.Group):
+    """Runs the server where no subcommand is named; loads a subcommand when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["install"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "install":
+            return None
+        from qa_search.interfaces.cli.mcp_install import install_command
+
+        return install_command
+
+
+@click.command(cls=_Mcp, invoke_without_command=True, subcommand_metavar="[install ...]")
 @place_option()
 @model_option("The folder of the model that made the index, if it was moved.")
 @click.option(
@@ -54,13 +68,24 @@ class _Address(click.ParamType[tuple[str, int]]):
 )
 @token_option("What a request over HTTP must contain: Authorization: Bearer TOKEN.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
-def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, token: str | None, no_auth: bool) -> None:
+@click.pass_context
+def mcp(
+    ctx: click.Context,
+    index_path: str,
+    model: str | None,
+    address: tuple[str, int] | None,
+    token: str | None,
+    no_auth: bool,
+) -> None:
     """Let assistants search the archive: a server of the Model Context Protocol with two tools.
 
-    An assistant that runs programs on this machine starts it by itself: give it the command
-    "qa-search mcp --index PATH". It answers from the current index, moves to a new one with the first question after
-    a build, and writes nothing.
+    An assistant that runs programs on this machine starts it by itself: "qa-search mcp install ASSISTANT" gives it
+    the command, which is "qa-search mcp --index PATH". It answers from the current index, moves to a new one with the
+    first question after a build, and writes nothing.
     """
+    if ctx.invoked_subcommand is not None:
+        _require_no_options(ctx)
+        return
     if address:
         require_protection(address[0], "--http", token=token, no_auth=no_auth)
     # Standard output belongs to the protocol.
@@ -77,6 +102,13 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
             server.run("stdio")
         else:
             _serve_http(server, *address, token=token)
+
+
+def _require_no_options(ctx: click.Context) -> None:
+    """Refuse options of the server before "install", which would not read them."""
+    typed = [name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    if typed:
+        raise click.UsageError("Options go behind install: qa-search mcp install ASSISTANT --index PATH.")
 
 
 def _end(number: int, frame: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from typing import Any
 
 import click
 
+from qa_search.interfaces.cli.completion import complete_sources, complete_tags
+from qa_search.interfaces.cli.output import json_text
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
-from qa_search.util.text import printable_json
 
 _TOKEN = re.compile(r"[!-~]+")
 
@@ -60,8 +60,8 @@ def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Deco
 
 
 def _require_database(context: click.Context, option: click.Parameter, store: str | None) -> str | None:
-    if store is None:
-        return None
+    if store is None or context.resilient_parsing:  # for a completion, nothing heavy is loaded
+        return store
     from qa_search.index.open import is_database  # here, because help and completion need no index
 
     if is_database(store):
@@ -89,6 +89,38 @@ def chosen_place(index_path: str | None, store: str | None) -> str | None:
 def default_index() -> str:
     """Return the default index."""
     return os.environ.get("QA_SEARCH_INDEX") or DEFAULT_INDEX
+
+
+def filter_options() -> Decorator:
+    """--since, --until, --source and --tag: which posts pass; the command gets them as `SearchOptions` has them."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--tag",
+                "tags",
+                multiple=True,
+                metavar="TAG",
+                shell_complete=complete_tags,
+                help="Only posts with this tag; all of them, if repeated.",
+            ),
+            click.option(
+                "--source",
+                metavar="GLOB",
+                shell_complete=complete_sources,
+                help="Only posts whose source matches, such as '*/Posts.xml'.",
+            ),
+            click.option(
+                "--until", metavar="DATE", help="Only posts up to this date, its whole day, month or year included."
+            ),
+            click.option(
+                "--since", metavar="DATE", help="Only posts of this date or later (2015, 2015-06 or 2015-06-30)."
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def json_option(what: str) -> Decorator:
@@ -194,4 +226,24 @@ def comments_option() -> Decorator:
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    click.echo(printable_json(json.dumps(document, ensure_ascii=False, indent=2)))
+    click.echo(json_text(document, indent=2))
+
+
+def color_option() -> Decorator:
+    """--color: whether to colour; click takes it from the context, for printing and for `use_colour`."""
+    return click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        expose_value=False,
+        callback=_choose_color,
+        help="Whether to colour: auto is on a terminal, unless NO_COLOR is set, or everywhere with FORCE_COLOR.",
+    )
+
+
+def _choose_color(context: click.Context, option: click.Parameter, chosen: str) -> None:
+    if chosen == "auto":
+        context.color = False if os.environ.get("NO_COLOR") else True if os.environ.get("FORCE_COLOR") else None
+    else:
+        context.color = chosen == "always"

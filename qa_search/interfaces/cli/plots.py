@@ -7,6 +7,7 @@ import click
 import qa_search
 from qa_search.errors import MissingExtraError
 from qa_search.evaluation.dataset import MEASURES
+from qa_search.util.text import counted
 
 
 def plot_rankings(found: qa_search.Evaluation, path: str) -> None:
@@ -30,7 +31,7 @@ def plot_rankings(found: qa_search.Evaluation, path: str) -> None:
         axes.bar(places, means, width * 0.92, yerr=[below, above], capsize=2, label=quality.ranking)
     axes.set_xticks(range(len(MEASURES)), MEASURES)
     axes.set_ylim(0, 1)
-    axes.set_title(f"{found.dataset}: {found.queries} queries, 95 % bootstrap intervals")
+    axes.set_title(f"{found.dataset}: {counted(found.queries, 'query', 'queries')}, 95 % bootstrap intervals")
     axes.legend(frameon=False, ncols=len(found.rankings))
     axes.spines[["top", "right"]].set_visible(False)
     try:

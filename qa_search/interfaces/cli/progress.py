@@ -8,6 +8,7 @@ import time
 import click
 
 import qa_search
+from qa_search.util.text import counted
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_BETWEEN_UPDATES = 0.2
@@ -59,13 +60,13 @@ def _describe(progress: qa_search.Progress, seconds: float) -> str:
     if progress.stage == "measuring":
         return "measuring the recall of compressed vectors"
     if progress.stage == "storing":
-        return f"storing in the database: {progress.done:,} of {progress.total:,} posts"
+        return f"storing in the database: {progress.done:,} of {counted(progress.total or 0, 'post')}"
     if progress.total is None:
-        return f"reading: {progress.done:,} posts"
+        return f"reading: {counted(progress.done, 'post')}"
     share = progress.done / progress.total if progress.total else 1.0
     filled = int(share * _BAR_WIDTH)
     text = f"embedding [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {share:4.0%}  {progress.done:,} of "
-    text += f"{progress.total:,} passages"
+    text += f"{counted(progress.total, 'passage')}"
     if progress.done and seconds > 0:
         rate = progress.done / seconds
         text += f", {rate:,.0f}/s, {_duration((progress.total - progress.done) / rate)} left"

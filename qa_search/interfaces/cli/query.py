@@ -16,21 +16,26 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError, QueryError
-from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.options import (
+    color_option,
+    filter_options,
+    json_option,
+    model_option,
+    place_option,
+    quiet_option,
+)
+from qa_search.interfaces.cli.output import json_text
+from qa_search.interfaces.cli.results import chosen_format, format_options, print_result, result_text
 from qa_search.interfaces.render.csv_rows import to_csv
-from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
-from qa_search.interfaces.render.terminal import one_line, render_result
-from qa_search.interfaces.render.wording import NO_POST_PASSES
+from qa_search.interfaces.render.terminal import one_line
 from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.types import SearchResult
-from qa_search.util.text import printable_json
 
 if TYPE_CHECKING:
     from qa_search.search.reranking import Reranker
 
 EXIT_NOTHING_FOUND = 1
-FORMATS = ("text", "json", "markdown", "csv", "html")
 
 # More than the longest query, in any encoding.
 _MAX_INPUT_BYTES = 1_000_000
@@ -57,10 +62,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
 )
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
-@click.option("--since", metavar="DATE", help="Only posts of this date or later (2015, 2015-06 or 2015-06-30).")
-@click.option("--until", metavar="DATE", help="Only posts up to this date, its whole day, month or year included.")
-@click.option("--source", metavar="GLOB", help="Only posts whose source matches, such as '*/Posts.xml'.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only posts with this tag; all of them, if repeated.")
+@filter_options()
 @click.option(
     "--min-confidence",
     type=click.FloatRange(0, 1),
@@ -72,9 +74,9 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "--rerank", metavar="NAME|PATH", help="Reorder the best posts by this sentence-transformers CrossEncoder."
 )
 @click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
-@click.option("--full", is_flag=True, help="Show whole questions and answers (in text; the other formats have them).")
-@click.option("--format", "shown_as", type=click.Choice(FORMATS), help="The format of the result.  [default: text]")
+@format_options()
 @model_option("The folder of the model that made the index, if it was moved.")
+@color_option()
 @json_option("the result")
 @quiet_option()
 @click.pass_context
@@ -99,6 +101,9 @@ def query(
     If nothing in the archive seems to answer, the output says so first, the exit status is 1, and the nearest posts
     follow.
 
+    On a terminal, each hit has three lines, and a result that does not fit is shown in a pager; --full shows whole
+    posts, --format text the sentence with the text around it, as redirected output has it.
+
     With --from, many queries are answered in the order of their lines: as JSON one document a line that begins with the
     query's id (or else the line's number). The exit status is 0 only if every query is answered.
     """
@@ -106,9 +111,7 @@ def query(
         raise click.UsageError(
             "TEXT and --from cannot be used together." if text else "Missing argument 'TEXT...' (or --from FILE)."
         )
-    if as_json and shown_as not in (None, "json"):
-        raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")
-    written_as = "json" if as_json else shown_as or "text"
+    written_as = chosen_format(shown_as, as_json=as_json, full=full or explain)
     if from_file is not None and written_as == "html":
         raise click.UsageError("--format html is a page for one query: choose another format with --from.")
     with qa_search.SearchIndex.open(index_path, model=model) as index:
@@ -121,7 +124,7 @@ def query(
         )
         if from_file is None:
             (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])
-            _write(result, written_as, full=full, quiet=quiet)
+            print_result(result, written_as, full=full, quiet=quiet)
             answered = result.answered
         else:
             answered = _answer_all(from_file, search_many, written_as, full=full)
@@ -141,21 +144,6 @@ def _standard_input() -> str:
     return sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
 
 
-def _write(result: SearchResult, written_as: str, *, full: bool, quiet: bool) -> None:
-    if written_as == "json":
-        print_json(result.to_dict())
-    elif written_as == "markdown":
-        click.echo(to_markdown(result), nl=False)
-    elif written_as == "csv":
-        click.echo("".join(to_csv([result])), nl=False)
-    elif written_as == "html":
-        click.echo(to_html(result), nl=False)
-    elif result.hits:
-        click.echo(render_result(result, full=full))
-    elif not quiet:
-        click.echo(NO_POST_PASSES, err=True)
-
-
 def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:
     """Answer the queries of a file in blocks; return whether all of them are answered."""
     search_many([])  # invalid options are reported before the file is read
@@ -170,7 +158,7 @@ def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bo
 
 def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, full: bool) -> str:
     if written_as == "json":
-        return printable_json(json.dumps({"id": complaint_id, **result.to_dict()}, ensure_ascii=False)) + "\n"
+        return json_text({"id": complaint_id, **result.to_dict()}) + "\n"
     if written_as == "markdown":
         return to_markdown(result, title=str(complaint_id)) + "\n"
     if written_as == "csv":
@@ -178,7 +166,7 @@ def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, 
     heading = one_line(f"{complaint_id}: {result.query}")
     if len(heading) > _MAX_HEADING:
         heading = f"{heading[:_MAX_HEADING]} …"
-    return f"=== {heading} ===\n\n{render_result(result, full=full) if result.hits else NO_POST_PASSES}\n\n"
+    return f"=== {heading} ===\n\n{result_text(result, written_as, full=full)}\n\n"
 
 
 def _answers(name: str, search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import click
 
@@ -13,7 +14,9 @@ from qa_search.interfaces.cli.listening import (
     address_of,
     is_loopback,
     listen,
+    open_in_browser,
     own_names,
+    reachable,
     require_protection,
 )
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
@@ -78,6 +81,7 @@ _SHUTDOWN_SECONDS = 20
     metavar="SECONDS",
     help="When a query is abandoned (504).",
 )
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser once it can be used.")
 @quiet_option()
 def serve(
     index_path: str,
@@ -92,6 +96,7 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
+    open_page: bool,
     quiet: bool,
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
@@ -118,6 +123,13 @@ def serve(
     )
     if not quiet:
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
+    page = f"http://{address_of(listener, reachable(host))}/"
     app = create_app(index, settings)
-    server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)
+    server = guarded_server(
+        app,
+        limits_for(max_connections),
+        graceful_seconds=_SHUTDOWN_SECONDS,
+        on_stop=app.stop_soon,
+        on_ready=partial(open_in_browser, page) if open_page else None,
+    )
     server.run(sockets=[listener])

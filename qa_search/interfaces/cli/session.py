@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -15,6 +14,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError, QueryError
+from qa_search.interfaces.cli.output import echo_paged
 from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
@@ -23,7 +23,7 @@ from qa_search.interfaces.render.terminal import INDENT, one_line, printable, re
 from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.types import Hit, SearchResult
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, counted
 
 # The value of each command (optional in brackets), and what the command does.
 COMMANDS = {
@@ -93,7 +93,7 @@ class Shell:
         try:
             if self.index.refresh():
                 posts = self.index.generation.manifest["counts"]["posts"]
-                click.echo(f"The index was rebuilt: searches now cover {posts:,} posts.")
+                click.echo(f"The index was rebuilt: searches now cover {counted(posts, 'post')}.")
         except QASearchError as error:
             complain(error)  # the open generation still answers
         try:
@@ -123,7 +123,7 @@ class Shell:
             numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
             return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
         if command == "source":
-            return {escape(count.source): f"{count.posts:,} posts" for count in self.index.info().sources}
+            return {escape(count.source): counted(count.posts, "post") for count in self.index.info().sources}
         if command == "tag":
             return dict.fromkeys(sorted(self._tags), "")
         return {}
@@ -170,10 +170,7 @@ class Shell:
             raise QueryError("This post is no longer in the index.")
         self._open_post = post_id
         text = render_post(post, self.index.neighbours(post_id))
-        if text.count("\n") + 1 >= shutil.get_terminal_size().lines:
-            click.echo_via_pager(text)  # which is a plain echo where there is no terminal
-        else:
-            click.echo(text)
+        echo_paged(text)
 
     def _like(self, number: str) -> None:
         post_id = self._hit(number).post_id if number else self._open_post
@@ -222,14 +219,16 @@ class Shell:
             raise QueryError(f"{name} already exists: name a new file.") from error
         except (OSError, RuntimeError) as error:  # the latter where "~" is nobody's home
             raise QueryError(f"{name} cannot be written ({error}).") from error
-        click.echo(printable(f"{name}: {len(result.hits)} {'post' if len(result.hits) == 1 else 'posts'}"))
+        click.echo(printable(f"{name}: {counted(len(result.hits), 'post')}"))
 
     def _info(self) -> None:
         info = self.index.info()
         posts, passages = info.counts["posts"], info.counts["passages"]
-        click.echo(printable(f"{info.index}: {posts:,} posts in {passages:,} passages, built {info.created}"))
+        click.echo(
+            printable(f"{info.index}: {counted(posts, 'post')} in {counted(passages, 'passage')}, built {info.created}")
+        )
         for source in info.sources[:_MAX_SOURCES]:
-            click.echo(printable(f"{INDENT}{source.source}: {source.posts:,} posts"))
+            click.echo(printable(f"{INDENT}{source.source}: {counted(source.posts, 'post')}"))
         if len(info.sources) > _MAX_SOURCES:
             click.echo(f"{INDENT}... and {len(info.sources) - _MAX_SOURCES:,} more (qa-search info --all)")
 

@@ -8,6 +8,7 @@ import click
 
 import qa_search
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
+from qa_search.util.text import counted
 
 
 @click.command()
@@ -35,9 +36,11 @@ def _summary(report: qa_search.TuneReport, *, reset: bool) -> str:
     lines = []
     if not reset:
         origin = "made from the posts" if report.source == "posts" else f"of {report.source}"
+        learnt_from = counted(report.complaints - report.held_out, "query", "queries")
+        held_out = counted(report.held_out, "held-out query", "held-out queries")
         lines += [
-            f"Learnt from {report.complaints - report.held_out} queries {origin}: {_listed(report.learnt)}.",
-            f"On {report.held_out} held-out queries nDCG@10 goes from {report.before:.4f} with the default weights to "
+            f"Learnt from {learnt_from} {origin}: {_listed(report.learnt)}.",
+            f"On {held_out} nDCG@10 goes from {report.before:.4f} with the default weights to "
             f"{report.after:.4f} (p = {report.p_value:.4f}).",
         ]
     return "\n".join([*lines, f"In use {'now' if report.kept or reset else 'still'}: {_listed(report.weights)}."])

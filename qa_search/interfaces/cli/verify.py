@@ -10,6 +10,7 @@ from qa_search.interfaces.cli.options import index_option, json_option, print_js
 from qa_search.interfaces.render.commands import in_options
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import GenerationCheck, VerifyReport
+from qa_search.util.text import counted
 
 
 @click.command()
@@ -48,8 +49,8 @@ def _page(report: VerifyReport) -> str:
             lines += [f"{check.generation} ({role}) could not be read completely:", f"  {check.unread}"]
         if check.whole:
             lines.append(
-                f"{check.generation} ({role}) is whole: {check.files} files, {check.bytes / 1e6:.1f} MB, every byte is "
-                "what was written, and all counts agree"
+                f"{check.generation} ({role}) is whole: {counted(check.files, 'file')}, {check.bytes / 1e6:,.1f} MB, "
+                "every byte is what was written, and all counts agree"
             )
     if report.fell_back_to:
         lines.append(f"{report.fell_back_to} answers now. Build again to bring the index up to date.")

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from qa_search.types import SearchResult
+from qa_search.interfaces.render.documents import EXPORTED, exported_post
+from qa_search.types import Post, SearchResult
 from qa_search.util.text import without_unsafe
 
 CSV_COLUMNS = (
@@ -39,6 +40,14 @@ def to_csv(
     else:
         for result, name in zip(results, ids, strict=True):
             yield from _rows(result, name)
+
+
+def posts_to_csv(posts: Iterable[Post]) -> Iterator[str]:
+    """Write whole posts as CSV: yield the header, then a row per post, as `to_csv` does."""
+    yield _line(EXPORTED)
+    for post in posts:
+        values = exported_post(post)
+        yield _line("; ".join(value) if isinstance(value, list) else value for value in values.values())
 
 
 def _rows(result: SearchResult, *first: str | int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from qa_search.types import Field, Hit
+from qa_search.types import Field, Highlight, Hit
 
 _LONGEST_WORD = 40  # characters that a cut moves at most, to keep a word whole
 _BLANK = re.compile(r"\s")
@@ -86,7 +86,11 @@ def whole(hit: Hit, field: Field, most: int) -> Excerpt:
 
 def at_mark(hit: Hit, field: Field) -> Excerpt:
     """Return a whole field, and mark the sentence if the highlight fits the field."""
-    text, mark = getattr(hit, field), hit.highlight
-    if mark.field != field or text[mark.start : mark.end] != mark.text:
+    return marked(getattr(hit, field), field, hit.highlight)
+
+
+def marked(text: str, field: Field, mark: Highlight | None) -> Excerpt:
+    """Return the whole text of a field, and mark the sentence if the highlight fits it."""
+    if mark is None or mark.field != field or text[mark.start : mark.end] != mark.text:
         return Excerpt(text)
     return Excerpt(text[: mark.start], mark.text, text[mark.end :])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from qa_search.interfaces.render.wording import one_line
 from qa_search.types import BuildReport, FileReport, Post, SourceChanges
+from qa_search.util.text import counted
 
 _SHOWN_FILES = 5
 _SHOWN_TEXT = 100
@@ -22,7 +23,7 @@ def reading_lines(reports: Sequence[FileReport], shown: int | None = _SHOWN_FILE
     lines = [line for report in ordered[:shown] for line in report_lines(report)]
     hidden = 0 if shown is None else len(reports) - shown
     if hidden > 0:
-        lines.append(f"... and {hidden:,} more files")
+        lines.append(f"... and {counted(hidden, 'more file')}")
     return lines
 
 
@@ -30,8 +31,9 @@ def report_lines(report: FileReport) -> list[str]:
     """Return lines on how one file was read: format, counts, fields of each role, and remarks."""
     read_as = report.format if report.encoding is None else f"{report.format}, {report.encoding}"
     files = f", {report.files:,} files" if report.files > 1 else ""
-    counts = f"{report.posts:,} posts: {report.with_question:,} with a question, {report.with_answer:,} with an answer"
-    lines = [f"{report.source} ({read_as}{files}): {counts}, {report.with_date:,} with a date"]
+    parts = f"{report.with_question:,} with a question, {report.with_answer:,} with an answer"
+    counts = f"{counted(report.posts, 'post')}: {parts}, {report.with_date:,} with a date"
+    lines = [f"{report.source} ({read_as}{files}): {counts}"]
     if report.roles:
         roles = (f"{role} = {', '.join(names)}" for role, names in report.roles.items())
         lines.append(f"  fields: {'; '.join(roles)}")

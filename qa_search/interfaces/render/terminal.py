@@ -12,7 +12,7 @@ import click
 
 from qa_search.interfaces.render import excerpt, wording
 from qa_search.interfaces.render.excerpt import Excerpt
-from qa_search.types import Explanation, Field, Hit, OtherPost, Post, SearchResult
+from qa_search.types import Explanation, Field, Highlight, Hit, OtherPost, Post, SearchResult
 from qa_search.util.text import without_unsafe
 
 INDENT = "   "
@@ -34,22 +34,27 @@ def one_line(text: str) -> str:
 
 
 def use_colour() -> bool:
-    """Return whether to colour: only on a terminal, and never with NO_COLOR set (see https://no-color.org)."""
+    """Return whether to colour: as the command says, else on a terminal, unless NO_COLOR is set (no-color.org)."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.color is not None:
+        return context.color
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def render_result(result: SearchResult, *, full: bool = False, width: int | None = None) -> str:
     """Write the hits one below the other, with the sentence marked in each."""
-    columns = _columns(width)
+    columns = columns_of(width)
     blocks = [_render_hit(hit, full, columns) for hit in result.hits]
     if warning := wording.note(result):
         blocks.insert(0, "\n".join(textwrap.wrap(warning, columns)))
     return "\n\n".join(blocks)
 
 
-def render_post(post: Post, neighbours: tuple[OtherPost | None, OtherPost | None]) -> str:
-    """Write a whole post, and the posts that it links to as previous and next."""
-    width, colour = _columns(None), use_colour()
+def render_post(
+    post: Post, neighbours: tuple[OtherPost | None, OtherPost | None], mark: Highlight | None = None
+) -> str:
+    """Write a whole post, with a sentence marked, and the posts that it links to as previous and next."""
+    width, colour = columns_of(None), use_colour()
     more = [*([post.author] if post.author else []), *post.tags]
     title = textwrap.wrap(one_line(wording.title_of(post)), width, max_lines=2, placeholder=" …")
     lines = [_style(line, colour, bold=True) for line in title]
@@ -57,8 +62,8 @@ def render_post(post: Post, neighbours: tuple[OtherPost | None, OtherPost | None
     if post.url:
         lines.append(INDENT + one_line(post.url))
     for label, field in wording.labelled_texts(post):
-        text = printable(getattr(post, field))
-        lines += ["", INDENT + _style(label, colour, bold=True), *_wrapped(text, width)]
+        text = excerpt.marked(getattr(post, field), field, mark)
+        lines += ["", INDENT + _style(label, colour, bold=True), *_marked_lines(text, width, colour)]
     links = [
         f"{label}: {wording.named(other) if other else f'{title}, not in the index'}"
         for label, title, other in zip(
@@ -70,7 +75,8 @@ def render_post(post: Post, neighbours: tuple[OtherPost | None, OtherPost | None
     return "\n".join([*lines, *(line for link in links for line in _wrapped(printable(link), width))])
 
 
-def _columns(width: int | None) -> int:
+def columns_of(width: int | None = None) -> int:
+    """Return the columns to write in: those of the terminal, or 80, within limits; or ``width``."""
     return max(min(width or shutil.get_terminal_size((80, 24)).columns, _MAX_WIDTH), _MIN_WIDTH)
 
 

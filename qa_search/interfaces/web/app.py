@@ -22,6 +22,7 @@ from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
+from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
 from qa_search.interfaces.web.service import (
@@ -224,15 +225,7 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     async def post(post_id: str) -> Response:
         view = await service.read(lambda index: _view(index, post_id))
         ids = await service.read(lambda index: index.post_ids(post_id))
-        return JSONResponse(
-            {
-                "post_id": post_id,
-                **view.post.to_dict(),
-                "prev": view.prev and view.prev.to_dict(),
-                "next": view.next and view.next.to_dict(),
-                "ids": ids,
-            }
-        )
+        return JSONResponse(post_document(post_id, view.post, (view.prev, view.next), ids))
 
     @app.get(
         "/api/posts/{post_id}/similar", summary="More like this", response_model=SearchResult, responses=_NOT_FOUND

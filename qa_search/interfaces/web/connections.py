@@ -273,7 +273,11 @@ class GuardedServer(uvicorn.Server):
     """uvicorn's server with checked connections and a guaranteed end after a signal."""
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, on_stop: Callable[[float], None] | None = None
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        on_stop: Callable[[float], None] | None = None,
+        on_ready: Callable[[], None] | None = None,
     ) -> None:
         """Make a server.
 
@@ -281,12 +285,20 @@ class GuardedServer(uvicorn.Server):
             config: what to serve and how long to wait for requests that are being answered.
             connections: those of the config's protocol.
             on_stop: called when the server begins to end, with the seconds that there are to answer what waits.
+            on_ready: called once the server answers.
         """
         super().__init__(config)
         self._connections = connections
         self._on_stop = on_stop
+        self._on_ready = on_ready
         self._patience = float(config.timeout_graceful_shutdown or 0)
         self._watchdog: threading.Timer | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and report that."""
+        await super().startup(sockets)
+        if self.started and self._on_ready is not None:
+            self._on_ready()
 
     async def on_tick(self, counter: int) -> bool:
         """Run the periodic checks, ten times a second."""
@@ -317,7 +329,12 @@ class GuardedServer(uvicorn.Server):
 
 
 def guarded_server(
-    app: Any, limits: Limits, *, graceful_seconds: int, on_stop: Callable[[float], None] | None = None
+    app: Any,
+    limits: Limits,
+    *,
+    graceful_seconds: int,
+    on_stop: Callable[[float], None] | None = None,
+    on_ready: Callable[[], None] | None = None,
 ) -> GuardedServer:
     """Make a server of an ASGI app; ``run(sockets=[...])`` serves."""
     connections = Connections(limits)
@@ -334,7 +351,7 @@ def guarded_server(
         timeout_graceful_shutdown=graceful_seconds,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES + _SEPARATORS,
     )
-    return GuardedServer(config, connections, on_stop)
+    return GuardedServer(config, connections, on_stop, on_ready)
 
 
 def is_loopback(address: str) -> bool:

@@ -309,6 +309,18 @@ def test_posts_their_ids_and_their_links_are_the_same(index: SearchIndex, folder
     assert posts.counts() == expected.counts()
 
 
+@pytest.mark.parametrize(
+    "filters", [{}, {"since": "2005", "until": "2012-06"}, {"tags": ["even", "sore knee"]}, {"source": "*/forum/rep*"}]
+)
+def test_lists_of_posts_are_the_same(index: SearchIndex, folder: SearchIndex, filters: dict[str, Any]) -> None:
+    """Page by page, and all of them."""
+    for skip in (0, 7, 690):
+        assert index.list_posts(10, skip=skip, **filters) == folder.list_posts(10, skip=skip, **filters)
+    found = list(index.all_posts(**filters))
+    assert found == list(folder.all_posts(**filters))
+    assert index.match(found[0].post_id, "knee").highlight == folder.match(found[0].post_id, "knee").highlight
+
+
 def test_what_is_said_of_the_index_is_the_same(index: SearchIndex, folder: SearchIndex) -> None:
     """Counts, sources, what could not be read, which pages are missing."""
     found, expected = index.info().to_dict(), folder.info().to_dict()

@@ -63,9 +63,9 @@ def test_build_says_in_a_few_lines_what_it_did(tmp_path: Path) -> None:
     first, unanswered, aside, language, *reading = result.stdout.splitlines()
     assert language == "The archive's language is unknown or mixed."
     assert any("2 posts: 2 with a question, 1 with an answer" in line for line in reading)
-    assert first.startswith("1 posts in 2 passages, built in ")
-    assert unanswered == "1 questions have no answer yet and were left out (--keep-unanswered)"
-    assert aside == "1 could not be read and were set aside: qa-search info lists them"
+    assert first.startswith("1 post in 2 passages, built in ")
+    assert unanswered == "1 question without an answer yet: left out (--keep-unanswered)"
+    assert aside == "1 set aside, which could not be read: see qa-search info"
     report = json.loads(run("build", source, "--index", tmp_path / "i", "--json").stdout)
     assert {key: report[key] for key in ("posts", "passages", "embedded", "reused", "set_aside", "unanswered")} == {
         "posts": 1, "passages": 2, "embedded": 0, "reused": 2, "set_aside": 1, "unanswered": 1,

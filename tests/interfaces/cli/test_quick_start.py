@@ -6,14 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 import qa_search
+from qa_search import SearchIndex, build_index
+from qa_search.index.peek import choices
 from qa_search.interfaces.cli import cli
-from tests.helpers import ROOT
+from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 
 HEAVY = {
     "apsw", "asyncio", "faiss", "fastapi", "httpx2", "lxml", "numpy", "onnxruntime", "py3langid", "tantivy",
@@ -52,6 +55,44 @@ def test_a_completion_loads_nothing_heavy() -> None:
     program = RUN.replace("main()", "import click; main.__globals__['cli'](prog_name='qa-search')")
     said, heavy = loaded(program, **words)
     assert (said, heavy) == ("plain,--since\n", [])
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("query --tag so", "sore-knee"),
+        ("query --tag su", ""),
+        ("query --store postgresql://x/y --tag so", ""),
+        ("list --source ", "{source}"),
+        ("show ", "{post_id}"),
+        ("similar ", "{post_id}"),
+    ],
+)
+def test_ids_tags_and_sources_are_completed_at_once(tmp_path: Path, words: str, offered: str) -> None:
+    """From the index that is named before, in QA_SEARCH_INDEX or by default, without its stores."""
+    record = {"question": "My knee hurts.", "answer": "Rest it.", "title": "Knee", "tags": ["Sore knee", "x\ny"]}
+    build_index(write_jsonl(tmp_path / "club" / "faq.jsonl", [record]), tmp_path / "index", model=WordsEmbedder())
+    with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as index:
+        (post,) = index.list_posts()
+    environment = {"_QA_SEARCH_COMPLETE": "bash_complete", "COMP_WORDS": f"qa-search {words}"}
+    environment["COMP_CWORD"] = str(len(f"qa-search {words}".split(" ")) - 1)
+    program = RUN.replace("main()", "import click; main.__globals__['cli'](prog_name='qa-search')")
+    said, heavy = loaded(program, **environment, QA_SEARCH_INDEX=str(tmp_path / "index"))
+    expected = offered.format(source=post.source, post_id=post.post_id)
+    assert (said.strip(), heavy) == (f"plain,{expected}" if expected else "", [])
+
+
+@pytest.mark.parametrize("pointer", [b"", b"g000001", b"../x y", b"\xff", b"\0 x"])
+def test_an_index_that_cannot_be_read_offers_nothing(tmp_path: Path, pointer: bytes) -> None:
+    """A completion never fails: there is nobody to read its message."""
+    assert choices(tmp_path, "id", "") == []
+    (tmp_path / "CURRENT").write_bytes(pointer)
+    assert choices(tmp_path, "tag", "") == []
+    folder = tmp_path / "generations" / "g000001"
+    folder.mkdir(parents=True)
+    (folder / "posts.sqlite").write_bytes(b"no database" * 500)
+    assert choices(tmp_path, "source", "") == []
 
 
 @pytest.mark.process

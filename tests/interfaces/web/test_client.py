@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import shutil
@@ -748,3 +749,20 @@ def test_the_examples_of_clients_run(url: str, index: SearchIndex) -> None:
         f"{result.query}: {result.hits[0].title if result.answered else 'nothing seems to answer this'}"
         for result in results
     ]
+
+
+def test_the_two_clients_are_alike() -> None:
+    """The same methods with the same parameters and results; those that ask are coroutines of the asynchronous one."""
+
+    def methods(kind: type) -> dict[str, Any]:
+        return {name: member for name, member in vars(kind).items() if not name.startswith("_") and callable(member)}
+
+    plain, asynchronous = methods(Client), methods(AsyncClient)
+    assert plain.keys() == asynchronous.keys()
+    assert {"search", "search_many", "similar", "info", "close"} <= plain.keys()
+    for name, method in plain.items():
+        other = asynchronous[name]
+        assert inspect.iscoroutinefunction(other), name
+        assert not inspect.iscoroutinefunction(method), name
+        assert inspect.signature(method) == inspect.signature(other), name
+    assert inspect.signature(Client) == inspect.signature(AsyncClient)
