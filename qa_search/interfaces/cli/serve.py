@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import click
 
@@ -78,6 +79,16 @@ _SHUTDOWN_SECONDS = 20
     metavar="SECONDS",
     help="When a query is abandoned (504).",
 )
+@click.option(
+    "--site",
+    "site_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the pages say of the archive: name, notice, examples, colours. Default: site.toml beside the index "
+    "folder, if there is one.",
+)
+@click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
+@click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
 @quiet_option()
 def serve(
     index_path: str,
@@ -92,6 +103,9 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
+    site_file: Path | None,
+    show_sources: bool,
+    no_instant: bool,
     quiet: bool,
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
@@ -105,18 +119,24 @@ def serve(
         from qa_search.interfaces.web.app import Settings, create_app
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
+        from qa_search.interfaces.web.site import Site, find_site, read_site
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if is_loopback(host) or hosts:
         hosts |= own_names(host)
+    site_file = site_file or find_site(index_path)
+    site = Site() if site_file is None else read_site(site_file)
     index = qa_search.SearchIndex.open(index_path, model=model)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
-        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
-    )
+        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
+        site=site, show_sources=show_sources, instant=not no_instant,
+    )  # fmt: skip
     if not quiet:
+        if site_file is not None:
+            click.echo(f"The pages say what {site_file} says.", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     app = create_app(index, settings)
     server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)
