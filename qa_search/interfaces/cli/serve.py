@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import click
@@ -20,6 +21,20 @@ from qa_search.interfaces.cli.listening import (
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
 
 _SHUTDOWN_SECONDS = 20
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+
+
+def _checked_origin(value: str) -> str:
+    """Return an origin as browsers send it.
+
+    Raises:
+        click.BadParameter: if it is not a scheme, a host and a port at most.
+    """
+    origin = value.lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(origin):
+        raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
+    default = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(default)  # browsers leave it out
 
 
 @click.command()
@@ -87,6 +102,14 @@ _SHUTDOWN_SECONDS = 20
     help="What the pages say of the archive: name, notice, examples, colours. Default: site.toml beside the index "
     "folder, if there is one.",
 )
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=lambda _context, _option, values: frozenset(map(_checked_origin, values)),
+    help="A site, as https://club.example, whose pages may ask the API, use /widget.js and frame these pages.",
+)
 @click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
 @click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
 @quiet_option()
@@ -104,6 +127,7 @@ def serve(
     max_batch: int,
     timeout: float,
     site_file: Path | None,
+    origins: frozenset[str],
     show_sources: bool,
     no_instant: bool,
     quiet: bool,
@@ -132,7 +156,7 @@ def serve(
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
-        site=site, show_sources=show_sources, instant=not no_instant,
+        site=site, show_sources=show_sources, instant=not no_instant, origins=origins,
     )  # fmt: skip
     if not quiet:
         if site_file is not None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -24,7 +25,17 @@ from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
-from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
+from qa_search.interfaces.web.guards import (
+    App,
+    Buckets,
+    Guards,
+    Receive,
+    Scope,
+    Send,
+    client_of,
+    error_response,
+    is_browser,
+)
 from qa_search.interfaces.web.pages import (
     MAX_HITS,
     Archive,
@@ -35,6 +46,7 @@ from qa_search.interfaces.web.pages import (
     browse_page,
     error_page,
     form_address,
+    found_part,
     post_page,
     read_mark,
     search_page,
@@ -85,6 +97,7 @@ class Settings:
     show_sources: bool = False
     instant: bool = True
     log_kept: bool = False
+    origins: frozenset[str] = frozenset()
 
     @property
     def look(self) -> Look:
@@ -168,6 +181,8 @@ class Service(Guards):
             rate=settings.rate,
             max_body=settings.max_body,
             hosts=settings.hosts,
+            origins=settings.origins,
+            error_page=partial(error_page, look=settings.look),
             deadline=settings.timeout + _DEADLINE_SLACK,
         )
         self.stop_soon = service.stop_soon
@@ -203,6 +218,8 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     _add_api(app, service, prices)
     _add_pages(app, service, prices, chosen.look)
     _add_lists(app, service, chosen.look)
+    if chosen.origins:
+        _add_widget(app, service, prices, chosen.origins)
     _add_health(app, service)
     _add_errors(app, chosen.look)
     app.mount("/static", StaticFiles(directory=_STATIC))
@@ -378,6 +395,28 @@ def _add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
         return HTMLResponse(browse_page(listing, Archive.of(await service.info()), look=look))
 
 
+def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
+    @app.get("/widget.js", include_in_schema=False)
+    async def script() -> Response:
+        return FileResponse(_STATIC / "widget.js")
+
+    @app.post("/widget", include_in_schema=False)
+    async def found(request: Request) -> Response:
+        """Search for the page of an allowed site; return the hits as a part of a page."""
+        if request.headers.get("origin") not in origins:
+            raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
+        try:
+            fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
+        except ValueError:
+            raise HTTPException(400, "the form cannot be read") from None
+        form, problem = _form(fields)
+        if problem:
+            raise QueryError(problem)
+        _charge(prices, request, len(form.q), form.k)
+        result = await service.search(form.q, _parameters(form), client_of(request.scope))
+        return HTMLResponse(found_part(result))
+
+
 def _add_health(app: FastAPI, service: SearchService) -> None:
     @app.get("/healthz", summary="Whether the service runs", response_model=dict[str, str])
     async def healthz() -> Response:
@@ -440,7 +479,7 @@ def _error_answer(
     """Return an error as a page to people and as JSON to programs: by the address, else by what they accept."""
     path = request.url.path
     is_page = path in ("/", "/browse") or path.startswith("/posts/")
-    if is_page or (not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")):
+    if is_page or is_browser(request.headers.get("accept", ""), path):
         return HTMLResponse(error_page(status, message, look=look), status, headers)
     return error_response(status, kind, message, headers)
 

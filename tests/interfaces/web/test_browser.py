@@ -10,8 +10,9 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
@@ -567,6 +568,73 @@ def test_without_scripts_everything_but_copying_works(open_page: Open) -> None:
     assert not tab.get_by_text("Shift+Enter").is_visible()
     first.get_by_role("link", name="Swollen knee after football").click()
     expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+
+
+WIDGET_PAGE = """<!doctype html><html lang="en"><title>Club</title><h1>Club</h1><textarea id="mine"></textarea>
+<div id="here"></div><script src="{service}/widget.js" data-target="#here" data-k="2"></script>
+<script src="{service}/widget.js" data-watch="#mine" data-title="Asked before?"></script></html>"""
+
+
+@pytest.fixture
+def club(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Two sites, allowed and not, whose pages use one service; their addresses. The service names the first alone."""
+    words = WordsEmbedder()
+    archive = write_archive(tmp_path / "archive")
+    build_index([archive / "forum [2018].jsonl"], tmp_path / "index", model=words)
+    with ExitStack() as open_now:
+        sites = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        addresses = [f"http://127.0.0.1:{site.getsockname()[1]}" for site in sites]
+        settings = Settings(rate=0, origins=frozenset(addresses[:1]))
+        service = open_now.enter_context(serving(SearchIndex.open(tmp_path / "index", model=words), settings))
+        body = WIDGET_PAGE.format(service=service.rstrip("/")).encode()
+
+        class Page(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("content-type", "text/html; charset=utf-8")
+                self.end_headers()
+                self.wfile.write(body if self.path == "/" else b"")
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        for site in sites:
+            server = HTTPServer(site.getsockname(), Page, bind_and_activate=False)
+            server.socket.close()
+            server.socket = site
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            open_now.callback(thread.join)
+            open_now.callback(server.server_close)
+            open_now.callback(server.shutdown)
+        yield addresses[0], addresses[1]
+
+
+def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromium: Browser) -> None:
+    """Box and answers in a shadow root, similar questions while somebody writes; nothing on another site."""
+    allowed, other = club
+    tab = chromium.new_page()
+    problems: list[str] = []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.goto(allowed)
+    widgets = tab.locator(".qa-search-widget")
+    box_of = widgets.first.get_by_role("textbox", name="What is the complaint?")
+    box_of.fill("swollen knee after a jump")
+    widgets.first.get_by_role("button", name="Search").click()
+    link = widgets.first.get_by_role("link", name="Swollen knee after a jump")
+    expect(link).to_be_visible()
+    assert link.evaluate("(link) => link.origin") != allowed
+    expect(widgets.first.locator("mark").first).to_be_visible()
+    assert widgets.first.locator("li").count() == 2
+    assert tab.evaluate("document.querySelector('h1').closest('.qa-search-widget') === null")
+    tab.locator("#mine").press_sequentially("My knee is swollen after a jump")
+    expect(widgets.nth(1).get_by_role("link", name="Swollen knee after a jump")).to_be_visible()
+    assert problems == []
+    tab.goto(other)
+    box_of.fill("swollen knee after a jump")
+    widgets.first.get_by_role("button", name="Search").click()
+    expect(widgets.first.get_by_role("status")).to_have_text("The search does not answer.")
+    tab.close()
 
 
 def test_the_answer_is_in_sight(sample_index: SearchIndex, minilm: Embedder, chromium: Browser) -> None:
