@@ -73,6 +73,7 @@ def take(
         page.locator(".beside #mark").wait_for()
     if paper:
         page.emulate_media(media="print")
+        page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=IMAGES / name)
     page.close()
 
