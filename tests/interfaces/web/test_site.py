@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from qa_search import SiteError
 from qa_search.interfaces.web.site import DEFAULT_COLOURS, Colours, Site, contrast, find_site, read_site, style_of
+from tests.helpers import ROOT
 
 WHOLE = """
 name = "Ask the foot doctor"
@@ -43,6 +45,16 @@ def test_a_site_is_read(tmp_path: Path) -> None:
         {"Sore shins": "shin-splints"},
         Colours("#700040", "#ffffff"),
     )
+
+
+def test_the_example_of_the_documentation_is_valid(tmp_path: Path) -> None:
+    """It has every key."""
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    site = read_site(written(tmp_path, example))
+    assert site.examples
+    assert site.topics
+    assert all(getattr(site, name) for name in ("about", "answered_by", "notice"))
 
 
 @pytest.mark.parametrize(
