@@ -31,7 +31,7 @@ from qa_search.util.text import safe_on_page, without_direction
 MAX_HITS = 100
 _COUNTS = (5, 10, 20, 50)
 # Of an excerpt: characters before the marked sentence (and after it), in all, of the sentence, and of a question.
-_BEFORE, _EXCERPT, _LONGEST_MARK, _BEGINNING = 60, 120, 450, 180
+_BEFORE, _EXCERPT, _LONGEST_MARK, _BEGINNING = 60, 120, 300, 180
 # Of a hit on the page of a search: its title, a field that is shown whole, and how many tags and repetitions.
 _LONGEST_TITLE, _LONGEST_FIELD, _MOST_TAGS, _MOST_REPEATS = 500, 20_000, 50, 100
 _TAGS_OF_HIT = 3  # the page of the post has the rest

@@ -189,7 +189,7 @@ def test_the_marked_sentence_is_marked_exactly(answer: str, data: st.DataObject)
     assert marked.text_content().strip() == shown[start:end].strip()
     assert (whole.text or "").lstrip() == shown[:start].lstrip()
     excerpt = one(page, "//*[contains(@class, 'answer')]/mark")
-    assert excerpt.text_content().strip() == shown[start:end][:450].strip()
+    assert excerpt.text_content().strip() == shown[start:end][:300].strip()
 
 
 def test_marks_of_direction_stay_in_texts_and_out_of_titles() -> None:
