@@ -21,21 +21,29 @@ from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
+SITE = """
+name = "Ask the running doctor"
+about = "Questions of runners, walkers and people on their feet all day."
+answered_by = "a sports physician"
+notice = "A sample archive. General information, no diagnosis: see a doctor if you are worried."
+examples = ["sore heel in the morning", "hamstring near the sit bone, hurts to sit", "numb toes on long runs"]
+"""
+UNANSWERED = "my boss wants me to work on sundays"
 COMPLAINT = "stabbing under my heel, first steps in the morning are the worst"
-DESKTOP = ViewportSize(width=1000, height=900)
-PHONE = ViewportSize(width=390, height=800)
+DESKTOP = ViewportSize(width=1000, height=800)
+WIDE = ViewportSize(width=1280, height=800)
+PHONE = ViewportSize(width=390, height=844)
 COMMAND = (sys.executable, "-m", "qa_search")
 
 
 @contextmanager
-def serving(index: str) -> Iterator[str]:
+def serving(index: str, site_file: Path) -> Iterator[str]:
     """Serve an index on a free port; the service names its address itself."""
-    command = [*COMMAND, "serve", "--index", index, "--port", "0"]
+    command = [*COMMAND, "serve", "--index", index, "--port", "0", "--site", str(site_file)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as service:  # noqa: S603 - ours
         assert service.stderr is not None  # noqa: S101 - it is a pipe
-        told = service.stderr.readline()
         try:
-            site = next(word for word in told.split() if word.startswith("http://"))
+            site = next(word for line in service.stderr for word in line.split() if word.startswith("http://"))
             while not _is_ready(site) and service.poll() is None:
                 time.sleep(0.2)
             yield site
@@ -51,13 +59,21 @@ def _is_ready(site: str) -> bool:
         return False
 
 
-def take(browser: Browser, site: str, name: str, *, size: ViewportSize, dark: bool = False, post: bool = False) -> None:
-    """Search, open the first post if that is wanted, and keep what is on the screen."""
+def take(
+    browser: Browser, site: str, name: str, *, size: ViewportSize, asked: str = COMPLAINT, dark: bool = False,
+    post: bool = False, paper: bool = False,
+) -> None:  # fmt: skip
+    """Search (unless nothing is asked), open the first post if that is wanted, and keep what is on the screen."""
     page: Page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
-    page.goto(f"{site}?{urlencode({'q': COMPLAINT})}")
+    page.goto(f"{site}?{urlencode({'q': asked})}" if asked else site)
     if post:
         page.locator("h3 a").first.click()
         page.locator("article h1").wait_for()
+    if size == WIDE:
+        page.locator(".beside #mark").wait_for()
+    if paper:
+        page.emulate_media(media="print")
+        page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=IMAGES / name)
     page.close()
 
@@ -67,15 +83,21 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        index = sys.argv[1] if len(sys.argv) > 1 else folder
-        if index == folder:
+        index = sys.argv[1] if len(sys.argv) > 1 else str(Path(folder) / "index")
+        if len(sys.argv) == 1:
             subprocess.run([*COMMAND, "build", "data/archive/", "--index", index], cwd=ROOT, check=True)  # noqa: S603
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        with serving(index) as site:
+        site_file = Path(folder) / "site.toml"
+        site_file.write_text(SITE, encoding="utf-8")
+        with serving(index, site_file) as site:
             take(browser, site, "search-light.png", size=DESKTOP)
             take(browser, site, "search-dark.png", size=DESKTOP, dark=True)
             take(browser, site, "search-phone.png", size=PHONE)
+            take(browser, site, "search-wide.png", size=WIDE)
+            take(browser, site, "start.png", size=DESKTOP, asked="")
+            take(browser, site, "refused.png", size=DESKTOP, asked=UNANSWERED)
             take(browser, site, "post.png", size=DESKTOP, post=True)
+            take(browser, site, "post-printed.png", size=DESKTOP, post=True, paper=True)
         browser.close()
 
 

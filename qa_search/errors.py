@@ -15,6 +15,7 @@
     ├── ClusterError            a Ray cluster cannot be used
     ├── DatasetError            a judged set cannot be used
     ├── MissingExtraError       packages of an optional extra are not installed
+    ├── SiteError               the file that describes a site (site.toml) is invalid
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
     │   └── ModelMismatchError      it is not the one that made the index
@@ -66,6 +67,7 @@ __all__ = [
     "QueryError",
     "SetAsideError",
     "ShrinkError",
+    "SiteError",
     "SourceNotFoundError",
     "StoreError",
     "StoreGoneError",
@@ -133,6 +135,10 @@ class ClusterError(QASearchError):
 
 class DatasetError(QASearchError):
     """A judged set lacks a file, has an invalid line, or does not belong to the index."""
+
+
+class SiteError(QASearchError):
+    """The file that describes a site (site.toml) cannot be read, or has an unknown key or an invalid value."""
 
 
 class MissingExtraError(QASearchError):

@@ -370,14 +370,17 @@ class SearchIndex:
         return result.hits[0]
 
     @computing
-    def list_posts(self, k: int = DEFAULT_LISTED, *, skip: int = 0, **options: Unpack[FilterOptions]) -> list[Post]:
-        """Return posts without searching: the newest first, those without a date last.
+    def list_posts(
+        self, k: int = DEFAULT_LISTED, *, skip: int = 0, oldest_first: bool = False, **options: Unpack[FilterOptions]
+    ) -> list[Post]:
+        """Return posts without searching: the newest (or the oldest) first, those without a date last.
 
         A text that occurs several times in the archive is listed under each of its ids.
 
         Args:
             k: how many posts at most.
             skip: how many posts are passed over first.
+            oldest_first: whether to begin with the oldest.
             **options: the filters of `search`.
 
         Raises:
@@ -388,7 +391,7 @@ class SearchIndex:
         require_k(k)
         if isinstance(skip, bool) or not isinstance(skip, int) or not 0 <= skip < _MOST_SKIPPED:
             raise QueryError(f"skip must be a whole number from 0, not {reprlib.repr(skip)}", parameter="skip")
-        return self._ready().retriever.posts.newest(filters, k, skip)
+        return self._ready().retriever.posts.newest(filters, k, skip, oldest_first=oldest_first)
 
     def all_posts(self, **options: Unpack[FilterOptions]) -> Iterator[Post]:
         """Yield all posts that pass the filters of `search`, in the order of the archive, under each of their ids.

@@ -395,6 +395,7 @@ def test_posts_are_listed_the_newest_first_and_filtered(index: SearchIndex) -> N
         return [post.source_id for post in index.list_posts(k, **options)]
 
     assert listed() == ["heel", "knee", "loop"]
+    assert listed(oldest_first=True) == ["knee", "heel", "loop"]
     assert (listed(2), listed(2, skip=2), listed(2, skip=9)) == (["heel", "knee"], ["loop"], [])
     assert listed(since="2015", until="2015") == listed(tags=["joint"]) == ["knee"]
     assert listed(source="*/a.jsonl/h*") == listed(tags=["heel pain"]) == ["heel"]

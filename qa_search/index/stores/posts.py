@@ -247,12 +247,13 @@ class PostQueries(ABC):
         rows.sort(key=lambda row: fold_title(row[4] or "") != own)
         return OtherPost(*rows[0][:4]) if rows else None
 
-    def newest(self, filters: Filters, most: int, skip: int = 0) -> list[Post]:
-        """Return the posts that pass, the newest first and those without a date last, each under each of its ids."""
+    def newest(self, filters: Filters, most: int, skip: int = 0, *, oldest_first: bool = False) -> list[Post]:
+        """Return the posts that pass, by date and those without a date last, each under each of its ids."""
         condition, values = self._condition(filters)
+        order = "ASC" if oldest_first else "DESC"
         rows = self._all(
             f"SELECT {_ENTRY} FROM entry e JOIN post p ON p.id = e.post WHERE {condition} "  # noqa: S608 - fixed text
-            f"ORDER BY e.date DESC NULLS LAST, e.id LIMIT {self._mark} OFFSET {self._mark}",
+            f"ORDER BY e.date {order} NULLS LAST, e.id LIMIT {self._mark} OFFSET {self._mark}",
             _ENTRY_KINDS,
             [*values, most, skip],
         )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
+from pathlib import Path
 
 import click
 
@@ -22,6 +24,20 @@ from qa_search.interfaces.cli.listening import (
 from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
 
 _SHUTDOWN_SECONDS = 20
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+
+
+def _checked_origin(value: str) -> str:
+    """Return an origin as browsers send it.
+
+    Raises:
+        click.BadParameter: if it is not a scheme, a host and a port at most.
+    """
+    origin = value.lower().removesuffix("/")
+    if not _ORIGIN.fullmatch(origin):
+        raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
+    default = ":443" if origin.startswith("https:") else ":80"
+    return origin.removesuffix(default)  # browsers leave it out
 
 
 @click.command()
@@ -82,6 +98,24 @@ _SHUTDOWN_SECONDS = 20
     help="When a query is abandoned (504).",
 )
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser once it can be used.")
+@click.option(
+    "--site",
+    "site_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the pages say of the archive: name, notice, examples, colours. Default: site.toml beside the index "
+    "folder, if there is one.",
+)
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    metavar="ORIGIN",
+    callback=lambda _context, _option, values: frozenset(map(_checked_origin, values)),
+    help="A site, as https://club.example, whose pages may ask the API, use /widget.js and frame these pages.",
+)
+@click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
+@click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
 @quiet_option()
 def serve(
     index_path: str,
@@ -97,6 +131,10 @@ def serve(
     max_batch: int,
     timeout: float,
     open_page: bool,
+    site_file: Path | None,
+    origins: frozenset[str],
+    show_sources: bool,
+    no_instant: bool,
     quiet: bool,
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
@@ -110,18 +148,24 @@ def serve(
         from qa_search.interfaces.web.app import Settings, create_app
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
+        from qa_search.interfaces.web.site import Site, find_site, read_site
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if is_loopback(host) or hosts:
         hosts |= own_names(host)
+    site_file = site_file or find_site(index_path)
+    site = Site() if site_file is None else read_site(site_file)
     index = qa_search.SearchIndex.open(index_path, model=model)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
-        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
-    )
+        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
+        site=site, show_sources=show_sources, instant=not no_instant, origins=origins,
+    )  # fmt: skip
     if not quiet:
+        if site_file is not None:
+            click.echo(f"The pages say what {site_file} says.", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     page = f"http://{address_of(listener, reachable(host))}/"
     app = create_app(index, settings)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +17,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -23,8 +26,32 @@ from starlette.routing import Match
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.render.documents import post_document
-from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
-from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
+from qa_search.interfaces.web.guards import (
+    App,
+    Buckets,
+    Guards,
+    Receive,
+    Scope,
+    Send,
+    client_of,
+    error_response,
+    is_browser,
+)
+from qa_search.interfaces.web.pages import (
+    MAX_HITS,
+    Archive,
+    Form,
+    Listing,
+    Look,
+    PostView,
+    browse_page,
+    error_page,
+    form_address,
+    found_part,
+    post_page,
+    read_mark,
+    search_page,
+)
 from qa_search.interfaces.web.service import (
     BusyError,
     FailedError,
@@ -33,11 +60,11 @@ from qa_search.interfaces.web.service import (
     characters_like,
     question_cost,
 )
+from qa_search.interfaces.web.site import DEFAULT_SITE, Site, style_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
 
-MAX_HITS = 100
 # Characters of all posts that one answer holds: eight of the largest posts, thousands of usual ones.
 MAX_ANSWER_CHARACTERS = 8_000_000
 # Characters that count as one request of --rate, and that one client may have searched for at once.
@@ -46,13 +73,18 @@ _CHARACTERS_AT_ONCE = 2 * MAX_QUERY_CHARACTERS
 _DEADLINE_SLACK = 5.0  # seconds: inner timeouts come first, as their messages say more
 _MAX_FORM_FIELDS = 20
 _GONE = 499  # the client has gone, or the deadline has passed
+_PAGE_POSTS = 30  # of a list to look through
+_MOST_PAGES = 10_000
+_PRIVATE = "qa_private"  # the cookie that remembers the switch
+_REMEMBERED = 365 * 24 * 3600  # seconds
+_YEAR = re.compile(r"\d{4}", re.ASCII)
 _STATIC = Path(__file__).parent / "static"
 _RETRY = {"retry-after": "1"}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a service allows. See `Guards` and `SearchService` for the meaning of each."""
+    """What a service allows, and what its pages say. See `Guards`, `SearchService` and `Look` for what each means."""
 
     token: str | None = None
     rate: float = 20.0
@@ -62,6 +94,16 @@ class Settings:
     timeout: float = 30.0
     max_batch: int = 32
     refresh_seconds: float = 1.0
+    site: Site = DEFAULT_SITE
+    show_sources: bool = False
+    instant: bool = True
+    log_kept: bool = False
+    origins: frozenset[str] = frozenset()
+
+    @property
+    def look(self) -> Look:
+        """What is the same on all pages."""
+        return Look(self.site, self.show_sources, self.instant, self.log_kept)
 
 
 class ErrorDetail(BaseModel):
@@ -140,6 +182,8 @@ class Service(Guards):
             rate=settings.rate,
             max_body=settings.max_body,
             hosts=settings.hosts,
+            origins=settings.origins,
+            error_page=partial(error_page, look=settings.look),
             deadline=settings.timeout + _DEADLINE_SLACK,
         )
         self.stop_soon = service.stop_soon
@@ -173,9 +217,12 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     )
     prices = Buckets(chosen.rate * _CHARACTERS_EACH, _CHARACTERS_AT_ONCE)
     _add_api(app, service, prices)
-    _add_pages(app, service, prices)
+    _add_pages(app, service, prices, chosen.look)
+    _add_lists(app, service, chosen.look)
+    if chosen.origins:
+        _add_widget(app, service, prices, chosen.origins)
     _add_health(app, service)
-    _add_errors(app)
+    _add_errors(app, chosen.look)
     app.mount("/static", StaticFiles(directory=_STATIC))
     return Service(_Counted(app, service), service, chosen)
 
@@ -242,29 +289,42 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         return JSONResponse((await service.info()).to_dict())
 
 
-def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
+def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look) -> None:
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
-        return await page(request, request.query_params)
+        return await page(request, request.query_params, private=_PRIVATE in request.cookies)
 
     @app.post("/", include_in_schema=False)
     async def start_by_body(request: Request) -> Response:
-        """Redirect to the address of a search, which can be shared; answer here if it would be too long."""
+        """Redirect to the address of a search, which can be shared; answer here if it is private or would be too long.
+
+        With ``part``, a script asks while somebody types, and puts the results into its page.
+        """
         try:
             fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
         except ValueError:
-            return HTMLResponse(error_page(400, "The form cannot be read."), 400)
-        form, problem = _form(fields)
+            return HTMLResponse(error_page(400, "The form cannot be read.", look=look), 400)
+        private = "private" in fields
+        form, problem = _form(fields, private=private)
         address = form_address(form)
+        if "part" in fields:
+            return await page(request, fields, private=private)
         if address is None or problem:
-            return await page(request, fields)
-        return RedirectResponse(address, 303)
+            response = await page(request, fields, private=private)
+        else:
+            response = RedirectResponse(address, 303)
+        if private:
+            response.set_cookie(_PRIVATE, "1", _REMEMBERED, httponly=True, samesite="strict")
+        else:
+            response.delete_cookie(_PRIVATE)
+        return response
 
-    async def page(request: Request, fields: Mapping[str, str]) -> Response:
-        form, problem = _form(fields)
-        result, status, headers = None, 200, {}
+    async def page(request: Request, fields: Mapping[str, str], *, private: bool) -> Response:
+        form, problem = _form(fields, private=private)
+        note, result, status, headers = "", None, 200, {}
         if not problem and (form.q.strip() or form.like):
             try:
+                form, note = _in_order(form)
                 result = await found(request, form)
             except QueryError as error:
                 problem = str(error)
@@ -275,14 +335,11 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
                 problem = f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
-        info = await service.info()
-        sources = [count.source for count in info.sources]
-        text = search_page(form, result, sources, total=info.counts["posts"], message=problem)
-        return HTMLResponse(text, status, headers)
+        archive = Archive.of(await service.info())
+        return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
 
     async def found(request: Request, form: Form) -> SearchResult:
-        tags = (form.tag,) if form.tag else ()
-        parameters = SearchParameters(form.k, form.since or None, form.until or None, form.source or None, tags)
+        parameters = _parameters(form)
         if not form.like:
             _charge(prices, request, len(form.q), form.k)
             return await service.search(form.q, parameters, client_of(request.scope))
@@ -290,8 +347,67 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         return await service.similar(form.like, parameters, client_of(request.scope))
 
     @app.get("/posts/{post_id}", include_in_schema=False)
-    async def post(post_id: str) -> Response:
-        return HTMLResponse(post_page(await service.read(lambda index: _view(index, post_id))))
+    async def post(request: Request, post_id: str) -> Response:
+        view = await service.read(lambda index: _view(index, post_id))
+        form = _form(request.query_params, private=_PRIVATE in request.cookies)[0]
+        mark = read_mark(view.post, request.query_params.get("at", ""))
+        archive = Archive.of(await service.info())
+        return HTMLResponse(post_page(view, mark=mark, form=form, archive=archive, look=look))
+
+
+def _add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
+    style = style_of(look.site.colours)
+
+    @app.get("/site.css", include_in_schema=False)
+    async def site_style() -> Response:
+        return Response(style, media_type="text/css")
+
+    @app.get("/browse", include_in_schema=False)
+    async def browse(request: Request) -> Response:
+        given = request.query_params
+        tag, year, source = (given.get(name, "").strip() for name in ("tag", "year", "source"))
+        number = given.get("page", "") or "1"
+        if year and not _YEAR.fullmatch(year):
+            raise HTTPException(400, "year: write four digits, such as 2015.")
+        if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= _MOST_PAGES):
+            raise HTTPException(400, f"page: write a number from 1 to {_MOST_PAGES:,}.")
+        oldest, at = given.get("sort") == "oldest", int(number)
+        posts = await service.read(
+            lambda index: index.list_posts(
+                _PAGE_POSTS + 1,
+                skip=(at - 1) * _PAGE_POSTS,
+                oldest_first=oldest,
+                since=year or None,
+                until=year or None,
+                source=source or None,
+                tags=[tag] if tag else [],
+            )
+        )
+        more = len(posts) > _PAGE_POSTS
+        listing = Listing(posts[:_PAGE_POSTS], at, more, tag, year, source, "oldest" if oldest else "")
+        return HTMLResponse(browse_page(listing, Archive.of(await service.info()), look=look))
+
+
+def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
+    @app.get("/widget.js", include_in_schema=False)
+    async def script() -> Response:
+        return FileResponse(_STATIC / "widget.js")
+
+    @app.post("/widget", include_in_schema=False)
+    async def found(request: Request) -> Response:
+        """Search for the page of an allowed site; return the hits as a part of a page."""
+        if request.headers.get("origin") not in origins:
+            raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
+        try:
+            fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
+        except ValueError:
+            raise HTTPException(400, "the form cannot be read") from None
+        form, problem = _form(fields)
+        if problem:
+            raise QueryError(problem)
+        _charge(prices, request, len(form.q), form.k)
+        result = await service.search(form.q, _parameters(form), client_of(request.scope))
+        return HTMLResponse(found_part(result))
 
 
 def _add_health(app: FastAPI, service: SearchService) -> None:
@@ -314,10 +430,10 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
         return Response(service.metrics.page(), media_type=service.metrics.content_type)
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, look: Look) -> None:
     async def invalid(request: Request, error: Any) -> Response:
         problems = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
-        return _error_answer(request, 400, "QueryError", problems)
+        return _error_answer(request, look, 400, "QueryError", problems)
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -326,7 +442,7 @@ def _add_errors(app: FastAPI) -> None:
             routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
             headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-        return _error_answer(request, error.status_code, kind, str(error.detail), headers)
+        return _error_answer(request, look, error.status_code, kind, str(error.detail), headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         status, headers = 503, _RETRY
@@ -338,24 +454,26 @@ def _add_errors(app: FastAPI) -> None:
             status, headers = 500, {}
         # A parameter of a request has its own name; a remedy is for whoever started the service by the command.
         message = message_of(error) if isinstance(error, IndexFolderError | ModelError) else str(error)
-        return _error_answer(request, status, type(error).__name__, message, headers)
+        return _error_answer(request, look, status, type(error).__name__, message, headers)
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, refused)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        return _error_answer(request, 500, "InternalError", "the service failed; see its log")
+        return _error_answer(request, look, 500, "InternalError", "the service failed; see its log")
 
     app.add_exception_handler(QASearchError, failed)
     app.add_exception_handler(Exception, unexpected)
 
 
 def _error_answer(
-    request: Request, status: int, kind: str, message: str, headers: dict[str, str] | None = None
+    request: Request, look: Look, status: int, kind: str, message: str, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return an error as a page to people and as JSON to programs."""
-    if request.url.path == "/" or request.url.path.startswith("/posts/"):
-        return HTMLResponse(error_page(status, message), status, headers)
+    """Return an error as a page to people and as JSON to programs: by the address, else by what they accept."""
+    path = request.url.path
+    is_page = path in ("/", "/browse") or path.startswith("/posts/")
+    if is_page or is_browser(request.headers.get("accept", ""), path):
+        return HTMLResponse(error_page(status, message, look=look), status, headers)
     return error_response(status, kind, message, headers)
 
 
@@ -367,20 +485,46 @@ def _view(index: SearchIndex, post_id: str) -> PostView:
     return PostView(post, post_id, before, after)
 
 
-def _form(given: Mapping[str, str]) -> tuple[Form, str]:
+def _form(given: Mapping[str, str], *, private: bool = False) -> tuple[Form, str]:
     """Read the form; return it with a message about what is invalid."""
+    years = given.get("years", "")
     form = Form(
         q=given.get("q", ""),
-        since=given.get("since", ""),
+        since=_years_ago(int(years)) if years in ("1", "5", "10") else given.get("since", ""),
         until=given.get("until", ""),
         source=given.get("source", ""),
         tag=given.get("tag", ""),
         like=given.get("like", ""),
+        sort="newest" if given.get("sort") == "newest" else "",
+        private=private,
     )
-    count = given.get("k", "") or str(DEFAULT_TOP_K)
+    count = given.get("more", "") or given.get("k", "") or str(DEFAULT_TOP_K)
     if not (count.isascii() and count.isdigit() and 1 <= int(count[:9]) <= MAX_HITS):
         return form, f"The number of answers must be from 1 to {MAX_HITS}."
     return replace(form, k=int(count)), ""
+
+
+def _years_ago(years: int) -> str:
+    today = datetime.now(UTC).date()
+    return date(today.year - years, today.month, min(today.day, 28)).isoformat()
+
+
+def _parameters(form: Form) -> SearchParameters:
+    tags = (form.tag,) if form.tag else ()
+    return SearchParameters(form.k, form.since or None, form.until or None, form.source or None, tags)
+
+
+def _in_order(form: Form) -> tuple[Form, str]:
+    """Exchange dates that are the wrong way round, and say so.
+
+    Raises:
+        QueryError: if a date, or another filter, is invalid.
+    """
+    filters = _parameters(form).filters()
+    if filters.since is None or filters.until is None or filters.since < filters.until:
+        return form, ""
+    note = f"The dates were the wrong way round: since {form.until}, until {form.since} was searched."
+    return replace(form, since=form.until, until=form.since), note
 
 
 class _Counted:

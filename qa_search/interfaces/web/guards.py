@@ -6,13 +6,14 @@ import asyncio
 import base64
 import binascii
 import hmac
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,7 +35,7 @@ _WRONG_TOKEN_RATE = 0.5
 _HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -43,6 +44,15 @@ _HEADERS = {
     # Queries about people's health must not stay in caches.
     "cache-control": "no-store",
 }
+
+
+# What pages of other sites may ask for, if --allow-origin names them.
+_SHARED = ("/api/", "/widget")
+
+
+def is_browser(accept: str, path: str) -> bool:
+    """Return whether to answer with a page: a browser asks for one, and never at an address of the API."""
+    return "text/html" in accept and not path.startswith(_SHARED)
 
 
 def error_response(status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -95,7 +105,16 @@ class Guards:
     """
 
     def __init__(
-        self, app: App, *, token: str | None, rate: float, max_body: int, hosts: frozenset[str], deadline: float = 60.0
+        self,
+        app: App,
+        *,
+        token: str | None,
+        rate: float,
+        max_body: int,
+        hosts: frozenset[str],
+        origins: frozenset[str] = frozenset(),
+        error_page: Callable[[int, str], str] | None = None,
+        deadline: float = 60.0,
     ) -> None:
         """Wrap an app.
 
@@ -106,12 +125,18 @@ class Guards:
             max_body: the most bytes of a request's body.
             hosts: the names under which the service may be asked; empty: any. (A page elsewhere could otherwise
                 give its own name our address, and read the archive through a visitor's browser.)
+            origins: sites (https://club.example) whose pages may ask the API and show the pages in a frame.
+            error_page: makes the page of a status and a message, for browsers that are refused; None: JSON for all.
             deadline: seconds from the end of a request until its answer must begin (504).
         """
         self._app = app
         self._token = token
         self._max_body = max_body
         self._hosts = hosts
+        self._origins = origins
+        self._error_page = error_page
+        ancestors = " ".join(sorted(origins)) or "'none'"
+        self._added = [(name.encode(), value.format(ancestors=ancestors).encode()) for name, value in _HEADERS.items()]
         self._deadline = deadline
         self._requests = Buckets(rate, max(2 * rate, 1.0))
         self._wrong_tokens = Buckets(_WRONG_TOKEN_RATE, _WRONG_TOKENS)
@@ -124,17 +149,20 @@ class Guards:
                 await self._app(scope, receive, send)
             return
 
+        shared = self._shared(scope)
+
         async def send_guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                known = {name.lower() for name, _ in message.get("headers", ())}
-                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                message["headers"] = [*message.get("headers", ()), *(pair for pair in added if pair[0] not in known)]
+                given = [*message.get("headers", ()), *shared]
+                known = {name.lower() for name, _ in given}
+                message["headers"] = [*given, *(pair for pair in self._added if pair[0] not in known)]
             elif scope["method"] == "HEAD":
                 message = {**message, "body": b""}
             await send(message)
 
-        refusal = self._refuse(scope)
+        refusal = self._preflight(scope, shared) or self._refuse(scope)
         if refusal is not None:
+            refusal = self._for_people(refusal, scope)
             await refusal(scope, receive, send_guarded)
             return
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
@@ -147,6 +175,36 @@ class Guards:
                 await self._answer(asked, bytes(body), receive, send_guarded)
         finally:
             self._held -= len(body)
+
+    def _shared(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Return the headers that let the page of an allowed site read the answer."""
+        if not self._origins or not scope["path"].startswith(_SHARED):
+            return []
+        headers = [(b"vary", b"Origin"), (b"cross-origin-resource-policy", b"cross-origin")]
+        origin = Headers(scope=scope).get("origin", "")
+        if origin in self._origins:
+            headers.append((b"access-control-allow-origin", origin.encode()))
+            headers.append((b"access-control-expose-headers", b"retry-after"))
+        return headers
+
+    def _preflight(self, scope: Scope, shared: list[tuple[bytes, bytes]]) -> Response | None:
+        """Answer the question of a browser whether a page of another site may ask; None if this is not one."""
+        if scope["method"] != "OPTIONS" or not any(name == b"access-control-allow-origin" for name, _ in shared):
+            return None
+        allowed = {"access-control-allow-methods": "GET, POST", "access-control-max-age": "600"}
+        return Response(
+            status_code=204, headers={**allowed, "access-control-allow-headers": "content-type, authorization"}
+        )
+
+    def _for_people(self, refusal: Response, scope: Scope) -> Response:
+        """Return a refusal as a page, if a browser asked."""
+        accept = Headers(scope=scope).get("accept", "")
+        if self._error_page is None or not isinstance(refusal, JSONResponse) or not is_browser(accept, scope["path"]):
+            return refusal
+        message = json.loads(bytes(refusal.body))["error"]["message"]
+        headers = {k: v for k, v in refusal.headers.items() if k not in ("content-type", "content-length")}
+        text = self._error_page(refusal.status_code, f"{message[:1].upper()}{message[1:]}.")
+        return HTMLResponse(text, refusal.status_code, headers)
 
     def _refuse(self, scope: Scope) -> Response | None:
         sizes = [len(name) + len(value) for name, value in scope["headers"]]

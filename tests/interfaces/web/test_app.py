@@ -61,6 +61,20 @@ def ask(url: str, body: object = None, headers: Mapping[str, str] | None = None)
     return status, json.loads(raw) if "json" in kind else raw.decode(), {k.lower(): v for k, v in found.items()}
 
 
+def ask_unredirected(url: str, body: bytes) -> Mapping[str, str]:
+    """Send a form; return the headers of the answer itself, even if it leads elsewhere."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any, **__: Any) -> None:
+            return None
+
+    try:
+        urllib.request.build_opener(Stay).open(url, body, timeout=30)
+    except urllib.error.HTTPError as error:
+        return {name.lower(): value for name, value in error.headers.items()}
+    raise AssertionError("the answer does not lead elsewhere")
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("service")
@@ -172,6 +186,111 @@ def test_the_page_answers_and_tells_what_is_wrong(address: str) -> None:
     assert ask(f"{address}/?q=knee5&since=never")[0] == 400
     assert ask(f"{address}/?q=knee5&k=0")[0] == 400
     assert ask(f"{address}/posts/nonsense")[0] == 404
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def test_an_unknown_address_is_a_page_to_a_browser_and_json_to_a_program(address: str) -> None:
+    """Also one that takes another method; below /api/ it is JSON to all."""
+    for path in ("/nothing", "/healthz/x", "/static/nothing.css"):
+        status, page, headers = ask(address + path, headers=BROWSER)
+        assert (status, headers["content-type"].partition(";")[0]) == (404, "text/html")
+        assert 'href="/"' in page
+        status, document, _ = ask(address + path)
+        assert (status, document["error"]["type"]) == (404, "NotFound")
+    assert ask(f"{address}/api/nothing", headers=BROWSER)[1]["error"]["type"] == "NotFound"
+    assert ask(f"{address}/browse", b"", headers=BROWSER)[1].startswith("<!doctype html>")
+
+
+def test_a_browser_that_is_refused_gets_a_page(index: Path) -> None:
+    """Without the token, and beyond a limit; a program gets JSON."""
+    with serving(index, Settings(token="secret", rate=0)) as address:  # noqa: S106 - of a test
+        status, page, headers = ask(f"{address}/", headers=BROWSER)
+        assert (status, headers["www-authenticate"][:5]) == (401, "Basic")
+        assert "A token is required" in page
+        assert ask(f"{address}/")[1]["error"]["type"] == "Unauthorized"
+    with serving(index, Settings(rate=0.001)) as address:
+        refused = [ask(f"{address}/", headers=BROWSER) for _ in range(3)][-1]
+        assert refused[0] == 429
+        assert "Too many requests" in refused[1]
+
+
+def test_head_is_answered_as_get_without_the_body(address: str) -> None:
+    """On every page, with the length that GET has."""
+    for path in ("/", "/?q=knee5", "/browse", "/static/style.css", "/site.css", "/nothing", "/api/info"):
+        request = urllib.request.Request(address + path, method="HEAD", headers=BROWSER)  # noqa: S310 - our own server
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+                status, body, headers = response.status, response.read(), response.headers
+        except urllib.error.HTTPError as error:
+            status, body, headers = error.code, error.read(), error.headers
+        assert (status, body) == (ask(address + path, headers=BROWSER)[0], b"")
+        assert "content-length" in headers
+
+
+def test_posts_are_listed_page_by_page(address: str) -> None:
+    """Limited by year and source; a wrong limit is told."""
+    page = ask(f"{address}/browse?year=2016&sort=oldest")[1]
+    assert "Complaint 0" in page
+    assert "Knee one" not in page
+    assert "Knee one" in ask(f"{address}/browse?year=2015")[1]
+    assert "There is no further post here" in ask(f"{address}/browse?page=2")[1]
+    for query, words in (("year=12", "four digits"), ("page=0", "from 1 to"), ("page=x", "from 1 to")):
+        status, page, _ = ask(f"{address}/browse?{query}")
+        assert status == 400
+        assert words in page
+
+
+def test_a_private_search_has_no_address(address: str) -> None:
+    """The form is answered in place; a cookie that no script reads remembers it, until the form says otherwise."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    status, page, headers = ask(f"{address}/", b"q=knee5&private=1", form)
+    assert status == 200
+    assert "Complaint 5" in page
+    assert "HttpOnly" in headers["set-cookie"]
+    cookie = headers["set-cookie"].partition(";")[0]
+    assert " checked" in ask(f"{address}/", headers={"cookie": cookie})[1]
+    assert " checked" not in ask(f"{address}/")[1]
+    assert "Max-Age=0" in ask_unredirected(f"{address}/", b"q=knee5")["set-cookie"]
+
+
+def test_results_while_typing_can_be_switched_off(index: Path) -> None:
+    """The page's script asks only where the page says so."""
+    with serving(index, Settings(rate=0)) as address:
+        assert "data-instant" in ask(f"{address}/")[1]
+    with serving(index, Settings(rate=0, instant=False)) as address:
+        assert "data-instant" not in ask(f"{address}/")[1]
+
+
+def test_pages_of_other_sites_may_ask_only_if_they_are_named(index: Path) -> None:
+    """CORS for the API and the widget, frames for all pages; everything is closed by default."""
+    club = {"origin": "https://club.example"}
+    with serving(index, Settings(rate=0)) as address:
+        headers = ask(f"{address}/api/info", headers=club)[2]
+        assert "access-control-allow-origin" not in headers
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert ask(f"{address}/widget.js")[0] == 404
+    with serving(index, Settings(rate=0, origins=frozenset((club["origin"],)))) as address:
+        headers = ask(f"{address}/api/info", headers=club)[2]
+        assert headers["access-control-allow-origin"] == club["origin"]
+        assert headers["vary"] == "Origin"
+        assert "frame-ancestors https://club.example" in headers["content-security-policy"]
+        assert (
+            "access-control-allow-origin" not in ask(f"{address}/api/info", headers={"origin": "https://x.example"})[2]
+        )
+        assert "access-control-allow-origin" not in ask(f"{address}/", headers=club)[2]
+        script = ask(f"{address}/widget.js")
+        assert (script[0], script[2]["cross-origin-resource-policy"]) == (200, "cross-origin")
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        assert "Complaint 5" in ask(f"{address}/widget", b"q=my+knee5+hurts+it+began+in+week5", {**form, **club})[1]
+        assert ask(f"{address}/widget", b"q=knee5", form)[0] == 403
+        assert ask(f"{address}/widget", b"q=knee5", {**form, "origin": "https://x.example"})[0] == 403
+        asked = urllib.request.Request(f"{address}/api/search", method="OPTIONS", headers=club)  # noqa: S310 - ours
+        with urllib.request.urlopen(asked, timeout=30) as response:  # noqa: S310 - ours
+            assert response.status == 204
+            assert response.headers["access-control-allow-methods"] == "GET, POST"
 
 
 def test_questions_that_wait_are_searched_together(index: Path) -> None:

@@ -6,6 +6,7 @@ import glob
 import re
 import sqlite3
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -13,7 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from qa_search.interfaces.web.pages import Form, PostView, error_page, post_page, search_page
+from qa_search.interfaces.web.pages import (
+    Archive,
+    Form,
+    Listing,
+    Look,
+    PostView,
+    browse_page,
+    error_page,
+    found_part,
+    mark_text,
+    post_page,
+    read_mark,
+    search_page,
+)
+from qa_search.interfaces.web.site import Site
 from qa_search.types import AnswerPart, Highlight, Hit, OtherPost, Post, SearchResult
 
 ANSWER = "Rest it for a week. Then walk on the flat. Come back if it swells."
@@ -60,6 +75,10 @@ def hit(text: str = "", **fields: Any) -> Hit:
     return replace(made, **fields)
 
 
+def archive(*sources: str, total: int = 9) -> Archive:
+    return Archive(total, dict.fromkeys(sources, 1), {"2009": 1, "2016": 2}, {"knee": 2, "shin-splints": 1})
+
+
 def result(*hits: Hit, query: str = "knee pain", answered: bool = True, confidence: float = 0.93) -> SearchResult:
     return SearchResult(query, answered, confidence, hits, 1.0)
 
@@ -70,7 +89,9 @@ def post(**fields: Any) -> Post:
 
 
 def found_page(*hits: Hit, form: Form | None = None, **fields: Any) -> html.HtmlElement:
-    return html.fromstring(search_page(form or Form(q="knee pain"), result(*hits, **fields), ["forum.jsonl"], total=9))
+    return html.fromstring(
+        search_page(form or Form(q="knee pain"), result(*hits, **fields), archive("forum.jsonl", total=9))
+    )
 
 
 def view_page(**fields: Any) -> html.HtmlElement:
@@ -101,14 +122,22 @@ def pages_with(text: str) -> dict[str, str]:
     in_question = hit(text, highlight=Highlight("question", 0, len(text), text), answer="")
     parts = (AnswerPart(0, len(text), text, 3, True, text, text), AnswerPart(len(text), 2 * len(text)))
     whole = Post(text, text, text, text, text * 2, text, None, (text, text), text, 1, parts, text, text)
+    listed = replace(whole, source="a", source_id="b")  # a post's id is made of them, so they can be stored
     found = result(filled, in_title, in_question, query=text)
     unanswered = replace(found, answered=False)
     return {
-        "found": search_page(replace(form, like=""), found, [text, "other"], total=3),
-        "not answered": search_page(replace(form, like=""), unanswered, [text], total=3),
-        "like": search_page(replace(form, q=""), found, [text], total=3),
-        "problem": search_page(form, None, [text], total=3, message=text),
-        "post": post_page(PostView(whole, text, other, other)),
+        "found": search_page(replace(form, like=""), found, archive(text, "other", total=3)),
+        "not answered": search_page(replace(form, like=""), unanswered, archive(text, total=3)),
+        "like": search_page(replace(form, q=""), found, archive(text, total=3)),
+        "problem": search_page(form, None, archive(text, total=3), message=text),
+        "post": post_page(PostView(whole, text, other, other), mark=Highlight("answer", 0, len(text), text), form=form),
+        "looked through": browse_page(
+            Listing([listed, listed], 2, True, text, text, glob.escape(text)), archive(text, "other")
+        ),
+        "somebody else's page": found_part(found),
+        "owner's words": search_page(
+            Form(), None, archive(text), look=Look(Site(text, text, text, text, (text,), {text: text}), True)
+        ),
         "post alone": post_page(PostView(whole, text, None, None)),
         "error": error_page(500, text),
     }
@@ -160,7 +189,7 @@ def test_the_marked_sentence_is_marked_exactly(answer: str, data: st.DataObject)
     assert marked.text_content().strip() == shown[start:end].strip()
     assert (whole.text or "").lstrip() == shown[:start].lstrip()
     excerpt = one(page, "//*[contains(@class, 'answer')]/mark")
-    assert excerpt.text_content().strip() == shown[start:end][:1200].strip()
+    assert excerpt.text_content().strip() == shown[start:end][:300].strip()
 
 
 def test_marks_of_direction_stay_in_texts_and_out_of_titles() -> None:
@@ -177,13 +206,13 @@ def test_a_mark_outside_the_answer_is_shown_where_it_is(name: str) -> None:
     """In the heading or in the question, and not in the answer."""
     text = getattr(hit(), name)
     page = found_page(hit(highlight=Highlight(name, 3, 7, text[3:7])))  # type: ignore[arg-type]
-    where = "//h3//mark" if name == "title" else "//blockquote[contains(@class, 'asked')]/mark"
+    where = "//h3//mark" if name == "title" else "//p[contains(@class, 'asked')]/q/mark"
     assert texts(page, where) == [text[3:7].strip()]
     assert not page.xpath("//*[contains(@class, 'answer')]//mark")
 
 
-@pytest.mark.parametrize("before", [0, 100, 5000])
-@pytest.mark.parametrize("after", [0, 100, 5000])
+@pytest.mark.parametrize("before", [0, 50, 5000])
+@pytest.mark.parametrize("after", [0, 50, 5000])
 def test_an_excerpt_is_a_part_of_the_answer_around_the_mark(before: int, after: int) -> None:
     """Cut at blanks, with dots exactly where the answer goes on, and the mark whole."""
     answer = "begin " + "word " * (before // 5) + "Marked here." + " word" * (after // 5) + " end"
@@ -196,7 +225,7 @@ def test_an_excerpt_is_a_part_of_the_answer_around_the_mark(before: int, after: 
     assert text.endswith(" …") == (after == 5000)
     bare = text.removeprefix("… ").removesuffix(" …")
     assert f" {bare} " in f" {answer} "
-    assert len(bare) < 1000
+    assert len(bare) < 300
     assert text == answer or max(before, after) == 5000
 
 
@@ -205,7 +234,7 @@ def test_an_excerpt_stays_short_without_blanks() -> None:
     page = found_page(hit(answer="字" * 50_000, highlight=Highlight("answer", 0, 50_000, "字" * 50_000)))
     assert len(one(page, "//blockquote[contains(@class, 'answer')]").text_content()) < 2500
     page = found_page(hit(question="字" * 50_000))
-    assert len(one(page, "//blockquote[contains(@class, 'asked')]").text_content()) < 300
+    assert len(one(page, "//p[contains(@class, 'asked')]/q").text_content()) < 300
 
 
 @pytest.mark.parametrize(
@@ -228,18 +257,21 @@ def test_confidence_is_told_in_words_and_as_a_number(probability: float, words: 
 
 
 def test_a_hit_says_what_it_is() -> None:
-    """Title, date, place, tags, question, answer, links to its page, to similar posts and to the original."""
+    """Title, sentence, date, tags, the question; on demand the whole post, more like it, the original."""
     page = found_page(hit(url="https://forum.example.org/t/7?a=1&b=2"))
     article = one(page, "//ol/li/article")
     assert texts(article, "h3/a") == ["Sore knee"]
-    facts = one(article, "p[@class='facts']").text_content()
-    assert "22 July 2016" in facts
-    assert "forum.jsonl/7" in facts
-    assert "Tags: knee, running" in facts
-    assert article.xpath("h3/a/@href") == ["/posts/id1"]
-    assert texts(article, "blockquote") == ["My knee hurts after a mile.", ANSWER]
-    assert texts(article, "details/div") == ["My knee hurts after a mile.", ANSWER]
-    links = one(article, "p[@class='actions']")
+    facts = one(article, "p[@class='facts']")
+    assert "22 July 2016" in facts.text_content()
+    assert "forum.jsonl" not in facts.text_content()
+    assert texts(facts, ".//a") == ["knee", "running"]
+    assert facts.xpath(".//a/@href") == ["/browse?tag=knee", "/browse?tag=running"]
+    (address,) = article.xpath("h3/a/@href")
+    assert address == f"/posts/id1?at={mark_text(hit().highlight)}&q=knee+pain#mark"
+    assert texts(article, "blockquote") == [ANSWER]
+    assert texts(article, "p[contains(@class, 'asked')]/q") == ["My knee hurts after a mile."]
+    assert texts(article, ".//details/div") == ["My knee hurts after a mile.", ANSWER]
+    links = one(article, ".//p[@class='actions']")
     assert links.xpath("a/@href") == ["/?like=id1", "https://forum.example.org/t/7?a=1&b=2"]
     assert "noreferrer" in links.xpath("a/@rel")[0]
     assert article.get("aria-labelledby") == one(article, "h3").get("id")
@@ -260,10 +292,10 @@ def test_newer_and_repeating_posts_are_pointed_to() -> None:
     repeats = (OtherPost("id9", "9", "Same knee", "2014-01-01"), OtherPost("id10", "10", "", None))
     page = found_page(hit(newer=newer, repeated_by=repeats))
     assert texts(page, "//p[@class='newer']") == ["There is a newer answer, of 1 February 2019: Knee again"]
-    assert page.xpath("//p[@class='newer']/a/@href") == ["/posts/id8"]
+    assert page.xpath("//p[@class='newer']/a/@href") == ["/posts/id8?q=knee+pain"]
     assert texts(page, "//details[@class='repeated']/summary") == ["Also in the archive 2 more times"]
-    assert texts(page, "//details[@class='repeated']//li") == ["Same knee (9, 1 January 2014)", "10 (10, no date)"]
-    assert page.xpath("//details[@class='repeated']//a/@href") == ["/posts/id9", "/posts/id10"]
+    assert texts(page, "//details[@class='repeated']//li") == ["Same knee (1 January 2014)", "10 (no date)"]
+    assert page.xpath("//details[@class='repeated']//a/@href") == ["/posts/id9?q=knee+pain", "/posts/id10?q=knee+pain"]
 
 
 def test_found_answers_are_counted_and_named() -> None:
@@ -278,20 +310,22 @@ def test_found_answers_are_counted_and_named() -> None:
 
 
 def test_nothing_found_is_said_first_and_plainly() -> None:
-    """With how likely it is that this is wrong; the nearest posts follow, subdued."""
+    """With how likely it is that this is wrong; the nearest posts follow, a line each, and nothing is marked."""
     page = found_page(hit(confidence=0.2), answered=False, confidence=0.21)
     assert texts(page, "//section//h2") == ["Nothing here answers that", "The nearest posts"]
     (status,) = texts(page, "//section//p[@role='status']")
     assert "the estimated chance that one of them answers is 21%" in status
     assert "The nearest post follows." in status
-    assert one(page, "//section").get("class") == "unanswered"
+    assert one(page, "//section").get("class") == "found unanswered"
+    assert texts(page, "//ol/li") == ["Sore knee 22 July 2016"]
+    assert not page.xpath("//mark")
     assert texts(page, "//title") == ["knee pain – no answer – Past answers"]
 
 
 def test_advice_takes_the_place_of_the_chance() -> None:
     """What would help is said in the status, which a screen reader reads out."""
     advised = replace(result(hit(), hit(), answered=False, confidence=0.1), advice="The query seems to be <German>.")
-    page = html.fromstring(search_page(Form(q="knee pain"), advised, ["forum.jsonl"], total=9))
+    page = html.fromstring(search_page(Form(q="knee pain"), advised, archive("forum.jsonl", total=9)))
     (status,) = texts(page, "//section//p[@role='status']")
     assert status == "The query seems to be <German>. The 2 nearest posts follow."
 
@@ -307,44 +341,47 @@ def test_no_hits_at_all_are_put_down_to_the_filters() -> None:
 
 
 def test_the_form_keeps_what_was_filled_in() -> None:
-    """To the character: also a line break at the very start, and a pattern that is no source of its own."""
+    """To the character: also a line break at the very start, and a pattern that is no source; a month is its days."""
     form = Form(q="\n one\n two ", k=7, since="2015-06", until="2016", source="*/Posts.xml", tag="shin splints")
     page = found_page(hit(), form=form)
     # An HTML parser leaves out the first line break in a textarea; lxml's does not.
     assert one(page, "//textarea").text_content().removeprefix("\n") == form.q
     assert {field: one(page, f"//input[@name='{field}']").get("value") for field in ("since", "until", "tag")} == {
-        "since": "2015-06", "until": "2016", "tag": "shin splints",
+        "since": "2015-06-01", "until": "2016-12-31", "tag": "shin splints",
     }  # fmt: skip
     assert page.xpath("//select[@name='source']/option[@selected]/@value") == ["*/Posts.xml"]
     assert texts(page, "//select[@name='k']/option") == ["5", "7", "10", "20", "50"]
     assert texts(page, "//select[@name='k']/option[@selected]") == ["7"]
-    assert page.xpath("//details[@class='filters']/@open")
     assert texts(page, "//details[@class='filters']/summary") == ["Filters (4 set)"]
 
 
-def test_filters_are_folded_until_one_is_set() -> None:
-    """Most people need none."""
+def test_filters_are_folded_unless_they_are_to_be_mended() -> None:
+    """Most people need none; after a search, the answers come first."""
     assert not found_page(hit()).xpath("//details[@class='filters']/@open")
-    assert found_page(hit(), form=Form(q="x", k=10)).xpath("//details[@class='filters']/@open")
+    assert not found_page(hit(), form=Form(q="x", k=10)).xpath("//details[@class='filters']/@open")
+    page = html.fromstring(search_page(Form(q="x", since="soon"), None, archive(), message="'soon' is not a date."))
+    assert page.xpath("//details[@class='filters']/@open")
 
 
 @pytest.mark.parametrize("source", ["plain.jsonl", "dump [2015].json", "what?.csv", "a*b/Posts.xml", "[", "^[]-]"])
 def test_a_chosen_source_is_that_source(source: str) -> None:
     """Its name is filtered by as a pattern, so what patterns give a meaning is escaped."""
-    page = html.fromstring(search_page(Form(), None, [source], total=1))
+    page = html.fromstring(search_page(Form(), None, archive(source, total=1)))
     pattern = page.xpath("//select[@name='source']/option/@value")[1]
     database = sqlite3.connect(":memory:")
     assert database.execute("SELECT ? GLOB ?", (source, pattern)).fetchone() == (1,)
     assert database.execute("SELECT ? GLOB ?", (source + "x", pattern)).fetchone() == (0,)
     database.close()
-    again = html.fromstring(search_page(Form(source=pattern), None, [source], total=1))
-    assert texts(again, "//option[@selected][1]")[0] == source
+    again = html.fromstring(search_page(Form(source=pattern), None, archive(source, total=1)))
+    assert texts(again, "//option[@selected][1]")[0] == PurePosixPath(source).stem
+    staff = html.fromstring(search_page(Form(), None, archive(source), look=Look(show_sources=True)))
+    assert texts(staff, "//select[@name='source']/option")[1] == source
     assert len(again.xpath("//select[@name='source']/option")) == 2
 
 
 def test_a_problem_is_told_by_the_box() -> None:
     """As an alert that describes the box, and in the page's title; nothing was found then."""
-    page = html.fromstring(search_page(Form(q="x", since="soon"), None, [], total=1, message="'soon' is no date."))
+    page = html.fromstring(search_page(Form(q="x", since="soon"), None, archive(total=1), message="'soon' is no date."))
     assert texts(page, "//form//p[@role='alert']") == ["'soon' is no date."]
     assert one(page, "//textarea").get("aria-describedby", "").split()[0] == one(page, "//p[@role='alert']").get("id")
     assert texts(page, "//title") == ["Problem – Past answers"]
@@ -352,11 +389,173 @@ def test_a_problem_is_told_by_the_box() -> None:
 
 
 def test_the_start_page_says_what_there_is() -> None:
-    """How many posts, and the box to type in has the focus."""
-    page = html.fromstring(search_page(Form(), None, [], total=12345))
-    assert texts(page, "//p[@class='intro']")[0].startswith("12,345 questions with an expert's answer.")
+    """How many posts from when to when, ways in with counts, and the box to type in has the focus."""
+    page = html.fromstring(search_page(Form(), None, archive("a/b.jsonl", "c.csv", total=12345)))
+    assert texts(page, "//p[@class='size']")[0].startswith("12,345 questions with an answer, 2009 to 2016.")
     assert "autofocus" in one(page, "//textarea").attrib
     assert texts(page, "//title") == ["Past answers"]
+    assert texts(page, "//ul[@class='ways']/li") == ["knee 2", "shin-splints 1", "2016 2", "2009 1", "b 1", "c 1"]
+    assert page.xpath("//ul[@class='ways']//a/@href") == [
+        "/browse?tag=knee", "/browse?tag=shin-splints", "/browse?year=2016", "/browse?year=2009",
+        "/browse?source=a%2Fb.jsonl", "/browse?source=c.csv",
+    ]  # fmt: skip
+
+    assert page.xpath("//datalist/option/@value") == ["knee", "shin-splints"]
+
+
+def test_the_start_page_says_what_the_owner_says() -> None:
+    """Name, a line about the archive, who answered, a notice, examples to click, and names of topics."""
+    site = Site("Foot & Co", "Of <runners>.", "Dr Ann", "No diagnosis.", ("sore heel",), {"Knees": "knee"})
+    page = html.fromstring(search_page(Form(), None, archive(), look=Look(site)))
+    assert texts(page, "//h1") == texts(page, "//title") == ["Foot & Co"]
+    assert "Of <runners>." in texts(page, "//div[@class='intro']/p")
+    assert texts(page, "//p[@class='size']")[0].startswith("9 questions with an answer by Dr Ann, 2009 to 2016.")
+    assert texts(page, "//footer/p") == ["No diagnosis."]
+    assert page.xpath("//a[.='sore heel']/@href") == ["/?q=sore+heel"]
+    assert page.xpath("//a[.='Knees']/@href") == ["/browse?tag=knee"]
+
+
+def test_hits_that_hardly_relate_are_folded() -> None:
+    """By what their own likelihood says; the first one never is."""
+    hits = [hit(rank=rank, confidence=sure) for rank, sure in enumerate((0.9, 0.5, 0.39, 0.01), 1)]
+    page = found_page(*hits)
+    assert texts(page, "//details[@class='hardly']/summary") == ["2 more, hardly related"]
+    assert page.xpath("//section/ol//h3/@id") == ["hit-1", "hit-2"]
+    assert page.xpath("//details[@class='hardly']//h3/@id") == ["hit-3", "hit-4"]
+    assert not found_page(hit(confidence=0.01)).xpath("//details[@class='hardly']")
+
+
+def test_the_question_is_shown_where_it_met_the_query() -> None:
+    """Not by its first words: the sentence of it that has most in common with what was asked."""
+    question = "Hello, I am 52. My heel stabs in the morning. Thanks for everything you write!"
+    page = found_page(hit(question=question), query="a stab in the heel every morning")
+    assert texts(page, "//p[contains(@class, 'asked')]/q") == [
+        "… My heel stabs in the morning. Thanks for everything you write!"
+    ]
+
+
+def test_newest_first_is_a_choice() -> None:
+    """Posts without a date come last; the other order is a link."""
+    hits = [hit(rank=1, date="2010-01-01"), hit(rank=2, date=None), hit(rank=3, date="2018-05-06")]
+    page = found_page(*hits, form=Form(q="knee pain", sort="newest"))
+    assert page.xpath("//ol//h3/@id") == ["hit-3", "hit-1", "hit-2"]
+    assert page.xpath("//a[.='Nearest first']/@href") == ["/?q=knee+pain"]
+    assert "3 posts, newest first." in texts(page, "//section//p[@role='status']")[0]
+    page = found_page(*hits)
+    assert page.xpath("//ol//h3/@id") == ["hit-1", "hit-2", "hit-3"]
+    assert page.xpath("//a[.='Newest first']/@href") == ["/?q=knee+pain&sort=newest"]
+
+
+def test_more_results_can_be_asked_for() -> None:
+    """Where as many were found as were asked for."""
+    page = found_page(*(hit(rank=rank) for rank in range(1, 6)))
+    assert page.xpath("//a[.='More results']/@href") == ["/?q=knee+pain&k=10#hit-6"]
+    assert not found_page(hit()).xpath("//a[.='More results']")
+
+
+def test_a_private_page_does_not_repeat_the_complaint() -> None:
+    """Neither in its title nor in any address; what changes the search is a button of the form."""
+    form = Form(q="knee pain", private=True)
+    text = search_page(form, result(*(hit(rank=rank) for rank in range(1, 6))), archive())
+    page = html.fromstring(text)
+    assert texts(page, "//title") == ["5 posts – Past answers"]
+    assert not [link for link in page.xpath("//a/@href") if "knee+pain" in link]
+    assert page.xpath("//button[@form='ask']/@value") == ["newest", "10"]
+    assert "checked" in one(page, "//input[@name='private']").attrib
+    assert not page.xpath("//button[@data-copy='address']")
+
+
+def test_a_log_is_not_kept_in_secret() -> None:
+    """Where what people ask is logged, every page says so."""
+    look = Look(log_kept=True)
+    said = "This service keeps a log of what is asked."
+    for text in (
+        search_page(Form(), None, archive(), look=look),
+        post_page(PostView(post(), "1", None, None), look=look),
+    ):
+        assert texts(html.fromstring(text), "//footer/p") == [said]
+    assert not found_page(hit()).xpath("//footer")
+
+
+def test_the_mark_goes_along_to_the_post() -> None:
+    """Marked there with an id to lead to; a way back to the results; nothing is marked if the text has changed."""
+    mark = hit().highlight
+    view = PostView(post(), "id1", None, None)
+    assert read_mark(post(), mark_text(mark)) == mark
+    page = html.fromstring(post_page(view, mark=mark, form=Form(q="knee pain", k=10)))
+    assert texts(page, "//mark[@id='mark']") == [MARKED]
+    assert page.xpath("//a[@data-back]/@href") == ["/?q=knee+pain&k=10"]
+    assert one(page, "//textarea").text_content().strip() == "knee pain"
+    for wrong in ("", "x", mark_text(mark)[:-1], "answer.0.5.0", "answer.99.0.1", "answer.0.999999999.1"):
+        assert read_mark(post(), wrong) is None
+    assert read_mark(post(answer="Other" * 20), mark_text(mark)) is None
+
+
+def test_a_mark_is_in_the_answer_that_has_it() -> None:
+    """Of several answers; one that reaches over two has its id once."""
+    parts = (AnswerPart(0, 5), AnswerPart(7, 13))
+    view = PostView(post(answer="First\n\nSecond", answers=parts), "id1", None, None)
+    page = html.fromstring(post_page(view, mark=Highlight("answer", 7, 10, "Sec")))
+    assert texts(page, "//*[@data-answer]/mark") == ["Sec"]
+    page = html.fromstring(post_page(view, mark=Highlight("answer", 2, 10, "rst\n\nSec")))
+    assert texts(page, "//*[@data-answer]/mark") == ["rst", "Sec"]
+    assert len(page.xpath("//*[@id='mark']")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("See https://a.example/b?c=d&e=f.", ["https://a.example/b?c=d&e=f"]),
+        ("(at http://a.example/x_(y), or HTTPS://B.example)!", ["http://a.example/x_(y)", "HTTPS://B.example"]),
+        (
+            "<https://a.example/>'x' javascript:alert(1) ftp://a.example data:text/html,x //a.example",
+            ["https://a.example/"],
+        ),
+        ("https:// http://[ xhttps://a.example mailto:a@b.example", []),
+    ],
+)
+def test_addresses_on_the_web_in_answers_can_be_followed(text: str, links: list[str]) -> None:
+    """And nothing else becomes a link; the text stays what it is."""
+    page = view_page(answer=text)
+    answer = one(page, "//*[@data-answer]")
+    assert answer.text_content() == text
+    assert answer.xpath("a/@href") == links
+    assert all("noopener" in rel and "nofollow" in rel for rel in answer.xpath("a/@rel"))
+
+
+def test_a_mark_and_an_address_cross() -> None:
+    """Each part of the address leads to the whole of it, and each part of the mark is marked."""
+    text = "See https://a.example/b today."
+    view = PostView(post(answer=text), "id1", None, None)
+    page = html.fromstring(post_page(view, mark=Highlight("answer", 10, 29, text[10:29])))
+    answer = one(page, "//*[@data-answer]")
+    assert answer.text_content() == text
+    assert "".join(answer.xpath("mark//text()")) == text[10:29]
+    assert answer.xpath(".//a/@href") == ["https://a.example/b"] * 2
+
+
+def test_files_are_named_to_staff_alone() -> None:
+    """With --show-sources the pages say where each post is from; else they name the archive."""
+    shown = Look(show_sources=True)
+    for look, said in ((shown, True), (Look(), False)):
+        pages = [
+            search_page(Form(q="x"), result(hit()), archive("forum.jsonl"), look=look),
+            search_page(Form(q="x"), result(hit(), answered=False), archive("forum.jsonl"), look=look),
+            post_page(PostView(post(), "id1", None, None), look=look),
+            browse_page(Listing([post()]), archive("forum.jsonl"), look=look),
+        ]
+        assert [("forum.jsonl/7" in page) for page in pages] == [said] * 4
+
+
+def test_posts_can_be_looked_through() -> None:
+    """Page by page, limited to a tag, a year or a source, in either order."""
+    listing = Listing([post(), post(title="", question="Why?", date=None)], 2, True, "knee", "2016", "", "oldest")
+    page = html.fromstring(browse_page(listing, archive("a", "b")))
+    assert texts(page, "//h1") == ["knee, 2016"]
+    assert texts(page, "//ol/li/h2") == ["Sore knee", "Why?"]
+    limits = "tag=knee&year=2016&sort=oldest"
+    assert page.xpath("//nav/a/@href") == [f"/browse?{limits}", f"/browse?{limits}&page=3"]
+    assert texts(page, "//select/option[@selected]") == ["2016 (2)", "Oldest first"]
 
 
 def test_more_like_this_names_the_post() -> None:
@@ -401,7 +600,7 @@ def test_a_post_has_a_page_of_its_own() -> None:
     assert texts(page, "//title") == ["Sore knee – Past answers"]
     assert texts(page, "//article/div") == ["My knee hurts.", ANSWER]
     facts = " ".join(one(page, "//p[@class='facts']").text_content().split())
-    assert facts == "22 July 2016 forum.jsonl/7 Tags: knee Asked by Ann Score 4 Address: doi:10.1000/7"
+    assert facts == "22 July 2016 Tags: knee Asked by Ann Score 4 Address: doi:10.1000/7"
     assert page.xpath("//p[@class='actions']/a/@href") == ["/?like=id1"]
     assert not page.xpath("//nav")
 
@@ -435,7 +634,7 @@ def test_a_post_without_an_answer_says_so() -> None:
     """There is nothing to copy."""
     page = view_page(answer="")
     assert "Not answered yet." in texts(page, "//article/p")
-    assert not page.xpath("//button")
+    assert not page.xpath("//article//button")
 
 
 def test_an_error_says_what_happened_and_leads_back() -> None:
@@ -452,11 +651,12 @@ def test_pages_hold_together() -> None:
     other = OtherPost("id8", "8", "Knee again", "2019-02-01")
     form = Form(q="knee", since="2015")
     pages = [
-        search_page(Form(), None, ["a", "b"], total=2),
-        search_page(form, result(hit(newer=other), hit(rank=2, repeated_by=(other,))), ["a"], total=2),
-        search_page(form, result(hit(), answered=False), ["a"], total=2, message="Too much."),
+        search_page(Form(), None, archive("a", "b", total=2)),
+        search_page(form, result(hit(newer=other), hit(rank=2, repeated_by=(other,))), archive("a", total=2)),
+        search_page(form, result(hit(), answered=False), archive("a", total=2), message="Too much."),
         post_page(PostView(post(), "id1", other, None)),
         error_page(404, "No."),
+        browse_page(Listing([post()], 2, True), archive("a", "b")),
     ]
     for text in pages:
         page = html.fromstring(text)
@@ -468,6 +668,6 @@ def test_pages_hold_together() -> None:
         labelled = {str(name) for name in page.xpath("//label/@for")}
         assert {str(name) for name in page.xpath("(//input|//textarea|//select)/@id")} == labelled
         assert page.get("lang") == "en"
-        assert page.xpath("//link/@href")[1:] == ["/static/style.css"]
+        assert page.xpath("//link/@href")[1:] == ["/static/style.css", "/site.css"]
         assert page.xpath("//script/@src") == ["/static/app.js"]
         assert len(page.xpath("//h1")) == len(page.xpath("//main")) == 1

@@ -2,11 +2,18 @@
 
 const form = document.querySelector("form[role=search]");
 const said = document.getElementById("said");
+const results = document.getElementById("results");
+const wide = matchMedia("(min-width: 1100px)");
 const SAID_FOR = 5000; // milliseconds
+const TYPING = 250; // milliseconds without a key until what was typed is searched
+const FEWEST = 3; // letters that are searched while typing
 
-for (const element of document.querySelectorAll("[data-copy], [data-with-script]")) {
-  element.hidden = false;
+function offer(part) {
+  for (const element of part.querySelectorAll("[data-copy], [data-with-script]")) {
+    element.hidden = false;
+  }
 }
+offer(document);
 
 // Enter searches, Shift+Enter starts a new line. While an input method composes a word, Enter belongs to it
 // (Safari says so only by the code 229).
@@ -18,14 +25,170 @@ form?.elements.q.addEventListener("keydown", (event) => {
 });
 
 // Screen readers tell of changes only, so how many posts were found is put in once more after loading.
-const found = document.querySelector("#found [role=status]");
-if (found) {
-  const text = found.textContent;
-  found.textContent = "";
-  requestAnimationFrame(() => {
-    found.textContent = text;
+function announce() {
+  const found = document.querySelector("#found [role=status]");
+  if (found) {
+    const text = found.textContent;
+    found.textContent = "";
+    requestAnimationFrame(() => {
+      found.textContent = text;
+    });
+  }
+}
+announce();
+
+// While a search takes its time, the page says so; a page that the browser kept is ready again.
+form?.addEventListener("submit", () => {
+  typed?.abort();
+  clearTimeout(soon);
+  form.setAttribute("aria-busy", "true");
+  form.querySelector("button[type=submit]").textContent = "Searching …";
+});
+addEventListener("pageshow", () => {
+  form?.removeAttribute("aria-busy");
+  const button = form?.querySelector("button[type=submit]");
+  if (button) {
+    button.textContent = "Search";
+  }
+});
+
+async function pageAt(address, options) {
+  const answer = await fetch(address, options);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// Results while typing: of short texts, once the keys rest; an outdated search is given up.
+let soon;
+let typed;
+async function searchTyped() {
+  typed?.abort();
+  typed = new AbortController();
+  const { signal } = typed;
+  const body = new URLSearchParams(new FormData(form));
+  body.set("part", "1");
+  try {
+    const found = await pageAt("/", { method: "POST", body, signal });
+    const part = found.getElementById("results");
+    if (!signal.aborted && part && found.getElementById("found")) {
+      results.replaceChildren(...document.adoptNode(part).childNodes);
+      offer(results);
+      announce();
+      openFirst();
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") {
+      throw error;
+    }
+  }
+}
+if (form?.dataset.instant && results) {
+  form.elements.q.addEventListener("input", (event) => {
+    clearTimeout(soon);
+    typed?.abort();
+    const length = form.elements.q.value.trim().length;
+    if (!event.isComposing && length >= FEWEST && length <= Number(form.dataset.instant)) {
+      soon = setTimeout(searchTyped, TYPING);
+    }
   });
 }
+
+// Where there is room, a post opens beside the hits: at first the best one.
+let opening;
+async function openBeside(link, focus) {
+  opening?.abort();
+  opening = new AbortController();
+  const { signal } = opening;
+  let post;
+  try {
+    post = await pageAt(link.href, { signal });
+  } catch (error) {
+    if (error.name === "AbortError") {
+      return;
+    }
+    throw error;
+  }
+  const article = post.querySelector("article.post");
+  if (!article || signal.aborted) {
+    return;
+  }
+  const heading = document.createElement("h2");
+  const own = document.createElement("a");
+  own.href = link.href;
+  own.append(...article.querySelector("h1").childNodes);
+  heading.append(own);
+  article.querySelector("h1").replaceWith(heading);
+  let beside = document.querySelector(".beside");
+  if (!beside) {
+    beside = document.createElement("aside");
+    beside.className = "beside";
+    beside.tabIndex = 0;
+    beside.setAttribute("aria-label", "The open post");
+    results.append(beside);
+  }
+  document.documentElement.classList.add("two");
+  beside.replaceChildren(...[article, post.querySelector(".neighbours")].filter(Boolean));
+  offer(beside);
+  for (const hit of document.querySelectorAll(".hit[aria-current]")) {
+    hit.removeAttribute("aria-current");
+  }
+  link.closest(".hit")?.setAttribute("aria-current", "true");
+  const mark = document.getElementById("mark");
+  beside.scrollTop = mark ? mark.offsetTop - beside.clientHeight / 3 : 0;
+  if (focus) {
+    beside.focus({ preventScroll: true });
+  }
+}
+function openFirst() {
+  const first = document.querySelector(".hit h3 a");
+  if (wide.matches && first) {
+    openBeside(first, false);
+  } else {
+    document.documentElement.classList.remove("two");
+  }
+}
+if (results) {
+  openFirst();
+  wide.addEventListener("change", () => {
+    if (!document.querySelector(".beside")) {
+      openFirst();
+    }
+  });
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest(".hit h3 a");
+  const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+  if (link && plain && wide.matches) {
+    event.preventDefault();
+    openBeside(link, true);
+  }
+});
+
+// Keys: / to the box, j and k to the next and the previous hit, Escape back to the hits or to the results.
+function step(by) {
+  const links = [...document.querySelectorAll(".hit h3 a, .nearest h3 a, .nearest h2 a")].filter((link) =>
+    link.checkVisibility());
+  const hit = document.activeElement?.closest(".hit, .nearest li");
+  const at = links.findIndex((link) => hit?.contains(link));
+  links.at(at < 0 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1))?.focus();
+}
+function leave() {
+  if (document.activeElement?.closest(".beside")) {
+    document.querySelector(".hit[aria-current] h3 a")?.focus();
+  } else {
+    document.querySelector("[data-back]")?.click();
+  }
+}
+const KEYS = { "/": () => form?.elements.q.focus(), j: () => step(1), k: () => step(-1), Escape: leave };
+document.addEventListener("keydown", (event) => {
+  const writing = event.target.closest("input, textarea, select");
+  const act = Object.hasOwn(KEYS, event.key) ? KEYS[event.key] : undefined;
+  if (act && !writing && !event.ctrlKey && !event.metaKey && !event.altKey && !event.isComposing) {
+    if (event.key !== "Escape") {
+      event.preventDefault();
+    }
+    act();
+  }
+});
 
 async function copy(text) {
   try {
