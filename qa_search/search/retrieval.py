@@ -21,6 +21,7 @@ from qa_search.search.signals import (
     Signals,
     lexical_signal,
     parts_signal,
+    products,
     side_signals,
     whole_signal,
 )
@@ -107,8 +108,9 @@ class Retriever:
         best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
         nearby = numbers[: max(_DEPTH, wanted)]
         near = np.union1d(self.owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
-        posts = np.union1d(self.owners.posts_of(np.unique(passages)), nearby)
         depth = passages.shape[-1]
+        deep = depth > _DEPTH or wanted > _DEPTH
+        posts = np.union1d(self.owners.posts_of(np.unique(passages)), nearby) if deep else near
         while len(posts) < wanted and depth < total:
             # A few posts hold all the closest passages.
             depth = min(depth * _DEEPER, total)
@@ -138,7 +140,7 @@ def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scor
 
     ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest BM25 of all posts.
     """
-    similarity = candidates.vectors @ complaint.vector
+    similarity = products(candidates.vectors, complaint.vector)
     values = side_signals(candidates, similarity)
     values["whole"] = whole_signal(candidates, complaint.vector)
     values["parts"] = parts_signal(candidates, complaint.parts)

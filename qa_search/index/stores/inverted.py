@@ -75,6 +75,9 @@ def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: i
 class InvertedStore(VectorStore):
     """Searches the lists whose centres are closest to the query. The scores of what it finds are exact."""
 
+    # Each is a search of its own.
+    _queries_per_thread = 2
+
     def __init__(
         self,
         folder: Path,

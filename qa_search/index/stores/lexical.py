@@ -168,11 +168,8 @@ class LexicalStore:
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """Return BM25's inverse document frequency of each term, always above 0."""
-        found = {}
-        for term in terms:
-            with self._damage_named():
-                found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
-        return found
+        with self._damage_named():
+            return {term: rarity(self.count, self._searcher.doc_freq(_TEXT, term)) for term in terms}
 
     def near(self, term: str, edits: int, most: int) -> list[int]:
         """Return the numbers of some posts that have a term at most so many edits (1 or 2) away; ``most`` at most."""
