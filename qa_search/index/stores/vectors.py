@@ -28,8 +28,8 @@ SHARD_VECTORS = 16_384
 _MIN_DESERIALIZATION_BYTES = 1 << 20
 # The square of a stored vector's length is 1, but for rounding.
 _MOST_SQUARE = 1.01
-# From so many queries on, FAISS multiplies matrices, which reads the vectors once for all of them. By itself it does that
-# from 20 on, since 1.15 hardly ever: 24 queries took 85 ms in a shard, where they take 17.
+# From so many queries on, FAISS multiplies matrices, which reads the vectors once for all of them. By itself FAISS 1.15
+# hardly ever does: 24 queries of a shard took 85 ms, where they take 17.
 _LEAST_MULTIPLIED = 4
 faiss.cvar.distance_compute_blas_threshold = _LEAST_MULTIPLIED
 # A thread of its own pays from so many on.
