@@ -198,7 +198,8 @@ class FlatStore(VectorStore):
                 raise damaged(path, f"a FAISS index of another type ({type(shard).__name__})")
             if shard.d != dimension or shard.metric_type != faiss.METRIC_INNER_PRODUCT:
                 raise damaged(path, f"{shard.d} dimensions, where the manifest says {dimension}")
-            self._shards.append((self.count, shard))
+            if shard.ntotal:
+                self._shards.append((self.count, shard))
             self.count += shard.ntotal
         if self.count != count:
             raise damaged(folder, f"{self.count} vectors, where the manifest says {count}")
@@ -211,7 +212,7 @@ class FlatStore(VectorStore):
         return self._best(list(tasks), len(queries), k)
 
     def _search(self, queries: Vectors, k: int, allowed: Ids | None) -> tuple[Scores, Ids]:
-        found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards if shard.ntotal]
+        found = [_search_shard(shard, offset, queries, k, allowed) for offset, shard in self._shards]
         return self._best(found, len(queries), k)
 
     def _best(self, found: list[tuple[Scores, Ids]], queries: int, k: int) -> tuple[Scores, Ids]:
