@@ -161,8 +161,9 @@ class LexicalStore:
     def _best(self, query: tantivy.Query, k: int) -> tuple[Ids, Scores]:
         """Return the numbers and scores of the best posts; ties go to the lower number."""
         found = self._searcher.search(query, min(k, self.count), count=False).hits
-        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
-        scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+        values, addresses = map(list, zip(*found, strict=True)) if found else ([], [])
+        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, addresses), np.int64)
+        scores = np.asarray(values, np.float32)
         order = np.lexsort((numbers, -scores))
         return numbers[order], scores[order]
 
