@@ -130,7 +130,8 @@ def _sample(queries: list[str], most: int) -> list[str]:
 def _ranked(index: SearchIndex, dataset: Dataset, queries: list[str]) -> Iterable[tuple[str, Ranked, HitReader]]:
     for start in range(0, len(queries), 64):
         block = queries[start : start + 64]
-        complaints = read_queries(index.embedder, [dataset.queries[query] for query in block], index.retriever.analysis)
+        texts = [dataset.queries[query] for query in block]
+        complaints = read_queries(index.embedder, texts, index.retriever.analysis, index.retriever.rarities)
         rankings = index.retriever.rank(complaints, 10, DEFAULT_WEIGHTS)
         for query, complaint, ranked in zip(block, complaints, rankings, strict=True):
             yield query, ranked, HitReader(index.retriever, index.embedder, complaint, ranked, Filters())

@@ -19,7 +19,7 @@ _PACKAGES = ("qa-search", "faiss-cpu", "numpy", "onnxruntime", "ray", "sentence-
 def environment() -> dict[str, Any]:
     """Commit, machine and package versions."""
     return {
-        "commit": _git("rev-parse", "--short=12", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
+        "commit": commit_of(ROOT) + ("+changes" if _git("status", "--porcelain") else ""),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cpu": _cpu(),
@@ -38,6 +38,11 @@ def save(name: str, results: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({**environment(), "results": results}, indent=2) + "\n", encoding="utf-8")
     return path
+
+
+def commit_of(checkout: Path) -> str:
+    """Return the commit of a checkout."""
+    return _git("-C", str(checkout.resolve()), "rev-parse", "--short=12", "HEAD")
 
 
 def _git(*arguments: str) -> str:

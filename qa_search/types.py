@@ -212,7 +212,8 @@ class SearchResult(_Record):
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
     and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
-    the query as it was searched, if misspelt words were replaced by words of the archive.
+    the query as it was searched, if misspelt words were replaced by words of the archive. ``note`` says how a very long
+    query was read.
 
     A result is a sequence of its hits: iterate over it, or take its ``len``.
     """
@@ -224,6 +225,7 @@ class SearchResult(_Record):
     took_ms: float
     advice: str | None = None
     searched: str | None = None
+    note: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -262,9 +264,9 @@ class SearchResult(_Record):
         return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document; ``advice`` and ``searched`` only where there are any."""
+        """Return the result as its JSON document; ``advice``, ``searched`` and ``note`` only where there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched"):
+        for name in ("advice", "searched", "note"):
             if document[name] is None:
                 del document[name]
         return document

@@ -38,6 +38,8 @@ SETTINGS_FILE = "encoder.json"
 RECIPE = 1
 # Texts handed to a thread at a time: enough to make switching cheap, few enough to keep all threads busy.
 _TASK_TEXTS = 4
+# Characters: fewer are cut into tokens sooner than the threads of a batch are woken.
+_ONE_BY_ONE = 4_000
 _MOST_DIMENSIONS = 65_536
 _LEAST_LIMIT = 8
 
@@ -142,6 +144,8 @@ class OnnxEmbedder:
 
     def _tokens(self, texts: list[str], *, special: bool = True) -> list[Encoding]:
         try:
+            if sum(map(len, texts)) <= _ONE_BY_ONE:
+                return [self._tokenizer.encode(text, add_special_tokens=special) for text in texts]
             return self._tokenizer.encode_batch(texts, add_special_tokens=special)
         except (KeyboardInterrupt, SystemExit):
             raise

@@ -9,6 +9,7 @@ import numpy as np
 
 from qa_search.embedders.base import Embedder, Vectors, checked_vectors
 from qa_search.embedders.passages import Splitter
+from qa_search.embedders.shortening import Rarities, all_alike, shortened
 from qa_search.util.sentences import Span, split_sentences
 from qa_search.util.terms import Analysis, rarity
 
@@ -32,11 +33,13 @@ _COMMON_SHARE, _COMMON_POSTS = 0.1, 5
 class Query:
     """What is searched for.
 
-    ``vector`` (dimension,) is the whole text's, ``parts`` (n, dimension) those of the spans ``part_spans`` of the text;
-    ``terms`` are its words as the lexical store has them, and how much each counts.
+    ``terms`` are the words of ``text`` as the lexical store has them, and how much each counts. ``read`` is what the
+    vectors are made from: the text, or what `shortened` leaves of a very long one. ``vector`` (dimension,) is its own,
+    ``parts`` (n, dimension) those of the spans ``part_spans`` in it.
     """
 
     text: str
+    read: str
     vector: Vectors
     parts: Vectors
     part_spans: tuple[Span, ...]
@@ -73,16 +76,22 @@ def says_too_little(rarities: Mapping[str, float], posts: int) -> bool:
     return not telling or (len(telling) == 1 and rarities[telling[0]] < common)
 
 
-def read_queries(embedder: Embedder, texts: Sequence[str], analysis: Analysis) -> list[Query]:
-    """Embed complaints and their parts, all at once; ``analysis`` is that of the index.
+def read_queries(
+    embedder: Embedder, texts: Sequence[str], analysis: Analysis, rarities: Rarities = all_alike
+) -> list[Query]:
+    """Embed complaints and their parts, all at once.
+
+    ``analysis`` is that of the index, and ``rarities`` tells how rare a term is in it: of a very long complaint the
+    sentences of rarer words are embedded.
 
     Raises:
         ModelError: if the model cannot be used.
     """
-    spans = [split_parts(text) for text in texts]
-    wanted = list(texts)
+    read = [shortened(text, analysis, rarities) for text in texts]
+    spans = [split_parts(text) for text in read]
+    wanted = list(read)
     rows: list[list[int]] = []
-    for number, (text, parts) in enumerate(zip(texts, spans, strict=True)):
+    for number, (text, parts) in enumerate(zip(read, spans, strict=True)):
         if len(parts) == 1:
             rows.append([number])
         else:
@@ -90,8 +99,8 @@ def read_queries(embedder: Embedder, texts: Sequence[str], analysis: Analysis) -
             wanted += [text[start:end] for start, end in parts]
     vectors = embed_whole_queries(embedder, wanted)
     return [
-        Query(text, vectors[number], vectors[rows[number]], tuple(spans[number]), analysis.query_weights(text))
-        for number, text in enumerate(texts)
+        Query(text, short, vectors[number], vectors[rows[number]], tuple(spans[number]), analysis.query_weights(text))
+        for number, (text, short) in enumerate(zip(texts, read, strict=True))
     ]
 
 

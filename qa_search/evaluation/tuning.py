@@ -208,9 +208,8 @@ def judged_cases(index: SearchIndex, dataset: Dataset) -> list[WeightedView]:
     cases = []
     for start in range(0, len(dataset.answerable), _BLOCK):
         queries = dataset.answerable[start : start + _BLOCK]
-        complaints = read_queries(
-            index.embedder, [dataset.queries[query] for query in queries], index.retriever.analysis
-        )
+        texts = [dataset.queries[query] for query in queries]
+        complaints = read_queries(index.embedder, texts, index.retriever.analysis, index.retriever.rarities)
         for query, ranked in zip(queries, index.retriever.rank(complaints, _POOL, index.weights), strict=True):
             known = dataset.grades[query]
             names = index.retriever.posts.source_ids(ranked.candidates.posts.tolist())

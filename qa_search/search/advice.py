@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from qa_search.embedders.base import Embedder
+from qa_search.embedders.queries import Query
 from qa_search.embedders.readability import UNREADABLE, cannot_read, reads_many_languages
 from qa_search.util.languages import language_of, name_of
 
 SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
+
+
+def read_in_part(complaint: Query) -> str | None:
+    """Say how a very long complaint was read; None for one that was read whole."""
+    if complaint.read == complaint.text:
+        return None
+    return (
+        f"The query is very long ({len(complaint.text):,} characters): all its words were searched, and its meaning is "
+        f"that of the sentences that say most in this archive ({len(complaint.read):,} characters)."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from qa_search.types import SIGNS
 # A complaint of one term is never covered for sure: it counts as if it said so much more that the post lacks (as the
 # sum of rarities; a rare term in a large archive has about 8).
 _UNSAID = 10.0
+_MOST_ODDS = 500.0
 # What a complaint that says too little is answered with, at most.
 TOO_LITTLE = 0.1
 
@@ -66,7 +67,8 @@ class Confidence:
 
     def of_signs(self, signs: Signs) -> float:
         """Return the probability for one post's signs."""
-        return float(self.probability(np.asarray([signs]))[0])
+        odds = sum(weight * sign for weight, sign in zip(self.weights, signs, strict=True)) + self.bias
+        return 1 / (1 + math.exp(-min(max(odds, -_MOST_ODDS), _MOST_ODDS)))
 
 
 # That some post of the archive answers, by the signs of the first hit.
@@ -112,4 +114,4 @@ def of_hit(result: float, signs: Signs, *, first: bool) -> float:
 
 def _probability(odds: Matrix) -> Matrix:
     """Return the logistic function; beyond 500 either way it is 0 or 1 as far as numbers tell."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))), np.float64)
+    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -_MOST_ODDS, _MOST_ODDS))), np.float64)

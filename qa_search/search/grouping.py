@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from qa_search.embedders.base import Vectors
-from qa_search.search.signals import Values
+from qa_search.search.signals import Values, products
 
 # Posts this close in meaning are worth comparing word by word; of these, so large a share of terms in common makes one
 # a repetition of the other. On the sample archive repetitions share 50 to 69 % of their terms, others at most 31 %.
@@ -53,6 +53,6 @@ def collapse(
 
 def same_question(row: int, wholes: Vectors, scores: Values) -> list[int]:
     """Return the other candidates that ask what a row's post asks, and fit the complaint nearly as well."""
-    close = (wholes @ wholes[row] >= _SAME_QUESTION) & (scores >= _SCORE_SHARE * scores[row])
+    close = (products(wholes, wholes[row]) >= _SAME_QUESTION) & (scores >= _SCORE_SHARE * scores[row])
     close[row] = False
     return [int(other) for other in np.flatnonzero(close)]

@@ -99,7 +99,7 @@ class HitReader:
         """Put the first posts in the cross-encoder's order; it reads each one's best passage."""
         first = order[:depth]
         passages = self._passages(first)
-        read = rerank.scores(self._complaint.text, [self._text(self._post(row), passages[row][0]) for row in first])
+        read = rerank.scores(self._complaint.read, [self._text(self._post(row), passages[row][0]) for row in first])
         by_row = dict(zip(first, read.tolist(), strict=True))
         return (
             sorted(first, key=lambda row: (-by_row[row], first.index(row))) + order[depth:],
@@ -164,7 +164,7 @@ class HitReader:
                 ).items()
             },
             side=passage.field,
-            complaint=self._complaint.text[slice(*self._complaint.part_spans[part])],
+            complaint=self._complaint.read[slice(*self._complaint.part_spans[part])],
             post=Highlight(passage.field, passage.start + start, passage.start + end, text[start:end]),
             terms=tuple(sorted(common, key=lambda term: (-self._idf[term], term))),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +14,7 @@ from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
 from qa_search.index.folder_stores import open_folder
+from qa_search.index.stores.arrays import distinct
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.signals import (
@@ -21,9 +22,11 @@ from qa_search.search.signals import (
     Signals,
     lexical_signal,
     parts_signal,
+    products,
     side_signals,
     whole_signal,
 )
+from qa_search.util.terms import rarity
 
 # Passages fetched for each vector of a complaint, and posts for its words, however few hits are wanted: so that the
 # first five hits of ten are the five hits of five.
@@ -106,14 +109,15 @@ class Retriever:
         # The best of the whole archive, so that a filter leaves every post its score.
         best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
         nearby = numbers[: max(_DEPTH, wanted)]
-        near = np.union1d(self.owners.posts_of(np.unique(passages[:, :_DEPTH])), numbers[:_DEPTH])
-        posts = np.union1d(self.owners.posts_of(np.unique(passages)), nearby)
+        near = distinct(self.owners.posts_of(distinct(passages[:, :_DEPTH])), numbers[:_DEPTH])
         depth = passages.shape[-1]
+        deep = depth > _DEPTH or wanted > _DEPTH
+        posts = distinct(self.owners.posts_of(distinct(passages)), nearby) if deep else near
         while len(posts) < wanted and depth < total:
             # A few posts hold all the closest passages.
             depth = min(depth * _DEEPER, total)
             passages = self.vectors.search(complaint.vector[None], depth, allowed)[1]
-            posts = np.union1d(self.owners.posts_of(np.unique(passages)), np.union1d(near, nearby))
+            posts = distinct(self.owners.posts_of(distinct(passages)), near, nearby)
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = compute_signals(complaint, candidates, numbers, scores, best_words)
@@ -122,10 +126,15 @@ class Retriever:
             signals,
             weights,
             best_words,
-            near=np.isin(posts, near),
+            near=np.ones(len(posts), bool) if posts is near else np.isin(posts, near),
             total=self.words.count if allowed_posts is None else len(allowed_posts),
             **_ordered(posts, weighted(weights)(signals.values)),
         )
+
+    def rarities(self, terms: Iterable[str]) -> dict[str, float]:
+        """Return the inverse document frequency of those terms that a post has."""
+        none = rarity(self.words.count, 0)
+        return {term: value for term, value in self.words.idf(terms).items() if value < none}
 
     def candidates(self, posts: Ids) -> Candidates:
         """Gather posts, in ascending order of their numbers, with all their passages."""
@@ -138,7 +147,7 @@ def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scor
 
     ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest BM25 of all posts.
     """
-    similarity = candidates.vectors @ complaint.vector
+    similarity = products(candidates.vectors, complaint.vector)
     values = side_signals(candidates, similarity)
     values["whole"] = whole_signal(candidates, complaint.vector)
     values["parts"] = parts_signal(candidates, complaint.parts)

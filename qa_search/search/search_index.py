@@ -24,7 +24,7 @@ from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
-from qa_search.search.advice import Languages
+from qa_search.search.advice import Languages, read_in_part
 from qa_search.search.confidence import TOO_LITTLE, Confidence
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
@@ -91,6 +91,10 @@ class _SearchableGeneration:
     @property
     def speller(self) -> Speller:
         return Speller(self.retriever, self.embedder)
+
+    def read(self, texts: Sequence[str]) -> list[Query]:
+        """Embed complaints."""
+        return read_queries(self.embedder, texts, self.retriever.analysis, self.retriever.rarities)
 
     def share_embedder(self, other: _SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
@@ -259,7 +263,7 @@ class SearchIndex:
         if not queries:
             return []
         searched = opened.speller.corrected(queries)
-        complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
+        complaints = opened.read(searched)
         rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters)
         found = [
             _result(opened, query, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
@@ -300,7 +304,7 @@ class SearchIndex:
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
             searched = opened.speller.corrected(queries[start : start + _RUN_BLOCK])
-            complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
+            complaints = opened.read(searched)
             for ranked in opened.retriever.rank(complaints, k, opened.weights):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
@@ -510,7 +514,7 @@ def _result(
     reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
     too_little = reader.too_little
     confidence = reader.confidence(opened.confidence)
-    if opened.languages.unreadable or cannot_read(opened.embedder, complaint.text):
+    if opened.languages.unreadable or cannot_read(opened.embedder, complaint.read):
         confidence = min(confidence, TOO_LITTLE)
     hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
     wanted = k
@@ -523,9 +527,10 @@ def _result(
     answered = bool(hits) and confidence >= threshold
     advice = None
     if not answered:
-        advice = opened.languages.advice(complaint.text, opened.embedder, too_little=too_little)
+        advice = opened.languages.advice(complaint.read, opened.embedder, too_little=too_little)
     searched = complaint.text if complaint.text != query else None
-    return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched)
+    note = read_in_part(complaint)
+    return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, note)
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -262,3 +262,11 @@ def test_markdown_takes_a_heading_of_ones_own() -> None:
     """In one line, as text."""
     tree = rendered(to_markdown(make_result(), title="c-1\n<b> # x #"))
     assert [heading.text for heading in tree.iter("h1")] == ["c-1 <b> # x #"]
+
+
+@pytest.mark.parametrize("write", [to_markdown, to_html])
+def test_every_form_says_how_a_very_long_query_was_read(write: Callable[[SearchResult], str]) -> None:
+    """Before the hits, and only where there is something to say."""
+    short = make_result(make_hit())
+    assert "very long" in write(replace(short, note="The query is very long."))
+    assert "very long" not in write(short)

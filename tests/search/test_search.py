@@ -57,6 +57,22 @@ def test_a_hit_says_what_matched_with_exact_offsets(index: SearchIndex) -> None:
     assert (hit.matched, hit.passage, hit.highlight.field) == ("question", hit.question, "answer")
 
 
+def test_a_very_long_query_is_read_by_the_sentences_that_say_most(index: SearchIndex) -> None:
+    """The result says so, and finds what one sentence in two thousand of other things asks for."""
+    filler = [f"Something about matter{number} that is of no use." for number in range(2000)]
+    question = "Shall I roll a frozen bottle in the morning?"
+    result = index.search(" ".join([*filler[:700], question, *filler[700:]]), explain=True)
+    assert ids(result)[0] == "heel"
+    assert result.note is not None
+    assert "characters" in result.note
+    assert result.to_dict()["note"] == result.note
+    assert result.hits[0].explain is not None
+    assert all(line in result.query for line in result.hits[0].explain.complaint.splitlines())
+    short = index.search(question)
+    assert short.note is None
+    assert "note" not in short.to_dict()
+
+
 @given(st.text(min_size=1), st.integers(1, 4))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_text_gives_an_answer_or_a_clear_message(index: SearchIndex, text: str, k: int) -> None:

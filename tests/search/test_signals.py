@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from qa_search.embedders.base import Vectors
 from qa_search.search.signals import (
+    _ROWS_AT_ONCE,
     PARTS_POWER,
     Candidates,
     Values,
     lexical_signal,
     parts_signal,
+    products,
     side_signals,
     whole_signal,
 )
@@ -110,6 +112,32 @@ def test_whole_is_the_cosine_of_the_mean_passage(seed: int) -> None:
     case = Case.of_seed(seed)
     means = [np.mean([vector.astype(float) for _, vector in post], axis=0) for post in case.posts]
     assert whole_signal(case.candidates, case.vector).tolist() == close_to([cosine(m, case.vector) for m in means])
+
+
+@pytest.mark.parametrize("sizes", [[1], [1, 1, 1], [2, 1, 8, 9, 1, 7], [40, 1], [1, 100, 2, 33]])
+def test_whole_posts_of_any_number_of_passages_are_their_sums(sizes: list[int]) -> None:
+    """Those of one passage keep it to the last bit."""
+    rng = np.random.default_rng(len(sizes))
+    posts: list[list[tuple[Field, Vectors]]] = [
+        [("answer", unit(rng.standard_normal(DIMENSION))) for _ in range(size)] for size in sizes
+    ]
+    for whole, post in zip(gathered(posts).wholes, posts, strict=True):
+        total = np.sum([vector.astype(float) for _, vector in post], axis=0)
+        assert np.allclose(whole, total / np.linalg.norm(total), atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1023, 1024, 1025, 3000])
+def test_a_product_in_blocks_is_the_product(rows: int) -> None:
+    """Whatever the number of vectors."""
+    rng = np.random.default_rng(rows)
+    vectors, vector = unit(rng.standard_normal((rows, 384))), unit(rng.standard_normal(384))
+    assert np.allclose(products(vectors, vector), vectors.astype(float) @ vector.astype(float), atol=1e-5)
+    assert products(vectors, vector).shape == (rows,)
+
+
+def test_no_product_is_divided_among_threads() -> None:
+    """OpenBLAS does that from 460,000 numbers on, and its threads wait for one another where the cores are busy."""
+    assert _ROWS_AT_ONCE * 384 < 460_000
 
 
 def test_a_post_without_direction_is_close_to_nothing() -> None:

@@ -22,7 +22,7 @@ import xxhash
 
 from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import BLOCKS_SUFFIX, prefetch
-from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.arrays import distinct, map_array, write_array
 from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.rows import RowStore, rows_name
 from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, read_faiss
@@ -74,6 +74,9 @@ def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: i
 
 class InvertedStore(VectorStore):
     """Searches the lists whose centres are closest to the query. The scores of what it finds are exact."""
+
+    # Each is a search of its own.
+    _queries_per_thread = 2
 
     def __init__(
         self,
@@ -229,7 +232,7 @@ class InvertedStore(VectorStore):
         rows: Ids = found[found >= 0]
         if len(rows) and rows.max() >= self._covered:
             raise self._damaged(self._folder / LISTS_NAME, "a list holds a row that does not exist")
-        return np.unique(rows)
+        return distinct(rows)
 
     def _compare(self, query: Vectors, rows: Ids, k: int) -> tuple[Scores, Ids]:
         """Return the best of some rows, by comparing all of them."""

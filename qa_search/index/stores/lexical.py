@@ -161,18 +161,16 @@ class LexicalStore:
     def _best(self, query: tantivy.Query, k: int) -> tuple[Ids, Scores]:
         """Return the numbers and scores of the best posts; ties go to the lower number."""
         found = self._searcher.search(query, min(k, self.count), count=False).hits
-        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, [address for _, address in found]), np.int64)
-        scores = np.fromiter((score for score, _ in found), np.float32, len(found))
+        values, addresses = map(list, zip(*found, strict=True)) if found else ([], [])
+        numbers = np.asarray(self._searcher.fast_field_values(_NUMBER, addresses), np.int64)
+        scores = np.asarray(values, np.float32)
         order = np.lexsort((numbers, -scores))
         return numbers[order], scores[order]
 
     def idf(self, terms: Iterable[str]) -> dict[str, float]:
         """Return BM25's inverse document frequency of each term, always above 0."""
-        found = {}
-        for term in terms:
-            with self._damage_named():
-                found[term] = rarity(self.count, self._searcher.doc_freq(_TEXT, term))
-        return found
+        with self._damage_named():
+            return {term: rarity(self.count, self._searcher.doc_freq(_TEXT, term)) for term in terms}
 
     def near(self, term: str, edits: int, most: int) -> list[int]:
         """Return the numbers of some posts that have a term at most so many edits (1 or 2) away; ``most`` at most."""

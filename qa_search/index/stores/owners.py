@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.errors import IndexDamagedError
-from qa_search.index.stores.arrays import map_array, write_array
+from qa_search.index.stores.arrays import distinct, map_array, write_array
 from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids
 from qa_search.types import FIELDS, Field
@@ -61,7 +61,7 @@ class OwnerStore:
 
     def posts_of(self, passages: Ids) -> Ids:
         """Return the numbers of the posts that passages belong to: ascending, each once."""
-        return np.unique(self._posts[passages]).astype(np.int64)
+        return distinct(self._posts[passages]).astype(np.int64)
 
     def passages_of(self, posts: Ids) -> tuple[Ids, Ids]:
         """Return the passages of posts that are in ascending order, and where those of each post begin.

@@ -53,11 +53,12 @@ class FoundPosts:
     took_ms: float
     advice: str | None = None
     searched: str | None = None
+    note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document, with the excerpts of each hit, and ``advice`` and ``searched`` if there are any."""
+        """Return the JSON document, with the excerpts of each hit; ``advice``, ``searched`` and ``note`` if any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched"):
+        for name in ("advice", "searched", "note"):
             if document[name] is None:
                 del document[name]
         return document
@@ -139,6 +140,7 @@ def found_posts(result: SearchResult, *, full: bool) -> FoundPosts:
         result.took_ms,
         result.advice,
         result.searched,
+        result.note,
     )
 
 
@@ -207,6 +209,8 @@ def result_text(found: FoundPosts) -> str:
         ]
     if found.searched:
         lines.append(f"Misspelt words were replaced. Searched for: {_line(found.searched)}")
+    if found.note:
+        lines.append(found.note)
     material = _Material()
     lines.append(material.explained)
     for hit in found.hits:

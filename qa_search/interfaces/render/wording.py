@@ -109,7 +109,7 @@ def note(result: SearchResult) -> str:
     if not result.hits:
         return NO_POST_PASSES
     answer = "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
-    return " ".join(part for part in (searched_for(result.searched), answer) if part)
+    return " ".join(part for part in (searched_for(result.searched), result.note, answer) if part)
 
 
 def searched_for(searched: str | None) -> str:

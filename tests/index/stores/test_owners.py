@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.folder_stores import damage_in
+from qa_search.index.stores.arrays import distinct
 from qa_search.index.stores.owners import POSTS_NAME, SIDES_NAME, OwnerStore, write_owners
 from qa_search.types import FIELDS, Field
 
@@ -204,3 +205,11 @@ def test_nothing_is_unpickled(folder: Path, tmp_path: Path, name: str) -> None:
     assert not sprung.exists()
     np.load(folder / name, allow_pickle=True)
     assert sprung.exists()
+
+
+@given(st.lists(st.lists(st.integers(-5, 40), max_size=30), min_size=1, max_size=4))
+def test_distinct_numbers_are_those_of_numpy(numbers: list[list[int]]) -> None:
+    """Ascending, each once, of arrays of any number and shape."""
+    arrays = [np.asarray(some, np.int64) for some in numbers]
+    assert np.array_equal(distinct(*arrays), np.unique(np.concatenate(arrays)))
+    assert np.array_equal(distinct(np.stack([arrays[0], arrays[0]])), np.unique(arrays[0]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -50,6 +51,24 @@ def test_filters_apply_before_the_top_k(tmp_path: Path, allowed: list[int]) -> N
     k = min(4, len(allowed))
     _, ids = store(tmp_path, vectors).search(queries, k, np.array(allowed, np.int64))
     assert ids.tolist() == brute_force(vectors, queries, k, allowed)
+
+
+@pytest.mark.parametrize("queries", [1, 3, 4, 25, 60, 300])
+@pytest.mark.parametrize("threads", ["1", "3"])
+@pytest.mark.parametrize("allowed", [None, [3, 17, 18, 19, 20, 52]])
+def test_any_number_of_queries_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, queries: int, threads: str, allowed: list[int] | None
+) -> None:
+    """Compared one by one or all at once, shard after shard or side by side."""
+    monkeypatch.setenv("QA_SEARCH_THREADS", threads)
+    vectors, asked = unit(53), unit(queries, seed=3)
+    _, ids = store(tmp_path, vectors).search(asked, 5, None if allowed is None else np.array(allowed, np.int64))
+    assert ids.tolist() == brute_force(vectors, asked, 5, allowed or list(range(53)))
+
+
+def test_a_few_queries_are_compared_by_one_product_of_matrices() -> None:
+    """FAISS 1.15 reads all vectors again for each of up to 128,000 queries unless it is asked otherwise."""
+    assert faiss.cvar.distance_compute_blas_threshold <= 8
 
 
 def test_stored_vectors_come_back(tmp_path: Path) -> None:

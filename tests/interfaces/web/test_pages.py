@@ -143,6 +143,14 @@ def pages_with(text: str) -> dict[str, str]:
     }
 
 
+def test_the_page_says_how_a_very_long_query_was_read() -> None:
+    """Above the hits, and only where there is something to say."""
+    long = replace(result(hit()), note="The query is very long.")
+    shown = html.fromstring(search_page(Form(q="knee pain"), long, ["forum.jsonl"], total=9))
+    assert "The query is very long." in texts(shown, "//section[@id='found']/p")
+    assert "The query is very long." not in texts(found_page(hit()), "//p")
+
+
 def require_inert(text: str) -> None:
     """Require that a text, wherever it is, leaves the pages as a harmless one does, and runs nothing."""
     harmless = pages_with("harmless")
