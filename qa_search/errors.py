@@ -13,7 +13,9 @@
     │   ├── SetAsideError           a post would be set aside, and ``strict`` forbids that
     │   └── ShrinkError             too many of the previous posts would be lost, or get other ids
     ├── ClusterError            a Ray cluster cannot be used
+    ├── CurationError           the archivist's file (curation.toml) is invalid
     ├── DatasetError            a judged set cannot be used
+    ├── FeedbackError           the file of feedback (feedback.jsonl) is invalid, or cannot be written to
     ├── MissingExtraError       packages of an optional extra are not installed
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
@@ -45,8 +47,10 @@ from typing import Self
 __all__ = [
     "ArchiveError",
     "ClusterError",
+    "CurationError",
     "DamagedArchiveError",
     "DatasetError",
+    "FeedbackError",
     "IndexClosedError",
     "IndexDamagedError",
     "IndexFolderError",
@@ -129,6 +133,14 @@ class ShrinkError(ArchiveError):
 
 class ClusterError(QASearchError):
     """A Ray cluster cannot be used, or was lost. The vectors that it computed so far are kept."""
+
+
+class CurationError(QASearchError):
+    """The archivist's file is invalid. The message names the key and what is expected there."""
+
+
+class FeedbackError(QASearchError):
+    """A file of feedback has an invalid line, or cannot be read or written to."""
 
 
 class DatasetError(QASearchError):

@@ -212,7 +212,8 @@ class SearchResult(_Record):
 
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
     and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
-    the query as it was searched, if misspelt words were replaced by words of the archive.
+    the query as it was searched, if misspelt words were replaced by words of the archive. ``pinned`` is the wording in
+    the archivist's file that the query matched, if the first hit was pinned for it; confidence is then 1.
 
     A result is a sequence of its hits: iterate over it, or take its ``len``.
     """
@@ -224,6 +225,7 @@ class SearchResult(_Record):
     took_ms: float
     advice: str | None = None
     searched: str | None = None
+    pinned: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -261,9 +263,9 @@ class SearchResult(_Record):
         return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document; ``advice`` and ``searched`` only where there are any."""
+        """Return the result as its JSON document; ``advice``, ``searched`` and ``pinned`` only where there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched"):
+        for name in ("advice", "searched", "pinned"):
             if document[name] is None:
                 del document[name]
         return document
@@ -445,11 +447,27 @@ class VerifyReport(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class CurationInfo(_Record):
+    """What an archivist's file says: how many pins, hidden posts and groups of words, and what newer posts gain.
+
+    ``remarks`` are sentences about what has no effect in this index.
+    """
+
+    path: str
+    pins: int
+    hidden: int
+    same: int
+    newer: float
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
     """What an index contains and how it was built.
 
     ``language`` is the archive's main language (ISO 639-1), None if it is unknown or mixed; ``unread`` the share of its
     letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
+    ``curation`` is what the archivist's file says, None if there is none.
     """
 
     index: str
@@ -473,3 +491,4 @@ class IndexInfo(_Record):
     language: str | None = None
     unread: float | None = None
     advice: str | None = None
+    curation: CurationInfo | None = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Filters:
     """The conditions that a post must meet to be a hit. Dates compare as ISO 8601; ``until`` is exclusive here.
 
-    ``other_than`` is the number of a post that is left out.
+    ``other_than`` is the number of a post that is left out; so are those in ``hidden``.
     """
 
     since: str | None = None
@@ -17,6 +17,7 @@ class Filters:
     source: str | None = None
     tags: tuple[str, ...] = ()
     other_than: int | None = None
+    hidden: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Filters()

@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
-from qa_search.errors import IndexFolderError, QASearchError, QueryError
+from qa_search.errors import CurationError, IndexFolderError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
 from qa_search.search.query import DEFAULT_TOP_K
 from qa_search.search.search_index import SearchIndex
@@ -98,11 +98,12 @@ class FoundPosts:
     took_ms: float
     advice: str | None = None
     searched: str | None = None
+    pinned: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document, with the excerpts of each hit, and ``advice`` and ``searched`` if there are any."""
+        """Return the JSON document; ``advice``, ``searched`` and ``pinned`` only if there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched"):
+        for name in ("advice", "searched", "pinned"):
             if document[name] is None:
                 del document[name]
         return document
@@ -165,6 +166,8 @@ def create_server(index: SearchIndex) -> MCPServer[None]:
         with _errors_reported():
             _refresh(index)
             post = index.post(post_id)
+            if index.why_hidden(post_id) is not None:
+                raise ToolError("the archivist has hidden this post")
             if post is None:
                 raise ToolError("the archive has no post with this id: use the post_id of a hit")
             before, after = index.neighbours(post_id)
@@ -199,7 +202,7 @@ def _errors_reported() -> Iterator[None]:
 def _refresh(index: SearchIndex) -> None:
     try:
         index.refresh()
-    except IndexFolderError as error:
+    except (IndexFolderError, CurationError) as error:
         log.warning("the index changed and cannot be opened; the previous index still answers: %s", message_of(error))
 
 
@@ -246,6 +249,7 @@ def _found(result: SearchResult, *, full: bool) -> FoundPosts:
         result.took_ms,
         result.advice,
         result.searched,
+        result.pinned,
     )
 
 
@@ -314,6 +318,8 @@ def _result_page(found: FoundPosts) -> str:
         ]
     if found.searched:
         lines.append(f"Misspelt words were replaced. Searched for: {_line(found.searched)}")
+    if found.pinned:
+        lines.append("The archivist chose the first post as the answer to this.")
     material = _Material()
     lines.append(material.explained)
     for hit in found.hits:

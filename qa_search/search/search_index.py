@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -25,7 +26,10 @@ from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.advice import Languages
+from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.confidence import TOO_LITTLE, Confidence
+from qa_search.search.curation import CURATION_NAME, Curation, Stamp, read_curation, stamp_of
+from qa_search.search.curation import VARIABLE as CURATION_VARIABLE
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import (
@@ -39,7 +43,7 @@ from qa_search.search.query import (
 )
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.spelling import Speller
-from qa_search.types import IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.types import CurationInfo, IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
 from qa_search.util.defaults import DEFAULT_INDEX
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
@@ -52,6 +56,8 @@ Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
+
+log = logging.getLogger("qa_search")
 
 
 class _SearchableGeneration:
@@ -73,9 +79,21 @@ class _SearchableGeneration:
         self.confidence = Confidence.of_manifest(self.manifest["confidence"])
         self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
         self.languages = Languages.of_manifest(self.manifest)
+        self.amended: Amendments | None = None
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
+
+    def amend(self, curation: Curation | None) -> None:
+        """Let an archivist's file take effect, in place of the one before."""
+        if curation is None:
+            self.amended = None
+            return
+        stores = self.retriever
+        amended = Amendments(curation, stores.posts, stores.words, stores.analysis)
+        for remark in amended.remarks:
+            log.warning("%s: %s", curation.path, remark)
+        self.amended = amended
 
     @property
     def embedder(self) -> Embedder:
@@ -84,9 +102,13 @@ class _SearchableGeneration:
                 self._embedder = self._load_embedder()
             return self._embedder
 
-    @property
-    def speller(self) -> Speller:
-        return Speller(self.retriever, self.embedder)
+    def read(self, texts: list[str], amended: Amendments | None) -> list[Query]:
+        """Correct and embed queries."""
+        known = frozenset() if amended is None else amended.known_words
+        if amended is not None:
+            amended.prepare(self.embedder)
+        searched = Speller(self.retriever, self.embedder, known).corrected(texts)
+        return read_queries(self.embedder, searched, self.retriever.analysis)
 
     def share_embedder(self, other: _SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
@@ -138,10 +160,11 @@ class SearchIndex:
     but only on one side of a fork.
     """
 
-    def __init__(self, folder: IndexPlace, model: Model) -> None:
+    def __init__(self, folder: IndexPlace, model: Model, curation: _CurationFile) -> None:
         """Use `SearchIndex.open`."""
         self._folder = folder
         self._model = model
+        self._curation = curation
         self._refreshing = threading.Lock()
         self._closed = False
         # A search takes the generation once and keeps it; `refresh` replaces it.
@@ -149,7 +172,13 @@ class SearchIndex:
         self._opened = self._open_current()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
+    def open(
+        cls,
+        path: str | os.PathLike[str] = DEFAULT_INDEX,
+        *,
+        model: Model = None,
+        curation: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Open the index in a folder, or in a PostgreSQL database.
 
         The checksum of every file in a folder is compared; in a file of posts of more than 256 MB, that of each block
@@ -158,11 +187,15 @@ class SearchIndex:
         Args:
             path: the index folder, or the database as postgresql://USER@HOST:PORT/DATABASE.
             model: where the model that made the index is now, if it moved; or the model itself.
+            curation: the archivist's file; None for the one that QA_SEARCH_CURATION names, or else for curation.toml in
+                the index folder, if it exists.
 
         Raises:
             IndexFolderError: if the index is missing, damaged or of another format.
+            CurationError: if the archivist's file is invalid, or the one that was named is missing.
         """
-        return cls(open_place(path), model)
+        place = open_place(path)
+        return cls(place, model, _CurationFile.find(place, curation))
 
     @computing
     def refresh(self) -> bool:
@@ -170,14 +203,17 @@ class SearchIndex:
 
         It is another one after a build, and after the folder was replaced, for example by ``mv`` or by a changed link.
         Running searches finish on the generation where they began. If the new one cannot be opened, the open one goes
-        on answering.
+        on answering. An archivist's file that changed takes effect in the generation that answers.
 
         Raises:
             IndexFolderError: if the index is missing, damaged, unreadable or of another format.
+            CurationError: if the archivist's file has become invalid; what it said before stays in force.
         """
         with self._refreshing:
             state = self._folder.state()  # read before opening: a later change is found at the next call
             if state == self._state:
+                if self._curation.changed():
+                    self._opened.amend(self._curation.read())
                 return False
             opened = self._open_current()
             opened.share_embedder(self._opened)
@@ -186,9 +222,12 @@ class SearchIndex:
 
     @computing
     def _open_current(self) -> _SearchableGeneration:
-        return self._folder.open_current(
+        curation = self._curation.read()
+        opened = self._folder.open_current(
             lambda generation: _SearchableGeneration(self._folder, generation, self._model)
         )
+        opened.amend(curation)
+        return opened
 
     def search(
         self,
@@ -254,11 +293,13 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        searched = opened.speller.corrected(queries)
-        complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
-        rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters)
+        amended = opened.amended
+        complaints = opened.read(queries, amended)
+        filters = filters if amended is None else amended.limited(filters)
+        rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters, amended)
+        one = _OneSearch(opened, amended, parameters, filters, explain, rerank)
         found = [
-            _result(opened, query, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
+            one.result(query, complaint, ranked)
             for query, complaint, ranked in zip(queries, complaints, rankings, strict=True)
         ]
         opened.generation.require_unchanged()
@@ -293,11 +334,12 @@ class SearchIndex:
         queries = checked_texts(texts)
         require_k(k)
         opened = self._ready()
+        amended = opened.amended
+        filters = None if amended is None else amended.limited(Filters())
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            searched = opened.speller.corrected(queries[start : start + _RUN_BLOCK])
-            complaints = read_queries(opened.embedder, searched, opened.retriever.analysis)
-            for ranked in opened.retriever.rank(complaints, k, opened.weights):
+            complaints = opened.read(queries[start : start + _RUN_BLOCK], amended)
+            for ranked in opened.retriever.rank(complaints, k, opened.weights, filters, amended):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
                     runs[name].append(_run(by_name, k, opened.retriever.posts))
@@ -306,8 +348,18 @@ class SearchIndex:
 
     @computing
     def post(self, post_id: str) -> Post | None:
-        """Return a whole post by any of its ids, None if the id is unknown."""
-        return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
+        """Return a whole post by any of its ids, None if the id is unknown or the archivist has hidden the post."""
+        if not is_post_id(post_id) or self.why_hidden(post_id) is not None:
+            return None
+        return self._ready().retriever.posts.find(post_id)
+
+    @computing
+    def why_hidden(self, post_id: str) -> str | None:
+        """Return the reason why the archivist has hidden a post, "" if none is given; None if it is not hidden."""
+        opened = self._ready()
+        if opened.amended is None or not opened.amended.hidden or not is_post_id(post_id):
+            return None
+        return opened.amended.why_hidden(opened.retriever.posts.number_of(post_id))
 
     @computing
     def post_ids(self, post_id: str) -> list[str]:
@@ -316,10 +368,14 @@ class SearchIndex:
 
     @computing
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to; None where one is missing."""
+        """Return the posts that a page's Prev and Next lines link to; None where one is missing or hidden."""
         posts = self._ready().retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
-        return (None, None) if post is None else posts.neighbours(post)
+        before, after = (None, None) if post is None else posts.neighbours(post)
+        return self._shown(before), self._shown(after)
+
+    def _shown(self, other: OtherPost | None) -> OtherPost | None:
+        return None if other is None or self.why_hidden(other.post_id) is not None else other
 
     @computing
     def similar(
@@ -340,7 +396,7 @@ class SearchIndex:
         require_probability(parameters.min_confidence)
         opened = self._ready()
         posts = opened.retriever.posts
-        post = posts.find(post_id) if is_post_id(post_id) else None
+        post = self.post(post_id)
         if post is None:
             raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
@@ -374,6 +430,7 @@ class SearchIndex:
             language=opened.languages.main,
             unread=opened.languages.unread,
             advice=opened.languages.warning(),
+            curation=None if opened.amended is None else _curation_info(opened.amended),
         )
 
     def close(self) -> None:
@@ -399,6 +456,11 @@ class SearchIndex:
     def generation(self) -> GenerationReader:
         """The generation that answers now."""
         return self._opened.generation
+
+    @property
+    def amended(self) -> Amendments | None:
+        """What the archivist's file changes; None if there is no such file."""
+        return self._opened.amended
 
     @property
     def retriever(self) -> Retriever:
@@ -428,40 +490,96 @@ class SearchIndex:
         return opened
 
 
-def _result(
-    opened: _SearchableGeneration,
-    query: str,
-    complaint: Query,
-    ranked: Ranked,
-    parameters: SearchParameters,
-    filters: Filters,
-    *,
-    explain: bool,
-    rerank: Reranker | None,
-) -> SearchResult:
-    """Make the result of a query from the ranking of the complaint as it was read."""
-    k, threshold = parameters.k, parameters.min_confidence
-    if threshold is None:
-        threshold = opened.confidence.threshold
-    reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-    too_little = reader.too_little
-    confidence = reader.confidence(opened.confidence)
-    if opened.languages.unreadable or cannot_read(opened.embedder, complaint.text):
-        confidence = min(confidence, TOO_LITTLE)
-    hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-    wanted = k
-    while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
-        # Posts that repeat one another are one hit, and they fill the ranking.
-        wanted *= _MORE_POSTS
-        ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
-        reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-        hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-    answered = bool(hits) and confidence >= threshold
-    advice = None
-    if not answered:
-        advice = opened.languages.advice(complaint.text, opened.embedder, too_little=too_little)
-    searched = complaint.text if complaint.text != query else None
-    return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched)
+@dataclass(frozen=True, slots=True)
+class _OneSearch:
+    """What the results of one call have in common."""
+
+    opened: _SearchableGeneration
+    amended: Amendments | None
+    parameters: SearchParameters
+    filters: Filters
+    explain: bool
+    rerank: Reranker | None
+
+    def result(self, query: str, complaint: Query, ranked: Ranked) -> SearchResult:
+        """Make the result of a query from the ranking of the complaint as it was read."""
+        opened, k, threshold = self.opened, self.parameters.k, self.parameters.min_confidence
+        if threshold is None:
+            threshold = opened.confidence.threshold
+        pinned = self._pinned(query, complaint, ranked)
+        reader = self._reader(complaint, ranked, pinned)
+        too_little = reader.too_little
+        confidence = reader.confidence(opened.confidence)
+        if pinned is None and (opened.languages.unreadable or cannot_read(opened.embedder, complaint.text)):
+            confidence = min(confidence, TOO_LITTLE)
+        hits = reader.hits(k, confidence, explain=self.explain, rerank=self.rerank)
+        wanted = k
+        while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
+            # Posts that repeat one another are one hit, and they fill the ranking.
+            wanted *= _MORE_POSTS
+            ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, self.filters, self.amended))
+            hits = self._reader(complaint, ranked, pinned).hits(k, confidence, explain=self.explain, rerank=self.rerank)
+        answered = bool(hits) and confidence >= threshold
+        advice = None
+        if not answered:
+            advice = opened.languages.advice(complaint.text, opened.embedder, too_little=too_little)
+        searched = complaint.text if complaint.text != query else None
+        wording = None if pinned is None else pinned.question
+        return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, wording)
+
+    def _pinned(self, query: str, complaint: Query, ranked: Ranked) -> Pinned | None:
+        if self.amended is None:
+            return None
+        return self.amended.pinned(query, complaint, ranked.candidates.posts, ranked.signals.values["best"])
+
+    def _reader(self, complaint: Query, ranked: Ranked, pinned: Pinned | None) -> HitReader:
+        post = None if pinned is None else pinned.post
+        ranked = ranked if post is None else ranked.with_first(post)
+        return HitReader(
+            self.opened.retriever, self.opened.embedder, complaint, ranked, self.filters, self.amended, post
+        )
+
+
+class _CurationFile:
+    """The archivist's file of an index: where it is, and whether it changed since it was read."""
+
+    def __init__(self, path: Path | None, *, required: bool) -> None:
+        self._path = path
+        self._required = required
+        self._stamp: Stamp = None
+
+    @classmethod
+    def find(cls, place: IndexPlace, named: str | os.PathLike[str] | None) -> Self:
+        """Find the file that is named, or the one in the index folder; a database has none of its own."""
+        named = named or os.environ.get(CURATION_VARIABLE)
+        if named:
+            return cls(Path(named), required=True)
+        folder = place.path
+        return cls(folder / CURATION_NAME if isinstance(folder, Path) else None, required=False)
+
+    def changed(self) -> bool:
+        """Return whether the file is another one than the one that was read."""
+        return stamp_of(self._path) != self._stamp
+
+    def read(self) -> Curation | None:
+        """Return what the file says, None if there is none."""
+        stamp = stamp_of(self._path)  # before reading: a later change is found at the next call
+        absent = self._path is None or (stamp is None and not self._required)
+        curation = None if absent or self._path is None else read_curation(self._path)
+        self._stamp = stamp
+        return curation
+
+
+def _curation_info(amended: Amendments) -> CurationInfo:
+    curation = amended.curation
+    return CurationInfo(
+        curation.path,
+        pins=len(curation.pins),
+        hidden=len(curation.hidden),
+        same=len(curation.same),
+        newer=curation.newer.weight if curation.newer else 0.0,
+        remarks=amended.remarks,
+    )
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

@@ -46,6 +46,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  {_describe_vectors(info)}",
         f"  ranked by {_describe_ranking(info)}",
         f"  {_describe_confidence(info)}",
+        *_curation_lines(info),
         "",
         "Sources",
     ]
@@ -71,6 +72,15 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
             lines.append(f"  {missing.title} (in {', '.join(missing.mentioned_by)})")
         lines += _more(len(info.missing_posts), shown)
     return lines
+
+
+def _curation_lines(info: IndexInfo) -> list[str]:
+    found = info.curation
+    if found is None:
+        return []
+    counts = f"{found.pins:,} pinned answers, {found.hidden:,} hidden posts, {found.same:,} groups of words"
+    newer = f", newer posts gain up to {found.newer:g}" if found.newer else ""
+    return [f"  curated by {found.path}: {counts}{newer}", *(f"    {remark}" for remark in found.remarks)]
 
 
 def _describe_language(info: IndexInfo) -> str:

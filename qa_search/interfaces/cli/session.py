@@ -20,7 +20,7 @@ from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import INDENT, one_line, printable, render_post, render_result
-from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
+from qa_search.interfaces.render.wording import NO_POST_PASSES, hidden_post, title_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text
@@ -167,7 +167,8 @@ class Shell:
     def _open(self, post_id: str) -> None:
         post = self.index.post(post_id)
         if post is None:
-            raise QueryError("This post is no longer in the index.")
+            why = self.index.why_hidden(post_id)
+            raise QueryError("This post is no longer in the index." if why is None else hidden_post(why))
         self._open_post = post_id
         text = render_post(post, self.index.neighbours(post_id))
         if text.count("\n") + 1 >= shutil.get_terminal_size().lines:

@@ -22,6 +22,7 @@ from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
+from qa_search.interfaces.render.wording import hidden_post
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
 from qa_search.interfaces.web.service import (
@@ -369,7 +370,8 @@ def _error_answer(
 def _view(index: SearchIndex, post_id: str) -> PostView:
     post: Post | None = index.post(post_id)
     if post is None:
-        raise HTTPException(404, "The index has no post with this id.")
+        why = index.why_hidden(post_id)
+        raise HTTPException(404, "The index has no post with this id." if why is None else hidden_post(why))
     before, after = index.neighbours(post_id)
     return PostView(post, post_id, before, after)
 
