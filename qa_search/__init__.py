@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from qa_search.index.history import index_log, undo_index
     from qa_search.index.verify import verify_index
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
+    from qa_search.review.review import Review, review_archive
     from qa_search.search.reranking import Reranker
     from qa_search.search.search_index import SearchIndex
 
@@ -126,6 +127,7 @@ __all__ = [
     "QASearchError",
     "QueryError",
     "Reranker",
+    "Review",
     "SearchIndex",
     "SearchResult",
     "ServiceError",
@@ -148,6 +150,7 @@ __all__ = [
     "evaluate",
     "index_log",
     "inspect_archives",
+    "review_archive",
     "tune",
     "undo_index",
     "verify_index",
@@ -159,6 +162,7 @@ _LAZY = {
     "Evaluation": "evaluation.evaluate",
     "Progress": "builder.generation_writer",
     "Reranker": "search.reranking",
+    "Review": "review.review",
     "SearchIndex": "search.search_index",
     "ServiceError": "interfaces.web.client",
     "TuneReport": "evaluation.tuning",
@@ -166,6 +170,7 @@ _LAZY = {
     "evaluate": "evaluation.evaluate",
     "index_log": "index.history",
     "inspect_archives": "builder.build",
+    "review_archive": "review.review",
     "tune": "evaluation.tuning",
     "undo_index": "index.history",
     "verify_index": "index.verify",

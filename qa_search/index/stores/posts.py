@@ -299,6 +299,15 @@ class PostQueries(ABC):
         )
         return [SourceCount(*row) for row in rows]
 
+    def unanswered(self) -> list[tuple[str, str, str]]:
+        """Return source, id and title of each question without an answer that the build left out."""
+        return [
+            (source, name, title)
+            for source, name, title in self._all(
+                "SELECT source, source_id, title FROM unanswered ORDER BY source, source_id", "ttt"
+            )
+        ]
+
     def set_aside(self) -> list[SetAside]:
         """Return the notes on posts and files that could not be read."""
         query = "SELECT source, place, reason FROM set_aside ORDER BY rowid"

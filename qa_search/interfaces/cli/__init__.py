@@ -30,6 +30,7 @@ _COMMANDS = {
     "mcp": "Make the search available to assistants.",
     "query": "Find the closest past answers.",
     "remove": "Take out a source or a post, and build.",
+    "review": "Show what in the archive a person may want to mend.",
     "serve": "Serve the search over HTTP, with a page.",
     "shell": "Ask, open posts, ask again.",
     "sources": "Show what the index is built from.",
