@@ -13,7 +13,7 @@ import json
 import random
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,14 @@ def reworded(text: str, vocabulary: Sequence[str], rng: random.Random) -> str:
     return "".join([*pieces, text[end:]])
 
 
+def words_of(texts: Iterable[str]) -> list[str]:
+    """Return all words of some texts, each as often as it occurs."""
+    return [word for text in texts for word in _WORD.findall(text)]
+
+
 def plant(records: Sequence[Record], rng: random.Random) -> tuple[list[Record], int]:
     """Return reworded copies of some records, with ids that name the original, and how many there are."""
-    vocabulary = [word for record in records for field in FIELDS for word in _WORD.findall(record.get(field) or "")]
+    vocabulary = words_of(record.get(field) or "" for record in records for field in FIELDS)
     chosen = rng.sample(list(records), min(COPIES, len(records) // MOST_COPIED))
     copies = [
         {

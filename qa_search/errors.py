@@ -15,7 +15,8 @@
     ├── ClusterError            a Ray cluster cannot be used
     ├── CurationError           the archivist's file (curation.toml) is invalid
     ├── DatasetError            a judged set cannot be used
-    ├── FeedbackError           the file of feedback (feedback.jsonl) is invalid, or cannot be written to
+    ├── FeedbackError           feedback, or its file (feedback.jsonl), is invalid or cannot be written
+    │   └── FeedbackLimitError      a client has given too much of it today
     ├── MissingExtraError       packages of an optional extra are not installed
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
@@ -51,6 +52,7 @@ __all__ = [
     "DamagedArchiveError",
     "DatasetError",
     "FeedbackError",
+    "FeedbackLimitError",
     "IndexClosedError",
     "IndexDamagedError",
     "IndexFolderError",
@@ -140,7 +142,11 @@ class CurationError(QASearchError):
 
 
 class FeedbackError(QASearchError):
-    """A file of feedback has an invalid line, or cannot be read or written to."""
+    """Feedback is invalid or not asked for, or its file has an invalid line or cannot be read or written to."""
+
+
+class FeedbackLimitError(FeedbackError):
+    """A client has given as much feedback today as the archivist allows."""
 
 
 class DatasetError(QASearchError):

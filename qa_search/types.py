@@ -462,12 +462,32 @@ class CurationInfo(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict(_Record):
+    """A query, and a post that answers it (``confirmed``) or does not, by the word of so many clients."""
+
+    query: str
+    post: str
+    confirmed: bool
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackInfo(_Record):
+    """How many votes a file of feedback has, and how many complaints they confirm for a post or reject for one."""
+
+    path: str
+    votes: int
+    confirmed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
     """What an index contains and how it was built.
 
     ``language`` is the archive's main language (ISO 639-1), None if it is unknown or mixed; ``unread`` the share of its
     letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
-    ``curation`` is what the archivist's file says, None if there is none.
+    ``curation`` is what the archivist's file says, ``feedback`` what the file of votes does, None if there is none.
     """
 
     index: str
@@ -492,3 +512,4 @@ class IndexInfo(_Record):
     unread: float | None = None
     advice: str | None = None
     curation: CurationInfo | None = None
+    feedback: FeedbackInfo | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,8 +22,9 @@ from qa_search.index.base import WordSearch
 from qa_search.index.filters import Filters
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.curation import Curation, Newer
+from qa_search.search.feedback import Vote, verdicts
 from qa_search.search.highlight import covered_share
-from qa_search.search.signals import Values
+from qa_search.search.signals import Candidates, Signals, Values
 from qa_search.search.synonyms import Synonyms
 from qa_search.types import Post, is_post_id
 from qa_search.util.terms import Analysis
@@ -31,6 +32,10 @@ from qa_search.util.terms import Analysis
 # A query and a wording match by meaning only if each says so much, by rarity, of what the other says.
 _SHARED_TERMS = 0.5
 _DAYS = 365.25
+# So many of the closest confirmed complaints bring their posts among the candidates.
+_NEAREST = 10
+# The signals that a confirmed complaint can raise.
+_RAISED = ("question", "best", "whole", "parts")
 _WORD = re.compile(r"\w+")
 _ENDS = " \t.!?…。！？"
 
@@ -53,9 +58,17 @@ class _Wording:
 class Amendments:
     """The amendments of one generation. Safe to use from several threads."""
 
-    def __init__(self, curation: Curation, posts: PostQueries, words: WordSearch[Any], analysis: Analysis) -> None:
-        """Find the posts that a file names; ``remarks`` says which of them this generation does not have."""
+    def __init__(
+        self,
+        curation: Curation,
+        posts: PostQueries,
+        words: WordSearch[Any],
+        analysis: Analysis,
+        votes: Sequence[Vote] = (),
+    ) -> None:
+        """Find the posts that the files name; ``remarks`` says which of them this generation does not have."""
         self.curation = curation
+        self.votes = len(votes)
         self._posts = posts
         self._words = words
         self._analysis = analysis
@@ -84,6 +97,19 @@ class Amendments:
                     self._wordings += [_Wording(text, number, self.terms_of(text)) for text in pin.questions]
         self.remarks = tuple(remarks)
         self._vectors: Vectors | None = None
+        self.confirmed: list[tuple[int, str]] = []
+        self.rejected: list[tuple[int, str]] = []
+        self.verdicts = verdicts(votes, curation.votes.needed, analysis)
+        for verdict in self.verdicts:
+            # A post that is gone keeps its votes in the file.
+            if (number := number_of(posts, verdict.post)) is not None:
+                (self.confirmed if verdict.confirmed else self.rejected).append((number, verdict.query))
+        self._rejected: dict[frozenset[str], set[int]] = {}
+        for number, query in self.rejected:
+            self._rejected.setdefault(frozenset(analysis.terms_of(query)), set()).add(number)
+        self._owners = np.asarray([number for number, _ in self.confirmed], np.int64)
+        self._complaints: Vectors | None = None
+        self._embedded: dict[str, Vectors] = {}
         self._newest = self._newest_date() if curation.newer else None
         self._preparing = threading.Lock()
 
@@ -98,7 +124,19 @@ class Amendments:
         """Embed what is compared by meaning, once."""
         with self._preparing:
             if self._vectors is None and self._wordings:
-                self._vectors = embed_whole_queries(embedder, [wording.text for wording in self._wordings])
+                self._vectors = self._embed(embedder, [wording.text for wording in self._wordings])
+            if self._complaints is None and self.confirmed:
+                self._complaints = self._embed(embedder, [query for _, query in self.confirmed])
+
+    def inherit(self, previous: Amendments) -> None:
+        """Take over the vectors that were computed before, with the same model."""
+        self._embedded = previous._embedded
+
+    def _embed(self, embedder: Embedder, texts: list[str]) -> Vectors:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._embedded]
+        if missing:
+            self._embedded.update(zip(missing, embed_whole_queries(embedder, missing), strict=True))
+        return np.stack([self._embedded[text] for text in texts])
 
     def limited(self, filters: Filters) -> Filters:
         """Keep hidden posts out."""
@@ -125,7 +163,32 @@ class Amendments:
         found = {exact.post} if exact else set()
         if self._vectors is not None and len(self._vectors):
             found.add(self._wordings[int(np.argmax(self._vectors @ complaint.vector))].post)
+        if self._complaints is not None:
+            close = self._complaints @ complaint.vector
+            found.update(self._owners[np.argsort(-close, kind="stable")[:_NEAREST]].tolist())
         return sorted(found)
+
+    def signals(self, complaint: Query, candidates: Candidates, signals: Signals) -> Signals:
+        """Return the signals of candidates as the feedback has them.
+
+        A confirmed complaint speaks for its post as a question of it would. A rejected one halves what speaks for its
+        post, in queries of the same terms alone.
+        """
+        rejected = self._rejected.get(frozenset(complaint.terms), set())
+        if self._complaints is None and not rejected:
+            return signals
+        values = dict(signals.values)
+        if self._complaints is not None:
+            close = np.full(len(candidates.posts), -1, np.float32)
+            rows = np.searchsorted(candidates.posts, self._owners)
+            present = (rows < len(close)) & (candidates.posts[np.minimum(rows, len(close) - 1)] == self._owners)
+            np.maximum.at(close, rows[present], (self._complaints @ complaint.vector)[present])
+            for name in _RAISED:
+                values[name] = np.maximum(values[name], close)
+        if rejected:
+            factor = np.where(np.isin(candidates.posts, list(rejected)), np.float32(0.5), np.float32(1))
+            values = {name: value * factor for name, value in values.items()}
+        return replace(signals, values=values)
 
     def pinned(self, text: str, complaint: Query, posts: npt.NDArray[np.int64], best: Values) -> Pinned | None:
         """Return the pin that a query asks for, if it is among the candidates.

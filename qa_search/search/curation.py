@@ -74,9 +74,6 @@ class Curation:
     newer: Newer | None = None
     votes: Votes = Votes()
 
-    def __bool__(self) -> bool:
-        return bool(self.pins or self.hidden or self.same or self.newer)
-
 
 def stamp_of(path: Path | None) -> Stamp:
     """Return a value that changes whenever a file does; None while it does not exist."""

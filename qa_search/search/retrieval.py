@@ -151,6 +151,8 @@ class Retriever:
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = compute_signals(complaint, candidates, numbers, scores, best_words)
+        if amended is not None:
+            signals = amended.signals(complaint, candidates, signals)
         return Ranked(
             candidates,
             signals,

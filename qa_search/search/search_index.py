@@ -19,7 +19,14 @@ from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, l
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.embedders.readability import cannot_read
-from qa_search.errors import IndexClosedError, IndexDamagedError, ModelError, ModelMismatchError, QueryError
+from qa_search.errors import (
+    FeedbackError,
+    IndexClosedError,
+    IndexDamagedError,
+    ModelError,
+    ModelMismatchError,
+    QueryError,
+)
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
@@ -30,6 +37,8 @@ from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.confidence import TOO_LITTLE, Confidence
 from qa_search.search.curation import CURATION_NAME, Curation, Stamp, read_curation, stamp_of
 from qa_search.search.curation import VARIABLE as CURATION_VARIABLE
+from qa_search.search.feedback import ARCHIVIST, FEEDBACK_NAME, FeedbackFile, Vote, read_votes
+from qa_search.search.feedback import VARIABLE as FEEDBACK_VARIABLE
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import (
@@ -43,7 +52,18 @@ from qa_search.search.query import (
 )
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.spelling import Speller
-from qa_search.types import CurationInfo, IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.types import (
+    CurationInfo,
+    FeedbackInfo,
+    IndexInfo,
+    IndexSource,
+    OtherPost,
+    Post,
+    SearchResult,
+    Verdict,
+    file_report,
+    is_post_id,
+)
 from qa_search.util.defaults import DEFAULT_INDEX
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
@@ -84,13 +104,17 @@ class _SearchableGeneration:
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
 
-    def amend(self, curation: Curation | None) -> None:
-        """Let an archivist's file take effect, in place of the one before."""
-        if curation is None:
+    def amend(self, files: _ArchivistFiles, previous: Amendments | None = None) -> None:
+        """Let the archivist's files take effect as they are now; ``previous`` is what the same model has prepared."""
+        curation, votes = files.read()
+        if curation is None and votes is None:
             self.amended = None
             return
         stores = self.retriever
-        amended = Amendments(curation, stores.posts, stores.words, stores.analysis)
+        curation = Curation() if curation is None else curation
+        amended = Amendments(curation, stores.posts, stores.words, stores.analysis, votes or ())
+        if previous is not None:
+            amended.inherit(previous)
         for remark in amended.remarks:
             log.warning("%s: %s", curation.path, remark)
         self.amended = amended
@@ -114,6 +138,8 @@ class _SearchableGeneration:
         """Use the model that another generation has loaded, if it is the same."""
         if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
             self._embedder = other._embedder
+            if self.amended is not None and other.amended is not None:
+                self.amended.inherit(other.amended)
 
     def _load_embedder(self) -> Embedder:
         encoder = self.manifest["encoder"]
@@ -160,11 +186,11 @@ class SearchIndex:
     but only on one side of a fork.
     """
 
-    def __init__(self, folder: IndexPlace, model: Model, curation: _CurationFile) -> None:
+    def __init__(self, folder: IndexPlace, model: Model, files: _ArchivistFiles) -> None:
         """Use `SearchIndex.open`."""
         self._folder = folder
         self._model = model
-        self._curation = curation
+        self._files = files
         self._refreshing = threading.Lock()
         self._closed = False
         # A search takes the generation once and keeps it; `refresh` replaces it.
@@ -178,6 +204,7 @@ class SearchIndex:
         *,
         model: Model = None,
         curation: str | os.PathLike[str] | None = None,
+        feedback: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Open the index in a folder, or in a PostgreSQL database.
 
@@ -189,13 +216,16 @@ class SearchIndex:
             model: where the model that made the index is now, if it moved; or the model itself.
             curation: the archivist's file; None for the one that QA_SEARCH_CURATION names, or else for curation.toml in
                 the index folder, if it exists.
+            feedback: the file of votes, to which `record_feedback` writes; it may be missing yet. None to write none,
+                and to read the one that QA_SEARCH_FEEDBACK names, or else feedback.jsonl in the index folder.
 
         Raises:
             IndexFolderError: if the index is missing, damaged or of another format.
             CurationError: if the archivist's file is invalid, or the one that was named is missing.
+            FeedbackError: if the file of votes is invalid.
         """
         place = open_place(path)
-        return cls(place, model, _CurationFile.find(place, curation))
+        return cls(place, model, _ArchivistFiles.find(place, curation, feedback))
 
     @computing
     def refresh(self) -> bool:
@@ -212,8 +242,8 @@ class SearchIndex:
         with self._refreshing:
             state = self._folder.state()  # read before opening: a later change is found at the next call
             if state == self._state:
-                if self._curation.changed():
-                    self._opened.amend(self._curation.read())
+                if self._files.changed():
+                    self._opened.amend(self._files, self._opened.amended)
                 return False
             opened = self._open_current()
             opened.share_embedder(self._opened)
@@ -222,11 +252,10 @@ class SearchIndex:
 
     @computing
     def _open_current(self) -> _SearchableGeneration:
-        curation = self._curation.read()
         opened = self._folder.open_current(
             lambda generation: _SearchableGeneration(self._folder, generation, self._model)
         )
-        opened.amend(curation)
+        opened.amend(self._files)
         return opened
 
     def search(
@@ -403,6 +432,45 @@ class SearchIndex:
         filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
         return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]
 
+    @property
+    def records_feedback(self) -> bool:
+        """Whether the index was opened with a file of votes to write to."""
+        return self._files.recorder is not None
+
+    def verdicts(self) -> list[Verdict]:
+        """Return what the file of votes decides: which posts answer which queries, and which do not."""
+        amended = self._ready().amended
+        return [] if amended is None else list(amended.verdicts)
+
+    @computing
+    def record_feedback(
+        self, query: str, post_id: str, *, answered: bool, client: str = ARCHIVIST, address: str | None = None
+    ) -> None:
+        """Write down that a post answered a query, or did not.
+
+        It takes effect at the next `refresh`, as soon as enough clients agree: the archivist decides alone.
+
+        Args:
+            query: the query, as it was written.
+            post_id: the post.
+            answered: whether the post answered it.
+            client: who says so.
+            address: the address of the client, in place of its name; only a salted hash of it is written.
+
+        Raises:
+            FeedbackError: if the index was opened without ``feedback``, or the vote is invalid or cannot be written.
+            FeedbackLimitError: if the client has given too many votes today.
+            QueryError: if the post does not exist.
+        """
+        recorder, opened = self._files.recorder, self._ready()
+        if recorder is None:
+            raise FeedbackError("no feedback is asked for: open the index with feedback=FILE")
+        if self.post(post_id) is None:
+            raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
+        curation = opened.amended.curation if opened.amended is not None else Curation()
+        client = client if address is None else recorder.client_of(address)
+        recorder.add(query, post_id, answered=answered, client=client, per_client=curation.votes.per_client)
+
     @computing
     def info(self) -> IndexInfo:
         """Return what the index contains and how it was built."""
@@ -430,7 +498,8 @@ class SearchIndex:
             language=opened.languages.main,
             unread=opened.languages.unread,
             advice=opened.languages.warning(),
-            curation=None if opened.amended is None else _curation_info(opened.amended),
+            curation=_curation_info(opened.amended),
+            feedback=_feedback_info(opened.amended, self._files.feedback),
         )
 
     def close(self) -> None:
@@ -540,37 +609,62 @@ class _OneSearch:
         )
 
 
-class _CurationFile:
-    """The archivist's file of an index: where it is, and whether it changed since it was read."""
+class _ArchivistFiles:
+    """The archivist's file and the file of votes of an index, and whether they changed since they were read."""
 
-    def __init__(self, path: Path | None, *, required: bool) -> None:
-        self._path = path
+    def __init__(self, curation: Path | None, feedback: Path | None, *, required: bool, recording: bool) -> None:
+        self._curation = curation
+        self._feedback = feedback
         self._required = required
-        self._stamp: Stamp = None
+        self.recorder = FeedbackFile(feedback) if feedback is not None and recording else None
+        self._stamps: tuple[Stamp, Stamp] = (None, None)
 
     @classmethod
-    def find(cls, place: IndexPlace, named: str | os.PathLike[str] | None) -> Self:
-        """Find the file that is named, or the one in the index folder; a database has none of its own."""
-        named = named or os.environ.get(CURATION_VARIABLE)
-        if named:
-            return cls(Path(named), required=True)
-        folder = place.path
-        return cls(folder / CURATION_NAME if isinstance(folder, Path) else None, required=False)
+    def find(
+        cls, place: IndexPlace, curation: str | os.PathLike[str] | None, feedback: str | os.PathLike[str] | None
+    ) -> Self:
+        """Find the files that are named, or those in the index folder; a database has none of its own."""
+        folder = place.path if isinstance(place.path, Path) else None
+        named = curation or os.environ.get(CURATION_VARIABLE)
+        votes = feedback or os.environ.get(FEEDBACK_VARIABLE)
+        return cls(
+            Path(named) if named else folder and folder / CURATION_NAME,
+            Path(votes) if votes else folder and folder / FEEDBACK_NAME,
+            required=bool(named),
+            recording=feedback is not None,
+        )
+
+    @property
+    def feedback(self) -> str:
+        """The name of the file of votes."""
+        return str(self._feedback or "")
 
     def changed(self) -> bool:
-        """Return whether the file is another one than the one that was read."""
-        return stamp_of(self._path) != self._stamp
+        """Return whether a file is another one than the one that was read."""
+        return self._now() != self._stamps
 
-    def read(self) -> Curation | None:
-        """Return what the file says, None if there is none."""
-        stamp = stamp_of(self._path)  # before reading: a later change is found at the next call
-        absent = self._path is None or (stamp is None and not self._required)
-        curation = None if absent or self._path is None else read_curation(self._path)
-        self._stamp = stamp
-        return curation
+    def read(self) -> tuple[Curation | None, list[Vote] | None]:
+        """Return what the files say, None for one that does not exist."""
+        stamps = self._now()  # before reading: a later change is found at the next call
+        present = self._curation is not None and (stamps[0] is not None or self._required)
+        curation = read_curation(self._curation) if present and self._curation is not None else None
+        votes = read_votes(self._feedback) if stamps[1] is not None and self._feedback is not None else None
+        self._stamps = stamps
+        return curation, votes
+
+    def _now(self) -> tuple[Stamp, Stamp]:
+        return stamp_of(self._curation), stamp_of(self._feedback)
 
 
-def _curation_info(amended: Amendments) -> CurationInfo:
+def _feedback_info(amended: Amendments | None, path: str) -> FeedbackInfo | None:
+    if amended is None or not amended.votes:
+        return None
+    return FeedbackInfo(path, amended.votes, len(amended.confirmed), len(amended.rejected))
+
+
+def _curation_info(amended: Amendments | None) -> CurationInfo | None:
+    if amended is None or not amended.curation.path:
+        return None
     curation = amended.curation
     return CurationInfo(
         curation.path,

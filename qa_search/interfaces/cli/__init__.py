@@ -24,6 +24,7 @@ _COMMANDS = {
     "add": "Add a source, and build.",
     "build": "Build the index from archives.",
     "eval": "Measure retrieval quality on a judged set.",
+    "feedback": "Say which post answers a query, and show what counts.",
     "info": "Show what the index contains.",
     "inspect": "Show what a build would read, without building.",
     "log": "Show what each build changed.",

@@ -47,6 +47,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  ranked by {_describe_ranking(info)}",
         f"  {_describe_confidence(info)}",
         *_curation_lines(info),
+        *_feedback_lines(info),
         "",
         "Sources",
     ]
@@ -81,6 +82,14 @@ def _curation_lines(info: IndexInfo) -> list[str]:
     counts = f"{found.pins:,} pinned answers, {found.hidden:,} hidden posts, {found.same:,} groups of words"
     newer = f", newer posts gain up to {found.newer:g}" if found.newer else ""
     return [f"  curated by {found.path}: {counts}{newer}", *(f"    {remark}" for remark in found.remarks)]
+
+
+def _feedback_lines(info: IndexInfo) -> list[str]:
+    found = info.feedback
+    if found is None:
+        return []
+    counts = f"{found.votes:,} votes confirm {found.confirmed:,} complaints and reject {found.rejected:,}"
+    return [f"  feedback in {found.path}: {counts}"]
 
 
 def _describe_language(info: IndexInfo) -> str:

@@ -19,7 +19,7 @@ from qa_search.interfaces.cli.listening import (
     own_names,
     require_protection,
 )
-from qa_search.interfaces.cli.options import model_option, place_option, token_option
+from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, token_option
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -52,14 +52,22 @@ class _Address(click.ParamType[tuple[str, int]]):
     metavar="HOST:PORT",
     help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
 )
+@feedback_option("Give assistants a tool to report what answered, and write it to this file.")
 @token_option("What a request over HTTP must contain: Authorization: Bearer TOKEN.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
-def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, token: str | None, no_auth: bool) -> None:
+def mcp(
+    index_path: str,
+    model: str | None,
+    address: tuple[str, int] | None,
+    feedback: str | None,
+    token: str | None,
+    no_auth: bool,
+) -> None:
     """Let assistants search the archive: a server of the Model Context Protocol with two tools.
 
     An assistant that runs programs on this machine starts it by itself: give it the command
     "qa-search mcp --index PATH". It answers from the current index, moves to a new one with the first question after
-    a build, and writes nothing.
+    a build, and writes nothing unless --feedback names a file.
     """
     if address:
         require_protection(address[0], "--http", token=token, no_auth=no_auth)
@@ -69,7 +77,7 @@ def mcp(index_path: str, model: str | None, address: tuple[str, int] | None, tok
         from qa_search.interfaces.mcp_server import create_server
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("mcp", "a server of assistants", error.name) from error
-    with qa_search.SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model, feedback=feedback) as index:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
         server = create_server(index)

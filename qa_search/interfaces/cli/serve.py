@@ -16,7 +16,7 @@ from qa_search.interfaces.cli.listening import (
     own_names,
     require_protection,
 )
-from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
+from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, quiet_option, token_option
 
 _SHUTDOWN_SECONDS = 20
 
@@ -29,6 +29,7 @@ _SHUTDOWN_SECONDS = 20
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
 @token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
+@feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 @click.option(
     "--allow-host",
@@ -86,6 +87,7 @@ def serve(
     port: int,
     token: str | None,
     no_auth: bool,
+    feedback: str | None,
     allowed_hosts: tuple[str, ...],
     rate: float,
     max_connections: int,
@@ -96,9 +98,9 @@ def serve(
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
 
-    The service answers from the current index, moves to a new one as soon as a build has published it, and writes
-    nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
-    says otherwise; then it demands --token or --no-auth.
+    The service answers from the current index, and moves to a new one as soon as a build has published it. It writes
+    nothing, neither to the index nor to a log of what people ask, unless --feedback names a file. It listens on this
+    machine alone unless --host says otherwise; then it demands --token or --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
     try:
@@ -111,7 +113,7 @@ def serve(
     hosts = frozenset(name.lower() for name in allowed_hosts)
     if is_loopback(host) or hosts:
         hosts |= own_names(host)
-    index = qa_search.SearchIndex.open(index_path, model=model)
+    index = qa_search.SearchIndex.open(index_path, model=model, feedback=feedback)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout

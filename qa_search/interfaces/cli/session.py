@@ -37,6 +37,8 @@ COMMANDS = {
     "tag": ("[TAG]", "only posts that have this tag, too"),
     "k": ("N", "how many posts at most"),
     "clear": ("", "search all posts again"),
+    "yes": ("N", "post N answered this (with --feedback)"),
+    "no": ("N", "post N did not answer this (with --feedback)"),
     "export": ("N|all FILE", "write post N, or all that were found, to a new .md, .csv or .html"),
     "info": ("", "what the index contains"),
     "help": ("", "this list"),
@@ -82,6 +84,8 @@ class Shell:
             "tag": partial(self._limit, "tags"),
             "k": self._set_k,
             "clear": lambda _: self._clear(),
+            "yes": partial(self._vote, answered=True),
+            "no": partial(self._vote, answered=False),
             "export": self._export,
             "info": lambda _: self._info(),
             "help": lambda _: _help(),
@@ -118,7 +122,7 @@ class Shell:
 
     def choices(self, command: str) -> Mapping[str, str]:
         """Return the completions of a command, each with a remark."""
-        if command in ("open", "like", "export"):
+        if command in ("open", "like", "yes", "no", "export"):
             hits = self._result.hits if self._result else ()
             numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
             return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
@@ -205,6 +209,13 @@ class Shell:
 
     def _clear(self) -> None:
         self._asked = SearchParameters(self._asked.k)
+
+    def _vote(self, number: str, *, answered: bool) -> None:
+        hit = self._hit(number)
+        if not self.index.records_feedback:
+            raise QueryError("No feedback is asked for: start the shell with --feedback FILE.")
+        self.index.record_feedback(self._found().query, hit.post_id, answered=answered)
+        click.echo(f"Written down: post {hit.rank} {'answered' if answered else 'did not answer'} this.")
 
     def _export(self, argument: str) -> None:
         number, _, name = argument.partition(" ")
