@@ -71,11 +71,13 @@ def confirmed_pairs(index: SearchIndex, dataset: Dataset, queries: Sequence[str]
     return pairs
 
 
-def hostile_votes(index: SearchIndex, texts: Sequence[str], right: Sequence[tuple[str, str]], path: Path) -> None:
-    """Let one client vote against the right posts, and for the last of ten hits."""
-    write_votes(path, right[: HOSTILE // 2], answered=False, client="one")
-    wrong = [(text, index.search(text, 10).hits[-1].post_id) for text in texts[: HOSTILE // 2]]
-    write_votes(path, wrong, answered=True, client="one")
+def hostile_votes(right: Sequence[tuple[str, str]], path: Path) -> None:
+    """Let one client vote against the right posts, and for those of other complaints."""
+    against = right[: HOSTILE // 2]
+    write_votes(path, against, answered=False, client="one")
+    posts = [post for _, post in against]
+    wrong = zip((query for query, _ in against), [*posts[1:], posts[0]], strict=True)
+    write_votes(path, list(wrong), answered=True, client="one")
 
 
 @click.command()
@@ -91,7 +93,6 @@ def main(workdir: Path | None) -> None:
     vocabulary = words_of(dataset.queries[query] for query in queries)
     texts = {
         "the other half": (other, [dataset.queries[query] for query in other]),
-        "the given half": (given, [dataset.queries[query] for query in given]),
         "rewordings of the given half": (given, [reworded(dataset.queries[query], vocabulary, rng) for query in given]),
     }
     with tempfile.TemporaryDirectory() as scratch:
@@ -100,7 +101,7 @@ def main(workdir: Path | None) -> None:
             before = {name: gains(index, dataset, *asked) for name, asked in texts.items()}
             right = confirmed_pairs(index, dataset, given)
             write_votes(votes, right, answered=True, client=ARCHIVIST)
-            hostile_votes(index, texts["the given half"][1], right, hostile)
+            hostile_votes(right, hostile)
         with SearchIndex.open(folder, feedback=votes) as index:
             after = {name: gains(index, dataset, *asked) for name, asked in texts.items()}
         with SearchIndex.open(folder, feedback=hostile) as index:

@@ -29,7 +29,7 @@ from qa_search.search.synonyms import Synonyms
 from qa_search.types import Post, is_post_id
 from qa_search.util.terms import Analysis
 
-# A query and a wording match by meaning only if each says so much, by rarity, of what the other says.
+# A query matches a wording, or a confirmed complaint, only if each says so much, by rarity, of what the other says.
 _SHARED_TERMS = 0.5
 _DAYS = 365.25
 # So many of the closest confirmed complaints bring their posts among the candidates.
@@ -163,32 +163,40 @@ class Amendments:
         found = {exact.post} if exact else set()
         if self._vectors is not None and len(self._vectors):
             found.add(self._wordings[int(np.argmax(self._vectors @ complaint.vector))].post)
-        if self._complaints is not None:
-            close = self._complaints @ complaint.vector
-            found.update(self._owners[np.argsort(-close, kind="stable")[:_NEAREST]].tolist())
+        found.update(self.confirmed[at][0] for at, _ in self._repeated(complaint))
         return sorted(found)
 
     def signals(self, complaint: Query, candidates: Candidates, signals: Signals) -> Signals:
         """Return the signals of candidates as the feedback has them.
 
-        A confirmed complaint speaks for its post as a question of it would. A rejected one halves what speaks for its
-        post, in queries of the same terms alone.
+        A confirmed complaint speaks for its post as a question of it would, in queries that say the same: complaints
+        resemble each other in style, so that closeness alone would move queries that ask something else. A rejected one
+        halves what speaks for its post, in queries of the same terms alone.
         """
         rejected = self._rejected.get(frozenset(complaint.terms), set())
         if self._complaints is None and not rejected:
             return signals
         values = dict(signals.values)
-        if self._complaints is not None:
-            close = np.full(len(candidates.posts), -1, np.float32)
-            rows = np.searchsorted(candidates.posts, self._owners)
-            present = (rows < len(close)) & (candidates.posts[np.minimum(rows, len(close) - 1)] == self._owners)
-            np.maximum.at(close, rows[present], (self._complaints @ complaint.vector)[present])
-            for name in _RAISED:
-                values[name] = np.maximum(values[name], close)
+        for at, closeness in self._repeated(complaint):
+            row = int(np.searchsorted(candidates.posts, self._owners[at]))
+            if row < len(candidates.posts) and candidates.posts[row] == self._owners[at]:
+                for name in _RAISED:
+                    values[name] = values[name].copy()
+                    values[name][row] = max(values[name][row], closeness)
         if rejected:
             factor = np.where(np.isin(candidates.posts, list(rejected)), np.float32(0.5), np.float32(1))
             values = {name: value * factor for name, value in values.items()}
         return replace(signals, values=values)
+
+    def _repeated(self, complaint: Query) -> list[tuple[int, float]]:
+        """Return which of the closest confirmed complaints say the same as a query, and how close they are."""
+        if self._complaints is None:
+            return []
+        close = self._complaints @ complaint.vector
+        nearest = np.argsort(-close, kind="stable")[:_NEAREST].tolist()
+        asked = self.terms_of(complaint.text)
+        same = (at for at in nearest if self._say_the_same(asked, self.terms_of(self.confirmed[at][1])))
+        return [(at, float(close[at])) for at in same]
 
     def pinned(self, text: str, complaint: Query, posts: npt.NDArray[np.int64], best: Values) -> Pinned | None:
         """Return the pin that a query asks for, if it is among the candidates.
@@ -216,13 +224,14 @@ class Amendments:
         others = best[posts != wording.post]
         if len(others) and close[at] <= others.max():
             return None
-        asked = self.terms_of(complaint.text)
-        idf = self._words.idf(asked | wording.terms)
-        shares = (
-            covered_share(said, {term: idf[term] for term in whole})
-            for said, whole in ((wording.terms, asked), (asked, wording.terms))
-        )
-        return Pinned(wording.post, wording.text) if min(shares) >= _SHARED_TERMS else None
+        same = self._say_the_same(self.terms_of(complaint.text), wording.terms)
+        return Pinned(wording.post, wording.text) if same else None
+
+    def _say_the_same(self, one: frozenset[str], other: frozenset[str]) -> bool:
+        """Return whether each of two texts, given their terms, says enough of what the other says."""
+        idf = self._words.idf(one | other)
+        pairs = ((one, other), (other, one))
+        return all(covered_share(said, {term: idf[term] for term in whole}) >= _SHARED_TERMS for said, whole in pairs)
 
     def newer_bonus(self, posts: npt.NDArray[np.int64]) -> Values | None:
         """Return what each post gains by its date (n,), from 0 to the file's weight; None if it says nothing of it."""
