@@ -52,7 +52,7 @@ def _condition(filters: Filters) -> tuple[str, list[Any]]:
         conditions.append("e.post <> %s")
         values.append(filters.other_than)
     if filters.hidden:
-        conditions.append(f"e.post NOT IN ({', '.join(map(str, filters.hidden))})")
+        conditions.append(f"NOT e.post IN ({', '.join(map(str, filters.hidden))})")
     if filters.since is not None:
         conditions.append("e.date >= %s")
         values.append(filters.since)

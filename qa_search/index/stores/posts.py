@@ -440,7 +440,7 @@ def _condition(filters: Filters) -> tuple[str, list[str | int]]:
         conditions.append("e.post <> ?")
         values.append(filters.other_than)
     if filters.hidden:
-        conditions.append(f"e.post NOT IN ({', '.join(map(str, filters.hidden))})")
+        conditions.append(f"NOT e.post IN ({', '.join(map(str, filters.hidden))})")
     if filters.since is not None:
         conditions.append("e.date >= ?")
         values.append(filters.since)
