@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from qa_search.errors import (
     ArchiveError,
     ClusterError,
+    CurationError,
     DamagedArchiveError,
     DatasetError,
+    FeedbackError,
+    FeedbackLimitError,
     IndexClosedError,
     IndexDamagedError,
     IndexFolderError,
@@ -47,7 +50,9 @@ from qa_search.errors import (
 from qa_search.types import (
     AnswerPart,
     BuildReport,
+    CurationInfo,
     Explanation,
+    FeedbackInfo,
     FileReport,
     GenerationCheck,
     Highlight,
@@ -64,6 +69,7 @@ from qa_search.types import (
     SignalShare,
     SourceChanges,
     SourceCount,
+    Verdict,
     VerifyReport,
 )
 
@@ -75,6 +81,7 @@ if TYPE_CHECKING:
     from qa_search.index.history import index_log, undo_index
     from qa_search.index.verify import verify_index
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
+    from qa_search.review.review import Review, review_archive
     from qa_search.search.reranking import Reranker
     from qa_search.search.search_index import SearchIndex
 
@@ -87,10 +94,15 @@ __all__ = [
     "BuildReport",
     "Client",
     "ClusterError",
+    "CurationError",
+    "CurationInfo",
     "DamagedArchiveError",
     "DatasetError",
     "Evaluation",
     "Explanation",
+    "FeedbackError",
+    "FeedbackInfo",
+    "FeedbackLimitError",
     "FileReport",
     "GenerationCheck",
     "Highlight",
@@ -121,6 +133,7 @@ __all__ = [
     "QASearchError",
     "QueryError",
     "Reranker",
+    "Review",
     "SearchIndex",
     "SearchResult",
     "ServiceError",
@@ -138,12 +151,14 @@ __all__ = [
     "UnclearFieldsError",
     "UnknownFormatError",
     "VectorIndexError",
+    "Verdict",
     "VerifyReport",
     "__version__",
     "build_index",
     "evaluate",
     "index_log",
     "inspect_archives",
+    "review_archive",
     "tune",
     "undo_index",
     "verify_index",
@@ -155,6 +170,7 @@ _LAZY = {
     "Evaluation": "evaluation.evaluate",
     "Progress": "builder.generation_writer",
     "Reranker": "search.reranking",
+    "Review": "review.review",
     "SearchIndex": "search.search_index",
     "ServiceError": "interfaces.web.client",
     "TuneReport": "evaluation.tuning",
@@ -162,6 +178,7 @@ _LAZY = {
     "evaluate": "evaluation.evaluate",
     "index_log": "index.history",
     "inspect_archives": "builder.build",
+    "review_archive": "review.review",
     "tune": "evaluation.tuning",
     "undo_index": "index.history",
     "verify_index": "index.verify",

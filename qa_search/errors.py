@@ -13,7 +13,10 @@
     │   ├── SetAsideError           a post would be set aside, and ``strict`` forbids that
     │   └── ShrinkError             too many of the previous posts would be lost, or get other ids
     ├── ClusterError            a Ray cluster cannot be used
+    ├── CurationError           the archivist's file (curation.toml) is invalid
     ├── DatasetError            a judged set cannot be used
+    ├── FeedbackError           feedback, or its file (feedback.jsonl), is invalid or cannot be written
+    │   └── FeedbackLimitError      a client has given too much of it today
     ├── MissingExtraError       packages of an optional extra are not installed
     ├── SiteError               the file that describes a site (site.toml) is invalid
     ├── ModelError              an embedding model cannot be used
@@ -46,8 +49,11 @@ from typing import Self
 __all__ = [
     "ArchiveError",
     "ClusterError",
+    "CurationError",
     "DamagedArchiveError",
     "DatasetError",
+    "FeedbackError",
+    "FeedbackLimitError",
     "IndexClosedError",
     "IndexDamagedError",
     "IndexFolderError",
@@ -131,6 +137,18 @@ class ShrinkError(ArchiveError):
 
 class ClusterError(QASearchError):
     """A Ray cluster cannot be used, or was lost. The vectors that it computed so far are kept."""
+
+
+class CurationError(QASearchError):
+    """The archivist's file is invalid. The message names the key and what is expected there."""
+
+
+class FeedbackError(QASearchError):
+    """Feedback is invalid or not asked for, or its file has an invalid line or cannot be read or written to."""
+
+
+class FeedbackLimitError(FeedbackError):
+    """A client has given as much feedback today as the archivist allows."""
 
 
 class DatasetError(QASearchError):

@@ -213,7 +213,8 @@ class SearchResult(_Record):
     ``confidence`` is the probability that some post answers; ``answered`` is false where it is below the threshold,
     and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
     the query as it was searched, if misspelt words were replaced by words of the archive. ``note`` says how a very long
-    query was read.
+    query was read. ``pinned`` is the wording in the archivist's file that the query matched, if the first hit was
+    pinned for it; confidence is then 1.
 
     A result is a sequence of its hits: iterate over it, or take its ``len``.
     """
@@ -226,6 +227,7 @@ class SearchResult(_Record):
     advice: str | None = None
     searched: str | None = None
     note: str | None = None
+    pinned: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -264,9 +266,9 @@ class SearchResult(_Record):
         return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document; ``advice``, ``searched`` and ``note`` only where there are any."""
+        """Return the result as its JSON document; ``advice``, ``searched``, ``note`` and ``pinned`` only if any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched", "note"):
+        for name in ("advice", "searched", "note", "pinned"):
             if document[name] is None:
                 del document[name]
         return document
@@ -448,6 +450,41 @@ class VerifyReport(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class CurationInfo(_Record):
+    """What an archivist's file says: how many pins, hidden posts and groups of words, and what newer posts gain.
+
+    ``remarks`` are sentences about what has no effect in this index.
+    """
+
+    path: str
+    pins: int
+    hidden: int
+    same: int
+    newer: float
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(_Record):
+    """A query, and a post that answers it (``confirmed``) or does not, by the word of so many clients."""
+
+    query: str
+    post: str
+    confirmed: bool
+    clients: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackInfo(_Record):
+    """How many votes a file of feedback has, and how many complaints they confirm for a post or reject for one."""
+
+    path: str
+    votes: int
+    confirmed: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
 class IndexInfo(_Record):
     """What an index contains and how it was built.
 
@@ -455,6 +492,7 @@ class IndexInfo(_Record):
     letters that the model cannot read, None if that is unknown; ``advice`` says so if these are most of them.
     ``bytes`` is the size of its files, the exported model included, as `verify_index` counts them. ``years`` counts
     the posts of each year, ``tags`` those of the most frequent tags.
+    ``curation`` is what the archivist's file says, ``feedback`` what the file of votes does, None if there is none.
     """
 
     index: str
@@ -480,3 +518,5 @@ class IndexInfo(_Record):
     advice: str | None = None
     years: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
+    curation: CurationInfo | None = None
+    feedback: FeedbackInfo | None = None

@@ -27,7 +27,7 @@ LAYERS = (
     ("index",),
     ("search",),
     ("builder",),
-    ("evaluation",),
+    ("evaluation", "review"),
     ("interfaces",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

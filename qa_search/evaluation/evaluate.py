@@ -202,7 +202,7 @@ def _evaluate(
     measured: list[RankingQuality] = []
     runs = index.run(texts, RUN_DEPTH, rankings=rankings)
     for name, ranked in runs.items():
-        run = {query: _named(found, judged.grades[query]) for query, found in zip(queries, ranked, strict=True)}
+        run = {query: named_run(found, judged.grades[query]) for query, found in zip(queries, ranked, strict=True)}
         by_query = measure_run(run, judged.grades, queries)
         if not measured and not by_query["judged@10"].any() and not by_query["R@100"].any():
             raise DatasetError(
@@ -221,7 +221,7 @@ def _evaluate(
         return Evaluation(judged.name, len(queries), tuple(measured))
     results = index.search_many(texts, _COLLAPSED_DEPTH)
     shown = {
-        query: _named(
+        query: named_run(
             [(index.retriever.posts.source_ids_of(hit.post_id), hit.score) for hit in result.hits], judged.grades[query]
         )
         for query, result in zip(queries, results, strict=True)
@@ -236,7 +236,7 @@ def _evaluate(
     return Evaluation(judged.name, len(queries), tuple(measured), collapsed, refusal)
 
 
-def _named(ranked: Sequence[tuple[Sequence[str], float]], grades: Mapping[str, int]) -> list[tuple[str, float]]:
+def named_run(ranked: Sequence[tuple[Sequence[str], float]], grades: Mapping[str, int]) -> list[tuple[str, float]]:
     """Name each post of a run: of several ids of one text the one that was judged best, else the first.
 
     Equal scores are parted, so that every tool that sorts by score keeps the order; as 32-bit numbers, which is how

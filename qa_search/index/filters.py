@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Filters:
     """The conditions that a post must meet to be a hit. Dates compare as ISO 8601; ``until`` is exclusive here.
 
-    ``other_than`` is the number of a post that is left out, ``only`` that of the one post that passes.
+    ``other_than`` is the number of a post that is left out; so are those in ``hidden``. ``only`` is the one post that
+    passes.
     """
 
     since: str | None = None
@@ -18,6 +19,7 @@ class Filters:
     tags: tuple[str, ...] = ()
     other_than: int | None = None
     only: int | None = None
+    hidden: tuple[int, ...] = ()
 
     def __bool__(self) -> bool:
         return self != Filters()

@@ -27,7 +27,7 @@ PARTIAL = ".partial"
 # Files that a folder may hold and still count as empty: systems and people put them everywhere.
 _CLUTTER = frozenset((
     ".gitignore", ".gitkeep", ".keep", "README", "README.md", "README.txt", "lost+found", ".DS_Store", "Thumbs.db",
-    "desktop.ini", ".nobackup", "CACHEDIR.TAG", ".snapshot", "@eaDir",
+    "desktop.ini", ".nobackup", "CACHEDIR.TAG", ".snapshot", "@eaDir", "curation.toml", "feedback.jsonl",
 ))  # fmt: skip
 _TOP = frozenset((POINTER, f"{POINTER}.new", "build.lock", "build.holder"))
 _NUMBERED = re.compile(r"g[0-9]{1,15}")

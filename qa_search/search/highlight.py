@@ -13,7 +13,7 @@ _FRAGMENT_WORDS = 6
 _LINK = re.compile(r"https?://|www\.")
 
 
-def most_useful(sentences: Sequence[str], terms: Sequence[Sequence[str]], weights: Mapping[str, float]) -> int:
+def most_useful(sentences: Sequence[str], terms: Sequence[Iterable[str]], weights: Mapping[str, float]) -> int:
     """Choose the sentence that is most useful for a complaint.
 
     It shares the complaint's rarer terms, says enough to stand alone and comes early; questions, links and fragments

@@ -10,6 +10,7 @@ import numpy as np
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.queries import Query, says_too_little
 from qa_search.index.filters import Filters
+from qa_search.search.amendments import Amendments
 from qa_search.search.confidence import TOO_LITTLE, Confidence, Signs, closeness, of_hit, signs_of
 from qa_search.search.fusion import shares
 from qa_search.search.grouping import collapse, same_question
@@ -26,16 +27,25 @@ _RERANKED = 20
 
 
 class HitReader:
-    """Makes the hits of one complaint."""
+    """Makes the hits of one complaint; ``pinned`` is the number of the post that the archivist chose, if any."""
 
     def __init__(
-        self, retriever: Retriever, embedder: Embedder, complaint: Query, ranked: Ranked, filters: Filters
+        self,
+        retriever: Retriever,
+        embedder: Embedder,
+        complaint: Query,
+        ranked: Ranked,
+        filters: Filters,
+        amended: Amendments | None = None,
+        pinned: int | None = None,
     ) -> None:
         self._retriever = retriever
         self._embedder = embedder
         self._complaint = complaint
         self._ranked = ranked
         self._filters = filters
+        self._amended = amended
+        self._pinned = None if pinned is None else int(np.flatnonzero(ranked.candidates.posts == pinned)[0])
         self._idf = retriever.words.idf(complaint.terms)
         self._wholes = ranked.candidates.wholes
         self._closeness = closeness(ranked.signals.values)
@@ -44,7 +54,9 @@ class HitReader:
         self._terms: dict[int, frozenset[str]] = {}
 
     def confidence(self, confidence: Confidence) -> float:
-        """Return the probability that some post answers."""
+        """Return the probability that some post answers: 1 for a pinned answer."""
+        if self._pinned is not None:
+            return 1.0
         if not len(self._ranked.order):
             return 0.0
         sure = confidence.of_signs(self.signs(int(self._ranked.order[0])))
@@ -80,7 +92,7 @@ class HitReader:
                     url=post.url,
                     tags=post.tags,
                     score=round(float(scores[row]), 6),
-                    confidence=round(of_hit(confidence, self.signs(row), first=row == first), 4),
+                    confidence=round(self._confidence_of(row, confidence, first=row == first), 4),
                     matched=best.field,
                     passage=self._text(post, best),
                     highlight=self._highlight(post, useful),
@@ -93,6 +105,9 @@ class HitReader:
             )
         return hits
 
+    def _confidence_of(self, row: int, confidence: float, *, first: bool) -> float:
+        return confidence if row == self._pinned else of_hit(confidence, self.signs(row), first=first)
+
     def _reranked(
         self, rerank: Reranker, order: list[int], scores: list[float], depth: int
     ) -> tuple[list[int], list[float]]:
@@ -101,8 +116,10 @@ class HitReader:
         passages = self._passages(first)
         read = rerank.scores(self._complaint.read, [self._text(self._post(row), passages[row][0]) for row in first])
         by_row = dict(zip(first, read.tolist(), strict=True))
+        if self._pinned is not None:
+            by_row[self._pinned] = max(by_row.values())
         return (
-            sorted(first, key=lambda row: (-by_row[row], first.index(row))) + order[depth:],
+            sorted(first, key=lambda row: (row != self._pinned, -by_row[row], first.index(row))) + order[depth:],
             [by_row.get(row, score) for row, score in enumerate(scores)],
         )
 
@@ -123,7 +140,7 @@ class HitReader:
         text = self._text(post, passage)
         spans = split_sentences(text) or [(0, len(text))]
         sentences = [text[start:end] for start, end in spans]
-        terms = [self._retriever.analysis.terms_of(sentence) for sentence in sentences]
+        terms = [self._terms_in(sentence) for sentence in sentences]
         start, end = spans[most_useful(sentences, terms, self._idf)]
         return Highlight(passage.field, passage.start + start, passage.start + end, text[start:end])
 
@@ -187,8 +204,13 @@ class HitReader:
 
     def _terms_of(self, row: int) -> frozenset[str]:
         if row not in self._terms:
-            self._terms[row] = frozenset(self._retriever.analysis.terms_of(self._post(row).text))
+            self._terms[row] = self._terms_in(self._post(row).text)
         return self._terms[row]
+
+    def _terms_in(self, text: str) -> frozenset[str]:
+        if self._amended is None:
+            return frozenset(self._retriever.analysis.terms_of(text))
+        return self._amended.terms_of(text)
 
 
 def _other(post: Post) -> OtherPost:

@@ -16,6 +16,7 @@ from qa_search.index.filters import Filters
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.stores.arrays import distinct
 from qa_search.index.stores.vectors import Ids, Scores
+from qa_search.search.amendments import Amendments
 from qa_search.search.fusion import Fusion, weighted
 from qa_search.search.signals import (
     Candidates,
@@ -55,6 +56,13 @@ class Ranked:
     scores: npt.NDArray[np.float32]
     order: npt.NDArray[np.intp]
 
+    def with_first(self, post: int) -> Self:
+        """Put a post first, with a score that is at least the best; it must be a candidate."""
+        row = int(np.flatnonzero(self.candidates.posts == post)[0])
+        scores = self.scores.copy()
+        scores[row] = scores.max()
+        return replace(self, scores=scores, order=np.concatenate([[row], self.order[self.order != row]]))
+
     def by(self, fusion: Fusion) -> Self:
         """Rank the same candidates by another rule."""
         return replace(self, **_ordered(self.candidates.posts, fusion(self.signals.values)))
@@ -82,9 +90,17 @@ class Retriever:
         self.posts.close()
 
     def rank(
-        self, complaints: Sequence[Query], k: int, weights: Mapping[str, float], filters: Filters | None = None
+        self,
+        complaints: Sequence[Query],
+        k: int,
+        weights: Mapping[str, float],
+        filters: Filters | None = None,
+        amended: Amendments | None = None,
     ) -> Iterator[Ranked]:
-        """Rank for each complaint in turn at least the k best posts, or all that pass the filters."""
+        """Rank for each complaint in turn at least the k best posts, or all that pass the filters.
+
+        The filters keep out what ``amended`` hides (`Amendments.limited`).
+        """
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
         allowed = None if allowed_posts is None else self.owners.allowed_passages(allowed_posts)
         total = self.vectors.count if allowed is None else len(allowed)
@@ -93,7 +109,22 @@ class Retriever:
         rows, vectors = _stacked(complaints)
         found = self.vectors.search(vectors, depth, allowed)[1] if depth else np.empty((len(vectors), 0), np.int64)
         for complaint, row in zip(complaints, rows, strict=True):
-            yield self._rank_one(complaint, found[row], min(k, posts), weights, allowed, allowed_posts)
+            extra = self._extra(complaint, filters, amended)
+            yield self._rank_one(
+                complaint,
+                found[row],
+                min(k, posts),
+                weights,
+                allowed,
+                allowed_posts,
+                extra,
+                amended,
+            )
+
+    def _extra(self, complaint: Query, filters: Filters | None, amended: Amendments | None) -> Ids:
+        """Return the candidates that the archivist adds, if they pass the filters."""
+        extra = [] if amended is None else amended.extra_posts(complaint)
+        return np.asarray(self.posts.passing(extra, filters or Filters()) if extra else [], np.int64)
 
     def _rank_one(
         self,
@@ -103,13 +134,16 @@ class Retriever:
         weights: Mapping[str, float],
         allowed: Any,
         allowed_posts: Any,
+        extra: Ids,
+        amended: Amendments | None,
     ) -> Ranked:
         total = self.vectors.count if allowed is None else len(allowed)
-        numbers, scores = self.words.search(complaint.terms, max(_SCORED_POSTS, wanted), allowed_posts)
+        terms = complaint.terms if amended is None else amended.weights(complaint)
+        numbers, scores = self.words.search(terms, max(_SCORED_POSTS, wanted), allowed_posts)
         # The best of the whole archive, so that a filter leaves every post its score.
-        best = scores if allowed_posts is None else self.words.search(complaint.terms, 1)[1]
-        nearby = numbers[: max(_DEPTH, wanted)]
-        near = distinct(self.owners.posts_of(distinct(passages[:, :_DEPTH])), numbers[:_DEPTH])
+        best = scores if allowed_posts is None else self.words.search(terms, 1)[1]
+        nearby = distinct(numbers[: max(_DEPTH, wanted)], extra)
+        near = distinct(self.owners.posts_of(distinct(passages[:, :_DEPTH])), numbers[:_DEPTH], extra)
         depth = passages.shape[-1]
         deep = depth > _DEPTH or wanted > _DEPTH
         posts = distinct(self.owners.posts_of(distinct(passages)), nearby) if deep else near
@@ -121,6 +155,8 @@ class Retriever:
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = compute_signals(complaint, candidates, numbers, scores, best_words)
+        if amended is not None:
+            signals = amended.signals(complaint, candidates, signals)
         return Ranked(
             candidates,
             signals,
@@ -128,7 +164,7 @@ class Retriever:
             best_words,
             near=np.ones(len(posts), bool) if posts is near else np.isin(posts, near),
             total=self.words.count if allowed_posts is None else len(allowed_posts),
-            **_ordered(posts, weighted(weights)(signals.values)),
+            **_ordered(posts, _scored(weighted(weights)(signals.values), posts, amended)),
         )
 
     def rarities(self, terms: Iterable[str]) -> dict[str, float]:
@@ -153,6 +189,12 @@ def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scor
     values["parts"] = parts_signal(candidates, complaint.parts)
     values["lexical"] = lexical_signal(candidates, dict(zip(numbers.tolist(), scores.tolist(), strict=True)), best)
     return Signals(values, similarity)
+
+
+def _scored(scores: npt.NDArray[np.float32], posts: Ids, amended: Amendments | None) -> npt.NDArray[np.float32]:
+    """Add what posts gain by their dates, if the archivist wants that."""
+    bonus = None if amended is None else amended.newer_bonus(posts)
+    return scores if bonus is None else scores + bonus
 
 
 def _ordered(posts: Ids, scores: npt.NDArray[np.float32]) -> dict[str, Any]:

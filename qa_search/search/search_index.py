@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -18,14 +19,26 @@ from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, l
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.embedders.readability import cannot_read
-from qa_search.errors import IndexClosedError, IndexDamagedError, ModelError, ModelMismatchError, QueryError
+from qa_search.errors import (
+    FeedbackError,
+    IndexClosedError,
+    IndexDamagedError,
+    ModelError,
+    ModelMismatchError,
+    QueryError,
+)
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.advice import Languages, read_in_part
+from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.confidence import TOO_LITTLE, Confidence
+from qa_search.search.curation import CURATION_NAME, Curation, Stamp, read_curation, stamp_of
+from qa_search.search.curation import VARIABLE as CURATION_VARIABLE
+from qa_search.search.feedback import ARCHIVIST, FEEDBACK_NAME, FeedbackFile, Vote, read_votes
+from qa_search.search.feedback import VARIABLE as FEEDBACK_VARIABLE
 from qa_search.search.fusion import RANKINGS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import (
@@ -40,7 +53,19 @@ from qa_search.search.query import (
 )
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.spelling import Speller
-from qa_search.types import Hit, IndexInfo, IndexSource, OtherPost, Post, SearchResult, file_report, is_post_id
+from qa_search.types import (
+    CurationInfo,
+    FeedbackInfo,
+    Hit,
+    IndexInfo,
+    IndexSource,
+    OtherPost,
+    Post,
+    SearchResult,
+    Verdict,
+    file_report,
+    is_post_id,
+)
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_LISTED
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
@@ -56,6 +81,8 @@ _MOST_SKIPPED = 2**31
 _MOST_TAGS = 1000
 _EXPORTED_BLOCK = 200  # posts held in memory at once
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
+
+log = logging.getLogger("qa_search")
 
 
 class _SearchableGeneration:
@@ -77,9 +104,25 @@ class _SearchableGeneration:
         self.confidence = Confidence.of_manifest(self.manifest["confidence"])
         self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
         self.languages = Languages.of_manifest(self.manifest)
+        self.amended: Amendments | None = None
         self._model = model
         self._embedder: Embedder | None = None
         self._loading = threading.Lock()
+
+    def amend(self, files: _ArchivistFiles, previous: Amendments | None = None) -> None:
+        """Let the archivist's files take effect as they are now; ``previous`` is what the same model has prepared."""
+        curation, votes = files.read()
+        if curation is None and votes is None:
+            self.amended = None
+            return
+        stores = self.retriever
+        curation = Curation() if curation is None else curation
+        amended = Amendments(curation, stores.posts, stores.words, stores.analysis, votes or ())
+        if previous is not None:
+            amended.inherit(previous)
+        for remark in amended.remarks:
+            log.warning("%s: %s", curation.path, remark)
+        self.amended = amended
 
     @property
     def embedder(self) -> Embedder:
@@ -88,18 +131,24 @@ class _SearchableGeneration:
                 self._embedder = self._load_embedder()
             return self._embedder
 
-    @property
-    def speller(self) -> Speller:
-        return Speller(self.retriever, self.embedder)
+    def visible(self, filters: Filters) -> Filters:
+        """Add to filters what keeps hidden posts out."""
+        return filters if self.amended is None else self.amended.limited(filters)
 
-    def read(self, texts: Sequence[str]) -> list[Query]:
-        """Embed complaints."""
-        return read_queries(self.embedder, texts, self.retriever.analysis, self.retriever.rarities)
+    def read(self, texts: list[str], amended: Amendments | None) -> list[Query]:
+        """Correct and embed queries."""
+        known = frozenset() if amended is None else amended.known_words
+        if amended is not None:
+            amended.prepare(self.embedder)
+        searched = Speller(self.retriever, self.embedder, known).corrected(texts)
+        return read_queries(self.embedder, searched, self.retriever.analysis, self.retriever.rarities)
 
     def share_embedder(self, other: _SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
         if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
             self._embedder = other._embedder
+            if self.amended is not None and other.amended is not None:
+                self.amended.inherit(other.amended)
 
     def _load_embedder(self) -> Embedder:
         encoder = self.manifest["encoder"]
@@ -146,10 +195,11 @@ class SearchIndex:
     but only on one side of a fork.
     """
 
-    def __init__(self, folder: IndexPlace, model: Model) -> None:
+    def __init__(self, folder: IndexPlace, model: Model, files: _ArchivistFiles) -> None:
         """Use `SearchIndex.open`."""
         self._folder = folder
         self._model = model
+        self._files = files
         self._refreshing = threading.Lock()
         self._closed = False
         # A search takes the generation once and keeps it; `refresh` replaces it.
@@ -157,7 +207,14 @@ class SearchIndex:
         self._opened = self._open_current()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str] = DEFAULT_INDEX, *, model: Model = None) -> Self:
+    def open(
+        cls,
+        path: str | os.PathLike[str] = DEFAULT_INDEX,
+        *,
+        model: Model = None,
+        curation: str | os.PathLike[str] | None = None,
+        feedback: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Open the index in a folder, or in a PostgreSQL database.
 
         The checksum of every file in a folder is compared; in a file of posts of more than 256 MB, that of each block
@@ -166,11 +223,18 @@ class SearchIndex:
         Args:
             path: the index folder, or the database as postgresql://USER@HOST:PORT/DATABASE.
             model: where the model that made the index is now, if it moved; or the model itself.
+            curation: the archivist's file; None for the one that QA_SEARCH_CURATION names, or else for curation.toml in
+                the index folder, if it exists.
+            feedback: the file of votes, to which `record_feedback` writes; it may be missing yet. None to write none,
+                and to read the one that QA_SEARCH_FEEDBACK names, or else feedback.jsonl in the index folder.
 
         Raises:
             IndexFolderError: if the index is missing, damaged or of another format.
+            CurationError: if the archivist's file is invalid, or the one that was named is missing.
+            FeedbackError: if the file of votes is invalid.
         """
-        return cls(open_place(path), model)
+        place = open_place(path)
+        return cls(place, model, _ArchivistFiles.find(place, curation, feedback))
 
     @computing
     def refresh(self) -> bool:
@@ -178,14 +242,17 @@ class SearchIndex:
 
         It is another one after a build, and after the folder was replaced, for example by ``mv`` or by a changed link.
         Running searches finish on the generation where they began. If the new one cannot be opened, the open one goes
-        on answering.
+        on answering. An archivist's file that changed takes effect in the generation that answers.
 
         Raises:
             IndexFolderError: if the index is missing, damaged, unreadable or of another format.
+            CurationError: if the archivist's file has become invalid; what it said before stays in force.
         """
         with self._refreshing:
             state = self._folder.state()  # read before opening: a later change is found at the next call
             if state == self._state:
+                if self._files.changed():
+                    self._opened.amend(self._files, self._opened.amended)
                 return False
             opened = self._open_current()
             opened.share_embedder(self._opened)
@@ -194,9 +261,11 @@ class SearchIndex:
 
     @computing
     def _open_current(self) -> _SearchableGeneration:
-        return self._folder.open_current(
+        opened = self._folder.open_current(
             lambda generation: _SearchableGeneration(self._folder, generation, self._model)
         )
+        opened.amend(self._files)
+        return opened
 
     def search(
         self,
@@ -262,11 +331,13 @@ class SearchIndex:
         started = time.perf_counter()
         if not queries:
             return []
-        searched = opened.speller.corrected(queries)
-        complaints = opened.read(searched)
-        rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters)
+        amended = opened.amended
+        complaints = opened.read(queries, amended)
+        filters = opened.visible(filters)
+        rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters, amended)
+        one = _OneSearch(opened, amended, parameters, filters, explain, rerank)
         found = [
-            _result(opened, query, complaint, ranked, parameters, filters, explain=explain, rerank=rerank)
+            one.result(query, complaint, ranked)
             for query, complaint, ranked in zip(queries, complaints, rankings, strict=True)
         ]
         opened.generation.require_unchanged()
@@ -301,11 +372,12 @@ class SearchIndex:
         queries = checked_texts(texts)
         require_k(k)
         opened = self._ready()
+        amended = opened.amended
+        filters = opened.visible(Filters())
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
-            searched = opened.speller.corrected(queries[start : start + _RUN_BLOCK])
-            complaints = opened.read(searched)
-            for ranked in opened.retriever.rank(complaints, k, opened.weights):
+            complaints = opened.read(queries[start : start + _RUN_BLOCK], amended)
+            for ranked in opened.retriever.rank(complaints, k, opened.weights, filters, amended):
                 for name in rankings:
                     by_name = ranked if name == "default" else ranked.by(RANKINGS[name])
                     runs[name].append(_run(by_name, k, opened.retriever.posts))
@@ -314,8 +386,18 @@ class SearchIndex:
 
     @computing
     def post(self, post_id: str) -> Post | None:
-        """Return a whole post by any of its ids, None if the id is unknown."""
-        return self._ready().retriever.posts.find(post_id) if is_post_id(post_id) else None
+        """Return a whole post by any of its ids, None if the id is unknown or the archivist has hidden the post."""
+        if not is_post_id(post_id) or self.why_hidden(post_id) is not None:
+            return None
+        return self._ready().retriever.posts.find(post_id)
+
+    @computing
+    def why_hidden(self, post_id: str) -> str | None:
+        """Return the reason why the archivist has hidden a post, "" if none is given; None if it is not hidden."""
+        opened = self._ready()
+        if opened.amended is None or not opened.amended.hidden or not is_post_id(post_id):
+            return None
+        return opened.amended.why_hidden(opened.retriever.posts.number_of(post_id))
 
     @computing
     def post_ids(self, post_id: str) -> list[str]:
@@ -324,10 +406,14 @@ class SearchIndex:
 
     @computing
     def neighbours(self, post_id: str) -> tuple[OtherPost | None, OtherPost | None]:
-        """Return the posts that a page's Prev and Next lines link to; None where one is missing."""
+        """Return the posts that a page's Prev and Next lines link to; None where one is missing or hidden."""
         posts = self._ready().retriever.posts
         post = posts.find(post_id) if is_post_id(post_id) else None
-        return (None, None) if post is None else posts.neighbours(post)
+        before, after = (None, None) if post is None else posts.neighbours(post)
+        return self._shown(before), self._shown(after)
+
+    def _shown(self, other: OtherPost | None) -> OtherPost | None:
+        return None if other is None or self.why_hidden(other.post_id) is not None else other
 
     @computing
     def similar(
@@ -348,12 +434,51 @@ class SearchIndex:
         require_probability(parameters.min_confidence)
         opened = self._ready()
         posts = opened.retriever.posts
-        post = posts.find(post_id) if is_post_id(post_id) else None
+        post = self.post(post_id)
         if post is None:
             raise _unknown_post(post_id)
         text = "\n".join(part for part in (post.title, post.question or post.answer) if part)
         filters = replace(parameters.filters(), other_than=posts.number_of(post_id))
         return self._search(opened, [clean_text(text[:MAX_QUERY_CHARACTERS])], parameters, filters)[0]
+
+    @property
+    def records_feedback(self) -> bool:
+        """Whether the index was opened with a file of votes to write to."""
+        return self._files.recorder is not None
+
+    def verdicts(self) -> list[Verdict]:
+        """Return what the file of votes decides: which posts answer which queries, and which do not."""
+        amended = self._ready().amended
+        return [] if amended is None else list(amended.verdicts)
+
+    @computing
+    def record_feedback(
+        self, query: str, post_id: str, *, answered: bool, client: str = ARCHIVIST, address: str | None = None
+    ) -> None:
+        """Write down that a post answered a query, or did not.
+
+        It takes effect at the next `refresh`, as soon as enough clients agree: the archivist decides alone.
+
+        Args:
+            query: the query, as it was written.
+            post_id: the post.
+            answered: whether the post answered it.
+            client: who says so.
+            address: the address of the client, in place of its name; only a salted hash of it is written.
+
+        Raises:
+            FeedbackError: if the index was opened without ``feedback``, or the vote is invalid or cannot be written.
+            FeedbackLimitError: if the client has given too many votes today.
+            QueryError: if the post does not exist.
+        """
+        recorder, opened = self._files.recorder, self._ready()
+        if recorder is None:
+            raise FeedbackError("no feedback is asked for: open the index with feedback=FILE")
+        if self.post(post_id) is None:
+            raise _unknown_post(post_id)
+        curation = opened.amended.curation if opened.amended is not None else Curation()
+        client = client if address is None else recorder.client_of(address)
+        recorder.add(query, post_id, answered=answered, client=client, per_client=curation.votes.per_client)
 
     @computing
     def match(self, post_id: str, text: str, *, explain: bool = False) -> Hit:
@@ -366,7 +491,7 @@ class SearchIndex:
         (query,) = checked_texts([text])
         opened = self._ready()
         number = opened.retriever.posts.number_of(post_id) if is_post_id(post_id) else None
-        if number is None:
+        if number is None or self.why_hidden(post_id) is not None:
             raise _unknown_post(post_id)
         result = self._search(opened, [query], SearchParameters(1), Filters(only=number), explain=explain)[0]
         if not result.hits:
@@ -395,10 +520,13 @@ class SearchIndex:
         require_k(k)
         if isinstance(skip, bool) or not isinstance(skip, int) or not 0 <= skip < _MOST_SKIPPED:
             raise QueryError(f"skip must be a whole number from 0, not {reprlib.repr(skip)}", parameter="skip")
-        return self._ready().retriever.posts.newest(filters, k, skip, oldest_first=oldest_first)
+        opened = self._ready()
+        return opened.retriever.posts.newest(opened.visible(filters), k, skip, oldest_first=oldest_first)
 
     def all_posts(self, **options: Unpack[FilterOptions]) -> Iterator[Post]:
         """Yield all posts that pass the filters of `search`, in the order of the archive, under each of their ids.
+
+        Posts that the archivist has hidden are among them: what is written to a file must lose nothing.
 
         Raises:
             QueryError: if a filter is invalid.
@@ -438,6 +566,8 @@ class SearchIndex:
             advice=opened.languages.warning(),
             years=posts.years(),
             tags=posts.tags(_MOST_TAGS),
+            curation=_curation_info(opened.amended),
+            feedback=_feedback_info(opened.amended, self._files.feedback),
         )
 
     def close(self) -> None:
@@ -463,6 +593,11 @@ class SearchIndex:
     def generation(self) -> GenerationReader:
         """The generation that answers now."""
         return self._opened.generation
+
+    @property
+    def amended(self) -> Amendments | None:
+        """What the archivist's file changes; None if there is no such file."""
+        return self._opened.amended
 
     @property
     def retriever(self) -> Retriever:
@@ -496,41 +631,124 @@ def _unknown_post(post_id: str) -> QueryError:
     return QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
 
 
-def _result(
-    opened: _SearchableGeneration,
-    query: str,
-    complaint: Query,
-    ranked: Ranked,
-    parameters: SearchParameters,
-    filters: Filters,
-    *,
-    explain: bool,
-    rerank: Reranker | None,
-) -> SearchResult:
-    """Make the result of a query from the ranking of the complaint as it was read."""
-    k, threshold = parameters.k, parameters.min_confidence
-    if threshold is None:
-        threshold = opened.confidence.threshold
-    reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-    too_little = reader.too_little
-    confidence = reader.confidence(opened.confidence)
-    if opened.languages.unreadable or cannot_read(opened.embedder, complaint.read):
-        confidence = min(confidence, TOO_LITTLE)
-    hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-    wanted = k
-    while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
-        # Posts that repeat one another are one hit, and they fill the ranking.
-        wanted *= _MORE_POSTS
-        ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, filters))
-        reader = HitReader(opened.retriever, opened.embedder, complaint, ranked, filters)
-        hits = reader.hits(k, confidence, explain=explain, rerank=rerank)
-    answered = bool(hits) and confidence >= threshold
-    advice = None
-    if not answered:
-        advice = opened.languages.advice(complaint.read, opened.embedder, too_little=too_little)
-    searched = complaint.text if complaint.text != query else None
-    note = read_in_part(complaint)
-    return SearchResult(query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, note)
+@dataclass(frozen=True, slots=True)
+class _OneSearch:
+    """What the results of one call have in common."""
+
+    opened: _SearchableGeneration
+    amended: Amendments | None
+    parameters: SearchParameters
+    filters: Filters
+    explain: bool
+    rerank: Reranker | None
+
+    def result(self, query: str, complaint: Query, ranked: Ranked) -> SearchResult:
+        """Make the result of a query from the ranking of the complaint as it was read."""
+        opened, k, threshold = self.opened, self.parameters.k, self.parameters.min_confidence
+        if threshold is None:
+            threshold = opened.confidence.threshold
+        pinned = self._pinned(query, complaint, ranked)
+        reader = self._reader(complaint, ranked, pinned)
+        too_little = reader.too_little
+        confidence = reader.confidence(opened.confidence)
+        if pinned is None and (opened.languages.unreadable or cannot_read(opened.embedder, complaint.read)):
+            confidence = min(confidence, TOO_LITTLE)
+        hits = reader.hits(k, confidence, explain=self.explain, rerank=self.rerank)
+        wanted = k
+        while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
+            # Posts that repeat one another are one hit, and they fill the ranking.
+            wanted *= _MORE_POSTS
+            ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, self.filters, self.amended))
+            hits = self._reader(complaint, ranked, pinned).hits(k, confidence, explain=self.explain, rerank=self.rerank)
+        answered = bool(hits) and confidence >= threshold
+        advice = None
+        if not answered:
+            advice = opened.languages.advice(complaint.read, opened.embedder, too_little=too_little)
+        searched = complaint.text if complaint.text != query else None
+        wording = None if pinned is None else pinned.question
+        note = read_in_part(complaint)
+        return SearchResult(
+            query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, note=note, pinned=wording
+        )
+
+    def _pinned(self, query: str, complaint: Query, ranked: Ranked) -> Pinned | None:
+        if self.amended is None:
+            return None
+        return self.amended.pinned(query, complaint, ranked.candidates.posts, ranked.signals.values["best"])
+
+    def _reader(self, complaint: Query, ranked: Ranked, pinned: Pinned | None) -> HitReader:
+        post = None if pinned is None else pinned.post
+        ranked = ranked if post is None else ranked.with_first(post)
+        return HitReader(
+            self.opened.retriever, self.opened.embedder, complaint, ranked, self.filters, self.amended, post
+        )
+
+
+class _ArchivistFiles:
+    """The archivist's file and the file of votes of an index, and whether they changed since they were read."""
+
+    def __init__(self, curation: Path | None, feedback: Path | None, *, required: bool, recording: bool) -> None:
+        self._curation = curation
+        self._feedback = feedback
+        self._required = required
+        self.recorder = FeedbackFile(feedback) if feedback is not None and recording else None
+        self._stamps: tuple[Stamp, Stamp] = (None, None)
+
+    @classmethod
+    def find(
+        cls, place: IndexPlace, curation: str | os.PathLike[str] | None, feedback: str | os.PathLike[str] | None
+    ) -> Self:
+        """Find the files that are named, or those in the index folder; a database has none of its own."""
+        folder = place.path if isinstance(place.path, Path) else None
+        named = curation or os.environ.get(CURATION_VARIABLE)
+        votes = feedback or os.environ.get(FEEDBACK_VARIABLE)
+        return cls(
+            Path(named) if named else folder and folder / CURATION_NAME,
+            Path(votes) if votes else folder and folder / FEEDBACK_NAME,
+            required=bool(named),
+            recording=feedback is not None,
+        )
+
+    @property
+    def feedback(self) -> str:
+        """The name of the file of votes."""
+        return str(self._feedback or "")
+
+    def changed(self) -> bool:
+        """Return whether a file is another one than the one that was read."""
+        return self._now() != self._stamps
+
+    def read(self) -> tuple[Curation | None, list[Vote] | None]:
+        """Return what the files say, None for one that does not exist."""
+        stamps = self._now()  # before reading: a later change is found at the next call
+        present = self._curation is not None and (stamps[0] is not None or self._required)
+        curation = read_curation(self._curation) if present and self._curation is not None else None
+        votes = read_votes(self._feedback) if stamps[1] is not None and self._feedback is not None else None
+        self._stamps = stamps
+        return curation, votes
+
+    def _now(self) -> tuple[Stamp, Stamp]:
+        return stamp_of(self._curation), stamp_of(self._feedback)
+
+
+def _feedback_info(amended: Amendments | None, path: str) -> FeedbackInfo | None:
+    if amended is None or not amended.votes:
+        return None
+    return FeedbackInfo(path, amended.votes, len(amended.confirmed), len(amended.rejected))
+
+
+def _curation_info(amended: Amendments | None) -> CurationInfo | None:
+    if amended is None or not amended.curation.path:
+        return None
+    curation = amended.curation
+    return CurationInfo(
+        curation.path,
+        pins=len(curation.pins),
+        hidden=len(curation.hidden),
+        same=len(curation.same),
+        newer=curation.newer.weight if curation.newer else 0.0,
+        remarks=amended.remarks,
+    )
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

@@ -31,10 +31,11 @@ _CORRECTABLE = re.compile(rf"(?<![\w@/\\.#&'’*-]){_WORD.pattern}(?![\w@/\\#*]|
 
 @dataclass(frozen=True, slots=True)
 class Speller:
-    """Corrects queries to one generation."""
+    """Corrects queries to one generation; ``known`` are further words, in lower case, that are not misspelt."""
 
     retriever: Retriever
     embedder: Embedder
+    known: frozenset[str] = frozenset()
 
     def corrected(self, texts: Sequence[str]) -> list[str]:
         """Return each text with its misspelt words replaced; most stay as they are."""
@@ -51,7 +52,7 @@ class Speller:
 
     def _unknown(self, text: str) -> list[str]:
         """Return the words that neither a post nor the vocabulary has, in lower case."""
-        words = {word.casefold() for word in _CORRECTABLE.findall(text) if len(word) >= _LEAST_LETTERS}
+        words = {word.casefold() for word in _CORRECTABLE.findall(text) if len(word) >= _LEAST_LETTERS} - self.known
         term_of = {word: terms[0] for word in words if len(terms := self.retriever.analysis.terms_of(word)) == 1}
         idf = self.retriever.words.idf(set(term_of.values()))
         most = rarity(self.retriever.words.count, 0)

@@ -54,6 +54,8 @@ def _condition(filters: Filters) -> tuple[str, list[Any]]:
     if filters.only is not None:
         conditions.append("e.post = %s")
         values.append(filters.only)
+    if filters.hidden:
+        conditions.append(f"NOT e.post IN ({', '.join(map(str, filters.hidden))})")
     if filters.since is not None:
         conditions.append("e.date >= %s")
         values.append(filters.since)

@@ -204,6 +204,30 @@ class PostQueries(ABC):
                 raise self._damaged(f"post {post} is missing")
         return found
 
+    def passing(self, posts: Sequence[int], filters: Filters) -> list[int]:
+        """Return those of some posts that pass the filters, in ascending order of their numbers."""
+        condition, values = self._condition(filters)
+        found: list[int] = []
+        for chunk in _chunks(posts):
+            marks = self._marks(chunk)
+            query = f"SELECT DISTINCT e.post FROM entry e WHERE e.post IN ({marks}) AND {condition}"  # noqa: S608
+            found += [row[0] for row in self._all(query, "i", [*chunk, *values])]
+        return sorted(found)
+
+    def dates(self, posts: Sequence[int]) -> dict[int, str]:
+        """Return the latest date of each of some posts; a post without a date is not among them."""
+        found: dict[int, str] = {}
+        for chunk in _chunks(posts):
+            marks = self._marks(chunk)
+            query = f"SELECT post, max(date) FROM entry WHERE post IN ({marks}) GROUP BY post"  # noqa: S608
+            found.update((post, date) for post, date in self._all(query, "iT", chunk) if date)
+        return found
+
+    def latest_date(self, until: str) -> str | None:
+        """Return the latest date of all posts that is not after ``until``, None if there is none."""
+        ((date,),) = self._all(f"SELECT max(date) FROM entry WHERE date <= {self._mark}", "T", [until])  # noqa: S608
+        return None if date is None else str(date)
+
     def find(self, post_id: str) -> Post | None:
         """Return a post by any of its ids, None for an unknown id."""
         rows = self._all(
@@ -300,6 +324,15 @@ class PostQueries(ABC):
             "tiii",
         )
         return [SourceCount(*row) for row in rows]
+
+    def unanswered(self) -> list[tuple[str, str, str]]:
+        """Return source, id and title of each question without an answer that the build left out."""
+        return [
+            (source, name, title)
+            for source, name, title in self._all(
+                "SELECT source, source_id, title FROM unanswered ORDER BY source, source_id", "ttt"
+            )
+        ]
 
     def set_aside(self) -> list[SetAside]:
         """Return the notes on posts and files that could not be read."""
@@ -463,6 +496,8 @@ def _condition(filters: Filters) -> tuple[str, list[str | int]]:
     if filters.only is not None:
         conditions.append("e.post = ?")
         values.append(filters.only)
+    if filters.hidden:
+        conditions.append(f"NOT e.post IN ({', '.join(map(str, filters.hidden))})")
     if filters.since is not None:
         conditions.append("e.date >= ?")
         values.append(filters.since)

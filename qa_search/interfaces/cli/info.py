@@ -56,6 +56,8 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  {_describe_vectors(info)}",
         f"  ranked by {_describe_ranking(info)}",
         f"  {_describe_confidence(info)}",
+        *_curation_lines(info),
+        *_feedback_lines(info),
         "",
         "Sources",
     ]
@@ -106,6 +108,23 @@ def _describe_dates(info: IndexInfo) -> list[str]:
         named = ", ".join(f"{tag} {posts:,}" for tag, posts in most)
         lines.append(f"  tags: {named}" + f", and {counted(others, 'other')}" * bool(others))
     return lines
+
+
+def _curation_lines(info: IndexInfo) -> list[str]:
+    found = info.curation
+    if found is None:
+        return []
+    counts = f"{found.pins:,} pinned answers, {found.hidden:,} hidden posts, {found.same:,} groups of words"
+    newer = f", newer posts gain up to {found.newer:g}" if found.newer else ""
+    return [f"  curated by {found.path}: {counts}{newer}", *(f"    {remark}" for remark in found.remarks)]
+
+
+def _feedback_lines(info: IndexInfo) -> list[str]:
+    found = info.feedback
+    if found is None:
+        return []
+    counts = f"{found.votes:,} votes confirm {found.confirmed:,} complaints and reject {found.rejected:,}"
+    return [f"  feedback in {found.path}: {counts}"]
 
 
 def _describe_language(info: IndexInfo) -> str:

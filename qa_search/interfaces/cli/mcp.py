@@ -19,7 +19,7 @@ from qa_search.interfaces.cli.listening import (
     own_names,
     require_protection,
 )
-from qa_search.interfaces.cli.options import model_option, place_option, token_option
+from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, token_option
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -66,6 +66,7 @@ class _Mcp(click.Group):
     metavar="HOST:PORT",
     help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
 )
+@feedback_option("Give assistants a tool to report what answered, and write it to this file.")
 @token_option("What a request over HTTP must contain: Authorization: Bearer TOKEN.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 @click.pass_context
@@ -74,6 +75,7 @@ def mcp(
     index_path: str,
     model: str | None,
     address: tuple[str, int] | None,
+    feedback: str | None,
     token: str | None,
     no_auth: bool,
 ) -> None:
@@ -81,7 +83,7 @@ def mcp(
 
     An assistant that runs programs on this machine starts it by itself: "qa-search mcp install ASSISTANT" gives it
     the command, which is "qa-search mcp --index PATH". It answers from the current index, moves to a new one with the
-    first question after a build, and writes nothing.
+    first question after a build, and writes nothing unless --feedback names a file.
     """
     if ctx.invoked_subcommand is not None:
         _require_no_options(ctx)
@@ -94,7 +96,7 @@ def mcp(
         from qa_search.interfaces.mcp_server import create_server
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("mcp", "a server of assistants", error.name) from error
-    with qa_search.SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model, feedback=feedback) as index:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
         server = create_server(index)

@@ -138,6 +138,13 @@ def model_option(what: str) -> Decorator:
     return click.option("--model", metavar="NAME|PATH", help=what)
 
 
+def feedback_option(what: str) -> Decorator:
+    """--feedback: the file of votes to write to."""
+    return click.option(
+        "--feedback", metavar="FILE", type=click.Path(dir_okay=False), help=f"{what} [default: write down nothing]"
+    )
+
+
 def token_option(what: str) -> Decorator:
     """--token: what a request must contain."""
     return click.option(

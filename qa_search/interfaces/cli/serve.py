@@ -21,7 +21,7 @@ from qa_search.interfaces.cli.listening import (
     reachable,
     require_protection,
 )
-from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
+from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, quiet_option, token_option
 
 _SHUTDOWN_SECONDS = 20
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -48,6 +48,7 @@ def _checked_origin(value: str) -> str:
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
 @token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
+@feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 @click.option(
     "--allow-host",
@@ -124,6 +125,7 @@ def serve(
     port: int,
     token: str | None,
     no_auth: bool,
+    feedback: str | None,
     allowed_hosts: tuple[str, ...],
     rate: float,
     max_connections: int,
@@ -139,9 +141,9 @@ def serve(
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
 
-    The service answers from the current index, moves to a new one as soon as a build has published it, and writes
-    nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
-    says otherwise; then it demands --token or --no-auth.
+    The service answers from the current index, and moves to a new one as soon as a build has published it. It writes
+    nothing, neither to the index nor to a log of what people ask, unless --feedback names a file. It listens on this
+    machine alone unless --host says otherwise; then it demands --token or --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
     try:
@@ -157,7 +159,7 @@ def serve(
         hosts |= own_names(host)
     site_file = site_file or find_site(index_path)
     site = Site() if site_file is None else read_site(site_file)
-    index = qa_search.SearchIndex.open(index_path, model=model)
+    index = qa_search.SearchIndex.open(index_path, model=model, feedback=feedback)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,

@@ -20,7 +20,7 @@ from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import INDENT, one_line, printable, render_post, render_result
-from qa_search.interfaces.render.wording import NO_POST_PASSES, title_of
+from qa_search.interfaces.render.wording import NO_POST_PASSES, hidden_post, title_of
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K, SearchParameters
 from qa_search.types import Hit, SearchResult
 from qa_search.util.text import clean_text, counted
@@ -37,6 +37,8 @@ COMMANDS = {
     "tag": ("[TAG]", "only posts that have this tag, too"),
     "k": ("N", "how many posts at most"),
     "clear": ("", "search all posts again"),
+    "yes": ("N", "post N answered this (with --feedback)"),
+    "no": ("N", "post N did not answer this (with --feedback)"),
     "export": ("N|all FILE", "write post N, or all that were found, to a new .md, .csv or .html"),
     "info": ("", "what the index contains"),
     "help": ("", "this list"),
@@ -82,6 +84,8 @@ class Shell:
             "tag": partial(self._limit, "tags"),
             "k": self._set_k,
             "clear": lambda _: self._clear(),
+            "yes": partial(self._vote, answered=True),
+            "no": partial(self._vote, answered=False),
             "export": self._export,
             "info": lambda _: self._info(),
             "help": lambda _: _help(),
@@ -118,7 +122,7 @@ class Shell:
 
     def choices(self, command: str) -> Mapping[str, str]:
         """Return the completions of a command, each with a remark."""
-        if command in ("open", "like", "export"):
+        if command in ("open", "like", "yes", "no", "export"):
             hits = self._result.hits if self._result else ()
             numbers = {str(hit.rank): one_line(title_of(hit))[:60] for hit in hits}
             return {**numbers, "all": "all that were found"} if command == "export" and hits else numbers
@@ -167,7 +171,8 @@ class Shell:
     def _open(self, post_id: str) -> None:
         post = self.index.post(post_id)
         if post is None:
-            raise QueryError("This post is no longer in the index.")
+            why = self.index.why_hidden(post_id)
+            raise QueryError("This post is no longer in the index." if why is None else hidden_post(why))
         self._open_post = post_id
         text = render_post(post, self.index.neighbours(post_id))
         echo_paged(text)
@@ -201,6 +206,13 @@ class Shell:
 
     def _clear(self) -> None:
         self._asked = SearchParameters(self._asked.k)
+
+    def _vote(self, number: str, *, answered: bool) -> None:
+        hit = self._hit(number)
+        if not self.index.records_feedback:
+            raise QueryError("No feedback is asked for: start the shell with --feedback FILE.")
+        self.index.record_feedback(self._found().query, hit.post_id, answered=answered)
+        click.echo(f"Written down: post {hit.rank} {'answered' if answered else 'did not answer'} this.")
 
     def _export(self, argument: str) -> None:
         number, _, name = argument.partition(" ")

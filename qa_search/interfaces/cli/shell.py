@@ -9,7 +9,7 @@ from contextlib import suppress
 import click
 
 import qa_search
-from qa_search.interfaces.cli.options import model_option, place_option
+from qa_search.interfaces.cli.options import feedback_option, model_option, place_option
 from qa_search.interfaces.cli.session import Shell, complain
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K
 
@@ -20,9 +20,10 @@ _MAX_LINE_BYTES = 1_000_000
 @place_option()
 @click.option("-k", "--top-k", type=click.IntRange(1, MAX_TOP_K), default=DEFAULT_TOP_K, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
+@feedback_option("Take feedback by :yes N and :no N, and write it to this file.")
 @click.option("--no-history", is_flag=True, help="Do not keep a history.")
 @model_option("The folder of the model that made the index, if it was moved.")
-def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> None:
+def shell(index_path: str, top_k: int, feedback: str | None, no_history: bool, model: str | None) -> None:
     """Ask one query after the other, read whole posts, and search on from them.
 
     A line is a query in your own words, the number of a post to open, or a command, such as ":since 2015"; ":help"
@@ -30,7 +31,7 @@ def shell(index_path: str, top_k: int, no_history: bool, model: str | None) -> N
 
     The history is kept in ~/.local/state/qa-search/history (or below XDG_STATE_HOME), for you alone to read.
     """
-    with qa_search.SearchIndex.open(index_path, model=model) as index:
+    with qa_search.SearchIndex.open(index_path, model=model, feedback=feedback) as index:
         # The model is loaded while the first question is typed.
         loading = threading.Thread(target=_load_model, args=(index,))
         loading.start()

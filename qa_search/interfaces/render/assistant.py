@@ -54,11 +54,12 @@ class FoundPosts:
     advice: str | None = None
     searched: str | None = None
     note: str | None = None
+    pinned: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document, with the excerpts of each hit; ``advice``, ``searched`` and ``note`` if any."""
+        """Return the JSON document; ``advice``, ``searched``, ``note`` and ``pinned`` only if there are any."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched", "note"):
+        for name in ("advice", "searched", "note", "pinned"):
             if document[name] is None:
                 del document[name]
         return document
@@ -141,6 +142,7 @@ def found_posts(result: SearchResult, *, full: bool) -> FoundPosts:
         result.advice,
         result.searched,
         result.note,
+        result.pinned,
     )
 
 
@@ -209,6 +211,8 @@ def result_text(found: FoundPosts) -> str:
         ]
     if found.searched:
         lines.append(f"Misspelt words were replaced. Searched for: {_line(found.searched)}")
+    if found.pinned:
+        lines.append("The archivist chose the first post as the answer to this.")
     if found.note:
         lines.append(found.note)
     material = _Material()

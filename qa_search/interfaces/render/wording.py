@@ -8,6 +8,7 @@ from qa_search.types import Field, Hit, OtherPost, SearchResult
 from qa_search.util.languages import name_of
 from qa_search.util.text import without_unsafe
 
+PINNED = "The archivist chose the first post as the answer to this."
 NO_POST_PASSES = "No post in the archive passes these filters."
 
 # The least percentage for each wording, about a hit or about the archive.
@@ -109,12 +110,18 @@ def note(result: SearchResult) -> str:
     if not result.hits:
         return NO_POST_PASSES
     answer = "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
-    return " ".join(part for part in (searched_for(result.searched), result.note, answer) if part)
+    parts = (searched_for(result.searched), PINNED if result.pinned else "", result.note, answer)
+    return " ".join(part for part in parts if part)
 
 
 def searched_for(searched: str | None) -> str:
     """Return the sentence that says which words were searched in place of misspelt ones; empty if none were."""
     return f"Searched for: {one_line(searched)}." if searched else ""
+
+
+def hidden_post(why: str) -> str:
+    """Return the sentence about a post that the archivist has hidden, with the reason if there is one."""
+    return f"The archivist has hidden this post{f': {one_line(why)}' if why else ''}".rstrip(".") + "."
 
 
 def archive_language(language: str | None) -> str:

@@ -23,9 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.errors import FeedbackError, FeedbackLimitError, IndexFolderError, ModelError, QASearchError, QueryError
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.render.documents import post_document
+from qa_search.interfaces.render.wording import hidden_post
 from qa_search.interfaces.web.guards import (
     App,
     Buckets,
@@ -61,6 +62,7 @@ from qa_search.interfaces.web.service import (
     question_cost,
 )
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site, style_of
+from qa_search.search.feedback import MAX_COMPLAINT_CHARACTERS
 from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, OtherPost, Post, SearchResult
@@ -137,6 +139,22 @@ class SearchRequest(BaseModel):
         """Return everything but the text."""
         tags = [self.tag] if isinstance(self.tag, str) else self.tag
         return SearchParameters(self.k, self.since, self.until, self.source, (*tags, *self.tags), self.min_confidence)
+
+
+class FeedbackRequest(BaseModel):
+    """What a client says of a post that a query found."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    query: str = Field(min_length=1, max_length=MAX_COMPLAINT_CHARACTERS, description="The query, as it was written.")
+    post_id: str = Field(description="The post_id of the hit.")
+    answered: bool = Field(description="Whether the post answered the query.")
+
+
+class FeedbackDocument(BaseModel):
+    """What was written down."""
+
+    recorded: bool
 
 
 class PostDocument(BaseModel):
@@ -221,6 +239,8 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     _add_lists(app, service, chosen.look)
     if chosen.origins:
         _add_widget(app, service, prices, chosen.origins)
+    if index.records_feedback:
+        _add_feedback(app, service)
     _add_health(app, service)
     _add_errors(app, chosen.look)
     app.mount("/static", StaticFiles(directory=_STATIC))
@@ -287,6 +307,22 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
     @app.get("/api/info", summary="What the index contains", response_model=IndexInfo)
     async def info() -> Response:
         return JSONResponse((await service.info()).to_dict())
+
+
+def _add_feedback(app: FastAPI, service: SearchService) -> None:
+    @app.post(
+        "/api/feedback",
+        summary="Say that a post answered a query, or did not",
+        response_model=FeedbackDocument,
+        responses=_NOT_FOUND,
+    )
+    async def feedback(request: Request, said: FeedbackRequest) -> Response:
+        await service.read(lambda index: _view(index, said.post_id))
+        address = client_of(request.scope)
+        await service.read(
+            lambda index: index.record_feedback(said.query, said.post_id, answered=said.answered, address=address)
+        )
+        return JSONResponse({"recorded": True})
 
 
 def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look) -> None:
@@ -448,6 +484,10 @@ def _add_errors(app: FastAPI, look: Look) -> None:
         status, headers = 503, _RETRY
         if isinstance(error, QueryError):
             status, headers = 400, {}
+        elif isinstance(error, FeedbackLimitError):
+            status, headers = 429, {}
+        elif isinstance(error, FeedbackError):
+            status = 503
         elif isinstance(error, SlowError):
             status, headers = 504, {}
         elif not isinstance(error, BusyError | IndexFolderError | ModelError):
@@ -480,7 +520,8 @@ def _error_answer(
 def _view(index: SearchIndex, post_id: str) -> PostView:
     post: Post | None = index.post(post_id)
     if post is None:
-        raise HTTPException(404, "The index has no post with this id.")
+        why = index.why_hidden(post_id)
+        raise HTTPException(404, "The index has no post with this id." if why is None else hidden_post(why))
     before, after = index.neighbours(post_id)
     return PostView(post, post_id, before, after)
 

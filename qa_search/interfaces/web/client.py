@@ -116,6 +116,15 @@ class Client:
         """
         return self._service.record(SearchResult, self._ask(_similar_request(post_id, k)))
 
+    def record_feedback(self, query: str, post_id: str, *, answered: bool) -> None:
+        """Say that a post answered a query, or did not; the service writes it down if it was started with ``feedback``.
+
+        Raises:
+            QueryError: if the post does not exist.
+            ServiceError: also if the service takes no feedback, or no more of this client today.
+        """
+        self._ask(_feedback_request(query, post_id, answered=answered))
+
     def info(self) -> dict[str, Any]:
         """Return what the index of the service contains and how it was built, as `IndexInfo.to_dict`."""
         return self._service.mapping(self._ask(_INFO))
@@ -204,6 +213,10 @@ class AsyncClient:
     async def similar(self, post_id: str, k: int = DEFAULT_TOP_K) -> SearchResult:
         """Find the posts closest to a post: see `Client.similar`."""
         return self._service.record(SearchResult, await self._ask(_similar_request(post_id, k)))
+
+    async def record_feedback(self, query: str, post_id: str, *, answered: bool) -> None:
+        """Say that a post answered a query, or did not: see `Client.record_feedback`."""
+        await self._ask(_feedback_request(query, post_id, answered=answered))
 
     async def info(self) -> dict[str, Any]:
         """Return what the index of the service contains and how it was built, as `IndexInfo.to_dict`."""
@@ -316,6 +329,13 @@ def _is_post_id(post_id: object) -> bool:
 
 def _post_request(post_id: str) -> _Request:
     return _Request("GET", f"api/posts/{post_id}", missing="nothing")
+
+
+def _feedback_request(query: str, post_id: str, *, answered: bool) -> _Request:
+    if not _is_post_id(post_id):
+        raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
+    body = json.dumps({"query": clean_text(query), "post_id": post_id, "answered": answered}).encode()
+    return _Request("POST", "api/feedback", body)
 
 
 def _similar_request(post_id: str, k: int) -> _Request:

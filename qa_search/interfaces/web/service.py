@@ -146,6 +146,7 @@ class SearchService:
         self._running: dict[object, tuple[ThreadPoolExecutor, float]] = {}  # calls on threads, and since when
         self._tasks: list[asyncio.Task[None]] = []
         self._info: IndexInfo | None = None
+        self._info_of: tuple[object, object] = (None, None)  # the generation's name, and the archivist's file
         self._state = "the index is being opened"
         self._closed = False
 
@@ -249,9 +250,10 @@ class SearchService:
             raise SlowError(f"the index did not answer within {self._timeout:g} seconds") from None
 
     async def info(self) -> IndexInfo:
-        """Return what the index contains; counted once for each generation."""
-        if self._info is None or self._info.generation != self.index.generation.name:
-            self._info = await self.read(lambda index: index.info())
+        """Return what the index contains; counted once for each generation and archivist's file."""
+        current = (self.index.generation.name, self.index.amended)
+        if self._info is None or self._info_of != current:
+            self._info, self._info_of = await self.read(lambda index: index.info()), current
         return self._info
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:

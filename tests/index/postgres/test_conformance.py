@@ -321,6 +321,17 @@ def test_lists_of_posts_are_the_same(index: SearchIndex, folder: SearchIndex, fi
     assert index.match(found[0].post_id, "knee").highlight == folder.match(found[0].post_id, "knee").highlight
 
 
+def test_what_an_archivist_asks_of_the_posts_is_the_same(index: SearchIndex, folder: SearchIndex) -> None:
+    """Hidden posts, dates, and questions without an answer."""
+    posts, reference = index.retriever.posts, folder.retriever.posts
+    hidden, numbers = Filters(hidden=(0, 2)), list(range(8))
+    assert posts.passing(numbers, hidden) == reference.passing(numbers, hidden) == numbers[1:2] + numbers[3:]
+    assert len(posts.allowed_posts(hidden)) == len(reference.allowed_posts(hidden))
+    assert posts.dates(numbers) == reference.dates(numbers)
+    assert posts.latest_date("2016") == reference.latest_date("2016")
+    assert posts.unanswered() == reference.unanswered()
+
+
 def test_what_is_said_of_the_index_is_the_same(index: SearchIndex, folder: SearchIndex) -> None:
     """Counts, sources, what could not be read, which pages are missing."""
     found, expected = index.info().to_dict(), folder.info().to_dict()

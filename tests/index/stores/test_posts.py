@@ -134,6 +134,8 @@ DATED = [
         (Filters(tags=("Shin_splints",)), [0, 1]),
         (Filters(tags=("shin splints", "knee")), [1]),
         (Filters(tags=("no such tag",)), []),
+        (Filters(hidden=(1, 3)), [0, 2]),
+        (Filters(source="s/a.csv", hidden=(1, 3)), [0]),
     ],
 )
 def test_filters_choose_posts(tmp_path: Path, filters: Filters, posts: list[int]) -> None:
@@ -141,6 +143,15 @@ def test_filters_choose_posts(tmp_path: Path, filters: Filters, posts: list[int]
     store = stored(tmp_path, *DATED)
     assert store.allowed_posts(filters).tolist() == posts
     assert store.allowed_posts(filters).dtype == np.int64
+    assert store.passing([3, 1, 0], filters) == [post for post in posts if post != 2]
+
+
+def test_dates_are_the_latest_of_each_post(tmp_path: Path) -> None:
+    """Of several ids of one text; a post without a date is left out."""
+    store = stored(tmp_path, *DATED, Post("s/b.csv", "9", "", "q2", "a", "2017-01-01"))
+    assert store.dates([3, 1, 0]) == {0: "2014-12-31T23:59:59", 1: "2017-01-01"}
+    assert store.latest_date("2016-12-31") == "2016-01-01T00:00:00"
+    assert store.latest_date("2000-01-01") is None
 
 
 def test_a_copy_passes_the_filter_that_its_original_does_not(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ def use_words(patch: pytest.MonkeyPatch) -> None:
     """Have every index opened with `WordsEmbedder`."""
     opened = SearchIndex.open
 
-    def open_with_words(path: str | Path, *, model: str | None = None) -> SearchIndex:
-        return opened(path, model=WordsEmbedder())
+    def open_with_words(
+        path: str | Path, *, model: str | None = None, feedback: str | Path | None = None
+    ) -> SearchIndex:
+        return opened(path, model=WordsEmbedder(), feedback=feedback)
 
     patch.setattr(SearchIndex, "open", open_with_words)
 

@@ -30,9 +30,10 @@ def serving(
     embedder: WordsEmbedder | None = None,
     limits: Limits | None = None,
     graceful_seconds: int = 20,
+    feedback: Path | None = None,
 ) -> Iterator[str]:
     """Serve an index on a free port; yield its address."""
-    opened = SearchIndex.open(index, model=embedder or WordsEmbedder())
+    opened = SearchIndex.open(index, model=embedder or WordsEmbedder(), feedback=feedback)
     app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
     listener = socket.create_server(("127.0.0.1", 0))
     server = guarded_server(app, limits or Limits(), graceful_seconds=graceful_seconds, on_stop=app.stop_soon)

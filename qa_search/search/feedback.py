@@ -1,0 +1,221 @@
+"""A file of votes, ``feedback.jsonl`` <-> which complaints are confirmed for which posts, and which are rejected.
+
+Each line is one vote: a complaint, a post, whether the post answered it, and who said so. A person can read, edit and
+delete the lines; what is gone from the file is gone from the search.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from qa_search.errors import FeedbackError, FeedbackLimitError, IndexUnreadableError
+from qa_search.search.grouping import repeats
+from qa_search.types import Verdict, is_post_id
+from qa_search.util.files import read_file
+from qa_search.util.terms import Analysis
+from qa_search.util.text import clean_text
+
+FEEDBACK_NAME = "feedback.jsonl"
+VARIABLE = "QA_SEARCH_FEEDBACK"
+# Whoever can write to the file: one vote decides. No other client can have this name.
+ARCHIVIST = "archivist"
+MAX_COMPLAINT_CHARACTERS = 10_000
+_MOST_BYTES = 64 << 20
+_MOST_CLIENT = 100  # characters
+_HOUR = len("2026-11-27T13")
+_DAY = len("2026-11-27")
+_WAY_OUT = "Correct this line or delete it"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What a client said of a post. ``time`` is UTC, to the hour."""
+
+    query: str
+    post: str
+    answered: bool
+    client: str
+    time: str = ""
+
+
+def read_votes(path: Path) -> list[Vote]:
+    """Read a file of votes; a file that does not exist has none.
+
+    Raises:
+        FeedbackError: if it cannot be read, or has an invalid line.
+        IndexUnreadableError: if the system refuses it now.
+    """
+    return [vote for vote in (_vote(document, place) for document, place in _lines(path)) if vote is not None]
+
+
+def _lines(path: Path) -> Iterator[tuple[Any, str]]:
+    try:
+        data = read_file(path, _MOST_BYTES)
+    except FileNotFoundError:
+        return
+    except IndexUnreadableError:
+        raise
+    except OSError as error:
+        raise FeedbackError(f"{path}: cannot be read ({error}). Name another file, or remove this one.") from error
+    for number, line in enumerate(data.splitlines(), start=1):
+        place = f"{path}, line {number}"
+        if line.strip():
+            try:
+                yield json.loads(line), place
+            except (ValueError, RecursionError) as error:
+                raise FeedbackError(f"{place}: not JSON ({error}). {_WAY_OUT}.") from error
+
+
+def _vote(document: Any, place: str) -> Vote | None:
+    if isinstance(document, dict) and set(document) == {"salt"}:
+        return None
+    try:
+        vote = Vote(**document)
+    except TypeError as error:
+        raise FeedbackError(f"{place}: not a vote ({error}). {_WAY_OUT}.") from error
+    texts = (vote.query, vote.post, vote.client, vote.time)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(vote.answered, bool):
+        raise FeedbackError(f"{place}: query, post, client and time must be texts, answered true or false. {_WAY_OUT}.")
+    return vote
+
+
+def verdicts(votes: Iterable[Vote], needed: int, analysis: Analysis) -> list[Verdict]:
+    """Count votes. A pair of a complaint and a post is decided by ``needed`` clients that agree, and are the majority.
+
+    Votes for a post count together if their complaints say the same, judged by their terms. Of one client's votes on
+    one complaint the last counts. The archivist decides alone.
+    """
+    found = []
+    for post, own in _by_post(votes).items():
+        for group in _alike(own, analysis):
+            last = {vote.client: vote.answered for vote in group}
+            for answered in (True, False):
+                clients = {client for client, said in last.items() if said is answered}
+                enough = ARCHIVIST in clients or (
+                    ARCHIVIST not in last and len(clients) >= needed and 2 * len(clients) > len(last)
+                )
+                queries = dict.fromkeys(vote.query for vote in group if vote.answered is answered)
+                found += [Verdict(query, post, answered, len(clients)) for query in queries if enough]
+    return found
+
+
+def _by_post(votes: Iterable[Vote]) -> dict[str, list[Vote]]:
+    found: dict[str, list[Vote]] = {}
+    for vote in votes:
+        found.setdefault(vote.post, []).append(vote)
+    return found
+
+
+def _alike(votes: Iterable[Vote], analysis: Analysis) -> list[list[Vote]]:
+    """Gather the votes whose complaints say the same as the first of them."""
+    groups: list[tuple[frozenset[str], str, list[Vote]]] = []
+    for vote in votes:
+        terms = frozenset(analysis.terms_of(vote.query))
+        for first, query, group in groups:
+            if query == vote.query or (terms and repeats(first, terms)):
+                group.append(vote)
+                break
+        else:
+            groups.append((terms, vote.query, [vote]))
+    return [group for _, _, group in groups]
+
+
+class FeedbackFile:
+    """Appends votes to one file. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the path; nothing is read or written yet."""
+        self.path = path
+        self._adding = threading.Lock()
+        self._today: tuple[str, Counter[str]] | None = None
+        self._salt: str | None = None
+
+    def add(self, query: str, post: str, *, answered: bool, client: str, per_client: int) -> None:
+        """Append a vote.
+
+        Raises:
+            FeedbackError: if it is invalid, or the file cannot be written to.
+            FeedbackLimitError: if the client has given ``per_client`` votes today.
+        """
+        query = clean_text(query)
+        if not query or len(query) > MAX_COMPLAINT_CHARACTERS:
+            raise FeedbackError(f"query: expected a text of 1 to {MAX_COMPLAINT_CHARACTERS:,} characters.")
+        if not is_post_id(post):
+            raise FeedbackError("post_id: not the id of a post. Take it from a hit.")
+        if not client or len(client) > _MOST_CLIENT:
+            raise FeedbackError(f"client: expected a text of 1 to {_MOST_CLIENT} characters.")
+        now = datetime.now(UTC).isoformat()[:_HOUR]
+        with self._adding:
+            given = self._given(now[:_DAY])
+            if client != ARCHIVIST and given[client] >= per_client:
+                raise FeedbackLimitError(f"this client has given {per_client} votes today: try again tomorrow")
+            self._append(asdict(Vote(query, post, answered, clean_text(client), now)))
+            given[client] += 1
+
+    def client_of(self, address: str) -> str:
+        """Return the name of a client in the file: it says nothing of the address without the file's salt.
+
+        Addresses of one network of IPv6 are one client.
+        """
+        with suppress(ValueError):
+            if (found := ipaddress.ip_address(address)).version == 6:
+                address = str(ipaddress.ip_network(f"{found}/64", strict=False).network_address)
+        with self._adding:
+            salt = self._read_salt()
+        return hashlib.blake2b(address.encode(), digest_size=8, key=bytes.fromhex(salt)).hexdigest()
+
+    def _given(self, day: str) -> Counter[str]:
+        if self._today is None or self._today[0] != day:
+            self._today = day, Counter(vote.client for vote in read_votes(self.path) if vote.time[:_DAY] == day)
+        return self._today[1]
+
+    def _read_salt(self) -> str:
+        if self._salt is None:
+            for document, place in _lines(self.path):
+                if isinstance(document, dict) and set(document) == {"salt"}:
+                    self._salt = _checked_salt(document["salt"], place)
+                    return self._salt
+            salt = secrets.token_hex(16)
+            self._append({"salt": salt})
+            self._salt = salt
+        return self._salt
+
+    def _append(self, document: dict[str, Any]) -> None:
+        """Append a line in one write, on a line of its own."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
+            with os.fdopen(descriptor, "rb+", buffering=0) as stream:
+                size = stream.seek(0, os.SEEK_END)
+                start = b""
+                if size:
+                    stream.seek(size - 1)
+                    start = b"" if stream.read(1) == b"\n" else b"\n"
+                line = start + json.dumps(document, ensure_ascii=False).encode() + b"\n"
+                if size + len(line) > _MOST_BYTES:
+                    raise FeedbackError(f"{self.path}: has {size:,} bytes, and may not grow. Delete old lines.")
+                if stream.write(line) != len(line):
+                    raise OSError("the disk is full")
+        except OSError as error:
+            reason = error.strerror or error
+            raise FeedbackError(f"{self.path}: cannot be written to ({reason}). Name a file that can be.") from error
+
+
+def _checked_salt(salt: object, place: str) -> str:
+    try:
+        if isinstance(salt, str) and bytes.fromhex(salt):
+            return salt
+    except ValueError:
+        pass
+    raise FeedbackError(f"{place}: the salt must be hexadecimal digits. {_WAY_OUT}.")
