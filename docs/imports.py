@@ -9,7 +9,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent / "qa_search"
 PAGE = Path(__file__).with_name("architecture.md")
 _PICTURE = re.compile(r"(?<=<!-- imports: python docs/imports.py -->\n).*(?=<!-- end of imports -->)", re.DOTALL)
-ORDER = ("types", "errors", "util", "archives", "embedders", "index", "search", "builder", "evaluation", "interfaces")
+ORDER = ("types", "errors", "util", "archives", "embedders", "index", "search", "insights", "builder", "evaluation",
+         "interfaces")  # fmt: skip
 
 
 def edges() -> set[tuple[str, str]]:

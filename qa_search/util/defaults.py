@@ -14,3 +14,5 @@ DEFAULT_RECALL = 0.95
 DEFAULT_KEEP = 3
 # The largest share of the posts that a build may lose unasked.
 DEFAULT_LARGEST_LOSS = 0.1
+# The days that a new log of questions keeps them.
+DEFAULT_KEEP_DAYS = 90

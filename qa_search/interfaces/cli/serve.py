@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,10 @@ from qa_search.interfaces.cli.listening import (
     own_names,
     require_protection,
 )
-from qa_search.interfaces.cli.options import model_option, place_option, quiet_option, token_option
+from qa_search.interfaces.cli.options import log_options, model_option, place_option, quiet_option, token_option
+
+if TYPE_CHECKING:
+    from qa_search.insights.question_log import QuestionLog
 
 _SHUTDOWN_SECONDS = 20
 
@@ -78,6 +82,7 @@ _SHUTDOWN_SECONDS = 20
     metavar="SECONDS",
     help="When a query is abandoned (504).",
 )
+@log_options()
 @quiet_option()
 def serve(
     index_path: str,
@@ -92,13 +97,14 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
+    questions: QuestionLog | None,
     quiet: bool,
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
 
     The service answers from the current index, moves to a new one as soon as a build has published it, and writes
-    nothing: neither to the index nor to a log of what people ask. It listens on this machine alone unless --host
-    says otherwise; then it demands --token or --no-auth.
+    nothing: neither to the index nor, unless --log names a file, to a log of what people ask. It listens on this
+    machine alone unless --host says otherwise; then it demands --token or --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
     try:
@@ -114,9 +120,12 @@ def serve(
     index = qa_search.SearchIndex.open(index_path, model=model)
     listener = listen(host, port, "--port or --host")
     settings = Settings(
-        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout
-    )
+        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
+        questions=questions,
+    )  # fmt: skip
     if not quiet:
+        if questions is not None:
+            click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     app = create_app(index, settings)
     server = guarded_server(app, limits_for(max_connections), graceful_seconds=_SHUTDOWN_SECONDS, on_stop=app.stop_soon)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, client_of, error_response
 from qa_search.interfaces.web.pages import Form, PostView, error_page, form_address, post_page, search_page
@@ -51,7 +52,10 @@ _RETRY = {"retry-after": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a service allows. See `Guards` and `SearchService` for the meaning of each."""
+    """What a service allows. See `Guards` and `SearchService` for the meaning of each.
+
+    ``questions`` is where questions are logged; None for nowhere.
+    """
 
     token: str | None = None
     rate: float = 20.0
@@ -61,6 +65,12 @@ class Settings:
     timeout: float = 30.0
     max_batch: int = 32
     refresh_seconds: float = 1.0
+    questions: QuestionLog | None = None
+
+    @property
+    def log_kept(self) -> bool:
+        """Whether questions are logged."""
+        return self.questions is not None
 
 
 class ErrorDetail(BaseModel):
@@ -153,6 +163,7 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
         timeout=chosen.timeout,
         max_batch=chosen.max_batch,
         refresh_seconds=chosen.refresh_seconds,
+        questions=chosen.questions,
     )
 
     @asynccontextmanager
