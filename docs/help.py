@@ -24,9 +24,13 @@ def page() -> str:
     parts = ["# Commands\n\nWritten by `python docs/help.py` from the commands' own `--help`.\n"]
     settings: dict[str, Any] = {**cli.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
     contexts = [click.Context(cli, info_name="qa-search", **settings)]
-    contexts += [
-        click.Context(command, info_name=name, parent=contexts[0], **settings) for name, command in commands().items()
-    ]
+    for name, command in commands().items():
+        contexts.append(click.Context(command, info_name=name, parent=contexts[0], **settings))
+        if isinstance(command, click.Group):
+            own = contexts[-1]
+            contexts += [
+                click.Context(inner, info_name=at, parent=own) for at, inner in sorted(command.commands.items())
+            ]
     parts += [f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n" for context in contexts]
     return "".join(parts)
 

@@ -309,8 +309,10 @@ class _Calendar:
             span = (last - first).days
             self.period = next((period for days_of, period in _SPANS if span <= days_of), "year")
             self._names = list(dict.fromkeys(self._name(first + timedelta(days=at)) for at in range(span + 1)))
-            # Half of all complaints came later.
+            # Half of all complaints came on this day or later, or as near to a half as days can be parted.
             self._half = sorted(days)[len(days) // 2]
+            if self._half == first:
+                self._half = min((day for day in days if day > first), default=first)
             self._later = sum(day >= self._half for day in days) / len(days)
         self.totals = self.counts(dates)
 

@@ -16,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
+from qa_search.index.base import VectorSearch
 
-SPREADS = 3.25
+SPREADS = 3.75
 # Passages that are compared with one another, at most, and the least that say what is usual in an archive.
 SAMPLE = 1000
 _LEAST_SAMPLE = 100
+_MOST_WAY = 0.6
 # The share of a normal distribution below one standard deviation above its middle.
 _ONE_ABOVE = 0.8413
 
@@ -53,23 +55,36 @@ class Scale:
         return np.clip(directions @ directions.T, -1, 1)
 
     def threshold(self, spreads: float = SPREADS) -> float:
-        """Return the cosine from which two texts are on one matter."""
-        return self.usual + spreads * self.spread
+        """Return the cosine from which two texts are on one matter.
+
+        It lies at most `_MOST_WAY` of the way from unrelated to equal texts: where an archive repeats itself, so that
+        most of its passages are close to one another, spreads say little.
+        """
+        return min(self.usual + spreads * self.spread, self.usual + _MOST_WAY * (1 - self.usual))
 
 
-def scale_of(stored: Any, complaints: Vectors) -> Scale:
+def scale_of(stored: VectorSearch[Any], complaints: Vectors) -> Scale:
     """Measure how close unrelated texts come in an archive.
 
     Args:
-        stored: its vector store (`qa_search.index.base.VectorSearch`).
+        stored: its vectors.
         complaints: vectors of complaints (n, dimension), which help out where the archive has few passages.
     """
-    count = min(stored.count, SAMPLE)
-    chosen = np.sort(np.random.default_rng(0).choice(stored.count, count, replace=False)).astype(np.int64)
-    sample = stored.reconstruct(chosen)
-    if count < _LEAST_SAMPLE:
+    sample = sample_of(stored, SAMPLE)
+    if len(sample) < _LEAST_SAMPLE:
         sample = np.concatenate([sample, complaints[:SAMPLE]])
     return Scale.of(sample)
+
+
+def sample_of(stored: VectorSearch[Any], most: int) -> Vectors:
+    """Return the vectors of some passages, the same every time: (up to most, dimension)."""
+    return stored.reconstruct(sample_numbers(stored.count, most))
+
+
+def sample_numbers(count: int, most: int) -> npt.NDArray[np.int64]:
+    """Choose some numbers below ``count``, the same every time, in ascending order."""
+    chosen = np.random.default_rng(0).choice(count, min(count, most), replace=False)
+    return np.sort(chosen).astype(np.int64)
 
 
 def grouped(similarities: npt.NDArray[np.float32], threshold: float) -> list[list[int]]:
