@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from qa_search.index.verify import verify_index
     from qa_search.insights.gaps import Complaint, Gap, GapReport, NearPost, find_gaps
     from qa_search.insights.question_log import LoggedQuestion, QuestionLog, forget_questions, read_questions
+    from qa_search.insights.topics import Topic, TopicGroup, TopicPost, TopicReport, find_topics
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.search.reranking import Reranker
     from qa_search.search.search_index import SearchIndex
@@ -142,6 +143,10 @@ __all__ = [
     "SourceNotFoundError",
     "StoreError",
     "StoreGoneError",
+    "Topic",
+    "TopicGroup",
+    "TopicPost",
+    "TopicReport",
     "TuneReport",
     "UnclearFieldsError",
     "UnknownFormatError",
@@ -151,6 +156,7 @@ __all__ = [
     "build_index",
     "evaluate",
     "find_gaps",
+    "find_topics",
     "forget_questions",
     "index_log",
     "inspect_archives",
@@ -174,10 +180,15 @@ _LAZY = {
     "Reranker": "search.reranking",
     "SearchIndex": "search.search_index",
     "ServiceError": "interfaces.web.client",
+    "Topic": "insights.topics",
+    "TopicGroup": "insights.topics",
+    "TopicPost": "insights.topics",
+    "TopicReport": "insights.topics",
     "TuneReport": "evaluation.tuning",
     "build_index": "builder.build",
     "evaluate": "evaluation.evaluate",
     "find_gaps": "insights.gaps",
+    "find_topics": "insights.topics",
     "forget_questions": "insights.question_log",
     "index_log": "index.history",
     "inspect_archives": "builder.build",

@@ -42,7 +42,7 @@ class Scale:
     def of(cls, vectors: Vectors) -> Scale:
         """Measure it on texts (n, dimension) of which most have nothing to do with one another."""
         centre = vectors.mean(axis=0)
-        directions = _without(vectors, centre)
+        directions = directions_from(vectors, centre)
         cosines = (directions @ directions.T)[np.triu_indices(len(vectors), 1)]
         if not len(cosines):
             return cls(centre, 0.0, 0.0)
@@ -51,7 +51,7 @@ class Scale:
 
     def similarities(self, vectors: Vectors) -> npt.NDArray[np.float32]:
         """Return the cosines of texts without the common direction: (n, n)."""
-        directions = _without(vectors, self.centre)
+        directions = directions_from(vectors, self.centre)
         return np.clip(directions @ directions.T, -1, 1)
 
     def threshold(self, spreads: float = SPREADS) -> float:
@@ -117,7 +117,7 @@ def medoid(similarities: npt.NDArray[np.float32], rows: Sequence[int], weights: 
     return int(members[int(np.argmax(mean))])
 
 
-def _without(vectors: Vectors, centre: npt.NDArray[np.float32]) -> Vectors:
+def directions_from(vectors: Vectors, centre: npt.NDArray[np.float32]) -> Vectors:
     """Return the directions from a centre: (n, dimension), of unit length, or 0 at the centre itself."""
     moved = vectors - centre
     lengths = np.linalg.norm(moved, axis=1, keepdims=True)

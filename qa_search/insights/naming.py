@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from qa_search.util.terms import Analysis
 
+# A word that names a group is in this share of its texts, at least.
+_LEAST_SHARE = 0.15
 _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 
 
@@ -29,8 +31,8 @@ def telling_terms(
         mean_size: the mean number of texts in a group.
         most: how many terms at most.
     """
-    # What one text of several has says nothing of them all.
-    least = 2 if size > 2 else 1
+    # What few of them have says nothing of them all.
+    least = max(2 if size > 2 else 1, size * _LEAST_SHARE)
     worth = {
         term: count / size * math.log(1 + mean_size / max(everywhere.get(term, 0), 1))
         for term, count in holders.items()
