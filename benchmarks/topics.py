@@ -2,9 +2,9 @@
 
     python -m benchmarks.topics [--workdir FOLDER]
 
-Needs ``../shared/datasets`` and ``../shared/formats``. A post counts under that of its tags which most posts have. Plain
-k-means (scikit-learn) groups the mean vectors of the same posts as they are, into as many groups. Stability: a twentieth
-of the posts is taken out, and the topics are found again, from the earlier ones and anew. Writes
+Needs ``../shared/datasets`` and ``../shared/formats``. A post counts under that of its tags which most posts have.
+Plain k-means (scikit-learn) groups the mean vectors of the same posts as they are, into as many groups. Stability: a
+twentieth of the posts is taken out, and the topics are found again, from the earlier ones and anew. Writes
 benchmarks/results/topics.json and the table in docs/gaps.md.
 """
 
