@@ -184,7 +184,13 @@ def main(workdir: Path | None) -> None:
         figure: float(np.mean([row["measured"][figure] for row in rows.values()]))
         for figure in ("precision", "recall", "purity", "complaints precision", "complaints recall")
     }
-    results = {"archives": rows, "means": means, "least": LEAST, "spreads of all": choose(asked), "default": SPREADS}
+    results: dict[str, Any] = {
+        "archives": rows,
+        "means": means,
+        "least": LEAST,
+        "spreads of all": choose(asked),
+        "default": SPREADS,
+    }
     click.echo(table(rows))
     click.echo(json.dumps({name: results[name] for name in ("means", "spreads of all")}, indent=2))
     save("gaps", results)

@@ -145,7 +145,7 @@ def find_gaps(
         ModelError: if the model is not on this machine or is not the one that made the index.
     """
     if least < 1:
-        raise QueryError(f"least: {least} is below 1")
+        raise QueryError(f"least: {least} is below 1", parameter="least")
     require_probability(min_confidence)
     asked = _distinct(complaints)
     _ask(index, asked, min_confidence, progress)

@@ -52,7 +52,7 @@ class Scale:
     def similarities(self, vectors: Vectors) -> npt.NDArray[np.float32]:
         """Return the cosines of texts without the common direction: (n, n)."""
         directions = directions_from(vectors, self.centre)
-        return np.clip(directions @ directions.T, -1, 1)
+        return np.asarray(np.clip(directions @ directions.T, -1, 1), np.float32)
 
     def threshold(self, spreads: float = SPREADS) -> float:
         """Return the cosine from which two texts are on one matter.

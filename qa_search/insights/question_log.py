@@ -250,7 +250,7 @@ def forget_questions(
         raise QueryError("say which questions to forget: about, before, or everything")
     bound = None if before is None else parse_bound(before)
     if before is not None and bound is None:
-        raise QueryError(f"before: invalid date {before!r}; write it like 2026-11-27")
+        raise QueryError(f"before: invalid date {before!r}; write it like 2026-11-27", parameter="before")
     with closing(_opened(Path(path), make=False)) as database, _named(path):
         rows = database.execute("SELECT id, hour, text FROM question").fetchall()
         # The beginnings of dates compare as the dates do.
@@ -278,7 +278,7 @@ def keep_days_of(text: str) -> int:
     found = _KEEP.fullmatch(text.strip())
     days = int(found[1]) * _DAYS[found[2].lower()] if found else 0
     if not 1 <= days <= 36_500:
-        raise QueryError(f"keep: invalid time {text!r}; write it like 90d or 12w")
+        raise QueryError(f"keep: invalid time {text!r}; write it like 90d or 12w", parameter="keep")
     return days
 
 

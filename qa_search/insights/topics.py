@@ -6,6 +6,7 @@ archive of any size. Earlier topics can be given as a start: then a topic stays 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ def mean_of_each(vectors: Vectors, starts: npt.NDArray[np.int64]) -> Vectors:
 
 def wanted_topics(posts: int) -> int:
     """Return how many topics suit so many posts."""
-    return min(max(round((posts / 2) ** 0.5), _LEAST_TOPICS), _MOST_TOPICS, max(posts, 1))
+    return min(max(round(math.sqrt(posts / 2)), _LEAST_TOPICS), _MOST_TOPICS, max(posts, 1))
 
 
 def topics_of(directions: Vectors, start: Vectors | None = None) -> tuple[Labels, Vectors]:
