@@ -192,8 +192,8 @@ def _settled(directions: Vectors, centres: Vectors) -> tuple[Labels, Vectors]:
         if np.array_equal(closest, labels):
             break
         labels = closest
-        sums = np.zeros_like(centres)
-        np.add.at(sums, labels, directions)
+        members = (labels == np.arange(len(centres))[:, None]).astype(np.float32)
+        sums = members @ directions
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         # A centre without rows stays: posts that come later may be close to it.
         centres = np.asarray(np.where(lengths > 1e-6, sums / np.where(lengths > 1e-6, lengths, 1), centres), np.float32)
