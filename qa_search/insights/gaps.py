@@ -129,7 +129,7 @@ def find_gaps(
     *,
     least: int = LEAST,
     min_confidence: float | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> GapReport:
     """Ask an index all complaints, and group those that it does not answer.
 
@@ -148,7 +148,7 @@ def find_gaps(
         raise QueryError(f"least: {least} is below 1", parameter="least")
     require_probability(min_confidence)
     asked = _distinct(complaints)
-    _ask(index, asked, min_confidence, progress)
+    _ask(index, asked, min_confidence, progress or _unreported)
     unanswered = [one for one in asked if not one.answered]
     readable = [one for one in unanswered if not cannot_read(index.embedder, one.text)]
     telling = [one for one in readable if not _too_little(index, one.text)]
@@ -201,6 +201,10 @@ def _ask(
         for one, result in zip(block, results, strict=True):
             one.answered, one.confidence = result.answered, result.confidence
         progress(start + len(block), len(asked))
+
+
+def _unreported(done: int, total: int) -> None:
+    """Report nothing."""
 
 
 def _too_little(index: SearchIndex, text: str) -> bool:
