@@ -166,7 +166,7 @@ def main(workdir: Path | None) -> None:
     names = [name for name, (_, language) in ARCHIVES.items() if language == "en"]
     with tempfile.TemporaryDirectory() as scratch:
         asked = {name: ask(name, workdir or Path(scratch)) for name in names}
-    rows = {}
+    rows: dict[str, dict[str, Any]] = {}
     for name, one in asked.items():
         spreads = choose({other: asked[other] for other in names if other != name})
         of_planted = np.asarray([group is not None for group in one.groups])
