@@ -17,6 +17,7 @@ ORDER = (
     "embedders",
     "index",
     "search",
+    "insights",
     "builder",
     "evaluation",
     "review",

@@ -22,6 +22,7 @@
     ├── ModelError              an embedding model cannot be used
     │   ├── ModelNotFoundError      it is not on this machine
     │   └── ModelMismatchError      it is not the one that made the index
+    ├── QuestionLogError        a log of questions cannot be used
     └── IndexFolderError        an index folder cannot be used
         ├── IndexNotFoundError      it contains no index
         ├── IndexClosedError        it was closed (also a ValueError)
@@ -71,6 +72,7 @@ __all__ = [
     "NoPostsError",
     "QASearchError",
     "QueryError",
+    "QuestionLogError",
     "SetAsideError",
     "ShrinkError",
     "SiteError",
@@ -184,6 +186,10 @@ class ModelNotFoundError(ModelError):
 
 class ModelMismatchError(ModelError):
     """An embedding model is not the one that made the index."""
+
+
+class QuestionLogError(QASearchError):
+    """A log of questions cannot be read or written. Answers are not affected."""
 
 
 class IndexFolderError(QASearchError):

@@ -22,7 +22,7 @@ import pytest
 from qa_search import SearchIndex
 from tests.helpers import ROOT
 
-PAGES = ("getting-started.md", "confidence.md", "service.md")
+PAGES = ("getting-started.md", "confidence.md", "gaps.md", "service.md")
 TOOLS = ("bash", "curl", "jq")
 NAME = "search.example.org"
 

@@ -26,6 +26,7 @@ LAYERS = (
     ("archives", "embedders"),
     ("index",),
     ("search",),
+    ("insights",),
     ("builder",),
     ("evaluation", "review"),
     ("interfaces",),

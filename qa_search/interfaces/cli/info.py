@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
 
 import click
 
 import qa_search
+from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.cli.output import echo_paged
 from qa_search.interfaces.render.commands import note_in_options, report_in_options
@@ -19,18 +22,28 @@ from qa_search.util.text import counted
 
 _SHOWN = 10
 _SHOWN_TAGS = 12
+_MOST_TOPICS_BYTES = 10_000_000
 
 
 @click.command()
 @place_option()
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not only the first {_SHOWN} of each list.")
+@click.option("--topics", is_flag=True, help="Show what the archive is about instead: topics, in broader groups.")
+@click.option(
+    "--topics-from",
+    metavar="FILE",
+    help="Begin with the topics in this file (from --topics --json), so that they stay where they were.",
+)
 @json_option("everything")
 @quiet_option()
-def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
+def info(index_path: str, show_all: bool, topics: bool, topics_from: str | None, as_json: bool, quiet: bool) -> None:
     """Show what the index contains, how it was built, what could not be read and which posts are missing.
 
     Missing posts are titles that Prev and Next links of archive pages mention, but no page has.
     """
+    if topics or topics_from is not None:
+        _show_topics(index_path, topics_from, as_json=as_json)
+        return
     with qa_search.SearchIndex.open(index_path) as index:
         found = index.info()
     if as_json:
@@ -38,6 +51,31 @@ def info(index_path: str, show_all: bool, as_json: bool, quiet: bool) -> None:
     else:
         width = columns_of() if sys.stdout.isatty() else None
         echo_paged("\n".join(wrapped(printable(line), width) for line in _lines(found, None if show_all else _SHOWN)))
+
+
+def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> None:
+    from qa_search.insights.topics import TopicReport, find_topics
+
+    start = None
+    if start_file is not None:
+        with opened(start_file) as stream:
+            try:
+                start = TopicReport.of_dict(json.loads(stream.read(_MOST_TOPICS_BYTES)))
+            except (ValueError, RecursionError) as error:
+                raise QASearchError(
+                    f"{start_file}: not a report of topics. Name a file from qa-search info --topics --json."
+                ) from error
+    with qa_search.SearchIndex.open(index_path) as index:
+        report = find_topics(index, start=start)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    of_all = "" if report.sampled == report.posts else f" (counted in a sample of {report.sampled:,})"
+    lines = [f"{report.index}: {report.posts:,} posts, {len(report.topics):,} topics{of_all}"]
+    for group in report.groups:
+        lines += ["", f"{group.posts:6,}  {group.name}"]
+        lines += [f"{topic.posts:10,}  {topic.name}" for topic in group.topics]
+    click.echo("\n".join(printable(line) for line in lines))
 
 
 def _lines(info: IndexInfo, shown: int | None) -> list[str]:

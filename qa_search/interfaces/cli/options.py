@@ -166,6 +166,37 @@ def _require_token(context: click.Context, option: click.Parameter, token: str |
     raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
 
 
+def log_options() -> Decorator:
+    """--log and --keep: a log of questions; the command gets it as ``questions``, None if it is not asked for."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_log(*args: Any, log: str | None, keep: str | None, **options: Any) -> Any:
+            if log is None:
+                if keep is not None:
+                    raise click.UsageError("--keep says how long a log keeps questions: name the log with --log FILE.")
+                return command(*args, questions=None, **options)
+            from qa_search.insights.question_log import QuestionLog, keep_days_of
+
+            with QuestionLog(log, None if keep is None else keep_days_of(keep)) as questions:
+                return command(*args, questions=questions, **options)
+
+        kept = click.option(
+            "--keep",
+            metavar="TIME",
+            help="How long the log keeps questions, such as 90d or 12w.  [default: what it was made with; 90d for a "
+            "new one]",
+        )
+        return click.option(
+            "--log",
+            metavar="FILE",
+            help="Log the questions in this file: text (mail addresses and phone numbers masked), hour, whether it was "
+            "answered. Without it, nothing is logged.",
+        )(kept(with_log))
+
+    return decorate
+
+
 def map_option() -> Decorator:
     """--map: which field plays which role; the command gets a dictionary."""
     return click.option(

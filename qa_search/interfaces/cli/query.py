@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from itertools import count, islice
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Unpack
+from itertools import islice
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 import qa_search
 from qa_search.errors import QASearchError, QueryError
+from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
+from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import (
     color_option,
     filter_options,
     json_option,
+    log_options,
     model_option,
     place_option,
     quiet_option,
@@ -33,20 +32,15 @@ from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.types import SearchResult
 
 if TYPE_CHECKING:
+    from qa_search.insights.question_log import QuestionLog
     from qa_search.search.reranking import Reranker
 
 EXIT_NOTHING_FOUND = 1
 
 # More than the longest query, in any encoding.
 _MAX_INPUT_BYTES = 1_000_000
-_MAX_LINE_BYTES = 4_000_000
 _BLOCK = 64  # queries that are searched together
 _MAX_HEADING = 72
-_WAY_OUT = "Correct this line or remove it."
-_EXPECTED = f'Each line is a text, a text in quotes, or {{"id": ..., "text": ...}}. {_WAY_OUT}'
-
-# An id, the query, and its place in the file.
-Query = tuple[str | int, str, str]
 SearchMany = Callable[[list[str]], list[SearchResult]]
 
 
@@ -77,6 +71,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
 @format_options()
 @model_option("The folder of the model that made the index, if it was moved.")
 @color_option()
+@log_options()
 @json_option("the result")
 @quiet_option()
 @click.pass_context
@@ -92,6 +87,7 @@ def query(
     full: bool,
     shown_as: str | None,
     model: str | None,
+    questions: QuestionLog | None,
     as_json: bool,
     quiet: bool,
     **options: Unpack[SearchOptions],
@@ -115,13 +111,15 @@ def query(
     if from_file is not None and written_as == "html":
         raise click.UsageError("--format html is a page for one query: choose another format with --from.")
     with qa_search.SearchIndex.open(index_path, model=model) as index:
-        search_many = partial(
+        search_many: SearchMany = partial(
             index.search_many,
             k=top_k,
             explain=explain,
             rerank=_reranker(rerank, download=download),
             **options,
         )
+        if questions is not None:
+            search_many = _logged(search_many, questions)
         if from_file is None:
             (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])
             print_result(result, written_as, full=full, quiet=quiet)
@@ -130,6 +128,15 @@ def query(
             answered = _answer_all(from_file, search_many, written_as, full=full)
     if not answered:
         ctx.exit(EXIT_NOTHING_FOUND)
+
+
+def _logged(search_many: SearchMany, questions: QuestionLog) -> SearchMany:
+    def search(texts: list[str]) -> list[SearchResult]:
+        results = search_many(texts)
+        questions.record(results)
+        return results
+
+    return search
 
 
 def _reranker(model: str | None, *, download: bool) -> Reranker | None:
@@ -170,8 +177,8 @@ def _written(complaint_id: str | int, result: SearchResult, written_as: str, *, 
 
 
 def _answers(name: str, search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
-    with _opened(name) as stream:
-        complaints = _complaints(stream, "standard input" if name == "-" else name)
+    with opened(name) as stream:
+        complaints = read_lines(stream, "standard input" if name == "-" else name)
         broken = None
         while broken is None:
             block, broken = _next_block(complaints)
@@ -181,24 +188,9 @@ def _answers(name: str, search_many: SearchMany) -> Iterator[tuple[str | int, Se
         raise broken
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BinaryIO]:
-    if name == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are separate from errors of reading
-    except OSError as error:
-        raise QASearchError(
-            f"{name}: cannot be read ({error.strerror}). Name a file of JSON Lines, or - for standard input."
-        ) from error
-    with stream:
-        yield stream
-
-
-def _next_block(complaints: Iterator[Query]) -> tuple[list[Query], QASearchError | None]:
+def _next_block(complaints: Iterator[QueryLine]) -> tuple[list[QueryLine], QASearchError | None]:
     """Take the next queries, and the error that ended them, if any: the queries before it are answered first."""
-    block: list[Query] = []
+    block: list[QueryLine] = []
     try:
         for complaint in islice(complaints, _BLOCK):
             block.append(complaint)  # noqa: PERF402 - what was taken before an error is kept
@@ -207,60 +199,17 @@ def _next_block(complaints: Iterator[Query]) -> tuple[list[Query], QASearchError
     return block, None
 
 
-def _answer_block(block: list[Query], search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
+def _answer_block(block: list[QueryLine], search_many: SearchMany) -> Iterator[tuple[str | int, SearchResult]]:
     try:
-        results = search_many([text for _, text, _ in block])
+        results = search_many([line.text for line in block])
     except QueryError:
         # One query is invalid: the queries before it are answered first.
-        for complaint_id, text, place in block:
+        for line in block:
             try:
-                (result,) = search_many([text])
+                (result,) = search_many([line.text])
             except QueryError as error:
-                raise QASearchError(f"{place}: {error} {_WAY_OUT}") from error
-            yield complaint_id, result
+                raise QASearchError(f"{line.place}: {error} {WAY_OUT}") from error
+            yield line.id, result
     else:
-        for (complaint_id, _, _), result in zip(block, results, strict=True):
-            yield complaint_id, result
-
-
-def _complaints(stream: BinaryIO, name: str) -> Iterator[Query]:
-    for number in count(1):
-        place = f"{name}, line {number}"
-        try:
-            line = stream.readline(_MAX_LINE_BYTES + 1)
-        except OSError as error:
-            raise QASearchError(
-                f"{place}: cannot be read ({error.strerror}). The lines before it are answered."
-            ) from error
-        if not line:
-            return
-        if len(line) > _MAX_LINE_BYTES:
-            raise QASearchError(f"{place}: longer than {_MAX_LINE_BYTES:,} bytes. {_EXPECTED}")
-        if number == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        if line.strip():
-            yield _read_complaint(line, number, place)
-
-
-def _read_complaint(line: bytes, number: int, place: str) -> Query:
-    try:
-        written = line.decode("utf-8").strip()
-        # Anything but JSON's quotes and brackets begins a text that is not quoted.
-        value = json.loads(written) if written[0] in '"[{' else written
-    except (ValueError, RecursionError) as error:
-        raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
-    fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}
-    text = fields.get("text", fields.get("query"))
-    if not isinstance(text, str):
-        raise QASearchError(f"{place}: no text to search for. {_EXPECTED}")
-    complaint_id = fields.get("id", fields.get("_id"))
-    if complaint_id is None:
-        return number, text, place
-    if not isinstance(complaint_id, str | int) or isinstance(complaint_id, bool) or not _is_text(str(complaint_id)):
-        raise QASearchError(f"{place}: the id must be a text or a whole number. {_EXPECTED}")
-    return complaint_id, text, place
-
-
-def _is_text(text: str) -> bool:
-    """Return whether a text can be written as UTF-8: JSON can hold halves of surrogate pairs."""
-    return text == text.encode("utf-8", "replace").decode("utf-8")
+        for line, result in zip(block, results, strict=True):
+            yield line.id, result

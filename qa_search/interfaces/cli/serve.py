@@ -6,6 +6,7 @@ import logging
 import re
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,17 @@ from qa_search.interfaces.cli.listening import (
     reachable,
     require_protection,
 )
-from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, quiet_option, token_option
+from qa_search.interfaces.cli.options import (
+    feedback_option,
+    log_options,
+    model_option,
+    place_option,
+    quiet_option,
+    token_option,
+)
+
+if TYPE_CHECKING:
+    from qa_search.insights.question_log import QuestionLog
 
 _SHUTDOWN_SECONDS = 20
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -117,6 +128,7 @@ def _checked_origin(value: str) -> str:
 )
 @click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
 @click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
+@log_options()
 @quiet_option()
 def serve(
     index_path: str,
@@ -137,13 +149,15 @@ def serve(
     origins: frozenset[str],
     show_sources: bool,
     no_instant: bool,
+    questions: QuestionLog | None,
     quiet: bool,
 ) -> None:
     """Serve the search over HTTP: a page for people, a JSON API for programs.
 
     The service answers from the current index, and moves to a new one as soon as a build has published it. It writes
-    nothing, neither to the index nor to a log of what people ask, unless --feedback names a file. It listens on this
-    machine alone unless --host says otherwise; then it demands --token or --no-auth.
+    nothing to the index. What people ask is written only if --log names a file, and what they say of answers only if
+    --feedback does. It listens on this machine alone unless --host says otherwise; then it demands --token or
+    --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
     try:
@@ -163,11 +177,13 @@ def serve(
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
-        site=site, show_sources=show_sources, instant=not no_instant, origins=origins,
+        site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
     )  # fmt: skip
     if not quiet:
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
+        if questions is not None:
+            click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     page = f"http://{address_of(listener, reachable(host))}/"
     app = create_app(index, settings)

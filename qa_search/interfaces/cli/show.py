@@ -23,6 +23,7 @@ from qa_search.interfaces.cli.output import echo_paged
 from qa_search.interfaces.cli.results import chosen_format, format_options, print_result
 from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.terminal import render_post
+from qa_search.interfaces.render.wording import hidden_post
 from qa_search.search.query import DEFAULT_TOP_K, FilterOptions
 
 EXIT_NOTHING_FOUND = 1
@@ -43,6 +44,9 @@ def show(post_id: str, index_path: str, complaint: str | None, model: str | None
     with qa_search.SearchIndex.open(index_path, model=model) as index:
         post = index.post(post_id)
         if post is None:
+            why = index.why_hidden(post_id)
+            if why is not None:
+                raise QueryError(f"{post_id}: {hidden_post(why)}")
             raise QueryError(f"{post_id!r}: the index has no post with this id (qa-search list prints the ids)")
         mark = None if complaint is None else index.match(post_id, complaint).highlight
         neighbours = index.neighbours(post_id)

@@ -27,14 +27,17 @@ def to_html(result: SearchResult) -> str:
         }
         for hit in result.hits
     ]
-    page = _template().render(heading=HEADING, query=without_unsafe(result.query), note=note(result), hits=hits)
+    page = template("export.html").render(
+        heading=HEADING, query=without_unsafe(result.query), note=note(result), hits=hits
+    )
     return page + "\n"
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return a template of a file that needs no other file and runs nothing."""
     from jinja2 import Environment, PackageLoader  # here, because few searches need it
 
     loader = PackageLoader("qa_search.interfaces.render")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("export.html")
+    return environment.get_template(name)

@@ -24,12 +24,12 @@ def to_markdown(result: SearchResult, *, title: str = HEADING) -> str:
         result: what a search found.
         title: the heading above it.
     """
-    blocks = [f"# {_escaped(one_line(title))}", _quoted(_text((without_unsafe(result.query), "", "")))]
+    blocks = [f"# {escaped(one_line(title))}", _quoted(_text((without_unsafe(result.query), "", "")))]
     if warning := note(result):
         blocks.append(f"**{warning}**")
     for hit in result.hits:
         blocks.append(f"## {hit.rank}. {_line(title_pieces(hit))}")
-        lines = [_escaped(line) for line in fact_lines(hit)]
+        lines = [escaped(line) for line in fact_lines(hit)]
         if link := link_in_file(hit.url):
             lines.append(f"<{link}>")
         blocks.append("  \n".join(lines))
@@ -42,7 +42,8 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" if line else ">" for line in text.split("\n"))
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Write a text so that nothing in it is markup."""
     return _MARKUP.sub(r"\\\g<0>", text)
 
 
@@ -66,12 +67,12 @@ def _line(parts: Pieces) -> str:
     before, marked, after = parts
     bold = marked.strip()
     if not bold:
-        return _escaped("".join(parts)).strip()
+        return escaped("".join(parts)).strip()
     head, _, tail = marked.partition(bold)
     before, after = before + head, tail + after
     # Stars mean bold beside blanks and punctuation, but not always beside letters: the neighbours become &#N;.
     near, far = _as_number(before[-1:]), _as_number(after[:1])
-    return f"{_escaped(before[:-1])}{near}**{_escaped(bold)}**{far}{_escaped(after[1:])}".strip()
+    return f"{escaped(before[:-1])}{near}**{escaped(bold)}**{far}{escaped(after[1:])}".strip()
 
 
 def _as_number(character: str) -> str:

@@ -24,6 +24,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from qa_search.errors import FeedbackError, FeedbackLimitError, IndexFolderError, ModelError, QASearchError, QueryError
+from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.wording import hidden_post
@@ -86,7 +87,10 @@ _RETRY = {"retry-after": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a service allows, and what its pages say. See `Guards`, `SearchService` and `Look` for what each means."""
+    """What a service allows, and what its pages say. See `Guards`, `SearchService` and `Look` for what each means.
+
+    ``questions`` is where questions are logged; None for nowhere.
+    """
 
     token: str | None = None
     rate: float = 20.0
@@ -99,13 +103,13 @@ class Settings:
     site: Site = DEFAULT_SITE
     show_sources: bool = False
     instant: bool = True
-    log_kept: bool = False
     origins: frozenset[str] = frozenset()
+    questions: QuestionLog | None = None
 
     @property
     def look(self) -> Look:
         """What is the same on all pages."""
-        return Look(self.site, self.show_sources, self.instant, self.log_kept)
+        return Look(self.site, self.show_sources, self.instant, log_kept=self.questions is not None)
 
 
 class ErrorDetail(BaseModel):
@@ -216,6 +220,7 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
         timeout=chosen.timeout,
         max_batch=chosen.max_batch,
         refresh_seconds=chosen.refresh_seconds,
+        questions=chosen.questions,
     )
 
     @asynccontextmanager
@@ -344,7 +349,7 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
         form, problem = _form(fields, private=private)
         address = form_address(form)
         if "part" in fields:
-            return await page(request, fields, private=private)
+            return await page(request, fields, private=private, typing=True)
         if address is None or problem:
             response = await page(request, fields, private=private)
         else:
@@ -355,13 +360,13 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
             response.delete_cookie(_PRIVATE)
         return response
 
-    async def page(request: Request, fields: Mapping[str, str], *, private: bool) -> Response:
+    async def page(request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False) -> Response:
         form, problem = _form(fields, private=private)
         note, result, status, headers = "", None, 200, {}
         if not problem and (form.q.strip() or form.like):
             try:
                 form, note = _in_order(form)
-                result = await found(request, form)
+                result = await found(request, form, typing=typing)
             except QueryError as error:
                 problem = str(error)
             except HTTPException as error:
@@ -374,11 +379,11 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
         archive = Archive.of(await service.info())
         return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
 
-    async def found(request: Request, form: Form) -> SearchResult:
+    async def found(request: Request, form: Form, *, typing: bool) -> SearchResult:
         parameters = _parameters(form)
         if not form.like:
             _charge(prices, request, len(form.q), form.k)
-            return await service.search(form.q, parameters, client_of(request.scope))
+            return await service.search(form.q, parameters, client_of(request.scope), logged=not typing)
         _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 

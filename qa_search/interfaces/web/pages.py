@@ -194,6 +194,7 @@ def search_page(
         address=form_address(form),
         message=message,
         note=note,
+        pinned=wording.PINNED,
     )
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from qa_search.errors import QASearchError
+from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.metrics import Metrics
 from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
@@ -55,6 +56,7 @@ class _Waiting:
     answer: asyncio.Future[SearchResult] = field(repr=False)
     like_post: bool = False  # the text is the id of a post
     client: str = ""
+    logged: bool = True
 
     @property
     def cost(self) -> int:
@@ -122,6 +124,7 @@ class SearchService:
         max_batch: int = MAX_BATCH,
         refresh_seconds: float = 1.0,
         metrics: Metrics | None = None,
+        questions: QuestionLog | None = None,
     ) -> None:
         """Serve an open index.
 
@@ -132,10 +135,12 @@ class SearchService:
             max_batch: how many questions are searched together.
             refresh_seconds: how often to look for a new generation.
             metrics: where to count.
+            questions: where to log what is asked and whether it was answered; not closed by `stop`.
         """
         self.index = index
         self.metrics = metrics or Metrics()
         self.index_problem = ""  # why a new generation, or the index folder, cannot be opened
+        self._questions = questions
         self._max_waiting = max_waiting
         self._timeout = timeout
         self._max_batch = max_batch
@@ -203,8 +208,12 @@ class SearchService:
                     waiting.answer.set_exception(BusyError("the service is stopping: ask again in a moment"))
             lane.queue.clear()
 
-    async def search(self, text: str, parameters: SearchParameters, client: str = "") -> SearchResult:
+    async def search(
+        self, text: str, parameters: SearchParameters, client: str = "", *, logged: bool = True
+    ) -> SearchResult:
         """Search, together with other waiting queries; clients take turns.
+
+        ``logged`` is false for a query that somebody is still typing: no log of questions gets it.
 
         Raises:
             BusyError: if too many wait.
@@ -212,7 +221,7 @@ class SearchService:
             QASearchError: whatever `SearchIndex.search` raises.
         """
         answer: asyncio.Future[SearchResult] = asyncio.get_running_loop().create_future()
-        return await self._wait_for(_Waiting(text, parameters, len(text), answer, client=client))
+        return await self._wait_for(_Waiting(text, parameters, len(text), answer, client=client, logged=logged))
 
     async def similar(self, post_id: str, parameters: SearchParameters, client: str = "") -> SearchResult:
         """Search for more like a post. Raises as `search`."""
@@ -291,6 +300,12 @@ class SearchService:
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.answer.done():
                 waiting.answer.set_result(result)
+        if self._questions is not None:
+            self._questions.record(
+                result
+                for waiting, result in zip(batch, results, strict=True)
+                if waiting.logged and not waiting.like_post
+            )
 
     async def _search_many(self, lane: _Lane, batch: list[_Waiting]) -> list[SearchResult]:
         first, texts = batch[0], [waiting.text for waiting in batch]

@@ -18,8 +18,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qa_search import build_index
+from qa_search.insights.query_lines import _MAX_LINE_BYTES
 from qa_search.interfaces.cli import cli
-from qa_search.interfaces.cli.query import _MAX_LINE_BYTES, _answers
+from qa_search.interfaces.cli.query import _answers
 from qa_search.types import SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl, write_pages
 from tests.interfaces.cli.words import use_words

@@ -146,7 +146,7 @@ def pages_with(text: str) -> dict[str, str]:
 def test_the_page_says_how_a_very_long_query_was_read() -> None:
     """Above the hits, and only where there is something to say."""
     long = replace(result(hit()), note="The query is very long.")
-    shown = html.fromstring(search_page(Form(q="knee pain"), long, ["forum.jsonl"], total=9))
+    shown = html.fromstring(search_page(Form(q="knee pain"), long, archive("forum.jsonl")))
     assert "The query is very long." in texts(shown, "//section[@id='found']/p")
     assert "The query is very long." not in texts(found_page(hit()), "//p")
 

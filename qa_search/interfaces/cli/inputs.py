@@ -1,0 +1,31 @@
+"""The name of a file, or "-" -> what is read from it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from qa_search.errors import QASearchError
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """Open a file for reading, or standard input for "-".
+
+    Raises:
+        QASearchError: if it cannot be read.
+    """
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are separate from errors of reading
+    except OSError as error:
+        raise QASearchError(
+            f"{name}: cannot be read ({error.strerror}). Name a file of JSON Lines, or - for standard input."
+        ) from error
+    with stream:
+        yield stream
