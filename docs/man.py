@@ -30,12 +30,19 @@ def _loaded(group: click.Group) -> click.Group:
     context = click.Context(group)
     found = {name: group.get_command(context, name) for name in group.list_commands(context)}
     commands = {
-        name: _loaded(command) if isinstance(command, click.Group) else command
+        name: _loaded(command) if isinstance(command, click.Group) else _copied(command)
         for name, command in found.items()
         if command is not None
     }
     short = group.short_help or "Search an archive of expert answers."
     return click.Group(commands=commands, params=group.params, help=group.help, short_help=short)
+
+
+def _copied(command: click.Command) -> click.Command:
+    """Return a command like another: click keeps in each the names of its help option, which differ here."""
+    return click.Command(
+        command.name, params=command.params, help=command.help, short_help=command.short_help, epilog=command.epilog
+    )
 
 
 def _in_roff(text: str) -> str:

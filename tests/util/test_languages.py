@@ -83,6 +83,7 @@ def test_every_language_has_a_name() -> None:
     assert all(name[0].isupper() for name in NAMES.values())
 
 
+@pytest.mark.process
 def test_the_model_is_loaded_when_it_is_needed() -> None:
     """Importing the module, or the package's search, does not load py3langid; plain English does not need it."""
     code = (

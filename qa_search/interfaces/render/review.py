@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qa_search.interfaces.render.wording import day, named, one_line
 from qa_search.review.review import KINDS, Review
 from qa_search.types import OtherPost
-from qa_search.util.text import without_unsafe
+from qa_search.util.text import counted, without_unsafe
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -61,7 +61,7 @@ class Bar:
 
 def review_text(review: Review, most: int | None) -> str:
     """Write a review for a terminal, ``most`` findings of each kind; None for all."""
-    lines = [f"{one_line(review.index)}: {review.posts:,} posts"]
+    lines = [f"{one_line(review.index)}: {counted(review.posts, 'post')}"]
     for section in sections(review, most):
         lines += ["", f"{section.heading}: {section.count:,}"]
         for finding in section.findings:
@@ -72,7 +72,7 @@ def review_text(review: Review, most: int | None) -> str:
 
 def review_markdown(review: Review, most: int | None) -> str:
     """Write a review as Markdown."""
-    lines = [f"# Review of {_escaped(one_line(review.index))}", "", f"{review.posts:,} posts"]
+    lines = [f"# Review of {_escaped(one_line(review.index))}", "", counted(review.posts, "post")]
     lines += [f"\n{remark}" for remark in review.remarks]
     for section in sections(review, most):
         lines += ["", f"## {section.heading}: {section.count:,}", ""]
