@@ -71,7 +71,8 @@ def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> N
         print_json(report.to_dict())
         return
     of_all = "" if report.sampled == report.posts else f" (counted in a sample of {report.sampled:,})"
-    lines = [f"{report.index}: {report.posts:,} posts, {len(report.topics):,} topics{of_all}"]
+    counts = f"{counted(report.posts, 'post')}, {counted(len(report.topics), 'topic')}"
+    lines = [f"{report.index}: {counts}{of_all}"]
     for group in report.groups:
         lines += ["", f"{group.posts:6,}  {group.name}"]
         lines += [f"{topic.posts:10,}  {topic.name}" for topic in group.topics]

@@ -49,7 +49,7 @@ def test_no_request_makes_the_service_fail_or_break_its_description(address: str
 
 
 def test_the_description_is_in_the_docs(address: str) -> None:
-    """The table of docs/api.md names every path and method of it, and no others but the pages and what an option adds."""
+    """The table of docs/api.md names every path and method; the others are pages and what an option adds."""
     paths = httpx2.get(f"{address}/openapi.json").json()["paths"]
     described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
