@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
+from qa_search.interfaces.render.html import template
 from qa_search.interfaces.render.wording import day, named, one_line
 from qa_search.review.review import KINDS, Review
 from qa_search.types import OtherPost
 from qa_search.util.text import counted, without_unsafe
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _HEADINGS = {
     "duplicates": "Near-copies",
@@ -88,9 +84,10 @@ def review_markdown(review: Review, most: int | None) -> str:
 def review_html(review: Review, most: int | None) -> str:
     """Write a review as one HTML page that needs no other file and runs nothing; pictures are SVG."""
     pictures = [(heading, bars(counts)) for heading, counts in _pictures(review)]
-    page = _template().render(
+    page = template("review.html").render(
+        heading="Review of the archive",
         index=one_line(review.index),
-        posts=review.posts,
+        counts=counted(review.posts, "post"),
         remarks=review.remarks,
         sections=sections(review, most),
         pictures=pictures,
@@ -159,12 +156,3 @@ def _line(text: str) -> str:
 def _escaped(text: str) -> str:
     """Write a text so that Markdown shows it as it is."""
     return "".join(f"\\{character}" if character in "\\`*_{}[]<>()#+!|~" else character for character in text)
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader  # here, because few commands need it
-
-    loader = PackageLoader("qa_search.interfaces.render")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("review.html")
