@@ -7,10 +7,12 @@ import json
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+import httpx2
 import pytest
 from click.testing import CliRunner, Result
+from lxml import html
 from mcp import Client as McpClient
 from mcp_types import TextContent
 
@@ -161,6 +163,34 @@ def test_the_service_takes_feedback_only_if_asked(index: Path) -> None:
         assert ask(f"{address}/api/feedback", json.dumps(vote).encode(), {"content-type": "text/plain"})[0] == 400
         assert ask(f"{address}/api/search?q={quote(COMPLAINT)}")[1]["hits"] == before
     assert len({found.client for found in read_votes(file)}) == 1
+
+
+def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
+    """Two buttons at each hit write a vote, without a script; a page of another site writes none."""
+    file, ids = index.parent / "votes.jsonl", post_ids(index)
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        asked = next(hit.answer for hit in opened.search("Complaint", k=1).hits)
+        assert opened.search(asked).answered
+    said = {"q": asked, "post": ids[2], "answered": "no"}
+    with serving(index) as address:
+        assert "This answered me" not in httpx2.get(address, params={"q": asked}).text
+        assert httpx2.post(f"{address}/feedback", data=said).status_code == 404
+    with serving(index, feedback=file) as address:
+        page = html.fromstring(httpx2.get(address, params={"q": asked}).text)
+        (form, *_) = page.xpath("//form[@action='/feedback']")
+        assert form.xpath("button/@value") == ["yes", "no"]
+        sent = {field.get("name"): field.get("value") for field in form.xpath("input")}
+        assert sent == {"q": asked, "post": sent["post"]}
+        thanked = httpx2.post(f"{address}/feedback", data={**sent, "answered": "yes"}, follow_redirects=True)
+        assert str(thanked.url) == f"{address}/?{urlencode({'q': asked, 'thanks': 1})}"
+        assert "Thank you." in thanked.text
+        kept = httpx2.post(f"{address}/feedback", data={**said, "private": "1"})
+        assert (kept.status_code, str(kept.url), "Thank you." in kept.text) == (200, f"{address}/feedback", True)
+        wrong = httpx2.post(f"{address}/feedback", data={**said, "post": "z" * 16})
+        assert (wrong.status_code, "no post with this id" in wrong.text, "Thank" in wrong.text) == (200, True, False)
+        elsewhere = httpx2.post(f"{address}/feedback", data=said, headers={"sec-fetch-site": "cross-site"})
+        assert elsewhere.status_code == 403
+    assert [(vote.post, vote.answered) for vote in read_votes(file)] == [(sent["post"], True), (ids[2], False)]
 
 
 def test_feedback_counts_while_the_service_runs(index: Path) -> None:

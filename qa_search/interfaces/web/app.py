@@ -79,6 +79,9 @@ _GONE = 499  # the client has gone, or the deadline has passed
 _PAGE_POSTS = 30  # of a list to look through
 _MOST_PAGES = 10_000
 _PRIVATE = "qa_private"  # the cookie that remembers the switch
+# What an address has after somebody said what answered, and what the page says then.
+_THANKED = "thanks"
+_THANKS = "Thank you. This counts as soon as others say the same."
 _REMEMBERED = 365 * 24 * 3600  # seconds
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 _STATIC = Path(__file__).parent / "static"
@@ -240,14 +243,15 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
     )
     prices = Buckets(chosen.rate * _CHARACTERS_EACH, _CHARACTERS_AT_ONCE)
     _add_api(app, service, prices)
-    _add_pages(app, service, prices, chosen.look)
-    _add_lists(app, service, chosen.look)
+    look = replace(chosen.look, feedback=index.records_feedback)
+    _add_pages(app, service, prices, look, chosen.questions)
+    _add_lists(app, service, look)
     if chosen.origins:
         _add_widget(app, service, prices, chosen.origins)
     if index.records_feedback:
         _add_feedback(app, service)
     _add_health(app, service)
-    _add_errors(app, chosen.look)
+    _add_errors(app, look)
     app.mount("/static", StaticFiles(directory=_STATIC))
     return Service(_Counted(app, service), service, chosen)
 
@@ -330,7 +334,9 @@ def _add_feedback(app: FastAPI, service: SearchService) -> None:
         return JSONResponse({"recorded": True})
 
 
-def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look) -> None:
+def _add_pages(
+    app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None
+) -> None:
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
         return await page(request, request.query_params, private=_PRIVATE in request.cookies)
@@ -341,10 +347,7 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
 
         With ``part``, a script asks while somebody types, and puts the results into its page.
         """
-        try:
-            fields = dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
-        except ValueError:
-            return HTMLResponse(error_page(400, "The form cannot be read.", look=look), 400)
+        fields = await _form_fields(request)
         private = "private" in fields
         form, problem = _form(fields, private=private)
         address = form_address(form)
@@ -360,8 +363,11 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
             response.delete_cookie(_PRIVATE)
         return response
 
-    async def page(request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False) -> Response:
-        form, problem = _form(fields, private=private)
+    async def page(
+        request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False, problem: str = ""
+    ) -> Response:
+        form, invalid = _form(fields, private=private)
+        refused, problem = problem, invalid
         note, result, status, headers = "", None, 200, {}
         if not problem and (form.q.strip() or form.like):
             try:
@@ -376,6 +382,8 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
                 problem = f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
+        problem = problem or refused
+        note = note or ("" if refused or _THANKED not in fields else _THANKS)
         archive = Archive.of(await service.info())
         return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
 
@@ -387,13 +395,53 @@ def _add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look
         _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 
+    if look.feedback:
+
+        @app.post("/feedback", include_in_schema=False)
+        async def vote(request: Request) -> Response:
+            """Write down what somebody says of a hit, and show the hits again."""
+            fields = await _form_fields(request)
+            private, answered = "private" in fields, fields.get("answered") == "yes"
+            form, _ = _form(fields, private=private)
+            problem = ""
+            if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+                raise HTTPException(403, "Only a page of this service may say what answered.")
+            try:
+                await service.read(
+                    lambda index: index.record_feedback(
+                        form.q, fields.get("post", ""), answered=answered, address=client_of(request.scope)
+                    )
+                )
+            except (FeedbackError, QueryError) as error:
+                problem = f"{str(error).capitalize().rstrip('.')}."
+            if questions is not None and not problem:
+                questions.mark(form.q, feedback="answered" if answered else "not answered")
+            address = form_address(form)
+            if address is not None and not problem:
+                return RedirectResponse(f"{address}&{_THANKED}=1", 303)
+            return await page(request, {**fields, _THANKED: "1"}, private=private, problem=problem)
+
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
         view = await service.read(lambda index: _view(index, post_id))
         form = _form(request.query_params, private=_PRIVATE in request.cookies)[0]
+        if questions is not None and form.q:
+            questions.mark(form.q, opened=view.post_id)
         mark = read_mark(view.post, request.query_params.get("at", ""))
         archive = Archive.of(await service.info())
         return HTMLResponse(post_page(view, mark=mark, form=form, archive=archive, look=look))
+
+
+async def _form_fields(request: Request) -> dict[str, str]:
+    """Read the fields of a form that a page sends.
+
+    Raises:
+        HTTPException: if it cannot be read.
+    """
+    try:
+        return dict(parse_qsl((await request.body()).decode(), max_num_fields=_MAX_FORM_FIELDS))
+    except ValueError:
+        raise HTTPException(400, "The form cannot be read.") from None
 
 
 def _add_lists(app: FastAPI, service: SearchService, look: Look) -> None:

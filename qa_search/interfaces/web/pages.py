@@ -84,13 +84,14 @@ class Look:
     """What is the same on all pages of a service.
 
     ``show_sources`` adds the file of each post; ``instant`` allows results while typing; ``log_kept`` says that what
-    people ask is logged.
+    people ask is logged; ``feedback`` asks whether a hit answered.
     """
 
     site: Site = DEFAULT_SITE
     show_sources: bool = False
     instant: bool = True
     log_kept: bool = False
+    feedback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,11 @@ class Listing:
 
 def form_address(form: Form) -> str | None:
     """Return the address of a search; None if it is private, or would be too long to be passed on."""
-    address = "/?" + urlencode(_fields(form))
+    address = "/?" + urlencode(form_fields(form))
     return address if len(address) <= _LONGEST_LINK and not form.private else None
 
 
-def _fields(form: Form) -> dict[str, str]:
+def form_fields(form: Form) -> dict[str, str]:
     """Return what was filled in, as an address holds it."""
     usual = asdict(Form())
     filled = {name: value for name, value in asdict(form).items() if name != "private" and value != usual[name]}
@@ -133,7 +134,7 @@ def post_address(post_id: str, form: Form | None = None, mark: Highlight | None 
     """Return the address of a post: it takes along the marked sentence, and the search that leads back."""
     fields = {} if mark is None else {"at": mark_text(mark)}
     if form is not None and form_address(form) is not None:
-        fields |= _fields(form)
+        fields |= form_fields(form)
     asked = f"?{urlencode(fields)}" if fields else ""
     return f"/posts/{_path_part(post_id)}{asked}{'#mark' if mark else ''}"
 
@@ -374,6 +375,7 @@ def _environment() -> Environment:
         plain=_plain,
     )
     pages.globals.update(
+        form_fields=form_fields,
         excerpt=_excerpt,
         whole=_whole,
         met=_met,
