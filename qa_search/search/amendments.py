@@ -250,6 +250,11 @@ class Amendments:
         return {name: number_of(self._posts, name) for name in names}
 
 
+def visible(filters: Filters, amended: Amendments | None) -> Filters:
+    """Add to filters what keeps hidden posts out."""
+    return filters if amended is None else amended.limited(filters)
+
+
 def number_of(posts: PostQueries, name: str) -> int | None:
     """Return the number of a post, by an id or as SOURCE/ID; None if there is no such post."""
     if is_post_id(name) and (number := posts.number_of(name)) is not None:

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import reprlib
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from qa_search.embedders.base import Embedder, Vectors
-from qa_search.embedders.load import load_located
-from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, locate_recorded_model
-from qa_search.embedders.onnx import OnnxEmbedder
-from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
-from qa_search.embedders.readability import cannot_read
+from qa_search.embedders.queries import embed_whole_queries
 from qa_search.errors import (
     FeedbackError,
     IndexClosedError,
     IndexDamagedError,
-    ModelError,
-    ModelMismatchError,
     QueryError,
 )
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
-from qa_search.index.manifest import find_flaw
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
-from qa_search.search.advice import Languages, read_in_part
-from qa_search.search.amendments import Amendments, Pinned
-from qa_search.search.confidence import TOO_LITTLE, Confidence
-from qa_search.search.curation import CURATION_NAME, Curation, Stamp, read_curation, stamp_of
-from qa_search.search.curation import VARIABLE as CURATION_VARIABLE
-from qa_search.search.feedback import ARCHIVIST, FEEDBACK_NAME, FeedbackFile, Vote, read_votes
-from qa_search.search.feedback import VARIABLE as FEEDBACK_VARIABLE
+from qa_search.search.amendments import Amendments, visible
+from qa_search.search.archivist_files import ArchivistFiles, curation_info, feedback_info
+from qa_search.search.curation import Curation
+from qa_search.search.feedback import ARCHIVIST
 from qa_search.search.fusion import RANKINGS
-from qa_search.search.hits import HitReader
 from qa_search.search.query import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARACTERS,
@@ -52,10 +39,8 @@ from qa_search.search.query import (
     require_probability,
 )
 from qa_search.search.retrieval import Ranked, Retriever
-from qa_search.search.spelling import Speller
+from qa_search.search.searchable import Model, OneSearch, SearchableGeneration
 from qa_search.types import (
-    CurationInfo,
-    FeedbackInfo,
     Hit,
     IndexInfo,
     IndexSource,
@@ -73,118 +58,12 @@ from qa_search.util.threads import computing
 if TYPE_CHECKING:
     from qa_search.search.reranking import Reranker
 
-_MORE_POSTS = 8  # times as many are ranked when too many of them repeat one another
-Model = str | os.PathLike[str] | Embedder | None
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
 _MOST_SKIPPED = 2**31
 _MOST_TAGS = 1000
 _EXPORTED_BLOCK = 200  # posts held in memory at once
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
-
-log = logging.getLogger("qa_search")
-
-
-class _SearchableGeneration:
-    """One generation, open for searching; its model is loaded when it is first needed."""
-
-    def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
-        flaw = find_flaw(generation.manifest)
-        if flaw:
-            raise IndexDamagedError.of(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
-        self.folder = folder
-        self.generation = generation
-        self.manifest = generation.manifest
-        # Opened now, so that builds cannot remove it before the first search loads it.
-        exported = self.manifest["encoder"]["kind"] == "onnx" and (
-            model is None or isinstance(model, str | os.PathLike)
-        )
-        self._encoder_files = folder.hold_encoder(self.manifest["encoder"]) if exported else None
-        self.retriever = Retriever(generation.folder, generation.manifest, generation.open_stores())
-        self.confidence = Confidence.of_manifest(self.manifest["confidence"])
-        self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
-        self.languages = Languages.of_manifest(self.manifest)
-        self.amended: Amendments | None = None
-        self._model = model
-        self._embedder: Embedder | None = None
-        self._loading = threading.Lock()
-
-    def amend(self, files: _ArchivistFiles, previous: Amendments | None = None) -> None:
-        """Let the archivist's files take effect as they are now; ``previous`` is what the same model has prepared."""
-        curation, votes = files.read()
-        if curation is None and votes is None:
-            self.amended = None
-            return
-        stores = self.retriever
-        curation = Curation() if curation is None else curation
-        amended = Amendments(curation, stores.posts, stores.words, stores.analysis, votes or ())
-        if previous is not None:
-            amended.inherit(previous)
-        for remark in amended.remarks:
-            log.warning("%s: %s", curation.path, remark)
-        self.amended = amended
-
-    @property
-    def embedder(self) -> Embedder:
-        with self._loading:
-            if self._embedder is None:
-                self._embedder = self._load_embedder()
-            return self._embedder
-
-    def visible(self, filters: Filters) -> Filters:
-        """Add to filters what keeps hidden posts out."""
-        return filters if self.amended is None else self.amended.limited(filters)
-
-    def read(self, texts: list[str], amended: Amendments | None) -> list[Query]:
-        """Correct and embed queries."""
-        known = frozenset() if amended is None else amended.known_words
-        if amended is not None:
-            amended.prepare(self.embedder)
-        searched = Speller(self.retriever, self.embedder, known).corrected(texts)
-        return read_queries(self.embedder, searched, self.retriever.analysis, self.retriever.rarities)
-
-    def share_embedder(self, other: _SearchableGeneration) -> None:
-        """Use the model that another generation has loaded, if it is the same."""
-        if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
-            self._embedder = other._embedder
-            if self.amended is not None and other.amended is not None:
-                self.amended.inherit(other.amended)
-
-    def _load_embedder(self) -> Embedder:
-        encoder = self.manifest["encoder"]
-        if self._model is not None and not isinstance(self._model, str | os.PathLike):
-            self._require_model(self._model.model_id.name, self._model.model_id.sha256)
-            return self._model
-        if self._encoder_files is not None:
-            if self._model is not None:
-                self._require_located(locate_model(self._model))
-            self.folder.require_encoder(self._encoder_files, encoder)
-            return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
-        located = self._recorded_model() if self._model is None else locate_model(self._model)
-        self._require_located(located)
-        return load_located(located)
-
-    def _recorded_model(self) -> LocatedModel:
-        made_with, index = self.manifest["model"], self.folder.path
-        try:
-            return locate_recorded_model(made_with["name"], made_with["location"], Path(index))
-        except ModelError as error:
-            raise type(error)(
-                f"{index}: this index was made with the model {made_with['name']!r}, and {error}"
-            ) from error
-
-    def _require_located(self, located: LocatedModel) -> None:
-        """Compare a model with the one that made the index, before anything of it is loaded."""
-        self._require_model(located.name, hash_model(located.folder))
-
-    def _require_model(self, name: str, sha256: str) -> None:
-        made_with = self.manifest["model"]
-        if sha256 != made_with["sha256"]:
-            raise ModelMismatchError(
-                f"{self.folder.path}: this index was made with the model {made_with['name']!r} "
-                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
-                "was made with (model=PATH), or build the index again with the other one."
-            )
 
 
 class SearchIndex:
@@ -195,7 +74,7 @@ class SearchIndex:
     but only on one side of a fork.
     """
 
-    def __init__(self, folder: IndexPlace, model: Model, files: _ArchivistFiles) -> None:
+    def __init__(self, folder: IndexPlace, model: Model, files: ArchivistFiles) -> None:
         """Use `SearchIndex.open`."""
         self._folder = folder
         self._model = model
@@ -234,7 +113,7 @@ class SearchIndex:
             FeedbackError: if the file of votes is invalid.
         """
         place = open_place(path)
-        return cls(place, model, _ArchivistFiles.find(place, curation, feedback))
+        return cls(place, model, ArchivistFiles.find(place, curation, feedback))
 
     @computing
     def refresh(self) -> bool:
@@ -260,9 +139,9 @@ class SearchIndex:
             return True
 
     @computing
-    def _open_current(self) -> _SearchableGeneration:
+    def _open_current(self) -> SearchableGeneration:
         opened = self._folder.open_current(
-            lambda generation: _SearchableGeneration(self._folder, generation, self._model)
+            lambda generation: SearchableGeneration(self._folder, generation, self._model)
         )
         opened.amend(self._files)
         return opened
@@ -320,7 +199,7 @@ class SearchIndex:
     @computing
     def _search(
         self,
-        opened: _SearchableGeneration,
+        opened: SearchableGeneration,
         queries: list[str],
         parameters: SearchParameters,
         filters: Filters,
@@ -333,9 +212,9 @@ class SearchIndex:
             return []
         amended = opened.amended
         complaints = opened.read(queries, amended)
-        filters = opened.visible(filters)
+        filters = visible(filters, amended)
         rankings = opened.retriever.rank(complaints, parameters.k, opened.weights, filters, amended)
-        one = _OneSearch(opened, amended, parameters, filters, explain, rerank)
+        one = OneSearch(opened, amended, parameters, filters, explain, rerank)
         found = [
             one.result(query, complaint, ranked)
             for query, complaint, ranked in zip(queries, complaints, rankings, strict=True)
@@ -373,7 +252,7 @@ class SearchIndex:
         require_k(k)
         opened = self._ready()
         amended = opened.amended
-        filters = opened.visible(Filters())
+        filters = visible(Filters(), amended)
         runs: dict[str, list[Run]] = {name: [] for name in rankings}
         for start in range(0, len(queries), _RUN_BLOCK):
             complaints = opened.read(queries[start : start + _RUN_BLOCK], amended)
@@ -521,7 +400,7 @@ class SearchIndex:
         if isinstance(skip, bool) or not isinstance(skip, int) or not 0 <= skip < _MOST_SKIPPED:
             raise QueryError(f"skip must be a whole number from 0, not {reprlib.repr(skip)}", parameter="skip")
         opened = self._ready()
-        return opened.retriever.posts.newest(opened.visible(filters), k, skip, oldest_first=oldest_first)
+        return opened.retriever.posts.newest(visible(filters, opened.amended), k, skip, oldest_first=oldest_first)
 
     def all_posts(self, **options: Unpack[FilterOptions]) -> Iterator[Post]:
         """Yield all posts that pass the filters of `search`, in the order of the archive, under each of their ids.
@@ -566,8 +445,8 @@ class SearchIndex:
             advice=opened.languages.warning(),
             years=posts.years(),
             tags=posts.tags(_MOST_TAGS),
-            curation=_curation_info(opened.amended),
-            feedback=_feedback_info(opened.amended, self._files.feedback),
+            curation=curation_info(opened.amended),
+            feedback=feedback_info(opened.amended, self._files.feedback),
         )
 
     def close(self) -> None:
@@ -619,7 +498,7 @@ class SearchIndex:
         """The model that made the index, loaded when it is first needed."""
         return self._opened.embedder
 
-    def _ready(self) -> _SearchableGeneration:
+    def _ready(self) -> SearchableGeneration:
         if self._closed:
             raise IndexClosedError(f"{self._folder.path}: this index is closed. Open it again: SearchIndex.open(...)")
         opened = self._opened
@@ -629,126 +508,6 @@ class SearchIndex:
 
 def _unknown_post(post_id: str) -> QueryError:
     return QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
-
-
-@dataclass(frozen=True, slots=True)
-class _OneSearch:
-    """What the results of one call have in common."""
-
-    opened: _SearchableGeneration
-    amended: Amendments | None
-    parameters: SearchParameters
-    filters: Filters
-    explain: bool
-    rerank: Reranker | None
-
-    def result(self, query: str, complaint: Query, ranked: Ranked) -> SearchResult:
-        """Make the result of a query from the ranking of the complaint as it was read."""
-        opened, k, threshold = self.opened, self.parameters.k, self.parameters.min_confidence
-        if threshold is None:
-            threshold = opened.confidence.threshold
-        pinned = self._pinned(query, complaint, ranked)
-        reader = self._reader(complaint, ranked, pinned)
-        too_little = reader.too_little
-        confidence = reader.confidence(opened.confidence)
-        if pinned is None and (opened.languages.unreadable or cannot_read(opened.embedder, complaint.read)):
-            confidence = min(confidence, TOO_LITTLE)
-        hits = reader.hits(k, confidence, explain=self.explain, rerank=self.rerank)
-        wanted = k
-        while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
-            # Posts that repeat one another are one hit, and they fill the ranking.
-            wanted *= _MORE_POSTS
-            ranked = next(opened.retriever.rank([complaint], wanted, opened.weights, self.filters, self.amended))
-            hits = self._reader(complaint, ranked, pinned).hits(k, confidence, explain=self.explain, rerank=self.rerank)
-        answered = bool(hits) and confidence >= threshold
-        advice = None
-        if not answered:
-            advice = opened.languages.advice(complaint.read, opened.embedder, too_little=too_little)
-        searched = complaint.text if complaint.text != query else None
-        wording = None if pinned is None else pinned.question
-        note = read_in_part(complaint)
-        return SearchResult(
-            query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, note=note, pinned=wording
-        )
-
-    def _pinned(self, query: str, complaint: Query, ranked: Ranked) -> Pinned | None:
-        if self.amended is None:
-            return None
-        return self.amended.pinned(query, complaint, ranked.candidates.posts, ranked.signals.values["best"])
-
-    def _reader(self, complaint: Query, ranked: Ranked, pinned: Pinned | None) -> HitReader:
-        post = None if pinned is None else pinned.post
-        ranked = ranked if post is None else ranked.with_first(post)
-        return HitReader(
-            self.opened.retriever, self.opened.embedder, complaint, ranked, self.filters, self.amended, post
-        )
-
-
-class _ArchivistFiles:
-    """The archivist's file and the file of votes of an index, and whether they changed since they were read."""
-
-    def __init__(self, curation: Path | None, feedback: Path | None, *, required: bool, recording: bool) -> None:
-        self._curation = curation
-        self._feedback = feedback
-        self._required = required
-        self.recorder = FeedbackFile(feedback) if feedback is not None and recording else None
-        self._stamps: tuple[Stamp, Stamp] = (None, None)
-
-    @classmethod
-    def find(
-        cls, place: IndexPlace, curation: str | os.PathLike[str] | None, feedback: str | os.PathLike[str] | None
-    ) -> Self:
-        """Find the files that are named, or those in the index folder; a database has none of its own."""
-        folder = place.path if isinstance(place.path, Path) else None
-        named = curation or os.environ.get(CURATION_VARIABLE)
-        votes = feedback or os.environ.get(FEEDBACK_VARIABLE)
-        return cls(
-            Path(named) if named else folder and folder / CURATION_NAME,
-            Path(votes) if votes else folder and folder / FEEDBACK_NAME,
-            required=bool(named),
-            recording=feedback is not None,
-        )
-
-    @property
-    def feedback(self) -> str:
-        """The name of the file of votes."""
-        return str(self._feedback or "")
-
-    def changed(self) -> bool:
-        """Return whether a file is another one than the one that was read."""
-        return self._now() != self._stamps
-
-    def read(self) -> tuple[Curation | None, list[Vote] | None]:
-        """Return what the files say, None for one that does not exist."""
-        stamps = self._now()  # before reading: a later change is found at the next call
-        present = self._curation is not None and (stamps[0] is not None or self._required)
-        curation = read_curation(self._curation) if present and self._curation is not None else None
-        votes = read_votes(self._feedback) if stamps[1] is not None and self._feedback is not None else None
-        self._stamps = stamps
-        return curation, votes
-
-    def _now(self) -> tuple[Stamp, Stamp]:
-        return stamp_of(self._curation), stamp_of(self._feedback)
-
-
-def _feedback_info(amended: Amendments | None, path: str) -> FeedbackInfo | None:
-    if amended is None or not amended.votes:
-        return None
-    return FeedbackInfo(path, amended.votes, len(amended.confirmed), len(amended.rejected))
-
-
-def _curation_info(amended: Amendments | None) -> CurationInfo | None:
-    if amended is None or not amended.curation.path:
-        return None
-    curation = amended.curation
-    return CurationInfo(
-        curation.path,
-        pins=len(curation.pins),
-        hidden=len(curation.hidden),
-        same=len(curation.same),
-        newer=curation.newer.weight if curation.newer else 0.0,
-        remarks=amended.remarks,
-    )
 
 
 def _run(ranked: Ranked, k: int, stored: PostQueries) -> Run:

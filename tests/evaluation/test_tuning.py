@@ -14,8 +14,8 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.tuning import WeightedView, learn_weights, self_quality, tune
-from qa_search.search import search_index as search
 from qa_search.search.fusion import DEFAULT_WEIGHTS, weighted
+from qa_search.search.searchable import SearchableGeneration
 from tests.helpers import WordsEmbedder, write_jsonl
 
 SIGNALS = ("title", "question", "answer", "best", "whole", "parts", "lexical")
@@ -65,7 +65,7 @@ def in_use(index: Path) -> tuple[str, dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index loads the embedder of words by itself, as it would load a model by its name."""
-    monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
+    monkeypatch.setattr(SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from qa_search.errors import ModelError, QASearchError, QueryError
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.interfaces.cli import cli
 from qa_search.search.query import MAX_QUERY_CHARACTERS, MAX_TOP_K, SearchParameters
-from qa_search.search.search_index import _SearchableGeneration
+from qa_search.search.searchable import SearchableGeneration
 from qa_search.types import Post, SearchResult
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 from tests.reliability.conftest import Campaign
@@ -188,7 +188,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
 @pytest.fixture
 def built(index: SearchIndex, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same index for the commands, which find its model where they look for one."""
-    monkeypatch.setattr(_SearchableGeneration, "_load_embedder", lambda generation: WordsEmbedder(limit=12))
+    monkeypatch.setattr(SearchableGeneration, "_load_embedder", lambda generation: WordsEmbedder(limit=12))
     return Path(index.info().index)
 
 
@@ -582,9 +582,9 @@ def test_every_option_of_query_takes_every_hostile_value(built: Path, campaign: 
 
 WITH_WORDS = """
 from qa_search.interfaces.cli import main
-from qa_search.search.search_index import _SearchableGeneration
+from qa_search.search.searchable import SearchableGeneration
 from tests.helpers import WordsEmbedder
-_SearchableGeneration._load_embedder = lambda generation: WordsEmbedder(limit=12)
+SearchableGeneration._load_embedder = lambda generation: WordsEmbedder(limit=12)
 main()
 """
 

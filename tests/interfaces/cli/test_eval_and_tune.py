@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from qa_search import build_index
 from qa_search.interfaces.cli import cli
-from qa_search.search import search_index as search
+from qa_search.search.searchable import SearchableGeneration
 from tests.helpers import WordsEmbedder, write_jsonl
 
 MEASURES = ("nDCG@10", "MRR@10", "hit@1", "R@100", "judged@10")
@@ -27,7 +27,7 @@ def run(*arguments: str | Path, **environment: str) -> Result:
 @pytest.fixture(autouse=True)
 def _without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index loads the embedder of words by itself, as it would load a model by its name."""
-    monkeypatch.setattr(search._SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
+    monkeypatch.setattr(SearchableGeneration, "_load_embedder", lambda _: WordsEmbedder())
 
 
 @pytest.fixture(scope="module")
