@@ -12,8 +12,8 @@ from tests.helpers import WordsEmbedder
 if __name__ == "__main__":
     real = SearchIndex.open
 
-    def open_with_words(path: Any, *, model: Any = None) -> SearchIndex:
-        return real(path, model=WordsEmbedder())
+    def open_with_words(path: Any, *, model: Any = None, **options: Any) -> SearchIndex:
+        return real(path, model=WordsEmbedder(), **options)
 
     SearchIndex.open = open_with_words  # type: ignore[method-assign, assignment]
     cli(["serve", "--index", *sys.argv[1:]])
