@@ -18,6 +18,9 @@ def page() -> str:
     settings: dict[str, Any] = {**cli.context_settings, "max_content_width": WIDTH, "terminal_width": WIDTH}
     contexts = [click.Context(cli, info_name="qa-search", **settings)]
     contexts += _below(contexts[0], settings)
+    for context in contexts:
+        # click keeps the names of the help option that the first context has, which may be another one's.
+        vars(context.command)["_help_option"] = None
     parts += [f"\n## {context.command_path}\n```\n{context.get_help()}\n```\n" for context in contexts]
     return "".join(parts)
 

@@ -233,7 +233,7 @@ def test_a_model_that_an_index_names_is_loaded_only_with_its_hash(
     folder.mkdir()
     (folder / "modules.json").write_text("[]")
     seal(index, lambda manifest: manifest["model"].update(location=str(folder)))
-    monkeypatch.setattr("qa_search.search.search_index.load_located", lambda located: pytest.fail("it was loaded"))
+    monkeypatch.setattr("qa_search.search.searchable.load_located", lambda located: pytest.fail("it was loaded"))
     with SearchIndex.open(index) as opened, pytest.raises(ModelMismatchError, match="not with 'elsewhere'"):
         opened.search("knee")
     folder.rename(tmp_path / "gone")

@@ -174,7 +174,10 @@ def test_no_text_becomes_markup(text: str) -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(
-    st.text(st.sampled_from("<>/\"'=&;{}%#!-[]`\\ \n\tab\u202e\x00é") | st.characters(), min_size=1).filter(str.strip)
+    # Longer ones do not fit into an address, and a page then has no link back.
+    st.text(
+        st.sampled_from("<>/\"'=&;{}%#!-[]`\\ \n\tab\u202e\x00é") | st.characters(), min_size=1, max_size=30
+    ).filter(str.strip)
 )
 def test_no_text_at_all_becomes_markup(text: str) -> None:
     """Whatever characters it is made of."""
