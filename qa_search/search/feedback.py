@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,10 +81,12 @@ def _lines(path: Path) -> Iterator[tuple[Any, str]]:
 def _vote(document: Any, place: str) -> Vote | None:
     if isinstance(document, dict) and set(document) == {"salt"}:
         return None
-    try:
-        vote = Vote(**document)
-    except TypeError as error:
-        raise FeedbackError(f"{place}: not a vote ({error}). {_WAY_OUT}.") from error
+    given = set(document) if isinstance(document, dict) else set()
+    if missing := {"query", "post", "answered", "client"} - given:
+        raise FeedbackError(f"{place}: not a vote (missing: {', '.join(sorted(missing))}). {_WAY_OUT}.")
+    if unknown := given - {field.name for field in fields(Vote)}:
+        raise FeedbackError(f"{place}: not a vote (unknown: {', '.join(sorted(unknown))}). {_WAY_OUT}.")
+    vote = Vote(**document)
     texts = (vote.query, vote.post, vote.client, vote.time)
     if not all(isinstance(text, str) for text in texts) or not isinstance(vote.answered, bool):
         raise FeedbackError(f"{place}: query, post, client and time must be texts, answered true or false. {_WAY_OUT}.")
