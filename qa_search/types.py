@@ -214,7 +214,8 @@ class SearchResult(_Record):
     and the hits are then only the nearest posts. ``advice`` says what would help, if anything would. ``searched`` is
     the query as it was searched, if misspelt words were replaced by words of the archive. ``note`` says how a very long
     query was read. ``pinned`` is the wording in the archivist's file that the query matched, if the first hit was
-    pinned for it; confidence is then 1.
+    pinned for it; confidence is then 1. ``notice`` is what the archivist's file says to a query with a danger sign:
+    show it before anything else; the query then counts as not answered.
 
     A result is a sequence of its hits: iterate over it, or take its ``len``.
     """
@@ -228,6 +229,7 @@ class SearchResult(_Record):
     searched: str | None = None
     note: str | None = None
     pinned: str | None = None
+    notice: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)
@@ -266,9 +268,9 @@ class SearchResult(_Record):
         return pandas.DataFrame([{name: getattr(hit, name) for name in names} for hit in self], columns=names)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as its JSON document; ``advice``, ``searched``, ``note`` and ``pinned`` only if any."""
+        """Return the result as its JSON document; what is None at its end is left out."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched", "note", "pinned"):
+        for name in ("advice", "searched", "note", "pinned", "notice"):
             if document[name] is None:
                 del document[name]
         return document
@@ -451,7 +453,7 @@ class VerifyReport(_Record):
 
 @dataclass(frozen=True, slots=True)
 class CurationInfo(_Record):
-    """What an archivist's file says: how many pins, hidden posts and groups of words, and what newer posts gain.
+    """What an archivist's file says: how many pins, hidden posts, same words and notices, and what newer posts gain.
 
     ``remarks`` are sentences about what has no effect in this index.
     """
@@ -461,6 +463,7 @@ class CurationInfo(_Record):
     hidden: int
     same: int
     newer: float
+    dangers: int = 0
     remarks: tuple[str, ...] = ()
 
 

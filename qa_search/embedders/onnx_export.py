@@ -1,4 +1,4 @@
-"""Export a sentence-transformers model to ONNX, and check that the export agrees with it. Needs torch and onnx."""
+"""A sentence-transformers encoder or cross-encoder -> ONNX, and how well the two agree. Needs torch and onnx."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -54,17 +54,8 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     tokenizer = original.fast_tokenizer
     if tokenizer is None:
         raise ModelError("its tokenizer does not belong to the tokenizers library")
-    raw = folder / "raw.onnx"
-    with _quiet():
-        try:
-            _export_graph(model, tokenizer.encode("a few words to trace with").ids, raw)
-            plain = _quantised(raw) if precision == "int8" else raw
-            open_session(plain, optimise_into=folder / MODEL_FILE)
-        except Exception as error:
-            # Tracing runs code of three libraries over a model that nobody here has seen.
-            raise ModelError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
-    for leftover in folder.glob("raw*"):
-        leftover.unlink()
+    ids = tokenizer.encode("a few words to trace with").ids
+    _export_graph(list(model), {"input_ids": ids}, "sentence_embedding", None, folder, precision)
     tokenizer.save(str(folder / TOKENIZER_FILE))
     settings = {
         "model": asdict(original.model_id),
@@ -78,6 +69,27 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
+def export_cross_encoder(model: Any, folder: Path) -> None:
+    """Write a sentence-transformers ``CrossEncoder`` with one label, and its tokenizer, to a folder.
+
+    The graph takes one pair of texts, as tokens, and gives its score as ``predict`` does. Nothing is quantised.
+
+    Raises:
+        ModelError: if the model cannot be exported.
+    """
+    tokenizer = getattr(model.tokenizer, "backend_tokenizer", None)
+    if tokenizer is None:
+        raise ModelError("its tokenizer does not belong to the tokenizers library")
+    encoding = tokenizer.encode("a few words", "to trace with")
+    features = {"input_ids": encoding.ids}
+    if "token_type_ids" in model.tokenizer.model_input_names:
+        features["token_type_ids"] = encoding.type_ids
+    _export_graph(list(model.children()), features, "scores", model.activation_fn, folder, "fp32")
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(model.max_seq_length or model.tokenizer.model_max_length, strategy="longest_first")
+    tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
 def measure_agreement(original: Embedder, export: Embedder, passages: Sequence[str]) -> Agreement:
     """Embed passages with both, also as questions, and return the cosines of each pair of vectors."""
     cosines = np.concatenate(
@@ -89,21 +101,44 @@ def measure_agreement(original: Embedder, export: Embedder, passages: Sequence[s
     return Agreement(len(passages), round(float(cosines.mean()), 5), round(float(cosines.min()), 5))
 
 
-def _export_graph(model: Any, ids: list[int], path: Path) -> None:
+def _export_graph(
+    modules: Sequence[Any],
+    example: Mapping[str, list[int]],
+    output: str,
+    activation: Any,
+    folder: Path,
+    precision: Precision,
+) -> None:
+    """Write the modules as one graph that takes the inputs of the example and gives one output."""
+    raw = folder / "raw.onnx"
+    with _quiet():
+        try:
+            _trace(modules, example, output, activation, raw)
+            plain = _quantised(raw) if precision == "int8" else raw
+            open_session(plain, optimise_into=folder / MODEL_FILE)
+        except Exception as error:
+            # Tracing runs code of three libraries over a model that nobody here has seen.
+            raise ModelError(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+    for leftover in folder.glob("raw*"):
+        leftover.unlink()
+
+
+def _trace(modules: Sequence[Any], example: Mapping[str, list[int]], output: str, activation: Any, path: Path) -> None:
     import torch
 
     class Whole(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.parts = torch.nn.ModuleList(model)
+            self.parts = torch.nn.ModuleList(modules)
 
-        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-            features: dict[str, torch.Tensor] = {"input_ids": input_ids}
+        def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+            features: dict[str, torch.Tensor] = dict(zip(example, inputs, strict=True))
             for part in self.parts:
                 features = part(features)
-            return features["sentence_embedding"]
+            found = features[output]
+            return found if activation is None else activation(found)
 
-    transformer = getattr(model[0], "auto_model", None)
+    transformer = getattr(modules[0], "auto_model", None)
     if transformer is None:
         raise ModelError("its first module is not a transformer")
     attention = transformer.config._attn_implementation
@@ -112,11 +147,11 @@ def _export_graph(model: Any, ids: list[int], path: Path) -> None:
         with torch.no_grad():
             torch.onnx.export(
                 Whole().eval(),
-                (torch.tensor([ids]),),
+                tuple(torch.tensor([ids]) for ids in example.values()),
                 str(path),
-                input_names=["input_ids"],
-                output_names=["sentence_embedding"],
-                dynamic_axes={"input_ids": {0: "texts", 1: "tokens"}, "sentence_embedding": {0: "texts"}},
+                input_names=list(example),
+                output_names=[output],
+                dynamic_axes={output: {0: "texts"}, **{name: {0: "texts", 1: "tokens"} for name in example}},
                 opset_version=_OPSET,
                 dynamo=False,
             )

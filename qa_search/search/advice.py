@@ -12,6 +12,7 @@ from qa_search.embedders.readability import UNREADABLE, cannot_read, reads_many_
 from qa_search.util.languages import language_of, name_of
 
 SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
+RELY_ON_NONE = "Do not rely on past answers for a sign of danger."
 
 
 def read_in_part(complaint: Query) -> str | None:

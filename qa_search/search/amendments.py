@@ -22,6 +22,7 @@ from qa_search.index.base import WordSearch
 from qa_search.index.filters import Filters
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.curation import Curation, Newer
+from qa_search.search.danger import DangerSigns
 from qa_search.search.feedback import Vote, verdicts
 from qa_search.search.highlight import covered_share
 from qa_search.search.signals import Candidates, Signals, Values
@@ -83,6 +84,7 @@ class Amendments:
                 self._reasons[number] = hide.why
         self.hidden = tuple(sorted(self._reasons))
         self.synonyms = Synonyms.of_groups(curation.same, analysis) if curation.same else None
+        self.dangers = DangerSigns.of(curation.dangers, analysis)
         self._exact: dict[str, Pinned] = {}
         self._wordings: list[_Wording] = []
         for at, pin in enumerate(curation.pins, start=1):
@@ -118,6 +120,7 @@ class Amendments:
         """The words of the file, which are not misspelt."""
         texts = [word for group in self.curation.same for word in group]
         texts += [question for pin in self.curation.pins for question in pin.questions]
+        texts += [word for danger in self.curation.dangers for word in danger.words]
         return frozenset(word for text in texts for word in _WORD.findall(text.casefold()))
 
     def prepare(self, embedder: Embedder) -> None:

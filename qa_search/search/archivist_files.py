@@ -80,5 +80,6 @@ def curation_info(amended: Amendments | None) -> CurationInfo | None:
         hidden=len(curation.hidden),
         same=len(curation.same),
         newer=curation.newer.weight if curation.newer else 0.0,
+        dangers=len(curation.dangers),
         remarks=amended.remarks,
     )

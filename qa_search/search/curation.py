@@ -1,4 +1,4 @@
-"""The archivist's file, ``curation.toml`` -> pinned answers, hidden posts, words that mean the same, newer posts first.
+"""The archivist's file, ``curation.toml`` -> pins, hidden posts, same words, danger signs, newer posts first.
 
 Whatever the file says is checked when it is read; what it says of posts is compared with a generation in
 `qa_search.search.amendments`.
@@ -25,6 +25,7 @@ _HALVED = 5.0
 _MOST_BYTES = 4 << 20
 _MOST_ITEMS = 10_000
 _MOST_WORDS = 100  # characters of a word or an expression
+_MOST_NOTICE = 1000  # characters
 
 Match = Literal["exact", "meaning"]
 Stamp = tuple[int, int, int] | None
@@ -45,6 +46,14 @@ class Hide:
 
     post: str
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Danger:
+    """Signs of danger, words or expressions, and the notice that a complaint with one of them is answered with."""
+
+    words: tuple[str, ...]
+    notice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Curation:
     pins: tuple[Pin, ...] = ()
     hidden: tuple[Hide, ...] = ()
     same: tuple[tuple[str, ...], ...] = ()
+    dangers: tuple[Danger, ...] = ()
     newer: Newer | None = None
     votes: Votes = Votes()
 
@@ -113,12 +123,13 @@ class _Reader:
         self._path = path
 
     def read(self, document: Mapping[str, Any]) -> Curation:
-        self._known("", document, ("pin", "hide", "same", "newer", "feedback"))
+        self._known("", document, ("pin", "hide", "same", "danger", "newer", "feedback"))
         return Curation(
             self._path,
             tuple(self._pin(key, item) for key, item in self._tables(document, "pin")),
             tuple(self._hide(key, item) for key, item in self._tables(document, "hide")),
             tuple(self._group(f"same[{at}]", item) for at, item in enumerate(self._list(document, "same"), start=1)),
+            tuple(self._danger(key, item) for key, item in self._tables(document, "danger")),
             self._newer(document["newer"]) if "newer" in document else None,
             self._votes(document["feedback"]) if "feedback" in document else Votes(),
         )
@@ -141,11 +152,23 @@ class _Reader:
     def _group(self, key: str, item: object) -> tuple[str, ...]:
         if not isinstance(item, list) or len(item) < 2:
             self._fail(key, 'expected a list of two words or more, such as ["physio", "PT"]')
-        words = tuple(self._text(key, word) for word in item)
-        for word in words:
-            if len(word) > _MOST_WORDS:
-                self._fail(key, f"{word[:40]!r}... has more than {_MOST_WORDS} characters")
-        return words
+        return tuple(self._expression(key, word) for word in item)
+
+    def _danger(self, key: str, item: Mapping[str, Any]) -> Danger:
+        self._known(f"{key}.", item, [field.name for field in fields(Danger)])
+        words = tuple(self._expression(f"{key}.words", word) for word in self._list(item, "words", f"{key}."))
+        if not words:
+            self._fail(f"{key}.words", 'expected words or expressions, such as words = ["chest pain"]')
+        notice = self._text(f"{key}.notice", item.get("notice"))
+        if len(notice) > _MOST_NOTICE:
+            self._fail(f"{key}.notice", f"it has more than {_MOST_NOTICE:,} characters")
+        return Danger(words, notice)
+
+    def _expression(self, key: str, item: object) -> str:
+        word = self._text(key, item)
+        if len(word) > _MOST_WORDS:
+            self._fail(key, f"{word[:40]!r}... has more than {_MOST_WORDS} characters")
+        return word
 
     def _newer(self, item: object) -> Newer | None:
         table = self._table("newer", item)

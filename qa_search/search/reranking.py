@@ -1,4 +1,8 @@
-"""Complaint and passage -> score, by any sentence-transformers cross-encoder. Importing this loads no torch."""
+"""Complaint and passage -> score, by any sentence-transformers cross-encoder.
+
+The model is exported once, for all later searches of this user. torch is loaded for that, and for models that cannot
+be exported.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ import numpy.typing as npt
 from qa_search.embedders.locate import locate_model, model_folder, require_no_code
 from qa_search.embedders.sentence_transformer import quiet_loading
 from qa_search.errors import ModelError, ModelNotFoundError
+from qa_search.search.cross_encoders import Score, Scores, export, find_export, warn_of_torch
 
 _BATCH = 32
 # Log levels and warning filters are the process's, and a tokenizer keeps its cuts and padding in itself: one at a time.
@@ -28,7 +33,8 @@ class Reranker:
     """Reorders hits by a sentence-transformers CrossEncoder, which reads the complaint and a passage together.
 
     The model is a folder, or the name of one that is on this machine; no network is touched unless ``download`` is true
-    and it is not here. Importing torch takes seconds, so this is done when a reranker is made. Threads may share one.
+    and it is not here. The first time that a model is used it is exported into the user's cache, which needs torch and
+    takes some seconds. Threads may share a reranker.
 
     Raises:
         ModelNotFoundError: if the model is not on this machine (and ``download`` is false, or fails).
@@ -37,26 +43,11 @@ class Reranker:
 
     def __init__(self, model: str | os.PathLike[str], *, download: bool = False) -> None:
         self._name = os.fspath(model)
-        with _quiet():
+        with _quiet() if download else nullcontext():
             folder = _locate(model, download=download)
             _check_kind(folder)
             require_no_code(folder)
-            try:
-                from sentence_transformers import CrossEncoder
-
-                self._model = CrossEncoder(str(folder), device="cpu", local_files_only=True)
-                labels = self._model.num_labels
-            except Exception as error:
-                # Loading runs code of three libraries, each with errors of its own.
-                raise ModelError(
-                    f"{folder}: sentence-transformers cannot load this cross-encoder ({_reason(error)})"
-                ) from error
-        if labels != 1:
-            raise ModelError(
-                f"{folder}: this model gives {labels} labels for a pair of texts. Reranking needs one score: name a "
-                "cross-encoder with a single output."
-            )
-        self._model.eval()
+        self._score = _scorer(folder)
 
     def scores(self, complaint: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """Score passages by how well they answer the complaint: (n,), higher is closer.
@@ -68,18 +59,16 @@ class Reranker:
         """
         if not passages:
             return np.empty(0, np.float32)
-        pairs = [(complaint, passage) for passage in passages]
-        with _quiet():
-            try:
-                found = self._model.predict(pairs, batch_size=_BATCH, show_progress_bar=False)
-            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-                raise ModelError(
-                    f"the cross-encoder {self._name!r} failed on {len(pairs)} passages ({_reason(error)})"
-                ) from error
-        scores = np.ascontiguousarray(found, np.float32)
-        if scores.shape != (len(pairs),):
+        try:
+            found = self._score(complaint, passages)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ModelError(
-                f"the cross-encoder {self._name!r} gave scores of shape {scores.shape} for {len(pairs)} passages: "
+                f"the cross-encoder {self._name!r} failed on {len(passages)} passages ({_reason(error)})"
+            ) from error
+        scores = np.ascontiguousarray(found, np.float32)
+        if scores.shape != (len(passages),):
+            raise ModelError(
+                f"the cross-encoder {self._name!r} gave scores of shape {scores.shape} for {len(passages)} passages: "
                 "it needs to give one for each"
             )
         if not np.isfinite(scores).all():
@@ -88,6 +77,45 @@ class Reranker:
                 "or their precision is too low for this machine"
             )
         return scores
+
+
+def _scorer(folder: Path) -> Score:
+    """Return what gives the scores of a model: its export, or torch where it cannot be exported."""
+    found = find_export(folder)
+    if isinstance(found, str):
+        warn_of_torch(folder, found)
+    if found is not None and not isinstance(found, str):
+        return found
+    model = _load(folder)
+
+    def score(complaint: str, passages: Sequence[str]) -> Scores:
+        pairs = [(complaint, passage) for passage in passages]
+        with _quiet():
+            return np.asarray(model.predict(pairs, batch_size=_BATCH, show_progress_bar=False), np.float32)
+
+    return score if found is not None else export(folder, model, score) or score
+
+
+def _load(folder: Path) -> Any:
+    """Load a cross-encoder by torch."""
+    with _quiet():
+        try:
+            from sentence_transformers import CrossEncoder
+
+            model = CrossEncoder(str(folder), device="cpu", local_files_only=True)
+            labels = model.num_labels
+        except Exception as error:
+            # Loading runs code of three libraries, each with errors of its own.
+            raise ModelError(
+                f"{folder}: sentence-transformers cannot load this cross-encoder ({_reason(error)})"
+            ) from error
+    if labels != 1:
+        raise ModelError(
+            f"{folder}: this model gives {labels} labels for a pair of texts. Reranking needs one score: name a "
+            "cross-encoder with a single output."
+        )
+    model.eval()
+    return model
 
 
 def _locate(model: str | os.PathLike[str], *, download: bool) -> Path:

@@ -20,7 +20,7 @@ from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import find_flaw
-from qa_search.search.advice import Languages, read_in_part
+from qa_search.search.advice import RELY_ON_NONE, Languages, read_in_part
 from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.archivist_files import ArchivistFiles
 from qa_search.search.confidence import TOO_LITTLE, Confidence
@@ -165,6 +165,10 @@ class OneSearch:
         confidence = reader.confidence(opened.confidence)
         if pinned is None and (opened.languages.unreadable or cannot_read(opened.embedder, complaint.read)):
             confidence = min(confidence, TOO_LITTLE)
+        notice = None if self.amended is None else self.amended.dangers.notice(query, complaint.text)
+        if notice is not None and pinned is None:
+            # Whatever the posts say: a person in danger must not rely on them.
+            confidence = min(confidence, TOO_LITTLE)
         hits = reader.hits(k, confidence, explain=self.explain, rerank=self.rerank)
         wanted = k
         while len(hits) < min(k, ranked.total) and len(ranked.order) < ranked.total:
@@ -174,13 +178,24 @@ class OneSearch:
             hits = self._reader(complaint, ranked, pinned).hits(k, confidence, explain=self.explain, rerank=self.rerank)
         answered = bool(hits) and confidence >= threshold
         advice = None
-        if not answered:
+        if not answered and notice is not None:
+            advice = RELY_ON_NONE
+        elif not answered:
             advice = opened.languages.advice(complaint.read, opened.embedder, too_little=too_little)
         searched = complaint.text if complaint.text != query else None
         wording = None if pinned is None else pinned.question
         note = read_in_part(complaint)
         return SearchResult(
-            query, answered, round(confidence, 4), tuple(hits), 0.0, advice, searched, note=note, pinned=wording
+            query,
+            answered,
+            round(confidence, 4),
+            tuple(hits),
+            0.0,
+            advice,
+            searched,
+            note=note,
+            pinned=wording,
+            notice=notice,
         )
 
     def _pinned(self, query: str, complaint: Query, ranked: Ranked) -> Pinned | None:

@@ -22,6 +22,7 @@ from qa_search.interfaces.cli.session import Shell
 from qa_search.interfaces.mcp_server import create_server
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
+from qa_search.interfaces.web.pages import found_part
 from qa_search.search.feedback import read_votes
 from tests.helpers import WordsEmbedder, write_pages
 from tests.interfaces.cli.words import use_words
@@ -222,3 +223,29 @@ def test_assistants_report_feedback_only_if_asked(index: Path) -> None:
         opened.refresh()
         assert [hit.post_id for hit in opened.search(COMPLAINT)] == before
     assert {vote.client for vote in read_votes(file)} == {"assistants"}
+
+
+def test_every_door_shows_a_notice_before_anything_else(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text, Markdown, HTML, JSON, the page, the widget and what an assistant reads; also where no post passes."""
+    with (index / "curation.toml").open("a") as stream:
+        stream.write('[[danger]]\nwords = ["chest pain"]\nnotice = "Call 112 <now>."\n')
+    complaint = "sudden pain in my chest"
+    for more in ([], ["--full"], ["--source", "elsewhere/*"], ["--format", "csv"]):
+        shown = run(monkeypatch, "query", "--index", str(index), *more, complaint)
+        assert (shown.exit_code, shown.output.startswith("Call 112 <now>.")) == (1, True), shown.output
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        result = opened.search(complaint)
+        assert to_markdown(result).index("Call 112") < to_markdown(result).index("nearest")
+        assert "Call 112 &lt;now&gt;." in to_html(result)
+        answer = call(opened, "search", complaint=complaint)
+        none = call(opened, "search", complaint=complaint, source="elsewhere/*")
+    for found in (answer, none):
+        assert found.content[0].text.splitlines()[0].endswith("to the person: Call 112 <now>.")
+    assert answer.structured_content["notice"] == "Call 112 <now>."
+    with serving(index) as address:
+        _, page, _ = ask(f"{address}/?{urlencode({'q': complaint})}")
+        for shown_page in (page, found_part(result)):
+            alert = html.fromstring(str(shown_page)).xpath("//p[@class='danger'][@role='alert']")
+            assert [one.text_content() for one in alert] == ["Call 112 <now>."]
+        _, document, _ = ask(address + "/api/search?" + urlencode({"q": complaint}))
+    assert (document["notice"], document["answered"]) == ("Call 112 <now>.", False)

@@ -96,6 +96,13 @@ def reranker(tiny: Path) -> Reranker:
 
 
 @pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, with nothing in it."""
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any attempt to reach the network fails the test."""
 
@@ -131,6 +138,66 @@ def test_the_complaint_decides_which_passage_is_closest(reranker: Reranker) -> N
     """Another complaint about the same passages gives another order."""
     assert int(np.argmax(reranker.scores("a stiff neck", PASSAGES))) == 2
     assert int(np.argmax(reranker.scores("the elbow", PASSAGES))) == 0
+
+
+def test_a_model_that_was_exported_runs_without_torch(tiny: Path, reranker: Reranker) -> None:
+    """In a fresh process: the scores are the same, and torch and transformers stay unloaded."""
+    program = (
+        "import json, sys; from qa_search.search.reranking import Reranker; "
+        "print(json.dumps(Reranker(sys.argv[1]).scores(sys.argv[2], sys.argv[3:]).tolist())); "
+        "assert not {'torch', 'transformers', 'sentence_transformers'} & sys.modules.keys()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tiny), COMPLAINT, *PASSAGES], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert np.allclose(json.loads(done.stdout), reranker.scores(COMPLAINT, PASSAGES), atol=1e-6)
+
+
+def test_a_model_that_cannot_be_exported_runs_by_torch(
+    tiny: Path, reranker: Reranker, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning gives the reason each time; the export is tried once only."""
+
+    def refuse(*_: object) -> None:
+        raise ModelError("a part has no graph")
+
+    monkeypatch.setattr("qa_search.embedders.onnx_export.export_cross_encoder", refuse)
+    for _ in range(2):
+        found = Reranker(tiny).scores(COMPLAINT, PASSAGES)
+        assert np.allclose(found, reranker.scores(COMPLAINT, PASSAGES), atol=1e-6)
+        assert "cannot be exported, so that torch runs it, which is slower: a part has no graph" in caplog.text
+        caplog.clear()
+        monkeypatch.setattr("qa_search.embedders.onnx_export.export_cross_encoder", lambda *_: pytest.fail("again"))
+
+
+def test_an_export_that_disagrees_is_not_used(
+    tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its scores are compared with the model's own first."""
+    monkeypatch.setattr("qa_search.search.cross_encoders._TOLERANCE", -1.0)
+    assert np.isfinite(Reranker(tiny).scores(COMPLAINT, PASSAGES)).all()
+    assert "scores of the export differ from the model's" in caplog.text
+
+
+def test_a_damaged_export_is_made_again(tiny: Path, reranker: Reranker, cache: Path) -> None:
+    """And nobody is given scores of damaged weights."""
+    Reranker(tiny)
+    (model,) = cache.glob("cross-encoders/*/model.onnx")
+    whole = model.read_bytes()
+    model.write_bytes(whole[:-9] + bytes(9))
+    assert np.allclose(Reranker(tiny).scores(COMPLAINT, PASSAGES), reranker.scores(COMPLAINT, PASSAGES), atol=1e-6)
+    assert len(model.read_bytes()) == len(whole)
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    tiny: Path, reranker: Reranker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Torch runs the model then."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("QA_SEARCH_CACHE", str(tmp_path / "file"))
+    assert np.allclose(Reranker(tiny).scores(COMPLAINT, PASSAGES), reranker.scores(COMPLAINT, PASSAGES), atol=1e-6)
+    assert "is not exported, so that torch runs it" in caplog.text
 
 
 def test_no_passages_have_no_scores(reranker: Reranker) -> None:

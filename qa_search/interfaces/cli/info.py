@@ -154,8 +154,9 @@ def _curation_lines(info: IndexInfo) -> list[str]:
     if found is None:
         return []
     counts = f"{found.pins:,} pinned answers, {found.hidden:,} hidden posts, {found.same:,} groups of words"
+    dangers = f", {counted(found.dangers, 'notice')} about danger" if found.dangers else ""
     newer = f", newer posts gain up to {found.newer:g}" if found.newer else ""
-    return [f"  curated by {found.path}: {counts}{newer}", *(f"    {remark}" for remark in found.remarks)]
+    return [f"  curated by {found.path}: {counts}{dangers}{newer}", *(f"    {remark}" for remark in found.remarks)]
 
 
 def _feedback_lines(info: IndexInfo) -> list[str]:

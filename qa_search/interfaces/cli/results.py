@@ -15,7 +15,7 @@ from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import render_result
-from qa_search.interfaces.render.wording import NO_POST_PASSES
+from qa_search.interfaces.render.wording import note, one_line
 from qa_search.types import SearchResult
 
 FORMATS = ("text", "json", "markdown", "csv", "html", "brief")
@@ -55,23 +55,23 @@ def chosen_format(shown_as: str | None, *, as_json: bool, full: bool) -> str:
 
 
 def print_result(result: SearchResult, written_as: str, *, full: bool, quiet: bool) -> None:
-    """Print a result. Where no post passes the filters, text says so on standard error."""
+    """Print a result. What has no place in the format goes to standard error."""
     if written_as == "json":
         print_json(result.to_dict())
     elif written_as == "markdown":
         click.echo(to_markdown(result), nl=False)
     elif written_as == "csv":
+        if result.notice and not quiet:
+            click.echo(one_line(result.notice), err=True)
         click.echo("".join(to_csv([result])), nl=False)
     elif written_as == "html":
         print_html(to_html(result))
     elif result.hits:
         echo_paged(result_text(result, written_as, full=full))
     elif not quiet:
-        click.echo(NO_POST_PASSES, err=True)
+        click.echo(note(result), err=True)
 
 
 def result_text(result: SearchResult, written_as: str, *, full: bool) -> str:
     """Return a result as text: three lines a hit, or the sentence with the text around it, or whole posts."""
-    if not result.hits:
-        return NO_POST_PASSES
     return render_brief(result) if written_as == "brief" else render_result(result, full=full)

@@ -16,6 +16,7 @@ MAX_FULL_CHARACTERS = 200_000  # of all posts that one search gives whole; the r
 _EXCERPT = 800  # characters of a field
 _BEFORE = 200  # of them before the marked sentence
 _WORD = 40  # characters that a word may have, to be left out whole
+_NOTICE = "Before anything else, report this notice of the archive to the person"
 _DOTS = "… "
 _SHORT = 200  # characters of a title or a name in the readable text
 _LISTED = 10  # tags and repetitions of a hit that is not given whole
@@ -55,11 +56,12 @@ class FoundPosts:
     searched: str | None = None
     note: str | None = None
     pinned: str | None = None
+    notice: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document; ``advice``, ``searched``, ``note`` and ``pinned`` only if there are any."""
+        """Return the JSON document; what is None at its end is left out."""
         document = {**to_jsonable(replace(self, hits=())), "hits": [hit.to_dict() for hit in self.hits]}
-        for name in ("advice", "searched", "note", "pinned"):
+        for name in ("advice", "searched", "note", "pinned", "notice"):
             if document[name] is None:
                 del document[name]
         return document
@@ -143,6 +145,7 @@ def found_posts(result: SearchResult, *, full: bool) -> FoundPosts:
         result.searched,
         result.note,
         result.pinned,
+        result.notice,
     )
 
 
@@ -199,8 +202,9 @@ def _part(text: str, start: int, end: int) -> str:
 
 def result_text(found: FoundPosts) -> str:
     """Write hits as text to read."""
+    notice = [f"{_NOTICE}: {_line(found.notice)}"] if found.notice else []
     if not found.hits:
-        return NO_POST_PASSES
+        return "\n".join([*notice, NO_POST_PASSES])
     if found.answered:
         lines = [f"The archive seems to answer this (confidence {found.confidence:.0%}). Closest first:"]
     else:
@@ -216,7 +220,7 @@ def result_text(found: FoundPosts) -> str:
     if found.note:
         lines.append(found.note)
     material = _Material()
-    lines.append(material.explained)
+    lines = [*notice, *lines, material.explained]
     for hit in found.hits:
         lines += [
             "",

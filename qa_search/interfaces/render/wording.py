@@ -107,10 +107,12 @@ def nothing_answers(result_confidence: float) -> str:
 
 def note(result: SearchResult) -> str:
     """Return what a reader needs to know before the hits; empty if they answer the query as it was written."""
+    notice = one_line(result.notice or "")
     if not result.hits:
-        return NO_POST_PASSES
+        return f"{notice} {NO_POST_PASSES}".strip()
     answer = "" if result.answered else f"{result.advice or nothing_answers(result.confidence)} The nearest posts:"
-    parts = (searched_for(result.searched), PINNED if result.pinned else "", result.note, answer)
+    pinned = PINNED if result.pinned else ""
+    parts = (notice, searched_for(result.searched), pinned, result.note, answer)
     return " ".join(part for part in parts if part)
 
 

@@ -16,6 +16,7 @@
     label { display: block; font-weight: 600; }
     textarea { box-sizing: border-box; width: 100%; min-height: 4rem; padding: .5rem; font: inherit; }
     button { min-height: 2.75rem; margin: .5rem 0; padding: .4rem 1.1rem; font: inherit; font-weight: 600; cursor: pointer; }
+    .danger { font-weight: bold; }
     ol { margin: 0; padding: 0; list-style: none; }
     li { margin: .8rem 0; }
     a { display: inline-block; padding: .3rem 0; font-weight: 600; }

@@ -1,0 +1,141 @@
+"""Danger signs: which complaints have one, and what a search says then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from devtools.environment import ROOT
+from qa_search import CurationError, SearchIndex, build_index
+from qa_search.search.curation import Danger, read_curation
+from qa_search.search.danger import DangerSigns
+from qa_search.util.terms import ENGLISH, Analysis
+from tests.helpers import WordsEmbedder, write_jsonl
+
+NOTICE = "Call 112 now."
+SIGNS = ("chest pain", "can't breathe", "suicide", "коли болит грудь", "胸痛")
+POSTS = [{"id": str(at), "question": f"My {part} hurts.", "answer": f"Rest the {part}."} for at, part in
+         enumerate(("knee", "heel", "chest", "wrist", "neck"))]  # fmt: skip
+Opened = Callable[[str], SearchIndex]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opened:
+    """An index with an archivist's file in its folder."""
+    embedder = WordsEmbedder()
+    build_index(write_jsonl(tmp_path / "faq.jsonl", POSTS), tmp_path / "index", model=embedder)
+
+    def open_with(text: str) -> SearchIndex:
+        (tmp_path / "index" / "curation.toml").write_text(text, encoding="utf-8")
+        return SearchIndex.open(tmp_path / "index", model=embedder)
+
+    return open_with
+
+
+def danger(*words: str, notice: str = NOTICE) -> str:
+    return f'[[danger]]\nwords = {list(words)!r}\nnotice = "{notice}"\n'
+
+
+@pytest.mark.parametrize(
+    ("complaint", "found"),
+    [
+        ("chest pain now and my left arm is numb", True),
+        ("CHEST PAINS!", True),
+        ("a pain on the left side of my chest", True),
+        ("I have no chest pain", True),
+        ("I cannot go on, I think of suicide", True),
+        ("I can’t breathe when I run", True),
+        ("I cant really breathe", True),
+        ("昨天胸痛得厉害", True),
+        ("у него коли болит грудь", True),
+        ("my chest is fine, but after ten miles of hills on Sunday there is a pain in my heel", False),
+        ("it hurts when I breathe", False),
+        ("chest", False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("analysis", [ENGLISH, Analysis("words"), Analysis("bigrams")])
+def test_a_sign_is_found_by_its_words(complaint: str, found: bool, analysis: Analysis) -> None:
+    """In any order, near one another, in other forms where the archive's language has them."""
+    if analysis != ENGLISH and "PAINS" in complaint:
+        found = False
+    notice = DangerSigns.of([Danger(SIGNS, NOTICE)], analysis).notice(complaint)
+    assert notice == (NOTICE if found else None)
+
+
+def test_a_complaint_with_a_sign_is_not_answered(opened: Opened) -> None:
+    """The notice is there, the nearest posts too; confidence and every badge are low."""
+    plain = opened("")
+    assert plain.search("My chest hurts.").answered
+    assert "notice" not in plain.search("My chest hurts.").to_dict()
+    index = opened(danger("chest hurts"))
+    result = index.search("My chest hurts.")
+    assert (result.notice, result.answered, result.confidence <= 0.1) == (NOTICE, False, True)
+    assert result.hits
+    assert max(hit.confidence for hit in result.hits) <= 0.1
+    assert result.to_dict()["notice"] == NOTICE
+    other = index.search("My knee hurts.")
+    assert (other.notice, other.answered) == (None, True)
+
+
+def test_a_complaint_is_read_as_it_was_written_and_as_it_was_searched() -> None:
+    """So that a misspelt sign is found, and a sign that looks misspelt."""
+    signs = DangerSigns.of([Danger(("chest hurts", "chesst"), NOTICE)], ENGLISH)
+    assert signs.notice("my ches hurts") is None
+    assert signs.notice("my ches hurts", "my chest hurts") == signs.notice("my chesst", "my chest") == NOTICE
+
+
+def test_a_pinned_answer_stays_an_answer(opened: Opened) -> None:
+    """The archivist chose it; the notice stands above it."""
+    post = opened("").search("my chest hurts").hits[0].post_id
+    index = opened(danger("chest hurts") + f'[[pin]]\npost = "{post}"\nquestions = ["my chest hurts"]\n')
+    result = index.search("my chest hurts")
+    assert (result.notice, result.answered, result.confidence) == (NOTICE, True, 1.0)
+
+
+def test_notices_come_in_the_order_of_the_file(opened: Opened) -> None:
+    """Each once, however many of its signs are met."""
+    index = opened(danger("chest", "hurts", notice="First.") + danger("knee", "heel", notice="Second."))
+    assert index.search("my chest and my knee and heel hurt: it hurts").notice == "First. Second."
+    assert index.info().curation is not None
+    assert index.info().curation.dangers == 2  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[danger]\nwords = ["a"]\nnotice = "b"\n', "danger"),
+        ('[[danger]]\nnotice = "b"\n', r"danger\[1\].words"),
+        ('[[danger]]\nwords = "chest pain"\nnotice = "b"\n', r"danger\[1\].words"),
+        ('[[danger]]\nwords = ["a", 3]\nnotice = "b"\n', r"danger\[1\].words"),
+        ('[[danger]]\nwords = ["a"]\n', r"danger\[1\].notice"),
+        (f'[[danger]]\nwords = ["a"]\nnotice = "{"b" * 1001}"\n', r"danger\[1\].notice"),
+        (f'[[danger]]\nwords = ["{"a" * 101}"]\nnotice = "b"\n', r"danger\[1\].words"),
+        ('[[danger]]\nwords = ["a"]\nnotice = "b"\nword = 1\n', r"danger\[1\].word: unknown key. Did you mean words"),
+    ],
+)
+def test_an_invalid_sign_is_an_error_that_names_the_key(tmp_path: Path, text: str, key: str) -> None:
+    """Nothing of the file is taken by halves."""
+    (tmp_path / "curation.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(CurationError, match=f"curation.toml: {key}"):
+        read_curation(tmp_path / "curation.toml")
+
+
+@pytest.mark.parametrize(
+    ("complaint", "found"),
+    [
+        ("chest pain now and my left arm is numb, what do I do", "call 112"),
+        ("after the race a tight chest and I can't breathe properly", "call 112"),
+        ("the injury took everything from me, some days I want to die", "116 123"),
+        ("my back went and now I'm numb between the legs", "emergency department"),
+        ("back of my thigh has ached for months, PT did nothing", None),
+        ("my swimming stroke hurts my shoulder", None),
+    ],
+)
+def test_the_sample_archive_has_danger_signs(complaint: str, found: str | None) -> None:
+    """In the folder of its index."""
+    signs = DangerSigns.of(read_curation(ROOT / "index" / "curation.toml").dangers, ENGLISH)
+    notice = signs.notice(complaint)
+    assert (found in notice) if found and notice else notice is found
