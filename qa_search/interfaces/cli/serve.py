@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-import qa_search
-from qa_search.errors import MissingExtraError
+from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.listening import (
     MAX_CONNECTIONS,
     address_of,
@@ -30,11 +29,13 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
     token_option,
 )
+from qa_search.util.threads import configured_threads
 
 if TYPE_CHECKING:
     from qa_search.insights.question_log import QuestionLog
 
 _SHUTDOWN_SECONDS = 20
+MOST_WORKERS = 256
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -109,6 +110,14 @@ def _checked_origin(value: str) -> str:
     metavar="SECONDS",
     help="When a query is abandoned (504).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that search; with 1, this one does.",
+)
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser once it can be used.")
 @click.option(
     "--site",
@@ -144,6 +153,7 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
+    workers: int,
     open_page: bool,
     site_file: Path | None,
     origins: frozenset[str],
@@ -165,6 +175,8 @@ def serve(
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
         from qa_search.interfaces.web.site import Site, find_site, read_site
+        from qa_search.interfaces.web.worker import Opening
+        from qa_search.interfaces.web.workers import Workers
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
@@ -173,7 +185,8 @@ def serve(
         hosts |= own_names(host)
     site_file = site_file or find_site(index_path)
     site = Site() if site_file is None else read_site(site_file)
-    index = qa_search.SearchIndex.open(index_path, model=model, feedback=feedback)
+    opening = Opening(index_path, model, feedback)
+    index = opening.open()
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
@@ -186,12 +199,20 @@ def serve(
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     page = f"http://{address_of(listener, reachable(host))}/"
-    app = create_app(index, settings)
+    searching = None if workers == 1 else Workers(opening, workers, max(configured_threads() // workers, 1))
+    app = create_app(index, settings, searching)
     server = guarded_server(
         app,
         limits_for(max_connections),
         graceful_seconds=_SHUTDOWN_SECONDS,
         on_stop=app.stop_soon,
         on_ready=partial(open_in_browser, page) if open_page else None,
+        is_over=lambda: bool(app.failure),
     )
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if searching is not None:
+            searching.kill()
+    if app.failure:
+        raise QASearchError(f"{index.location}: the service has ended: {app.failure}")
