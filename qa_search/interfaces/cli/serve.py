@@ -35,7 +35,10 @@ if TYPE_CHECKING:
     from qa_search.insights.question_log import QuestionLog
 
 _SHUTDOWN_SECONDS = 20
-MOST_WORKERS = 256
+_MOST_WORKERS = 256
+# One process gains little from more cores than these (docs/speed.md); each worker takes memory of its own.
+_CORES_EACH = 4
+_MOST_BY_DEFAULT = 4
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -50,6 +53,16 @@ def _checked_origin(value: str) -> str:
         raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
     default = ":443" if origin.startswith("https:") else ":80"
     return origin.removesuffix(default)  # browsers leave it out
+
+
+def workers_for(cores: int) -> int:
+    """Return how many workers a machine with so many cores gets by default."""
+    return min(max(cores // _CORES_EACH, 1), _MOST_BY_DEFAULT)
+
+
+def threads_of_each(workers: int, cores: int) -> int:
+    """Return how many threads each worker computes on: its share, but two, so that one caller alone is not slowed."""
+    return max(cores // workers, min(cores, 2))
 
 
 @click.command()
@@ -112,11 +125,10 @@ def _checked_origin(value: str) -> str:
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1, MOST_WORKERS),
-    default=1,
-    show_default=True,
+    type=click.IntRange(1, _MOST_WORKERS),
     metavar="N",
-    help="Processes that search; with 1, this one does.",
+    help="Processes that search, as one service; with 1, it searches in its own process. [default: one for every "
+    f"{_CORES_EACH} cores, {_MOST_BY_DEFAULT} at most]",
 )
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser once it can be used.")
 @click.option(
@@ -153,7 +165,7 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
-    workers: int,
+    workers: int | None,
     open_page: bool,
     site_file: Path | None,
     origins: frozenset[str],
@@ -199,7 +211,8 @@ def serve(
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
     page = f"http://{address_of(listener, reachable(host))}/"
-    searching = None if workers == 1 else Workers(opening, workers, max(configured_threads() // workers, 1))
+    count = workers or workers_for(configured_threads())
+    searching = None if count == 1 else Workers(opening, count, threads_of_each(count, configured_threads()))
     app = create_app(index, settings, searching)
     server = guarded_server(
         app,

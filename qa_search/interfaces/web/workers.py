@@ -33,7 +33,7 @@ from qa_search.types import SearchResult
 # no other one searches.
 _STEADY_SECONDS = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
-_MOST_FAILED_STARTS = 5
+_MOST_FAILED_STARTS = 3
 # Beyond the time in which a query must be answered: its askers have had their answer (504) by then.
 _SLACK_SECONDS = 5.0
 _MOST_ATTEMPTS = 5  # to open the same generation, while builds publish others

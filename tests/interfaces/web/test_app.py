@@ -26,7 +26,7 @@ from tests.helpers import WordsEmbedder, write_pages
 
 @contextmanager
 def serving(
-    index: Path,
+    index: Path | str,
     settings: Settings | None = None,
     embedder: WordsEmbedder | None = None,
     limits: Limits | None = None,

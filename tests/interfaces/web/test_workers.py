@@ -22,6 +22,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.errors import IndexDamagedError
 from qa_search.insights.question_log import QuestionLog, read_questions
 from qa_search.interfaces.cli import cli
+from qa_search.interfaces.cli.serve import threads_of_each, workers_for
 from qa_search.interfaces.web import worker, workers
 from qa_search.interfaces.web.app import Settings
 from qa_search.interfaces.web.service import _Lane, _Waiting
@@ -329,7 +330,7 @@ def test_workers_that_cannot_start_end_the_service(index: Path) -> None:
     )
     assert found.returncode == 3
     assert "Error:" in found.stderr
-    assert "no worker can start, after 5 attempts: damaged: for this process" in found.stderr
+    assert "no worker can start, after 3 attempts: damaged: for this process" in found.stderr
 
 
 @contextmanager
@@ -380,6 +381,20 @@ def test_a_signal_to_all_processes_ends_the_service_in_order(index: Path, tmp_pa
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=LONGEST)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize(("cores", "count"), [(1, 1), (2, 1), (7, 1), (8, 2), (16, 4), (64, 4)])
+def test_the_default_follows_the_cores(cores: int, count: int) -> None:
+    """One worker for every four, few enough for the memory of a small container on a large machine."""
+    assert workers_for(cores) == count
+    assert threads_of_each(count, cores) * count == cores
+
+
+def test_each_worker_has_its_share_of_the_cores() -> None:
+    """And two threads where there are two cores: one caller alone is then as fast as with one process."""
+    assert [threads_of_each(count, 16) for count in (1, 4, 8, 16, 100)] == [16, 4, 2, 2, 2]
+    assert [threads_of_each(count, 2) for count in (1, 2, 3)] == [2, 2, 2]
+    assert threads_of_each(2, 1) == 1
 
 
 def test_a_seat_takes_no_more_than_its_share() -> None:
