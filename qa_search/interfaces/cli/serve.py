@@ -204,14 +204,17 @@ def serve(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
         site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
     )  # fmt: skip
+    count = workers or workers_for(configured_threads())
+    with_workers = "" if count == 1 else f" with {count} workers"
     if not quiet:
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
-        click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
+        click.echo(
+            f"Serving {index.location} on http://{address_of(listener, host)}/{with_workers} (Ctrl-C stops)", err=True
+        )
     page = f"http://{address_of(listener, reachable(host))}/"
-    count = workers or workers_for(configured_threads())
     searching = None if count == 1 else Workers(opening, count, threads_of_each(count, configured_threads()))
     app = create_app(index, settings, searching)
     server = guarded_server(

@@ -44,6 +44,7 @@ _ENDED = "the process that searched for this has ended: ask again in a moment"
 log = logging.getLogger("qa_search")
 
 T = TypeVar("T")
+_starting = threading.Lock()  # held by whoever starts or kills a process
 OnIndex = Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a use of the index on a thread
 
 
@@ -63,6 +64,7 @@ class Worker:
         self._process: multiprocessing.process.BaseProcess | None = None
         self.version: object = None  # what it answers from; None if that is unknown
         self._started = False
+        self._is_over = False  # it was killed, or must not start
         self._reason = ""  # why it was killed
 
     def lane(self, name: str) -> RemoteSearch:
@@ -84,10 +86,13 @@ class Worker:
         pairs = [context.Pipe() for _ in range(3)]
         self._pipes, theirs = (Pipes(*ends) for ends in zip(*pairs, strict=True))
         arguments = (theirs, self._opening, self._threads, logging.getLogger().getEffectiveLevel())
-        self._process = context.Process(target=run_worker, args=arguments, name="qa-search-worker", daemon=True)
+        process = context.Process(target=run_worker, args=arguments, name="qa-search-worker", daemon=True)
         try:
             with _starting:
-                self._process.start()
+                if self._is_over:
+                    raise WorkerError("the service ends")
+                process.start()
+                self._process = process
         except OSError as error:
             raise WorkerError(f"no process can be started ({error.strerror or error})") from error
         finally:
@@ -96,7 +101,7 @@ class Worker:
             done, value = self._pipes.control.recv()
         except (EOFError, OSError):
             self.wait()
-            raise WorkerError(self.how_it_ended()) from None
+            raise WorkerError(f"it ended ({self.how_it_ended()})") from None
         if not done:
             self.kill()
             self.wait()
@@ -129,17 +134,19 @@ class Worker:
             self._process.join()
 
     def kill(self, reason: str = "") -> None:
-        """End the process at once."""
+        """End the process at once; if it has not begun, it never will."""
         self._reason = self._reason or reason
-        if self._process is not None:
-            self._process.kill()
+        with _starting:
+            self._is_over = True
+            if self._process is not None:
+                self._process.kill()
 
     def end(self) -> None:
         """Let the process end; kill it if it does not."""
-        if self._process is None or self._pipes is None:
-            return
         if not self._started:
             self.kill()
+        if self._process is None or self._pipes is None:
+            return
         with suppress(OSError):
             self._pipes.control.send((END, (), {}))
         self._process.join(_END_SECONDS)
@@ -155,9 +162,6 @@ class Worker:
             with suppress(ValueError):
                 return f"killed by {signal.Signals(-code).name}"
         return f"exit status {code}"
-
-
-_starting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,8 +253,19 @@ def test_rate_and_wrong_tokens_are_counted_once(index: Path) -> None:
         assert ask(url, headers={"authorization": "Bearer right"})[0] == 200
 
 
-def test_builds_are_followed_by_all_workers_at_once(tmp_path: Path) -> None:
-    """While five builds publish, nothing fails, and no client sees an older generation after a newer one."""
+def test_builds_are_followed_by_all_workers_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While five builds publish, nothing fails, and no client sees an older generation after a newer one.
+
+    For no worker begins a search between the first one's move and the last one's.
+    """
+    free_at_a_move = []
+    real = Workers._move
+
+    async def noted(self: Workers) -> None:
+        await real(self)
+        free_at_a_move.append([seat.free.is_set() for seat in self.seats])
+
+    monkeypatch.setattr(Workers, "_move", noted)
 
     def edition(number: int) -> None:
         record = {"id": "edition", "question": "Which edition is this?", "answer": f"Edition {number} of it."}
@@ -284,6 +295,8 @@ def test_builds_are_followed_by_all_workers_at_once(tmp_path: Path) -> None:
             seen = one.result(LONGEST)
             assert seen == sorted(seen)
         assert ask(f"{address}/api/info")[1]["generation"] == "g000006"
+        assert len(free_at_a_move) >= 5
+        assert not any(map(any, free_at_a_move))
         assert counts(address)["qa_search_workers_ended_total"] == 0
 
 
