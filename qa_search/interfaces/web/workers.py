@@ -13,9 +13,9 @@ import multiprocessing
 import signal
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -117,15 +117,27 @@ class Worker:
         """
         try:
             connection: Connection = getattr(self._pipes, pipe)
-            connection.send((name, arguments, options))
-            if seconds is not None and not connection.poll(seconds):
-                self.kill(f"it did not answer within {seconds:g} seconds")
-            done, value = connection.recv()
+            with self._killed_after(seconds):  # a process that hangs may not even read the call
+                connection.send((name, arguments, options))
+                done, value = connection.recv()
         except (EOFError, OSError):
             raise BusyError(_ENDED) from None
         if not done:
             raise value
         return value
+
+    @contextmanager
+    def _killed_after(self, seconds: float | None) -> Iterator[None]:
+        if seconds is None:
+            yield
+            return
+        limit = threading.Timer(seconds, self.kill, (f"it did not answer within {seconds:g} seconds",))
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     def wait(self) -> None:
         """Return when the process has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import re
@@ -232,6 +233,23 @@ def test_a_worker_that_hangs_is_replaced(
         until(lambda: counts(address)["qa_search_workers_ended_total"] == 1)
         until(lambda: counts(address)["qa_search_workers"] == 2)
     assert any("it did not answer within 2.5 seconds" in message for message in caplog.messages)
+
+
+def test_workers_that_stand_still_are_replaced(index: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if they do not read what is asked: the longest complaint has more bytes than a pipe holds."""
+    monkeypatch.setattr(workers, "_SLACK_SECONDS", 0.5)
+    longest = json.dumps({"query": "\U0001f9b5" * 100_000}, ensure_ascii=False).encode()
+    with (
+        served(index, stage.embedder, Settings(rate=0, timeout=2)) as address,
+        ThreadPoolExecutor(3) as pool,
+    ):
+        asking = [pool.submit(search, address, "stuck") for _ in range(2)]
+        for process in (stage.meet(), stage.meet()):
+            os.kill(process, signal.SIGSTOP)
+        asking.append(pool.submit(lambda: ask(f"{address}/api/search", longest)[0]))
+        assert [one.result(LONGEST) for one in asking] == [504, 504, 504]
+        until(lambda: counts(address)["qa_search_workers_ended_total"] == 2)
+        until(lambda: counts(address)["qa_search_workers"] == 2)
 
 
 def test_a_panic_in_a_worker_ends_one_request_only(index: Path, stage: Stage) -> None:
