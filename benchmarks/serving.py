@@ -174,6 +174,8 @@ def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
         "0",
         "--rate",
         "0",
+        "--workers",
+        "1",
         *options,
     ]
     with tempfile.NamedTemporaryFile("w+") as said:
