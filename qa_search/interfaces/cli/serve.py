@@ -231,4 +231,4 @@ def serve(
         if searching is not None:
             searching.kill()
     if app.failure:
-        raise QASearchError(f"{index.location}: the service has ended: {app.failure}")
+        raise QASearchError(f"{index.location}: the service cannot answer, and has ended: {app.failure}")

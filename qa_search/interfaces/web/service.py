@@ -154,14 +154,14 @@ class SearchService:
         self._info: IndexInfo | None = None
         self._info_of: tuple[object, object] = (None, None)  # the generation's name, and the archivist's file
         self._state = "the index is being opened"
+        self._failure = ""
         self._closed = False
 
     async def start(self) -> None:
         """Load the model and begin to answer."""
-        if self._workers is None:
-            await self._on(self._short.threads, lambda: self.index.search(WARM_UP, k=1))
-        else:
-            await self._workers.start(self.index, self._timeout, self.metrics)
+        await self._load()
+        if self.failure:
+            return  # the server asks for it, and ends
         self._tasks = [
             asyncio.create_task(self._keep(partial(self._answer_all, lane, seat)))
             for lane in (self._short, self._long)
@@ -170,6 +170,16 @@ class SearchService:
         self._tasks.append(asyncio.create_task(self._keep(self._follow_builds)))
         self._count_index()
         self._state = ""
+
+    async def _load(self) -> None:
+        """Load the model, here or in the workers; `failure` says why that cannot be."""
+        if self._workers is not None:
+            await self._workers.start(self.index, self._timeout, self.metrics)
+            return
+        try:
+            await self._on(self._short.threads, lambda: self.index.search(WARM_UP, k=1))
+        except QASearchError as error:
+            self._failure = message_of(error)
 
     def problem(self) -> str:
         """Return why the service cannot answer now, empty if it can."""
@@ -367,7 +377,7 @@ class SearchService:
     @property
     def failure(self) -> str:
         """Why the service must end, empty if it need not."""
-        return "" if self._workers is None else self._workers.failure
+        return self._failure if self._workers is None else self._workers.failure
 
     def _count_index(self) -> None:
         generation = self.index.generation

@@ -364,6 +364,19 @@ def test_workers_that_cannot_start_end_the_service(index: Path) -> None:
     assert "no worker can start, after 3 attempts: damaged: for this process" in found.stderr
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_model_that_is_missing_is_one_error(index: Path, count: int) -> None:
+    """With one process and with several: a message that names it, exit status 3, no traceback."""
+    command = [sys.executable, "-m", "qa_search", "serve", "--index", str(index), "--port", "0", "--model", "/missing"]
+    found = subprocess.run(
+        [*command, "--workers", str(count)], cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=LONGEST, check=False
+    )
+    assert found.returncode == 3
+    assert "Error:" in found.stderr.splitlines()[-1]
+    assert "'/missing'" in found.stderr.splitlines()[-1]
+    assert "Traceback" not in found.stderr
+
+
 @contextmanager
 def program(index: Path, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the command with two workers; yield it and its address once it is ready.
