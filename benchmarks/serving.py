@@ -1,6 +1,7 @@
 """How the service bears many callers: throughput and latency by callers, memory, a rebuild in the middle, batching.
 
     python -m benchmarks.serving
+    python -m benchmarks.serving --workers 1 --workers 2        # only the comparison of these, in turn
 
 The server is the command ``qa-search serve`` in a process of its own; the callers are another process on the same
 machine, so both share its cores. Each caller asks one complaint after another and waits for each answer. Texts are the
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import statistics
@@ -20,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,12 @@ import click
 import httpx2
 
 from devtools.environment import ROOT, save
-from qa_search import build_index
+from qa_search import SearchIndex, build_index
 
 DATASETS = ROOT.parent / "shared" / "datasets"
 ARCHIVES = ("doctor_forums", "beer_se")
 _SAMPLE_SECONDS = 2.0
+_COMPARED = ("per_second", "median_ms", "p99_ms", "cpu_ms", "cpu_ms_of_the_service_itself")
 _EDITION = {"id": "edition", "question": "Which edition of the archive is this?", "answer": "Edition {}."}
 
 
@@ -98,6 +101,65 @@ class Memory:
         self.samples.append(int(found[1]) // 1024 if found else 0)
 
 
+def processes_of(service: int) -> dict[str, list[int]]:
+    """Return the processes of a service: itself, those that search, and Python's own helper of these."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{service}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    searching = [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return {"service": [service], "workers": searching, "helper": sorted({*children} - {*searching})}
+
+
+def cpu_seconds(process: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory_of(process: int) -> dict[str, float]:
+    """Return a process's memory in MB: resident, its share of what others have too (PSS), and its own (USS)."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+    kib = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
+    own = kib["Private_Clean"] + kib["Private_Dirty"]
+    return {name: round(size / 1024, 1) for name, size in (("rss", kib["Rss"]), ("pss", kib["Pss"]), ("uss", own))}
+
+
+def compare_workers(
+    index: Path, complaints: list[str], counts: tuple[int, ...], repeats: int, seconds: float
+) -> list[dict[str, Any]]:
+    """Let 8 callers and 1 ask services with different numbers of workers, in turn; return a row for each."""
+    rows: list[dict[str, Any]] = [{"workers": workers, "load": [], "runs": {8: [], 1: []}} for workers in counts]
+    with ExitStack() as stack:
+        services = [stack.enter_context(serving(index, "--workers", str(row["workers"]))) for row in rows]
+        for _ in range(repeats):
+            for row, (url, service) in zip(rows, services, strict=True):
+                for callers, runs in row["runs"].items():
+                    row["load"].append(round(os.getloadavg()[0], 1))
+                    runs.append(_with_cpu(url, service, complaints, callers, seconds))
+        for row, (_, service) in zip(rows, services, strict=True):
+            found = processes_of(service)
+            row["memory_mb"] = {name: [memory_of(one) for one in group] for name, group in found.items() if group}
+    for row in rows:
+        row["median"] = {
+            callers: {name: statistics.median(run[name] for run in runs) for name in _COMPARED}
+            for callers, runs in row["runs"].items()
+        }
+    return rows
+
+
+def _with_cpu(url: str, service: int, complaints: list[str], callers: int, seconds: float) -> dict[str, Any]:
+    """Let callers ask, and note what each process of the service computed for an answer."""
+    processes = [process for group in processes_of(service).values() for process in group]
+    before = [cpu_seconds(process) for process in processes]
+    with calling(url, complaints, callers, seconds) as asking:
+        found: dict[str, Any] = json.loads(asking.communicate()[0])
+    used = [cpu_seconds(process) - since for process, since in zip(processes, before, strict=True)]
+    each = 1000 / max(found["answers"], 1)
+    return {**found, "cpu_ms": round(sum(used) * each, 1), "cpu_ms_of_the_service_itself": round(used[0] * each, 1)}
+
+
 @contextmanager
 def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
     """Run the service; give its address and its process."""
@@ -112,6 +174,8 @@ def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
         "0",
         "--rate",
         "0",
+        "--workers",
+        "1",
         *options,
     ]
     with tempfile.NamedTemporaryFile("w+") as said:
@@ -197,11 +261,19 @@ def complaints_of(archive: str) -> list[str]:
 
 
 @click.command()
-@click.option("--seconds", default=60.0, show_default=True, help="How long each number of callers asks.")
-@click.option("--repeats", default=3, show_default=True, help="Rounds of the comparison of batching.")
+@click.option("--seconds", default=60.0, show_default=True, help="How long each number of callers asks at a time.")
+@click.option("--repeats", default=3, show_default=True, help="Rounds of the comparisons.")
+@click.option("--workers", type=int, multiple=True, help="Only compare services with so many workers.")
+@click.option("--index", type=click.Path(path_type=Path), help="An index of the archives that was built before.")
 @click.option("--call", nargs=4, hidden=True, default=None, help="Be the callers: URL CALLERS SECONDS TEXTS.")
-def main(seconds: float, repeats: int, call: tuple[str, str, str, str] | None) -> None:
-    """Measure everything and write benchmarks/results/serving.json."""
+def main(
+    seconds: float,
+    repeats: int,
+    workers: tuple[int, ...],
+    index: Path | None,
+    call: tuple[str, str, str, str] | None,
+) -> None:
+    """Measure everything and write benchmarks/results/serving.json, or serving_workers.json with --workers."""
     if call is not None:
         url, callers, duration, texts = call
         complaints = json.loads(Path(texts).read_text(encoding="utf-8"))
@@ -213,6 +285,16 @@ def main(seconds: float, repeats: int, call: tuple[str, str, str, str] | None) -
         edition = folder / "edition.jsonl"
         edition.write_text(json.dumps({**_EDITION, "answer": "Edition 1."}), encoding="utf-8")
         archives = [DATASETS / name / "corpus.jsonl" for name in ARCHIVES]
+        if workers:
+            place = index or folder / "index"
+            if index is None:
+                build_index([*archives, edition], place)
+            with SearchIndex.open(place) as opened:
+                size = {**opened.info().counts, "bytes": opened.info().bytes}
+            compared = compare_workers(place, complaints, workers, repeats, seconds)
+            saved = save("serving_workers", {"index": size, "compared": compared})
+            click.echo(saved.read_text(encoding="utf-8"))
+            return
         report = build_index([*archives, edition], folder / "index")
         results: dict[str, Any] = {"posts": report.posts, "passages": report.passages, "complaints": len(complaints)}
         with serving(folder / "index") as (url, process):

@@ -63,6 +63,7 @@ _BY_PATH = {
     "tests/interfaces/web/test_connections.py": "slow",
     "tests/interfaces/web/test_fairness.py": "slow",
     "tests/interfaces/web/test_client.py": "slow",
+    "tests/interfaces/web/test_workers.py": "process",
     "tests/interfaces/web/test_browser.py": "browser",
 }
 # Files of these formats are decoded in a process of its own: the tests of all formats start one for them.

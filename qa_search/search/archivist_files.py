@@ -23,7 +23,7 @@ class ArchivistFiles:
         self._feedback = feedback
         self._required = required
         self.recorder = FeedbackFile(feedback) if feedback is not None and recording else None
-        self._stamps: tuple[Stamp, Stamp] = (None, None)
+        self.stamps: tuple[Stamp, Stamp] = (None, None)  # of the files as they were read
 
     @classmethod
     def find(
@@ -47,18 +47,19 @@ class ArchivistFiles:
 
     def changed(self) -> bool:
         """Return whether a file is another one than the one that was read."""
-        return self._now() != self._stamps
+        return self.now() != self.stamps
 
     def read(self) -> tuple[Curation | None, list[Vote] | None]:
         """Return what the files say, None for one that does not exist."""
-        stamps = self._now()  # before reading: a later change is found at the next call
+        stamps = self.now()  # before reading: a later change is found at the next call
         present = self._curation is not None and (stamps[0] is not None or self._required)
         curation = read_curation(self._curation) if present and self._curation is not None else None
         votes = read_votes(self._feedback) if stamps[1] is not None and self._feedback is not None else None
-        self._stamps = stamps
+        self.stamps = stamps
         return curation, votes
 
-    def _now(self) -> tuple[Stamp, Stamp]:
+    def now(self) -> tuple[Stamp, Stamp]:
+        """Return what says which files there are now."""
         return stamp_of(self._curation), stamp_of(self._feedback)
 
 

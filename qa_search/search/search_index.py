@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from qa_search.embedders.base import Embedder, Vectors
 from qa_search.embedders.queries import embed_whole_queries
@@ -84,6 +84,8 @@ class SearchIndex:
         # A search takes the generation once and keeps it; `refresh` replaces it.
         self._state = folder.state()
         self._opened = self._open_current()
+        self._opened.amend(files)
+        self._prepared: tuple[tuple[Any, ...], SearchableGeneration] | None = None
 
     @classmethod
     def open(
@@ -115,7 +117,6 @@ class SearchIndex:
         place = open_place(path)
         return cls(place, model, ArchivistFiles.find(place, curation, feedback))
 
-    @computing
     def refresh(self) -> bool:
         """Move to the generation that answers at this location now; return whether it is another one.
 
@@ -127,24 +128,52 @@ class SearchIndex:
             IndexFolderError: if the index is missing, damaged, unreadable or of another format.
             CurationError: if the archivist's file has become invalid; what it said before stays in force.
         """
+        self.prepare()
+        return self.move()
+
+    @computing
+    def prepare(self) -> object:
+        """Open the generation that answers at this location now; the previous one goes on answering until `move`.
+
+        Several open indexes that are to move together prepare, each in its own time, and then move, which is quick.
+
+        Returns:
+            The `version` that `move` leads to: the present one, if nothing has changed.
+
+        Raises:
+            IndexFolderError: if the index is missing, damaged, unreadable or of another format.
+        """
         with self._refreshing:
             state = self._folder.state()  # read before opening: a later change is found at the next call
             if state == self._state:
+                self._prepared = None
+            elif self._prepared is None or self._prepared[0] != state:
+                self._prepared = state, self._open_current()
+            opened = self._opened if self._prepared is None else self._prepared[1]
+            return state, opened.generation.name, self._files.now()
+
+    @computing
+    def move(self) -> bool:
+        """Move to what `prepare` opened, and let the archivist's files take effect; return as `refresh`.
+
+        Raises:
+            CurationError: if the archivist's file has become invalid; nothing moves then.
+            FeedbackError: the same for the file of votes.
+        """
+        with self._refreshing:
+            if self._prepared is None:
                 if self._files.changed():
                     self._opened.amend(self._files, self._opened.amended)
                 return False
-            opened = self._open_current()
+            state, opened = self._prepared
+            opened.amend(self._files)
             opened.share_embedder(self._opened)
-            self._opened, self._state = opened, state
+            self._opened, self._state, self._prepared = opened, state, None
             return True
 
     @computing
     def _open_current(self) -> SearchableGeneration:
-        opened = self._folder.open_current(
-            lambda generation: SearchableGeneration(self._folder, generation, self._model)
-        )
-        opened.amend(self._files)
-        return opened
+        return self._folder.open_current(lambda generation: SearchableGeneration(self._folder, generation, self._model))
 
     def search(
         self,
@@ -453,6 +482,8 @@ class SearchIndex:
         """Close the files. Searching afterwards raises `IndexClosedError`."""
         self._closed = True
         self._opened.retriever.close()
+        if self._prepared is not None:
+            self._prepared[1].retriever.close()
         self._folder.close()
 
     def __enter__(self) -> Self:
@@ -472,6 +503,11 @@ class SearchIndex:
     def generation(self) -> GenerationReader:
         """The generation that answers now."""
         return self._opened.generation
+
+    @property
+    def version(self) -> object:
+        """What answers now, the archivist's files included: two open indexes whose versions are equal answer alike."""
+        return self._state, self._opened.generation.name, self._files.stamps
 
     @property
     def amended(self) -> Amendments | None:

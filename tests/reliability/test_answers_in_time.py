@@ -89,8 +89,9 @@ class Honest:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and takes addresses of its own from 127.0.0.0/8")
+@pytest.mark.parametrize("workers", [1, 2])
 def test_an_honest_client_is_answered_beside_all_others(
-    campaign: Campaign, tmp_path: Path, request: pytest.FixtureRequest
+    workers: int, campaign: Campaign, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Silent, slow, long, greedy and wrong-token clients at once: who asks honestly is answered each time."""
     if campaign.full:
@@ -98,12 +99,13 @@ def test_an_honest_client_is_answered_beside_all_others(
     else:
         build_index(write_pages(tmp_path / "pages", 300), tmp_path / "index", model=WordsEmbedder())
         command = ["-m", "tests.reliability.words_service", str(tmp_path / "index")]
-    besiege(campaign, tmp_path / "log", campaign.count(5, 600), command)
+    besiege(campaign, tmp_path / "log", campaign.count(5, 600), command, workers)
 
 
-def besiege(campaign: Campaign, log: Path, seconds: float, command: list[str]) -> None:
+def besiege(campaign: Campaign, log: Path, seconds: float, command: list[str], workers: int) -> None:
     """Ask a service honestly while everybody else attacks it."""
-    with service(log, *command, "--port", "0", "--token", TOKEN) as (port, process):
+    what = "requests beside silent, slow, long and wrong-token clients"
+    with service(log, *command, "--port", "0", "--token", TOKEN, "--workers", str(workers)) as (port, process):
         honest, before = Honest(port), memory(process.pid)
         siege = [sys.executable, "-m", "tests.reliability.siege", str(port), TOKEN, str(seconds)]
         most, load = before, os.getloadavg()[0]
@@ -124,7 +126,7 @@ def besiege(campaign: Campaign, log: Path, seconds: float, command: list[str]) -
         failures.append(f"the 99th percentile is {p99:.2f} s")
     campaign.finish(
         16,
-        "requests beside silent, slow, long and wrong-token clients",
+        what if workers == 1 else f"{what}, {workers} workers",
         len(honest.seconds),
         failures,
         seconds=seconds,

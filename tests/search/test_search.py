@@ -325,6 +325,27 @@ def test_refresh_moves_to_what_a_build_published(index: SearchIndex, tmp_path: P
     assert index.embedder is embedder
 
 
+def test_several_open_indexes_move_together(index: SearchIndex, tmp_path: Path) -> None:
+    """Each prepares while the previous generation answers; what is published in between is left for the next time."""
+    path = Path(index.info().index)
+    with SearchIndex.open(path, model=WordsEmbedder()) as other:
+        both = (index, other)
+        assert index.version == other.version == index.prepare()
+        build_index(write_pages(tmp_path / "pages", 2), path, model=WordsEmbedder(), allow_shrink=True)
+        targets = [one.prepare() for one in both]
+        assert targets[0] == targets[1] != index.version
+        assert [len(one.search("knee", k=10).hits) for one in both] == [3, 3]
+        build_index(write_pages(tmp_path / "pages", 4), path, model=WordsEmbedder())
+        assert [one.move() for one in both] == [True, True]
+        assert [one.version for one in both] == targets
+        assert [one.generation.name for one in both] == ["g000002", "g000002"]
+        (path / "curation.toml").write_text("", encoding="utf-8")
+        assert index.refresh()
+        assert index.version != other.version
+        assert other.refresh()
+        assert index.version == other.version
+
+
 def test_refresh_keeps_what_answers_if_the_new_generation_is_damaged(index: SearchIndex, tmp_path: Path) -> None:
     """The damage is told, and the old posts go on answering."""
     path = Path(index.info().index)

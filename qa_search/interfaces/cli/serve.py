@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-import qa_search
-from qa_search.errors import MissingExtraError
+from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.listening import (
     MAX_CONNECTIONS,
     address_of,
@@ -30,11 +29,16 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
     token_option,
 )
+from qa_search.util.threads import configured_threads
 
 if TYPE_CHECKING:
     from qa_search.insights.question_log import QuestionLog
 
 _SHUTDOWN_SECONDS = 20
+_MOST_WORKERS = 256
+# One process gains little from more cores than these (docs/speed.md); each worker takes memory of its own.
+_CORES_EACH = 4
+_MOST_BY_DEFAULT = 4
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -49,6 +53,16 @@ def _checked_origin(value: str) -> str:
         raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
     default = ":443" if origin.startswith("https:") else ":80"
     return origin.removesuffix(default)  # browsers leave it out
+
+
+def workers_for(cores: int) -> int:
+    """Return how many workers a machine with so many cores gets by default."""
+    return min(max(cores // _CORES_EACH, 1), _MOST_BY_DEFAULT)
+
+
+def threads_of_each(workers: int, cores: int) -> int:
+    """Return how many threads each worker computes on: its share, but two, so that one caller alone is not slowed."""
+    return max(cores // workers, min(cores, 2))
 
 
 @click.command()
@@ -109,6 +123,13 @@ def _checked_origin(value: str) -> str:
     metavar="SECONDS",
     help="When a query is abandoned (504).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    metavar="N",
+    help="Processes that search, as one service; with 1, it searches in its own process. [default: one for every "
+    f"{_CORES_EACH} cores, {_MOST_BY_DEFAULT} at most]",
+)
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser once it can be used.")
 @click.option(
     "--site",
@@ -144,6 +165,7 @@ def serve(
     max_waiting: int,
     max_batch: int,
     timeout: float,
+    workers: int | None,
     open_page: bool,
     site_file: Path | None,
     origins: frozenset[str],
@@ -165,6 +187,8 @@ def serve(
         from qa_search.interfaces.web.connections import guarded_server, limits_for
         from qa_search.interfaces.web.logs import set_up_logging
         from qa_search.interfaces.web.site import Site, find_site, read_site
+        from qa_search.interfaces.web.worker import Opening
+        from qa_search.interfaces.web.workers import Workers
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
@@ -173,25 +197,38 @@ def serve(
         hosts |= own_names(host)
     site_file = site_file or find_site(index_path)
     site = Site() if site_file is None else read_site(site_file)
-    index = qa_search.SearchIndex.open(index_path, model=model, feedback=feedback)
+    opening = Opening(index_path, model, feedback)
+    index = opening.open()
     listener = listen(host, port, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
         site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
     )  # fmt: skip
+    count = workers or workers_for(configured_threads())
+    with_workers = "" if count == 1 else f" with {count} workers"
     if not quiet:
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
-        click.echo(f"Serving {index.location} on http://{address_of(listener, host)}/ (Ctrl-C stops)", err=True)
+        click.echo(
+            f"Serving {index.location} on http://{address_of(listener, host)}/{with_workers} (Ctrl-C stops)", err=True
+        )
     page = f"http://{address_of(listener, reachable(host))}/"
-    app = create_app(index, settings)
+    searching = None if count == 1 else Workers(opening, count, threads_of_each(count, configured_threads()))
+    app = create_app(index, settings, searching)
     server = guarded_server(
         app,
         limits_for(max_connections),
         graceful_seconds=_SHUTDOWN_SECONDS,
         on_stop=app.stop_soon,
         on_ready=partial(open_in_browser, page) if open_page else None,
+        is_over=lambda: bool(app.failure),
     )
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        if searching is not None:
+            searching.kill()
+    if app.failure:
+        raise QASearchError(f"{index.location}: the service cannot answer, and has ended: {app.failure}")

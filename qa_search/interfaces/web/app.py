@@ -28,6 +28,7 @@ from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.wording import hidden_post
+from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.guards import (
     App,
     Buckets,
@@ -54,15 +55,9 @@ from qa_search.interfaces.web.pages import (
     read_mark,
     search_page,
 )
-from qa_search.interfaces.web.service import (
-    BusyError,
-    FailedError,
-    SearchService,
-    SlowError,
-    characters_like,
-    question_cost,
-)
+from qa_search.interfaces.web.service import SearchService, characters_like, question_cost
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site, style_of
+from qa_search.interfaces.web.workers import Workers
 from qa_search.search.feedback import MAX_COMPLAINT_CHARACTERS
 from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
@@ -212,10 +207,19 @@ class Service(Guards):
             deadline=settings.timeout + _DEADLINE_SLACK,
         )
         self.stop_soon = service.stop_soon
+        self._service = service
+
+    @property
+    def failure(self) -> str:
+        """Why the service must end, empty if it need not."""
+        return self._service.failure
 
 
-def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
-    """Make the ASGI app that serves an open index; the index is closed when the app shuts down."""
+def create_app(index: SearchIndex, settings: Settings | None = None, workers: Workers | None = None) -> Service:
+    """Make the ASGI app that serves an open index; the index is closed when the app shuts down.
+
+    With ``workers``, these search; they have the same index open.
+    """
     chosen = settings or Settings()
     service = SearchService(
         index,
@@ -224,6 +228,7 @@ def create_app(index: SearchIndex, settings: Settings | None = None) -> Service:
         max_batch=chosen.max_batch,
         refresh_seconds=chosen.refresh_seconds,
         questions=chosen.questions,
+        workers=workers,
     )
 
     @asynccontextmanager
@@ -510,8 +515,8 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
         if problem:
             return error_response(503, "NotReady", problem)
         state = {"status": "ready", "generation": service.index.generation.name}
-        if service.index_problem:  # the details are in the log only: they name folders
-            state["problem"] = "the index changed and cannot be opened; the previous one answers (see the log)"
+        if service.remark:
+            state["problem"] = service.remark
         return JSONResponse(state)
 
     @app.get("/metrics", summary="Counts for Prometheus", response_class=Response)

@@ -278,6 +278,7 @@ class GuardedServer(uvicorn.Server):
         connections: Connections,
         on_stop: Callable[[float], None] | None = None,
         on_ready: Callable[[], None] | None = None,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make a server.
 
@@ -286,11 +287,13 @@ class GuardedServer(uvicorn.Server):
             connections: those of the config's protocol.
             on_stop: called when the server begins to end, with the seconds that there are to answer what waits.
             on_ready: called once the server answers.
+            is_over: asked ten times a second; the server ends once it returns true.
         """
         super().__init__(config)
         self._connections = connections
         self._on_stop = on_stop
         self._on_ready = on_ready
+        self._is_over = is_over
         self._patience = float(config.timeout_graceful_shutdown or 0)
         self._watchdog: threading.Timer | None = None
 
@@ -304,7 +307,7 @@ class GuardedServer(uvicorn.Server):
         """Run the periodic checks, ten times a second."""
         if counter % 10 == 0:
             self._connections.sweep()
-        return await super().on_tick(counter)
+        return await super().on_tick(counter) or self._is_over()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept nothing new, answer what waits, and end."""
@@ -335,6 +338,7 @@ def guarded_server(
     graceful_seconds: int,
     on_stop: Callable[[float], None] | None = None,
     on_ready: Callable[[], None] | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> GuardedServer:
     """Make a server of an ASGI app; ``run(sockets=[...])`` serves."""
     connections = Connections(limits)
@@ -351,7 +355,7 @@ def guarded_server(
         timeout_graceful_shutdown=graceful_seconds,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES + _SEPARATORS,
     )
-    return GuardedServer(config, connections, on_stop, on_ready)
+    return GuardedServer(config, connections, on_stop, on_ready, is_over)
 
 
 def is_loopback(address: str) -> bool:

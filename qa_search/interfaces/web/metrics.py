@@ -13,7 +13,8 @@ class Metrics:
 
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers: bool = False) -> None:
+        """Begin to count; ``workers`` says whether the service has any."""
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "qa_search_requests", "Requests by route and status.", ("route", "status"), registry=self._registry
@@ -27,6 +28,11 @@ class Metrics:
         self._waiting = Gauge("qa_search_waiting", "Questions that wait.", registry=self._registry)
         self._posts = Gauge("qa_search_posts", "Posts in the index.", registry=self._registry)
         self._generation = Gauge("qa_search_generation", "Number of the generation.", registry=self._registry)
+        of_workers = self._registry if workers else None
+        self._workers = Gauge("qa_search_workers", "Workers that can search.", registry=of_workers)
+        self._ended = Counter(
+            "qa_search_workers_ended", "Workers that ended unasked, or could not start.", registry=of_workers
+        )
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
@@ -45,6 +51,14 @@ class Metrics:
         """Set the generation that answers and its number of posts."""
         self._generation.set(int(generation[1:]))
         self._posts.set(posts)
+
+    def workers(self, count: int) -> None:
+        """Set the number of workers that can search."""
+        self._workers.set(count)
+
+    def worker_ended(self) -> None:
+        """Count a worker that ended without being asked to, or could not start."""
+        self._ended.inc()
 
     def page(self) -> bytes:
         """Return all counts."""

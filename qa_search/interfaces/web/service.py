@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from qa_search.errors import QASearchError
 from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.render.commands import message_of
+from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.metrics import Metrics
+from qa_search.interfaces.web.worker import WARM_UP
+from qa_search.interfaces.web.workers import Seat, Workers, seat_of
 from qa_search.search.query import MAX_QUERY_CHARACTERS, SearchParameters
 from qa_search.search.search_index import SearchIndex
 from qa_search.types import IndexInfo, SearchResult
 
 log = logging.getLogger("qa_search")
 
-# A query that makes the index load everything before the first client waits.
-_WARM_UP = "warm up"
 MAX_BATCH = 32
 # Characters: up to so many a question is short; so many are searched together, and may wait, in all.
 _SHORT = 2_000
@@ -34,18 +37,6 @@ _REPLY_SECONDS = 2.0
 _RESTART_SECONDS = 0.1
 
 T = TypeVar("T")
-
-
-class BusyError(QASearchError):
-    """Too many queries wait: ask again in a moment."""
-
-
-class SlowError(QASearchError):
-    """A query was not answered in time."""
-
-
-class FailedError(QASearchError):
-    """The service met an unexpected error; the log has the details."""
 
 
 @dataclass(slots=True)
@@ -69,18 +60,24 @@ def question_cost(characters: int, k: int) -> int:
 
 
 class _Lane:
-    """The queries that wait for one thread: clients take turns, and the queries of each keep their order."""
+    """The queries that wait for what searches: clients take turns, and the queries of each keep their order."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, seats: int = 1) -> None:
+        """Make a lane with a thread for each of the seats."""
+        self.name = name
         self.queue: list[_Waiting] = []
-        self.current: list[_Waiting] = []  # what is being searched
+        self.current: dict[Seat, list[_Waiting]] = {}  # what is being searched
         self.turns: dict[str, int] = {}  # when each client that waits had its last turn
         self.wake = asyncio.Event()
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix=f"qa-search-{name}")
+        self.threads = ThreadPoolExecutor(seats, thread_name_prefix=f"qa-search-{name}")
 
     @property
     def characters(self) -> int:
         return sum(waiting.characters for waiting in self.queue)
+
+    def share(self, seats: int) -> int:
+        """Return how many queries are one seat's equal share of those that wait or are being searched."""
+        return math.ceil((len(self.queue) + sum(map(len, self.current.values()))) / seats)
 
     def drop_given_up(self) -> None:
         """Remove queries whose client has gone or got a timeout."""
@@ -111,8 +108,8 @@ class _Lane:
 class SearchService:
     """Answers queries from one index, together if several wait; moves to new generations.
 
-    Short questions have a thread of their own, so that they never wait for long ones. Searching uses all cores by
-    itself: more threads would only make all of them slower.
+    Short questions have a thread of their own, so that they never wait for long ones. It searches in this process, or
+    hands each batch to one of its workers; all else is done here.
     """
 
     def __init__(
@@ -125,6 +122,7 @@ class SearchService:
         refresh_seconds: float = 1.0,
         metrics: Metrics | None = None,
         questions: QuestionLog | None = None,
+        workers: Workers | None = None,
     ) -> None:
         """Serve an open index.
 
@@ -136,16 +134,19 @@ class SearchService:
             refresh_seconds: how often to look for a new generation.
             metrics: where to count.
             questions: where to log what is asked and whether it was answered; not closed by `stop`.
+            workers: the processes that search, started and ended with the service; None to search in this one.
         """
         self.index = index
-        self.metrics = metrics or Metrics()
+        self.metrics = metrics or Metrics(workers=workers is not None)
         self.index_problem = ""  # why a new generation, or the index folder, cannot be opened
         self._questions = questions
         self._max_waiting = max_waiting
         self._timeout = timeout
         self._max_batch = max_batch
         self._refresh_seconds = refresh_seconds
-        self._short, self._long = _Lane("short"), _Lane("long")
+        self._workers = workers
+        self._seats = [seat_of(index)] if workers is None else workers.seats
+        self._short, self._long = _Lane("short", len(self._seats)), _Lane("long", len(self._seats))
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="qa-search-reading")
         self._following = ThreadPoolExecutor(1, thread_name_prefix="qa-search-following")
         self._running: dict[object, tuple[ThreadPoolExecutor, float]] = {}  # calls on threads, and since when
@@ -153,26 +154,42 @@ class SearchService:
         self._info: IndexInfo | None = None
         self._info_of: tuple[object, object] = (None, None)  # the generation's name, and the archivist's file
         self._state = "the index is being opened"
+        self._failure = ""
         self._closed = False
 
     async def start(self) -> None:
         """Load the model and begin to answer."""
-        await self._on(self._short.thread, lambda: self.index.search(_WARM_UP, k=1))
+        await self._load()
+        if self.failure:
+            return  # the server asks for it, and ends
         self._tasks = [
-            asyncio.create_task(self._keep(work))
-            for work in (partial(self._answer_all, self._short), partial(self._answer_all, self._long))
+            asyncio.create_task(self._keep(partial(self._answer_all, lane, seat)))
+            for lane in (self._short, self._long)
+            for seat in self._seats
         ]
         self._tasks.append(asyncio.create_task(self._keep(self._follow_builds)))
         self._count_index()
         self._state = ""
 
+    async def _load(self) -> None:
+        """Load the model, here or in the workers; `failure` says why that cannot be."""
+        if self._workers is not None:
+            await self._workers.start(self.index, self._timeout, self.metrics)
+            return
+        try:
+            await self._on(self._short.threads, lambda: self.index.search(WARM_UP, k=1))
+        except QASearchError as error:
+            self._failure = message_of(error)
+
     def problem(self) -> str:
         """Return why the service cannot answer now, empty if it can."""
         if self._state:
             return self._state
+        if self._workers is not None and not self._workers.able:
+            return self._workers.problem
         late = time.monotonic() - self._timeout
         stuck = [pool for pool, since in list(self._running.values()) if since < late]
-        if self._short.thread in stuck:
+        if stuck.count(self._short.threads) == len(self._seats):
             return f"a search has not ended for more than {self._timeout:g} seconds"
         if self._reading in stuck:
             return f"the index has not been readable for more than {self._timeout:g} seconds"
@@ -190,8 +207,10 @@ class SearchService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for pool in (self._short.thread, self._long.thread, self._reading, self._following):
+        for pool in (self._short.threads, self._long.threads, self._reading, self._following):
             pool.shutdown(wait=False, cancel_futures=True)
+        if self._workers is not None:
+            await self._workers.stop()
         end = time.monotonic() + _STOP_SECONDS
         while self._running and time.monotonic() < end:
             await asyncio.sleep(0.01)
@@ -203,7 +222,7 @@ class SearchService:
     def _refuse_waiting(self) -> None:
         self._closed = True
         for lane in (self._short, self._long):
-            for waiting in (*lane.queue, *lane.current):
+            for waiting in (*lane.queue, *chain.from_iterable(lane.current.values())):
                 if not waiting.answer.done():
                     waiting.answer.set_exception(BusyError("the service is stopping: ask again in a moment"))
             lane.queue.clear()
@@ -274,28 +293,36 @@ class SearchService:
                 log.exception("the service met an unexpected error, and continues")
                 await asyncio.sleep(_RESTART_SECONDS)
 
-    async def _answer_all(self, lane: _Lane) -> None:
+    async def _answer_all(self, lane: _Lane, seat: Seat) -> None:
+        """Let one seat search for what waits in a lane."""
         while True:
             await lane.wake.wait()
             lane.wake.clear()
-            while batch := lane.next_batch(self._max_batch):
-                lane.current = batch
+            while await seat.free.wait() and (batch := lane.next_batch(self._most(lane))):
+                lane.current[seat] = batch
                 self._count_waiting()
                 self.metrics.batch(len(batch))
-                await self._answer(lane, batch)
-            lane.current = []
+                await self._answer(lane, seat, batch)
+                lane.current.pop(seat)
 
-    async def _answer(self, lane: _Lane, batch: list[_Waiting]) -> None:
+    def _most(self, lane: _Lane) -> int:
+        """Return how many queries one seat may take at once: no more than its share, so that no other one idles."""
+        free = sum(seat.free.is_set() for seat in self._seats)
+        return min(self._max_batch, max(lane.share(free), 1))
+
+    async def _answer(self, lane: _Lane, seat: Seat, batch: list[_Waiting]) -> None:
         try:
-            results = await self._search_many(lane, batch)
+            results = await self._search_many(lane, seat, batch)
         except Exception as error:
-            if len(batch) > 1:
+            if len(batch) > 1 and not isinstance(error, BusyError):
                 # One of the queries cannot be answered: each gets its own answer or error.
                 for waiting in batch:
                     if not waiting.answer.done():
-                        await self._answer(lane, [waiting])
-            elif not batch[0].answer.done():
-                batch[0].answer.set_exception(error)
+                        await self._answer(lane, seat, [waiting])
+                return
+            for waiting in batch:
+                if not waiting.answer.done():
+                    waiting.answer.set_exception(error)
             return
         for waiting, result in zip(batch, results, strict=True):
             if not waiting.answer.done():
@@ -307,19 +334,24 @@ class SearchService:
                 if waiting.logged and not waiting.like_post
             )
 
-    async def _search_many(self, lane: _Lane, batch: list[_Waiting]) -> list[SearchResult]:
+    async def _search_many(self, lane: _Lane, seat: Seat, batch: list[_Waiting]) -> list[SearchResult]:
+        searcher = seat.searcher(lane.name)
         first, texts = batch[0], [waiting.text for waiting in batch]
         asked = asdict(first.parameters)
-        if first.like_post:
-            return [await self._on(lane.thread, lambda: self.index.similar(first.text, **asked))]
-        return await self._on(lane.thread, lambda: self.index.search_many(texts, **asked))
+        try:
+            if first.like_post:
+                return [await self._on(lane.threads, lambda: searcher.similar(first.text, **asked))]
+            return await self._on(lane.threads, lambda: searcher.search_many(texts, **asked))
+        except BusyError:
+            seat.lost(searcher)
+            raise
 
     async def _follow_builds(self) -> None:
         """Move to each new generation soon after it is published; one that cannot be opened is only reported."""
         while True:
             await asyncio.sleep(self._refresh_seconds)
             try:
-                if await self._on(self._following, self.index.refresh):
+                if await self._follow():
                     log.info("now answering from %s", self.index.generation.name)
                     self._count_index()
                 self.index_problem = ""
@@ -328,6 +360,24 @@ class SearchService:
                 if problem != self.index_problem:
                     log.warning("the index changed and cannot be opened; the previous index still answers: %s", problem)
                 self.index_problem = problem
+
+    async def _follow(self) -> bool:
+        on_index = partial(self._on, self._following)
+        if self._workers is None:
+            return await on_index(self.index.refresh)
+        return await self._workers.follow(self.index, on_index)
+
+    @property
+    def remark(self) -> str:
+        """What is not as it should be, though the service answers; empty if all is well. It names no folders."""
+        if self.index_problem:
+            return "the index changed and cannot be opened; the previous one answers (see the log)"
+        return "" if self._workers is None else self._workers.problem
+
+    @property
+    def failure(self) -> str:
+        """Why the service must end, empty if it need not."""
+        return self._failure if self._workers is None else self._workers.failure
 
     def _count_index(self) -> None:
         generation = self.index.generation

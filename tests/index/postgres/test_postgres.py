@@ -33,8 +33,11 @@ from qa_search.index.postgres import load
 from qa_search.index.postgres.connections import Address
 from qa_search.index.postgres.index import PostgresIndex
 from qa_search.index.postgres.load import PostgresWriter
+from qa_search.interfaces.web.worker import Opening
+from qa_search.interfaces.web.workers import Workers
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, write_pages
 from tests.index.postgres.conftest import QuickWords
+from tests.interfaces.web.test_app import ask, serving
 
 NewDatabase = Callable[[Server], str]
 SECRET = "s3cr3t-and-long"  # noqa: S105 - of a role that only tests have
@@ -142,6 +145,20 @@ def test_a_build_switches_in_one_transaction(url: str, tmp_path: Path) -> None:
         assert opened.refresh()
         assert opened.info().counts["posts"] == 5
         assert opened.generation.name == "g000002"
+
+
+def test_the_workers_of_a_service_read_one_database(url: str, tmp_path: Path) -> None:
+    """And move together to what a build publishes there."""
+    build(tmp_path, url, 3)
+    workers = Workers(Opening(url, QuickWords()), 2, 1)
+    with serving(url, embedder=QuickWords(), workers=workers) as address:
+        assert ask(f"{address}/api/search?q=knee2&k=1")[0] == 200
+        build(tmp_path, url, 5)
+        while ask(f"{address}/readyz")[1]["generation"] != "g000002":
+            pass
+        hits = ask(f"{address}/api/search?q=knee4+hurts&k=1")[1]["hits"]
+        assert hits[0]["title"] == "Complaint 4"
+        assert workers.able == 2
 
 
 def test_generations_go_when_nobody_reads_them(url: str, tmp_path: Path) -> None:

@@ -20,21 +20,23 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.interfaces.web.app import Settings, create_app
 from qa_search.interfaces.web.connections import Limits, guarded_server
+from qa_search.interfaces.web.workers import Workers
 from tests.helpers import WordsEmbedder, write_pages
 
 
 @contextmanager
 def serving(
-    index: Path,
+    index: Path | str,
     settings: Settings | None = None,
     embedder: WordsEmbedder | None = None,
     limits: Limits | None = None,
     graceful_seconds: int = 20,
     feedback: Path | None = None,
+    workers: Workers | None = None,
 ) -> Iterator[str]:
     """Serve an index on a free port; yield its address."""
     opened = SearchIndex.open(index, model=embedder or WordsEmbedder(), feedback=feedback)
-    app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02))
+    app = create_app(opened, settings or Settings(rate=0, refresh_seconds=0.02), workers)
     listener = socket.create_server(("127.0.0.1", 0))
     server = guarded_server(app, limits or Limits(), graceful_seconds=graceful_seconds, on_stop=app.stop_soon)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
