@@ -17,6 +17,7 @@ import numpy.typing as npt
 from qa_search.embedders.locate import locate_model, model_folder, require_no_code
 from qa_search.embedders.sentence_transformer import quiet_loading
 from qa_search.errors import ModelError, ModelNotFoundError
+from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 _BATCH = 32
 # Log levels and warning filters are the process's, and a tokenizer keeps its cuts and padding in itself: one at a time.
@@ -122,7 +123,7 @@ def _check_kind(folder: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_file(path, MOST_SETTINGS_BYTES))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable, Sequence
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from qa_search import FeedbackError, FeedbackLimitError, QueryError, SearchIndex, build_index
 from qa_search.search.feedback import FeedbackFile, Vote, read_votes, verdicts
+from qa_search.util.files import MOST_VOTES_BYTES
 from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_jsonl
 
@@ -77,6 +80,29 @@ def test_a_rejection_counts_against_its_pair_only(opened: Opened) -> None:
     assert {name: score for name, score, _ in after[0]} == {
         name: pytest.approx(score / 2 if name == "heel" else score, abs=1e-6) for name, score, _ in before[0]
     }
+
+
+def score_of_knee(index: SearchIndex, query: str) -> float:
+    """Return the score of a post."""
+    return next(score for name, score, _ in ranking(index, query) if name == "knee")
+
+
+def test_mail_addresses_and_phone_numbers_never_reach_the_file(opened: Opened, file: Path) -> None:
+    """As in the log of questions; the vote counts for the complaint all the same, whatever number is in it."""
+    index = opened()
+    asked_about = ["my knee on stairs, 079 555 01 23", "my knee on stairs, 079 555 99 99"]
+    before = [score_of_knee(index, query) for query in asked_about]
+    complaint = f"{COMPLAINT}, call +41 79 555 01 23 or write to ann.smith@example.org"
+    index.record_feedback(complaint, post_id(index, "heel"), answered=True)
+    index.record_feedback(asked_about[0], post_id(index, "knee"), answered=False)
+    written = file.read_text()
+    assert not any(secret in written for secret in ("555", "ann", "example.org"))
+    assert f"{COMPLAINT}, call [number] or write to [mail]" in written
+    index.refresh()
+    for asked in (complaint, complaint.replace("01 23", "99 99")):
+        assert index.search(asked).hits[0].source_id == "heel"
+    after = [score_of_knee(index, query) for query in asked_about]
+    assert after == pytest.approx([score / 2 for score in before], abs=1e-6)
 
 
 def test_what_is_deleted_from_the_file_is_gone(opened: Opened, file: Path) -> None:
@@ -170,6 +196,51 @@ def test_a_client_is_known_by_a_salted_hash(opened: Opened, file: Path) -> None:
     assert "192.0.2.7" not in file.read_text()
     assert len({vote.client for vote in read_votes(file)}) == 2  # one network of IPv6 is one client
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def vote_often(path: Path, start: Any, names: Sequence[str], found: Any) -> None:
+    """Be a process that votes, and report what it calls an address."""
+    file = FeedbackFile(path)
+    start.wait()
+    found.put(file.client_of("192.0.2.1"))
+    for name in names:
+        file.add("x" * 5000, "a" * 16, answered=True, client=name, per_client=1000)
+
+
+def test_several_processes_write_to_one_file(file: Path) -> None:
+    """No vote is lost or mixed with another, and all call an address the same."""
+    context = get_context("spawn")
+    start, found = context.Event(), context.Queue()
+    names = [[f"{process}-{number}" for number in range(50)] for process in range(3)]
+    processes = [context.Process(target=vote_often, args=(file, start, own, found)) for own in names]
+    for process in processes:
+        process.start()
+    start.set()
+    clients = {found.get() for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(clients) == 1
+    assert sorted(vote.client for vote in read_votes(file)) == sorted(chain.from_iterable(names))
+
+
+def test_one_client_is_limited_over_all_processes(file: Path) -> None:
+    """What another process has written counts; what a person deletes does not."""
+    one, other = FeedbackFile(file), FeedbackFile(file)
+    for writer in (one, other, one, other):
+        writer.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    for writer in (one, other):
+        with pytest.raises(FeedbackLimitError):
+            writer.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    file.write_text("")
+    one.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+
+
+def test_a_full_file_does_not_grow(file: Path) -> None:
+    """Whoever may vote cannot fill the disk; the error says what to do."""
+    file.write_bytes(b" " * (MOST_VOTES_BYTES - 11) + b"\n")
+    with pytest.raises(FeedbackError, match="may not grow"):
+        FeedbackFile(file).add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    assert file.stat().st_size == MOST_VOTES_BYTES - 10
 
 
 def test_nothing_is_written_unless_asked(opened: Opened, tmp_path: Path) -> None:
