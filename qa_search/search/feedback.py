@@ -15,15 +15,16 @@ import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from qa_search.errors import FeedbackError, FeedbackLimitError, IndexUnreadableError
-from qa_search.search.grouping import repeats
+from qa_search.search.grouping import repeats, telling_terms
 from qa_search.types import Verdict, is_post_id
 from qa_search.util.files import MOST_VOTES_BYTES, read_file
 from qa_search.util.masking import masked
@@ -122,18 +123,31 @@ def _by_post(votes: Iterable[Vote]) -> dict[str, list[Vote]]:
     return found
 
 
-def _alike(votes: Iterable[Vote], analysis: Analysis) -> list[list[Vote]]:
-    """Gather the votes whose complaints say the same as the first of them."""
-    groups: list[tuple[frozenset[str], str, list[Vote]]] = []
-    for vote in votes:
-        terms = frozenset(analysis.terms_of(vote.query))
-        for first, query, group in groups:
-            if query == vote.query or (terms and repeats(first, terms)):
-                group.append(vote)
-                break
-        else:
-            groups.append((terms, vote.query, [vote]))
-    return [group for _, _, group in groups]
+def _alike(votes: Sequence[Vote], analysis: Analysis) -> list[list[Vote]]:
+    """Gather the votes whose complaints say the same as the first of them.
+
+    A complaint is compared only with those that share a rare term with it: strangers may write thousands.
+    """
+    terms = [frozenset(analysis.terms_of(vote.query)) for vote in votes]
+    counts = Counter(chain.from_iterable(terms))
+    groups: list[list[Vote]] = []
+    firsts: list[frozenset[str]] = []
+    by_query: dict[str, int] = {}
+    by_term: dict[str, list[int]] = {}
+    for vote, own in zip(votes, terms, strict=True):
+        telling = telling_terms(own, counts)
+        at = by_query.get(vote.query)
+        if at is None:
+            near = sorted({group for term in telling for group in by_term.get(term, ())})
+            at = next((group for group in near if repeats(firsts[group], own)), None)
+        if at is None:
+            at = by_query[vote.query] = len(groups)
+            groups.append([])
+            firsts.append(own)
+            for term in telling:
+                by_term.setdefault(term, []).append(at)
+        groups[at].append(vote)
+    return groups
 
 
 class FeedbackFile:

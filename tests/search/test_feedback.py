@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
 import stat
 from collections.abc import Callable, Sequence
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa_search import FeedbackError, FeedbackLimitError, QueryError, SearchIndex, build_index
+from qa_search.search import feedback
 from qa_search.search.feedback import FeedbackFile, Vote, read_votes, verdicts
+from qa_search.search.grouping import repeats
 from qa_search.util.files import MOST_VOTES_BYTES
 from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_jsonl
@@ -168,6 +174,38 @@ def test_a_hundred_votes_of_one_client_change_nothing(opened: Opened) -> None:
 def test_clients_must_agree(votes: Sequence[Vote], decided: list[bool]) -> None:
     """Two of them, and the majority; of one client the last vote counts; the archivist decides alone."""
     assert [verdict.confirmed for verdict in verdicts(votes, 2, ENGLISH)] == decided
+
+
+TERMS = st.lists(st.sampled_from([f"pain{letter}" for letter in "abcdefghij"]), max_size=12).map(" ".join)
+
+
+@given(st.lists(TERMS, min_size=1, max_size=40))
+def test_complaints_are_gathered_as_if_each_were_compared_with_all(queries: list[str]) -> None:
+    """With the first group, in order, whose first complaint says the same."""
+    groups: list[list[str]] = []
+    for query in queries:
+        terms = ENGLISH.terms_of(query)
+        for group in groups:
+            if group[0] == query or (terms and repeats(ENGLISH.terms_of(group[0]), terms)):
+                group.append(query)
+                break
+        else:
+            groups.append([query])
+    votes = [Vote(query, "a" * 16, True, str(number)) for number, query in enumerate(queries)]
+    expected = [(query, len(group)) for group in groups for query in dict.fromkeys(group) if len(group) >= 2]
+    assert [(verdict.query, verdict.clients) for verdict in verdicts(votes, 2, ENGLISH)] == expected
+
+
+def test_thousands_of_complaints_of_strangers_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one post, with a word that all have: a service that counts them goes on answering."""
+    compared = Mock(side_effect=repeats)
+    monkeypatch.setattr(feedback, "repeats", compared)
+    numbers = random.Random(1)  # noqa: S311 - the same each time
+    words = [f"word{number}" for number in range(3000)]
+    queries = ["knee " + " ".join(numbers.sample(words, 8)) for _ in range(2000)]
+    votes = [Vote(query, "a" * 16, True, str(number)) for number, query in enumerate(queries)]
+    assert verdicts(votes, 2, ENGLISH) == []
+    assert compared.call_count < 50 * len(queries)
 
 
 def test_the_archivist_sets_how_many_must_agree(opened: Opened, tmp_path: Path) -> None:
