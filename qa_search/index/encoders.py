@@ -26,10 +26,9 @@ from qa_search.embedders.locate import hash_file
 from qa_search.embedders.onnx import SETTINGS_FILE
 from qa_search.index.integrity import file_record, find_damage, flush, flush_tree
 from qa_search.index.owned import ENCODER_NAMES, PARTIAL, is_encoder_name, remove_own
-from qa_search.util.files import read_file
+from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 _NAME_DIGITS = 8
-_MOST_SETTINGS_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class BuildEncoder:
 
 def encoder_record(folder: Path) -> dict[str, Any]:
     """Return the record of an exported encoder for a manifest."""
-    settings = json.loads((folder / SETTINGS_FILE).read_bytes())
+    settings = json.loads(read_file(folder / SETTINGS_FILE, MOST_SETTINGS_BYTES))
     return {
         "kind": "onnx",
         "folder": folder.name,
@@ -88,7 +87,7 @@ def write_settings(folder: Path, settings: dict[str, Any]) -> None:
 def checked_passages(folder: Path) -> int:
     """Return on how many passages an encoder was compared with its model; 0 if that is unknown."""
     try:
-        count = json.loads(read_file(folder / SETTINGS_FILE, _MOST_SETTINGS_BYTES))["agreement"]["passages"]
+        count = json.loads(read_file(folder / SETTINGS_FILE, MOST_SETTINGS_BYTES))["agreement"]["passages"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
     return count if isinstance(count, int) else 0
@@ -151,7 +150,7 @@ def whole_settings(folder: Path) -> dict[str, Any]:
         IndexUnreadableError: if they cannot be read now.
         ValueError: if the settings or a file are damaged.
     """
-    data = read_file(folder / SETTINGS_FILE, _MOST_SETTINGS_BYTES)
+    data = read_file(folder / SETTINGS_FILE, MOST_SETTINGS_BYTES)
     try:
         settings: dict[str, Any] = json.loads(data)
         damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]

@@ -65,7 +65,13 @@ from qa_search.index.owned import (
     remove_own,
 )
 from qa_search.util.defaults import DEFAULT_KEEP
-from qa_search.util.files import open_file, raise_if_withheld, read_file
+from qa_search.util.files import (
+    MOST_POINTER_BYTES,
+    MOST_SETTINGS_BYTES,
+    open_file,
+    raise_if_withheld,
+    read_file,
+)
 from qa_search.util.text import visible
 
 FORMAT_VERSION = 5
@@ -75,9 +81,6 @@ HOLDER = "build.holder"
 CHECKED_WHOLE_BYTES = 256 << 20
 _WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 _ATTEMPTS = 10
-_SMALL_BYTES = 1 << 12
-# A hostile manifest may claim to be of terabytes. Ours take some hundred bytes for each file of an index.
-_MOST_MANIFEST_BYTES = 32 << 20
 # Names of more digits are not read.
 _MOST_GENERATIONS = 10**15
 
@@ -352,7 +355,7 @@ class IndexFolder:
 
     def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
         """Read back a whole generation before it can answer or replace another."""
-        if read_file(started / MANIFEST) != text.encode():
+        if read_file(started / MANIFEST, MOST_SETTINGS_BYTES) != text.encode():
             raise IndexDamagedError.of(self.path, f"{started / MANIFEST}: checksum mismatch")
         self._watched(started, manifest["files"], whole=True)
 
@@ -385,7 +388,7 @@ class IndexFolder:
         """
         path = self.home / GENERATIONS / name / MANIFEST
         try:
-            data = read_file(path, _MOST_MANIFEST_BYTES)
+            data = read_file(path, MOST_SETTINGS_BYTES)
             recorded = _read_if_there(path.with_name(MANIFEST_HASH))
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
@@ -586,13 +589,13 @@ def _read_if_there(path: Path) -> str | None:
     """Return a small file's text, stripped; None if the file is missing."""
     try:
         with os.fdopen(open_file(path), "rb") as stream:
-            return stream.read(_SMALL_BYTES).decode("utf-8", "replace").strip()
+            return stream.read(MOST_POINTER_BYTES).decode("utf-8", "replace").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(read_file(path)).hexdigest()
+    return hashlib.sha256(read_file(path, MOST_SETTINGS_BYTES)).hexdigest()
 
 
 def _number(name: str) -> int:

@@ -25,6 +25,7 @@ from qa_search.util.files import open_file, read_file
 # The size of a block: a file that is read in parts is checked block by block.
 BLOCK_BYTES = 1 << 12
 BLOCKS_SUFFIX = ".blocks"
+_SUM_BYTES = 8
 _CHUNK = 1 << 18
 
 Record = Mapping[str, Any]
@@ -191,9 +192,10 @@ class BlockSums:
     """Reads parts of a file, and compares each block with its hash."""
 
     def __init__(self, path: Path) -> None:
-        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), "<u8")
         self._descriptor = open_file(path)
         weakref.finalize(self, os.close, self._descriptor)
+        most = _SUM_BYTES * -(-os.fstat(self._descriptor).st_size // BLOCK_BYTES)
+        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX), most), "<u8")
 
     def prefetch(self, spans: Iterable[tuple[int, int]]) -> None:
         """Have the system begin to read what `read` will be asked for: offsets and sizes."""

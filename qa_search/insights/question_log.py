@@ -21,11 +21,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from qa_search.errors import QueryError, QuestionLogError
-from qa_search.insights.masking import masked
 from qa_search.types import SearchResult, to_jsonable
 from qa_search.util.dates import parse_bound
 from qa_search.util.defaults import DEFAULT_KEEP_DAYS
 from qa_search.util.files import open_file
+from qa_search.util.masking import masked
 
 log = logging.getLogger("qa_search")
 

@@ -28,6 +28,7 @@ from qa_search.search.highlight import covered_share
 from qa_search.search.signals import Candidates, Signals, Values
 from qa_search.search.synonyms import Synonyms
 from qa_search.types import Post, is_post_id
+from qa_search.util.masking import masked
 from qa_search.util.terms import Analysis
 
 # A query matches a wording, or a confirmed complaint, only if each says so much, by rarity, of what the other says.
@@ -105,7 +106,7 @@ class Amendments:
         for verdict in self.verdicts:
             # A post that is gone keeps its votes in the file.
             if (number := number_of(posts, verdict.post)) is not None:
-                (self.confirmed if verdict.confirmed else self.rejected).append((number, verdict.query))
+                (self.confirmed if verdict.confirmed else self.rejected).append((number, masked(verdict.query)))
         self._rejected: dict[frozenset[str], set[int]] = {}
         for number, query in self.rejected:
             self._rejected.setdefault(frozenset(analysis.terms_of(query)), set()).add(number)
@@ -176,7 +177,9 @@ class Amendments:
         resemble each other in style, so that closeness alone would move queries that ask something else. A rejected one
         halves what speaks for its post, in queries of the same terms alone.
         """
-        rejected = self._rejected.get(frozenset(complaint.terms), set())
+        text = masked(complaint.text)
+        terms = complaint.terms if text == complaint.text else self._analysis.terms_of(text)
+        rejected = self._rejected.get(frozenset(terms), set())
         if self._complaints is None and not rejected:
             return signals
         values = dict(signals.values)
@@ -197,7 +200,7 @@ class Amendments:
             return []
         close = self._complaints @ complaint.vector
         nearest = np.argsort(-close, kind="stable")[:_NEAREST].tolist()
-        asked = self.terms_of(complaint.text)
+        asked = self.terms_of(masked(complaint.text))
         same = (at for at in nearest if self._say_the_same(asked, self.terms_of(self.confirmed[at][1])))
         return [(at, float(close[at])) for at in same]
 

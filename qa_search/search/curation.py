@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn, get_args
 
 from qa_search.errors import CurationError, IndexUnreadableError
 from qa_search.search.query import MAX_QUERY_CHARACTERS
-from qa_search.util.files import read_file
+from qa_search.util.files import MOST_CONFIGURATION_BYTES, read_file
 from qa_search.util.text import clean_text
 
 CURATION_NAME = "curation.toml"
@@ -22,7 +22,6 @@ VARIABLE = "QA_SEARCH_CURATION"
 # What newer posts may gain at most, of a score that is at most 1.
 MOST_NEWER = 0.1
 _HALVED = 5.0
-_MOST_BYTES = 4 << 20
 _MOST_ITEMS = 10_000
 _MOST_WORDS = 100  # characters of a word or an expression
 _MOST_NOTICE = 1000  # characters
@@ -104,7 +103,7 @@ def read_curation(path: Path) -> Curation:
     import tomllib  # here, because most archives have no such file
 
     try:
-        text = read_file(path, _MOST_BYTES).decode("utf-8-sig")
+        text = read_file(path, MOST_CONFIGURATION_BYTES).decode("utf-8-sig")
     except IndexUnreadableError:
         raise
     except (OSError, UnicodeDecodeError) as error:

@@ -1,29 +1,33 @@
 """A file of votes, ``feedback.jsonl`` <-> which complaints are confirmed for which posts, and which are rejected.
 
-Each line is one vote: a complaint, a post, whether the post answered it, and who said so. A person can read, edit and
-delete the lines; what is gone from the file is gone from the search.
+Each line is one vote: a complaint, a post, whether the post answered it, and who said so. Mail addresses and telephone
+numbers are masked before a complaint is written. A person can read, edit and delete the lines; what is gone from the
+file is gone from the search.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import ipaddress
 import json
 import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from qa_search.errors import FeedbackError, FeedbackLimitError, IndexUnreadableError
-from qa_search.search.grouping import repeats
+from qa_search.search.grouping import repeats, telling_terms
 from qa_search.types import Verdict, is_post_id
-from qa_search.util.files import read_file
+from qa_search.util.files import MOST_VOTES_BYTES, read_file
+from qa_search.util.masking import masked
 from qa_search.util.terms import Analysis
 from qa_search.util.text import clean_text
 
@@ -32,7 +36,6 @@ VARIABLE = "QA_SEARCH_FEEDBACK"
 # Whoever can write to the file: one vote decides. No other client can have this name.
 ARCHIVIST = "archivist"
 MAX_COMPLAINT_CHARACTERS = 10_000
-_MOST_BYTES = 64 << 20
 _MOST_CLIENT = 100  # characters
 _HOUR = len("2026-11-27T13")
 _DAY = len("2026-11-27")
@@ -41,7 +44,7 @@ _WAY_OUT = "Correct this line or delete it"
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What a client said of a post. ``time`` is UTC, to the hour."""
+    """What a client said of a post. ``query`` is masked, ``time`` is UTC, to the hour."""
 
     query: str
     post: str
@@ -62,14 +65,14 @@ def read_votes(path: Path) -> list[Vote]:
 
 def _lines(path: Path) -> Iterator[tuple[Any, str]]:
     try:
-        data = read_file(path, _MOST_BYTES)
+        data = read_file(path, MOST_VOTES_BYTES)
     except FileNotFoundError:
         return
     except IndexUnreadableError:
         raise
     except OSError as error:
         raise FeedbackError(f"{path}: cannot be read ({error}). Name another file, or remove this one.") from error
-    for number, line in enumerate(data.splitlines(), start=1):
+    for number, line in enumerate(io.BytesIO(data), start=1):
         place = f"{path}, line {number}"
         if line.strip():
             try:
@@ -120,18 +123,31 @@ def _by_post(votes: Iterable[Vote]) -> dict[str, list[Vote]]:
     return found
 
 
-def _alike(votes: Iterable[Vote], analysis: Analysis) -> list[list[Vote]]:
-    """Gather the votes whose complaints say the same as the first of them."""
-    groups: list[tuple[frozenset[str], str, list[Vote]]] = []
-    for vote in votes:
-        terms = frozenset(analysis.terms_of(vote.query))
-        for first, query, group in groups:
-            if query == vote.query or (terms and repeats(first, terms)):
-                group.append(vote)
-                break
-        else:
-            groups.append((terms, vote.query, [vote]))
-    return [group for _, _, group in groups]
+def _alike(votes: Sequence[Vote], analysis: Analysis) -> list[list[Vote]]:
+    """Gather the votes whose complaints say the same as the first of them.
+
+    A complaint is compared only with those that share a rare term with it: strangers may write thousands.
+    """
+    terms = [frozenset(analysis.terms_of(vote.query)) for vote in votes]
+    counts = Counter(chain.from_iterable(terms))
+    groups: list[list[Vote]] = []
+    firsts: list[frozenset[str]] = []
+    by_query: dict[str, int] = {}
+    by_term: dict[str, list[int]] = {}
+    for vote, own in zip(votes, terms, strict=True):
+        telling = telling_terms(own, counts)
+        at = by_query.get(vote.query)
+        if at is None:
+            near = sorted({group for term in telling for group in by_term.get(term, ())})
+            at = next((group for group in near if repeats(firsts[group], own)), None)
+        if at is None:
+            at = by_query[vote.query] = len(groups)
+            groups.append([])
+            firsts.append(own)
+            for term in telling:
+                by_term.setdefault(term, []).append(at)
+        groups[at].append(vote)
+    return groups
 
 
 class FeedbackFile:
@@ -141,7 +157,7 @@ class FeedbackFile:
         """Take the path; nothing is read or written yet."""
         self.path = path
         self._adding = threading.Lock()
-        self._today: tuple[str, Counter[str]] | None = None
+        self._today: tuple[str, int, Counter[str]] | None = None  # a day, the file's size, and the votes by client
         self._salt: str | None = None
 
     def add(self, query: str, post: str, *, answered: bool, client: str, per_client: int) -> None:
@@ -163,8 +179,9 @@ class FeedbackFile:
             given = self._given(now[:_DAY])
             if client != ARCHIVIST and given[client] >= per_client:
                 raise FeedbackLimitError(f"this client has given {per_client} votes today: try again tomorrow")
-            self._append(asdict(Vote(query, post, answered, clean_text(client), now)))
+            size = self._append(asdict(Vote(masked(query), post, answered, clean_text(client), now)))
             given[client] += 1
+            self._today = now[:_DAY], size, given
 
     def client_of(self, address: str) -> str:
         """Return the name of a client in the file: it says nothing of the address without the file's salt.
@@ -179,23 +196,31 @@ class FeedbackFile:
         return hashlib.blake2b(address.encode(), digest_size=8, key=bytes.fromhex(salt)).hexdigest()
 
     def _given(self, day: str) -> Counter[str]:
-        if self._today is None or self._today[0] != day:
-            self._today = day, Counter(vote.client for vote in read_votes(self.path) if vote.time[:_DAY] == day)
-        return self._today[1]
+        """Count the votes of a day by client; again if another process has written to the file, or a person."""
+        size = self.path.stat().st_size if self.path.is_file() else 0
+        if self._today is None or self._today[:2] != (day, size):
+            given = Counter(vote.client for vote in read_votes(self.path) if vote.time[:_DAY] == day)
+            self._today = day, size, given
+        return self._today[2]
 
     def _read_salt(self) -> str:
         if self._salt is None:
-            for document, place in _lines(self.path):
-                if isinstance(document, dict) and set(document) == {"salt"}:
-                    self._salt = _checked_salt(document["salt"], place)
-                    return self._salt
-            salt = secrets.token_hex(16)
-            self._append({"salt": salt})
-            self._salt = salt
+            self._salt = self._first_salt()
+        if self._salt is None:
+            self._append({"salt": secrets.token_hex(16)})
+            self._salt = self._first_salt()  # another process may have been faster
+        if self._salt is None:
+            raise FeedbackError(f"{self.path}: was replaced while it was written to. Try again.")
         return self._salt
 
-    def _append(self, document: dict[str, Any]) -> None:
-        """Append a line in one write, on a line of its own."""
+    def _first_salt(self) -> str | None:
+        for document, place in _lines(self.path):
+            if isinstance(document, dict) and set(document) == {"salt"}:
+                return _checked_salt(document["salt"], place)
+        return None
+
+    def _append(self, document: dict[str, Any]) -> int:
+        """Append a line in one write, on a line of its own; return the size that the file has if nobody else writes."""
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o600)
             with os.fdopen(descriptor, "rb+", buffering=0) as stream:
@@ -205,10 +230,11 @@ class FeedbackFile:
                     stream.seek(size - 1)
                     start = b"" if stream.read(1) == b"\n" else b"\n"
                 line = start + json.dumps(document, ensure_ascii=False).encode() + b"\n"
-                if size + len(line) > _MOST_BYTES:
+                if size + len(line) > MOST_VOTES_BYTES:
                     raise FeedbackError(f"{self.path}: has {size:,} bytes, and may not grow. Delete old lines.")
                 if stream.write(line) != len(line):
                     raise OSError("the disk is full")
+                return size + len(line)
         except OSError as error:
             reason = error.strerror or error
             raise FeedbackError(f"{self.path}: cannot be written to ({reason}). Name a file that can be.") from error

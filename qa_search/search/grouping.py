@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +23,15 @@ def repeats(one: Iterable[str], other: Iterable[str]) -> bool:
     """Return whether two posts say the same, judged by their terms."""
     first, second = set(one), set(other)
     return len(first & second) >= _REPEATED_TERMS * max(len(first | second), 1)
+
+
+def telling_terms(terms: frozenset[str], counts: Mapping[str, int]) -> list[str]:
+    """Return the rarest of some terms, by their counts: two texts that repeat one another share one of these.
+
+    Each has so large a share of the terms of both that the rarest of what they share is among its own rarest.
+    """
+    rarest_first = sorted(terms, key=lambda term: (counts[term], term))
+    return rarest_first[: len(terms) - math.ceil(_REPEATED_TERMS * len(terms)) + 1]
 
 
 def collapse(

@@ -22,6 +22,7 @@ from qa_search.embedders.locate import locate_model, model_folder, require_no_co
 from qa_search.embedders.sentence_transformer import quiet_loading
 from qa_search.errors import ModelError, ModelNotFoundError
 from qa_search.search.cross_encoders import Score, Scores, export, find_export, warn_of_torch
+from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 _BATCH = 32
 # Log levels and warning filters are the process's, and a tokenizer keeps its cuts and padding in itself: one at a time.
@@ -150,7 +151,7 @@ def _check_kind(folder: Path) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_file(path, MOST_SETTINGS_BYTES))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

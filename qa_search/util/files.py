@@ -1,4 +1,4 @@
-"""Open files: refuse pipes and devices, and distinguish unreadable files from damaged ones."""
+"""Open files: refuse pipes, devices and too large files, and distinguish unreadable files from damaged ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from qa_search.errors import IndexUnreadableError
+
+# The most bytes of what is read whole, by kind; docs/reliability.md names them. A larger file is refused unread.
+MOST_POINTER_BYTES = 1 << 12
+MOST_SETTINGS_BYTES = 32 << 20  # manifests, settings of encoders and models
+MOST_CONFIGURATION_BYTES = 4 << 20  # what a person writes: curation.toml, site.toml
+MOST_VOTES_BYTES = 64 << 20
 
 _NO_THREAD = "can't start new thread"
 
@@ -67,12 +73,15 @@ def open_file(path: Path) -> int:
     return descriptor
 
 
-def read_file(path: Path, most: int | None = None) -> bytes:
-    """Return the content of a file of at most ``most`` bytes. Raises as `open_file`, and `OSError` for a larger one."""
+def read_file(path: Path, most: int) -> bytes:
+    """Return the content of a file of at most ``most`` bytes. A larger one is not read.
+
+    Raises:
+        IndexUnreadableError: if the system refuses to open it now.
+        OSError: if it does not exist, is not a regular file, or is larger.
+    """
     with os.fdopen(open_file(path), "rb") as stream:
-        if most is None:
-            return stream.read()
-        data = stream.read(most + 1)
-        if len(data) > most:
-            raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MB", str(path))
+        # Not its size alone: some systems say 0 of files that have content.
+        if os.fstat(stream.fileno()).st_size > most or len(data := stream.read(most + 1)) > most:
+            raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
         return data

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import sys
 import zipfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import py7zr
@@ -191,7 +194,7 @@ def test_a_damaged_member_does_not_take_the_others_along(tmp_path: Path) -> None
         archive.writestr("d.txt", page("T", "q", "last"))
     found = list(read_archives([tmp_path], keep_going=True))
     assert [item.answer if isinstance(item, Post) else item.source.rpartition("/")[2] for item in found] == [
-        "first", "b.jsonl.gz", "c.zip", "last",
+        "first", "b.jsonl.gz", "c.zip", "c.zip", "last",
     ]  # fmt: skip
     with pytest.raises(DamagedArchiveError, match=r"a\.zip: b\.jsonl\.gz: .*damaged"):
         list(read_archives([tmp_path]))
@@ -258,6 +261,100 @@ def test_what_comes_before_damage_in_a_zip_is_read(tmp_path: Path, method: int) 
     assert any("damaged or truncated" in reason for reason in reasons)
     with pytest.raises(DamagedArchiveError, match=r"a\.zip: a\.jsonl: .*damaged"):
         list(read_archives([path]))
+
+
+def texts_zipped(names: Sequence[str], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Zip 20 rows under each name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for name in names:
+            archive.writestr(name, "\n".join(line.replace("q", f"{name} q") for line in LINES[:20]))
+    return buffer.getvalue()
+
+
+def read_what_is_left(path: Path) -> tuple[Counter[str], list[str]]:
+    """Count the posts of each file with keep_going, and collect the notes; without it, the error names the way out."""
+    found = list(read_archives([path], keep_going=True))
+    with pytest.raises(DamagedArchiveError, match=rf"{path.name}: .*damaged.*keep_going=True"):
+        list(read_archives([path]))
+    posts = Counter(item.source.rpartition("/")[2] for item in found if isinstance(item, Post))
+    return posts, [str(item).partition(f"{path.name}")[2] for item in found if isinstance(item, SetAside)]
+
+
+def test_a_zip_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """With keep_going: whole files, the beginning of the last one, and its name in a note."""
+    data = texts_zipped(["a.jsonl", "b.jsonl", "c.jsonl"], zipfile.ZIP_STORED)
+    (tmp_path / "a.zip").write_bytes(data[: data.index(b"c.jsonl q10")])
+    posts, notes = read_what_is_left(tmp_path / "a.zip")
+    assert posts == {"a.jsonl": 20, "b.jsonl": 20, "c.jsonl": 10}
+    assert notes == [
+        ": the archive is damaged or truncated (the directory is missing): the files in it are found without their "
+        "directory",
+        "/c.jsonl: the archive is damaged or truncated (an entry ends too early)",
+        ": the archive is damaged or truncated (it ends within 'c.jsonl': nothing after that can be found)",
+    ]
+
+
+def test_a_directory_that_is_damaged_halfway_gives_no_file_twice(tmp_path: Path) -> None:
+    """What it names is read by it, the rest without it."""
+    data = texts_zipped(["a.jsonl", "b.jsonl", "c.jsonl"])
+    (tmp_path / "a.zip").write_bytes(data[::-1].replace(b"\2\1KP", b"\0\1KP", 1)[::-1])
+    posts, notes = read_what_is_left(tmp_path / "a.zip")
+    assert posts == {"a.jsonl": 20, "b.jsonl": 20, "c.jsonl": 20}
+    assert len(notes) == 1
+
+
+def test_zips_behind_one_another_are_all_read(tmp_path: Path) -> None:
+    """The directory at the end is that of the last one: the others were lost in silence."""
+    (tmp_path / "a.zip").write_bytes(texts_zipped(["a.jsonl"]) + texts_zipped(["b.jsonl"]))
+    assert read_what_is_left(tmp_path / "a.zip")[0] == {"a.jsonl": 20, "b.jsonl": 20}
+
+
+@pytest.mark.parametrize("packed", ["in a zip", "in a gzip file"])
+def test_a_zip_in_what_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, packed: str) -> None:
+    """A container within a damaged container is no less than a file within it."""
+    inner = texts_zipped(["a.jsonl", "b.jsonl"], zipfile.ZIP_STORED)
+    if packed == "in a zip":
+        path, buffer = tmp_path / "outer.zip", io.BytesIO()
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("inner.zip", inner)
+        path.write_bytes(buffer.getvalue()[: buffer.getvalue().index(b"b.jsonl q10")])
+    else:
+        path = tmp_path / "outer.zip.gz"
+        path.write_bytes(gzip.compress(inner, 0)[: 10 + 5 + inner.index(b"b.jsonl q10")])
+    posts, notes = read_what_is_left(path)
+    assert posts == {"a.jsonl": 20, "b.jsonl": 10}
+    assert any("/b.jsonl: the archive is damaged or truncated" in note for note in notes)
+
+
+def test_a_damaged_7z_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """With keep_going: the files before the damage; the one that has it and those behind it are named."""
+    path = tmp_path / "a.7z"
+    with py7zr.SevenZipFile(path, "w", filters=[{"id": py7zr.FILTER_COPY}]) as archive:
+        for name in ("a.jsonl", "b.jsonl", "c.jsonl"):
+            archive.writestr("\n".join(line.replace("q", f"{name} q") for line in LINES[:20]), name)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"b.jsonl q10")] ^= 0xFF
+    path.write_bytes(data)
+    posts, notes = read_what_is_left(path)
+    assert posts == {"a.jsonl": 20, "b.jsonl": 19}  # its last line has no end: there could be more of it
+    assert [note.partition(": ")[0] for note in notes] == ["", "/b.jsonl", "/c.jsonl"]
+    assert notes[2] == "/c.jsonl: not unpacked, as the archive is damaged before it"
+
+
+def test_a_document_that_was_cut_off_is_not_an_archive_of_its_parts(tmp_path: Path) -> None:
+    """The XML inside is no post."""
+    paragraphs = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in ("Q: Knee hurts?", "A: Rest it."))
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    with zipfile.ZipFile(tmp_path / "a.docx", "w") as archive:
+        archive.writestr(
+            "word/document.xml", f'<w:document xmlns:w="{word}"><w:body>{paragraphs}</w:body></w:document>'
+        )
+    data = (tmp_path / "a.docx").read_bytes()
+    (tmp_path / "a.docx").write_bytes(data[: data.index(b"PK\1\2")])
+    (note,) = read_archives([tmp_path / "a.docx"], keep_going=True)
+    assert isinstance(note, SetAside)
+    assert note.source.endswith("/a.docx")
 
 
 def test_links_in_containers_are_set_aside(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from qa_search import (
     forget_questions,
     read_questions,
 )
-from qa_search.insights.masking import MAIL, NUMBER, masked
 from qa_search.insights.question_log import keep_days_of
+from qa_search.util.masking import MAIL, NUMBER, masked
 
 NOON = datetime(2026, 11, 27, 12, 34, 56, tzinfo=UTC)
 

@@ -275,6 +275,47 @@ def zip_with_a_damaged_directory(folder: Path, size: Size) -> None:
     (folder / "far.zip").write_bytes(data[:-6] + b"\xff\xff\xff\xff\0\0")
 
 
+def streamed(data: bytes, name: bytes, method: int = 8) -> bytes:
+    """Write an entry whose sizes follow it; what follows here is only the mark of them."""
+    return (
+        struct.pack("<4sHHHHHLLLHH", b"PK\3\4", 20, 8, method, 0, 0, 0, 0, 0, len(name), 0) + name + data + b"PK\7\x08"
+    )
+
+
+@case(notes="unpacks to more than")
+def zip_of_zeros_without_a_directory(folder: Path, size: Size) -> None:
+    data = deflated(min(10 * size.large, 3 << 30))
+    (folder / "zeros.zip").write_bytes(b"".join(streamed(data, f"{number}.txt".encode()) for number in range(3)))
+
+
+@case(notes="unpacks to more than")
+def zip_of_broken_bombs_without_a_directory(folder: Path, size: Size) -> None:
+    bomb = bz2.compress(bytes(45 * MB))[:-8]
+    (folder / "bombs.zip").write_bytes(streamed(bomb, b"x.txt", 12) * (size.many // 10))
+
+
+@case(notes="more than .* files")
+def zip_of_a_million_entries_without_a_directory(folder: Path, size: Size) -> None:
+    repeated(folder / "many.zip", b"", local(b"", 0), (size.many + 1) * 31)
+
+
+@case(notes="more than .* files")
+def zip_of_nothing_but_headers(folder: Path, size: Size) -> None:
+    repeated(
+        folder / "headers.zip", b"", struct.pack("<4sHHHHHLLLHH", b"PK\3\4", 20, 8, 8, 0, 0, 0, 0, 0, 0, 0), size.large
+    )
+
+
+@case(notes="damaged or truncated")
+def zip_of_nothing_but_signatures(folder: Path, size: Size) -> None:
+    repeated(folder / "signatures.zip", b"", b"PK\3\4", size.large)
+
+
+@case(notes="damaged or truncated")
+def zip_of_one_header(folder: Path, size: Size) -> None:
+    repeated(folder / "empty.zip", local(b"", 0), b"\0", 4 * size.large)
+
+
 @case(notes="unpacks to more than")
 def sevenzip_of_zeros(folder: Path, size: Size) -> None:
     with py7zr.SevenZipFile(folder / "zeros.7z", "w") as archive:

@@ -50,7 +50,7 @@ from tests.reliability.crafted import (
     write_index,
     write_manifest,
 )
-from tests.reliability.trials import Trials, attempt, index_files
+from tests.reliability.trials import Trials, attempt, generation, index_files
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +201,54 @@ def test_crafted_files_do_no_harm(
 def test_crafted_manifests_do_no_harm(campaign: Campaign, home: Path, trials: Trials, tmp_path: Path) -> None:
     """Each part of another type, out of all bounds, leading out of the folder, or missing."""
     try_crafted(campaign, home, trials, tmp_path, "manifests", manifests(home / "index"), fit=False)
+
+
+# Files that an index may have beside those that its manifest lists.
+UNLISTED = (
+    "curation.toml", "feedback.jsonl", "build.holder", "build.lock", "CURRENT.new", "qa-search-index.txt",
+    "GENERATION/posts.sqlite-wal", "GENERATION/posts.sqlite-journal", "GENERATION/lexical/.managed.json",
+    "generations/g000009/manifest.json", "generations/g000009/manifest.sha256", "work/JOURNAL", "work/JOURNAL-wal",
+)  # fmt: skip
+TERABYTES = 200 << 30
+
+
+def meet(index: Path, source: Path, encoder: Path) -> str:
+    """Use an index, then build it; return why it could not be searched, or nothing."""
+    use(index)
+    said = attempt(ask, index).message
+    for rebuild in (False, True):
+        problem = attempt(partial(build_index, source, index, model=_embedder(encoder), rebuild=rebuild)).problem
+        assert not problem, f"build: {problem}"
+    return said
+
+
+def ask(index: Path) -> None:
+    with SearchIndex.open(index) as opened:
+        opened.search(COMPLAINTS[0], 2)
+
+
+def test_a_file_that_claims_terabytes_is_not_read(
+    campaign: Campaign, home: Path, trials: Trials, tmp_path: Path
+) -> None:
+    """In the place of any file of an index: refused by name, or not looked at, within bounds of memory and time."""
+    (encoder,) = (home / "index" / ENCODERS).iterdir()
+    listed = index_files(home / "index")
+    at = generation(home / "index").relative_to(home / "index").as_posix()
+    journal = f"int8-{encoder.name.split('-')[1]:0<16.16}.sqlite"
+    names = [*listed, *(name.replace("GENERATION", at).replace("JOURNAL", journal) for name in UNLISTED)]
+    names += [f"{at}/lexical/{path.name}" for path in (home / "index" / at / "lexical").iterdir()]
+    chosen = sorted(set(names))[:: campaign.count(4, 1)]
+    failures = []
+    for name in chosen:
+        index = shutil.copytree(home / "index", tmp_path / "index")
+        (index / name).parent.mkdir(parents=True, exist_ok=True)
+        with (index / name).open("wb") as stream:
+            stream.truncate(TERABYTES)
+        outcome = trials.run(meet, index, home / "source", encoder)
+        if outcome.problem or (name in listed and Path(name).stem not in str(outcome.value)):
+            failures.append(f"{name}: {outcome.problem or outcome.value}")
+        shutil.rmtree(index)
+    campaign.finish(7, "files of 200 GB that are not there, in the place of others", len(chosen), failures)
 
 
 def test_any_json_in_a_manifest_does_no_harm(campaign: Campaign, home: Path, trials: Trials, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from qa_search import build_index, read_questions
+from qa_search.search.feedback import read_votes
 from tests.helpers import ROOT, WordsEmbedder, write_pages
 
 # Prints every file that the process opens for writing or makes, and every database that it opens. (What it removes, and
@@ -40,11 +41,16 @@ SERVE = """
 from pathlib import Path
 from tests.interfaces.web.test_app import Settings, ask, serving
 from qa_search import QuestionLog
-log = QuestionLog(sys.argv[2]) if len(sys.argv) > 2 else None
-with serving(Path(sys.argv[1]), Settings(rate=0, questions=log)) as address:
+log = QuestionLog(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else None
+feedback = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+with serving(Path(sys.argv[1]), Settings(rate=0, questions=log), feedback=feedback) as address:
     print(ask(f"{address}/api/search?q=knee7+call+555+123+4567")[0])
     print(ask(f"{address}/?q=knee7")[0])
     print(ask(f"{address}/api/search", {"query": "sore heel"})[0])
+    if feedback is not None:
+        post = ask(f"{address}/api/search?q=knee7")[1]["hits"][0]["post_id"]
+        vote = {"query": "knee7 call 555 123 4567", "post_id": post, "answered": True}
+        print(ask(f"{address}/api/feedback", vote)[0])
 if log is not None:
     log.close()
 """
@@ -130,3 +136,14 @@ def test_a_query_is_logged_if_asked_for(folder: Path) -> None:
     assert (question.text, question.answered, question.confidence, question.best) == (
         "knee7 hurts", result["answered"], result["confidence"], result["hits"][0]["post_id"],
     )  # fmt: skip
+
+
+@pytest.mark.process
+def test_a_file_of_votes_that_was_asked_for_is_the_only_file(folder: Path) -> None:
+    """It has the vote, masked, and no question beside."""
+    before, votes = files_in(folder), folder / "votes.jsonl"
+    output, written = watched(SERVE, folder, str(folder / "index"), "", str(votes))
+    assert output.split() == ["200"] * 4
+    assert set(written) == {str(votes)}
+    assert {name: state for name, state in files_in(folder).items() if name != str(votes)} == before
+    assert [vote.query for vote in read_votes(votes)] == ["knee7 call [number]"]

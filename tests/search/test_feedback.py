@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 import stat
 from collections.abc import Callable, Sequence
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qa_search import FeedbackError, FeedbackLimitError, QueryError, SearchIndex, build_index
+from qa_search.search import feedback
 from qa_search.search.feedback import FeedbackFile, Vote, read_votes, verdicts
+from qa_search.search.grouping import repeats
+from qa_search.util.files import MOST_VOTES_BYTES
 from qa_search.util.terms import ENGLISH
 from tests.helpers import WordsEmbedder, write_jsonl
 
@@ -79,6 +88,29 @@ def test_a_rejection_counts_against_its_pair_only(opened: Opened) -> None:
     }
 
 
+def score_of_knee(index: SearchIndex, query: str) -> float:
+    """Return the score of a post."""
+    return next(score for name, score, _ in ranking(index, query) if name == "knee")
+
+
+def test_mail_addresses_and_phone_numbers_never_reach_the_file(opened: Opened, file: Path) -> None:
+    """As in the log of questions; the vote counts for the complaint all the same, whatever number is in it."""
+    index = opened()
+    asked_about = ["my knee on stairs, 079 555 01 23", "my knee on stairs, 079 555 99 99"]
+    before = [score_of_knee(index, query) for query in asked_about]
+    complaint = f"{COMPLAINT}, call +41 79 555 01 23 or write to ann.smith@example.org"
+    index.record_feedback(complaint, post_id(index, "heel"), answered=True)
+    index.record_feedback(asked_about[0], post_id(index, "knee"), answered=False)
+    written = file.read_text()
+    assert not any(secret in written for secret in ("555", "ann", "example.org"))
+    assert f"{COMPLAINT}, call [number] or write to [mail]" in written
+    index.refresh()
+    for asked in (complaint, complaint.replace("01 23", "99 99")):
+        assert index.search(asked).hits[0].source_id == "heel"
+    after = [score_of_knee(index, query) for query in asked_about]
+    assert after == pytest.approx([score / 2 for score in before], abs=1e-6)
+
+
 def test_what_is_deleted_from_the_file_is_gone(opened: Opened, file: Path) -> None:
     """The ranking is what it was to the last digit, whatever was voted in between."""
     index = opened()
@@ -144,6 +176,38 @@ def test_clients_must_agree(votes: Sequence[Vote], decided: list[bool]) -> None:
     assert [verdict.confirmed for verdict in verdicts(votes, 2, ENGLISH)] == decided
 
 
+TERMS = st.lists(st.sampled_from([f"pain{letter}" for letter in "abcdefghij"]), max_size=12).map(" ".join)
+
+
+@given(st.lists(TERMS, min_size=1, max_size=40))
+def test_complaints_are_gathered_as_if_each_were_compared_with_all(queries: list[str]) -> None:
+    """With the first group, in order, whose first complaint says the same."""
+    groups: list[list[str]] = []
+    for query in queries:
+        terms = ENGLISH.terms_of(query)
+        for group in groups:
+            if group[0] == query or (terms and repeats(ENGLISH.terms_of(group[0]), terms)):
+                group.append(query)
+                break
+        else:
+            groups.append([query])
+    votes = [Vote(query, "a" * 16, True, str(number)) for number, query in enumerate(queries)]
+    expected = [(query, len(group)) for group in groups for query in dict.fromkeys(group) if len(group) >= 2]
+    assert [(verdict.query, verdict.clients) for verdict in verdicts(votes, 2, ENGLISH)] == expected
+
+
+def test_thousands_of_complaints_of_strangers_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one post, with a word that all have: a service that counts them goes on answering."""
+    compared = Mock(side_effect=repeats)
+    monkeypatch.setattr(feedback, "repeats", compared)
+    numbers = random.Random(1)  # noqa: S311 - the same each time
+    words = [f"word{number}" for number in range(3000)]
+    queries = ["knee " + " ".join(numbers.sample(words, 8)) for _ in range(2000)]
+    votes = [Vote(query, "a" * 16, True, str(number)) for number, query in enumerate(queries)]
+    assert verdicts(votes, 2, ENGLISH) == []
+    assert compared.call_count < 50 * len(queries)
+
+
 def test_the_archivist_sets_how_many_must_agree(opened: Opened, tmp_path: Path) -> None:
     """In the archivist's file, together with the votes that one client has a day."""
     (tmp_path / "index" / "curation.toml").write_text("[feedback]\nvotes = 3\nper_client = 1\n")
@@ -170,6 +234,51 @@ def test_a_client_is_known_by_a_salted_hash(opened: Opened, file: Path) -> None:
     assert "192.0.2.7" not in file.read_text()
     assert len({vote.client for vote in read_votes(file)}) == 2  # one network of IPv6 is one client
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def vote_often(path: Path, start: Any, names: Sequence[str], found: Any) -> None:
+    """Be a process that votes, and report what it calls an address."""
+    file = FeedbackFile(path)
+    start.wait()
+    found.put(file.client_of("192.0.2.1"))
+    for name in names:
+        file.add("x" * 5000, "a" * 16, answered=True, client=name, per_client=1000)
+
+
+def test_several_processes_write_to_one_file(file: Path) -> None:
+    """No vote is lost or mixed with another, and all call an address the same."""
+    context = get_context("spawn")
+    start, found = context.Event(), context.Queue()
+    names = [[f"{process}-{number}" for number in range(50)] for process in range(3)]
+    processes = [context.Process(target=vote_often, args=(file, start, own, found)) for own in names]
+    for process in processes:
+        process.start()
+    start.set()
+    clients = {found.get() for _ in processes}
+    for process in processes:
+        process.join()
+    assert len(clients) == 1
+    assert sorted(vote.client for vote in read_votes(file)) == sorted(chain.from_iterable(names))
+
+
+def test_one_client_is_limited_over_all_processes(file: Path) -> None:
+    """What another process has written counts; what a person deletes does not."""
+    one, other = FeedbackFile(file), FeedbackFile(file)
+    for writer in (one, other, one, other):
+        writer.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    for writer in (one, other):
+        with pytest.raises(FeedbackLimitError):
+            writer.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    file.write_text("")
+    one.add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+
+
+def test_a_full_file_does_not_grow(file: Path) -> None:
+    """Whoever may vote cannot fill the disk; the error says what to do."""
+    file.write_bytes(b" " * (MOST_VOTES_BYTES - 11) + b"\n")
+    with pytest.raises(FeedbackError, match="may not grow"):
+        FeedbackFile(file).add("my heel", "a" * 16, answered=True, client="a", per_client=4)
+    assert file.stat().st_size == MOST_VOTES_BYTES - 10
 
 
 def test_nothing_is_written_unless_asked(opened: Opened, tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from itertools import islice
+from typing import BinaryIO
 
 from qa_search.archives.base import ArchiveFile, UnknownCompressionError
-from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
+from qa_search.archives.containers.zip import ZIP_MAGICS, ZipEntry, entries_by_headers, open_entry, zip_entries
 
 # The member that each kind has, by its kind.
 _MEMBERS = {
@@ -24,6 +26,7 @@ _OPEN_DOCUMENTS = {
 }
 _MOST_MEMBERS = 5000
 _MOST_TYPE = 100
+_MOST_UNPACKED = 1 << 24
 
 
 def office_kind(file: ArchiveFile) -> str | None:
@@ -32,7 +35,7 @@ def office_kind(file: ArchiveFile) -> str | None:
         return None
     try:
         with file.open() as stream:
-            for entry in islice(zip_entries(stream), _MOST_MEMBERS):
+            for entry in islice(_members(stream), _MOST_MEMBERS):
                 if kind := _MEMBERS.get(entry.name.replace("\\", "/").lstrip("/")):
                     return kind
                 if entry.name == "mimetype" and entry.size <= _MOST_TYPE:
@@ -41,6 +44,14 @@ def office_kind(file: ArchiveFile) -> str | None:
     except (UnknownCompressionError, zipfile.BadZipFile, struct.error, zlib.error, EOFError, OSError, ValueError):
         return None  # whoever unpacks it says what is wrong
     return None
+
+
+def _members(stream: BinaryIO) -> Iterator[ZipEntry]:
+    """List the members, also those of a document that was cut off: its parts are not an archive of files."""
+    try:
+        yield from zip_entries(stream)
+    except zipfile.BadZipFile:
+        yield from entries_by_headers(stream, _MOST_UNPACKED)
 
 
 def largest_member(file: ArchiveFile) -> int:

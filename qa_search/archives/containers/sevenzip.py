@@ -71,7 +71,11 @@ class SevenZip:
         ``create`` makes the file that a member is written to. Nothing is written elsewhere; the folder is only what
         py7zr compares names with.
         """
-        self._archive.extract(folder, list(names), factory=_Writers(folder, create))
+        writers = _Writers(folder, create)
+        try:
+            self._archive.extract(folder, list(names), factory=writers)
+        finally:
+            writers.close()  # py7zr leaves the file open in which it met damage
 
 
 class _Trickle(io.RawIOBase):
@@ -115,9 +119,15 @@ class _Writers(py7zr.io.WriterFactory):
     def __init__(self, folder: Path, create: Callable[[str], BinaryIO]) -> None:
         self._folder = folder
         self._create = create
+        self._last: _Writer | None = None
 
     def create(self, filename: str) -> py7zr.io.Py7zIO:
-        return _Writer(self._create(Path(filename).relative_to(self._folder).as_posix()))
+        self._last = _Writer(self._create(Path(filename).relative_to(self._folder).as_posix()))
+        return self._last
+
+    def close(self) -> None:
+        if self._last is not None:
+            self._last.close()
 
 
 class _Writer(py7zr.io.Py7zIO):

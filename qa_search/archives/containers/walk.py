@@ -6,7 +6,10 @@ import errno
 import io
 import os
 import stat
+import struct
 import tempfile
+import zipfile
+from array import array
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from qa_search.archives.base import DAMAGE, ArchiveFile, ReadOptions, UnknownCompressionError, require_scratch
 from qa_search.archives.containers.gzip import GZIP_MAGIC, open_gzip
 from qa_search.archives.containers.office import office_kind
-from qa_search.archives.containers.zip import ZIP_MAGICS, open_entry, zip_entries
+from qa_search.archives.containers.zip import ZIP_MAGICS, ZipEntry, entries_by_headers, open_entry, zip_entries
 from qa_search.archives.limits import Limits, format_size
 from qa_search.errors import ArchiveError, DamagedArchiveError, SourceNotFoundError, UnknownFormatError
 from qa_search.types import SetAside
@@ -113,7 +116,7 @@ class Budget:
             packed = stream.seek(0, os.SEEK_END)
         self._limits = limits
         self._by_ratio = max(packed * limits.ratio, limits.ratio_from)
-        self._bytes_left = min(self._by_ratio, limits.unpacked_bytes)
+        self.bytes_left = min(self._by_ratio, limits.unpacked_bytes)
         self._files_left = limits.files
 
     def take(self, file: ArchiveFile, size: int) -> None:
@@ -122,9 +125,9 @@ class Budget:
         Raises:
             OverLimitError: if fewer are left; then nothing is taken.
         """
-        if size > self._bytes_left:
+        if size > self.bytes_left:
             raise file.over_limit(self._reason())
-        self._bytes_left -= size
+        self.bytes_left -= size
 
     def take_files(self, file: ArchiveFile, count: int = 1) -> None:
         """Take ``count`` files.
@@ -314,14 +317,20 @@ def _gzip_content(
     file: ArchiveFile, options: ReadOptions, budget: Budget, nesting: int, scratch: Path
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
     behind: list[int] = []
+    damage: Exception | None = None
     content = replace(file, opener=partial(_open_gzip, file, budget, [0], behind))
     if content.head.startswith((*ZIP_MAGICS, SEVENZIP_MAGIC)):
         # They are read from all over, and a gzip file only from the start.
         target = scratch / "content"
-        with content.open() as stream:
-            _write(stream, target, file, options)
+        try:
+            with content.open() as stream:
+                _write(stream, target, file, options)
+        except DAMAGE as error:
+            damage = error
         content = replace(file, opener=partial(_open_plain, target))
     yield from unpacked(content, options, budget, nesting + 1)
+    if damage is not None:
+        raise damage
     if behind:
         what = f"data after {behind[0]:,} bytes is not compressed"
         yield file, file.damaged(f"{what} (the posts before it are read with keep_going=True)")
@@ -333,7 +342,10 @@ def _zip_members(
     """Unpack the members one by one into the same scratch file."""
     target = scratch / "member"
     with file.open() as stream:
-        for entry in zip_entries(stream):
+        for entry in _zip_entries(file, stream, budget):
+            if isinstance(entry, DamagedArchiveError):
+                yield file, entry
+                continue
             budget.take_files(file)
             if entry.name.endswith("/") or _is_unwanted(entry.name):
                 continue
@@ -349,21 +361,44 @@ def _zip_members(
                 with _damage_named(member), open_entry(stream, entry) as packed:
                     _write(packed, target, member, options)
             except DamagedArchiveError as error:
-                yield from _cut_member(member, target, error)
+                yield from _cut_member(member, target, error, options, budget, nesting)
             except ArchiveError as error:
                 yield member, error
             else:
                 yield from unpacked(member, options, budget, nesting + 1)
 
 
+def _zip_entries(file: ArchiveFile, stream: BinaryIO, budget: Budget) -> Iterator[ZipEntry | DamagedArchiveError]:
+    """Yield the entries of a zip; where its directory is damaged, the error, and the entries found without it."""
+    known = array("Q")  # not a set: a million places would take 60 MB
+    try:
+        for entry in zip_entries(stream):
+            known.append(entry.offset)
+            yield entry
+    except (zipfile.BadZipFile, struct.error) as error:
+        yield file.damaged(
+            f"the archive is damaged or truncated ({error}): the files in it are found without their directory"
+        )
+        read = frozenset(known)
+        yield from (entry for entry in entries_by_headers(stream, budget.bytes_left) if entry.offset not in read)
+
+
 def _cut_member(
-    member: ArchiveFile, target: Path, damage: DamagedArchiveError
+    member: ArchiveFile,
+    target: Path,
+    damage: DamagedArchiveError,
+    options: ReadOptions,
+    budget: Budget,
+    nesting: int,
 ) -> Iterator[tuple[ArchiveFile, ArchiveError | None]]:
     """Yield a member as far as it could be unpacked; reading on raises the error."""
     with target.open("rb") as stream:
         beginning = stream.read(len(SEVENZIP_MAGIC))
-    if not beginning or beginning.startswith((GZIP_MAGIC, *ZIP_MAGICS, SEVENZIP_MAGIC)):
+    if not beginning:
         yield member, damage
+    elif beginning.startswith((GZIP_MAGIC, *ZIP_MAGICS, SEVENZIP_MAGIC)):
+        yield member, damage
+        yield from unpacked(member, options, budget, nesting + 1)
     else:
         yield replace(member, opener=partial(_open_cut, target, damage)), None
 
@@ -395,7 +430,8 @@ def _zip_sibling(
     """Unpack another member of the same folder of a zip, if it exists and can be read."""
     wanted = f"{beside[: beside.rfind('/') + 1]}{name}".lower()
     with file.open() as stream:
-        entry = next((entry for entry in zip_entries(stream) if entry.name.lower() == wanted), None)
+        entries = _zip_entries(file, stream, budget)
+        entry = next((entry for entry in entries if isinstance(entry, ZipEntry) and entry.name.lower() == wanted), None)
         if entry is None or entry.is_link or entry.is_encrypted:
             return None
         target = scratch / f"sibling-{sum(1 for _ in scratch.iterdir())}"
@@ -440,12 +476,26 @@ def _sevenzip_members(
                 wanted[entry.name] = False
                 yield member, error
         names = [name for name, is_wanted in wanted.items() if is_wanted]
-        if names:
-            archive.extract(names, scratch, create)
-    siblings = {name.lower(): _member(file, name, path) for name, path in paths.items()}
-    for name, path in paths.items():
-        if name not in beside:
-            member = replace(_member(file, name, path), find_sibling=partial(_unpacked_sibling, siblings, name))
+        damage: DamagedArchiveError | None = None
+        try:
+            with _damage_named(file):
+                archive.extract(names, scratch, create)
+        except DamagedArchiveError as error:
+            damage = error
+            yield file, damage
+    cut = next(reversed(paths), None) if damage is not None else None
+    siblings = {name.lower(): _member(file, name, path) for name, path in paths.items() if name != cut}
+    for name in names:
+        member = replace(
+            _member(file, name, paths.get(name, scratch)), find_sibling=partial(_unpacked_sibling, siblings, name)
+        )
+        if name in beside:
+            continue
+        if name not in paths:
+            yield member, member.damaged("not unpacked, as the archive is damaged before it")
+        elif damage is not None and name == cut:
+            yield from _cut_member(member, paths[name], member.damaged(damage.reason), options, budget, nesting)
+        else:
             yield from unpacked(member, options, budget, nesting + 1)
 
 
@@ -479,7 +529,8 @@ def _is_unwanted(name: str) -> bool:
 
 def _write(stream: BinaryIO, path: Path, file: ArchiveFile, options: ReadOptions) -> None:
     with _create(path, file, options) as target:
-        while data := stream.read(_READ_AT_ONCE):
+        # Not read(): it loses what comes right before damage.
+        while data := cast(io.BufferedReader, stream).read1(_READ_AT_ONCE):
             target.write(data)
 
 

@@ -14,8 +14,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from qa_search.archives.base import UnknownCompressionError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second is that of a zip without entries
 # See PKWARE's APPNOTE.TXT, 4.3.7, 4.3.12, 4.3.14 to 4.3.16 and 4.5.3.
-_LOCAL = struct.Struct("<4s22xHH")
+_LOCAL = struct.Struct("<4s2xHH4xLLLHH")
 _ENTRY = struct.Struct("<4sBBHHHHHLLLHHHHHLL")
 _END = struct.Struct("<4s8xLL2x")
 _END_64_LOCATOR = struct.Struct("<4sLQL")
@@ -33,12 +33,18 @@ _END_64 = struct.Struct("<4s36xQQ")
 _LONGEST_COMMENT = 0xFFFF
 _IN_EXTRA = 0xFFFFFFFF
 _EXTRA_64 = 1
-_ENCRYPTED, _UTF8_NAME = 0x1, 0x800
+_LOCAL_MAGIC, _DESCRIPTOR_MAGIC, _ENTRY_MAGIC = b"PK\x03\x04", b"PK\x07\x08", b"PK\x01\x02"
+_LONGEST_DESCRIPTOR = 24
+_SHOWN = 100
+_HEADER_CUT = "it ends within the header of a file"
+_ENCRYPTED, _SIZES_FOLLOW, _UTF8_NAME = 0x1, 0x8, 0x800
 _UNIX = 3
 _STORED, _DEFLATED, _BZIP2, _LZMA = 0, 8, 12, 14
 # 5.8.8: two bytes of version, two of length, then what the decoder needs.
 _LZMA_PROPERTIES = struct.Struct("<4xBL")
 _CHUNK_BYTES = 1 << 16
+# An entry that ends unexpectedly may hide so many bytes of the next one: a small piece is looked at twice instead.
+_PIECE_BYTES = 1 << 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +72,7 @@ def zip_entries(stream: BinaryIO) -> Iterator[ZipEntry]:
     while position < end:
         stream.seek(position)
         fixed = stream.read(_ENTRY.size)
-        if len(fixed) < _ENTRY.size or not fixed.startswith(b"PK\x01\x02"):
+        if len(fixed) < _ENTRY.size or not fixed.startswith(_ENTRY_MAGIC):
             raise zipfile.BadZipFile("its directory is damaged")
         (_, _, system, _, flags, method, _, _, checksum, packed, unpacked, name_length, extra_length, comment_length,
          _, _, attributes, offset) = _ENTRY.unpack(fixed)  # fmt: skip
@@ -74,7 +80,7 @@ def zip_entries(stream: BinaryIO) -> Iterator[ZipEntry]:
         position += _ENTRY.size + name_length + extra_length + comment_length
         unpacked, packed, offset = _sizes(extra, unpacked, packed, offset)
         yield ZipEntry(
-            name.decode("utf-8" if flags & _UTF8_NAME else "cp437", "replace"),
+            _name(name, flags),
             unpacked,
             packed,
             min(offset + shift, start),
@@ -94,11 +100,106 @@ def open_entry(stream: BinaryIO, entry: ZipEntry) -> BinaryIO:
     """
     stream.seek(entry.offset)
     header = stream.read(_LOCAL.size)
-    if len(header) < _LOCAL.size or not header.startswith(b"PK\x03\x04"):
+    if len(header) < _LOCAL.size or not header.startswith(_LOCAL_MAGIC):
         raise zipfile.BadZipFile("an entry is not at the place that the directory names")
-    _, name_length, extra_length = _LOCAL.unpack(header)
+    *_, name_length, extra_length = _LOCAL.unpack(header)
     stream.seek(entry.offset + _LOCAL.size + name_length + extra_length)
     return io.BufferedReader(_EntryStream(stream, entry), _CHUNK_BYTES)
+
+
+def entries_by_headers(stream: BinaryIO, most: int) -> Iterator[ZipEntry]:
+    """Find the entries of a zip whose directory is damaged or missing, by the header before each.
+
+    A link looks like a file here. Where the sizes follow the data, it is unpacked to find its end: at most ``most``
+    bytes of all entries together. Hardly a byte is searched twice.
+
+    Raises:
+        zipfile.BadZipFile: after the last entry, if some bytes belong to no entry, or the last entry is cut off.
+    """
+    position = lost = 0
+    is_whole, cut = True, ""
+    end = stream.seek(0, os.SEEK_END)
+    while (start := _find(stream, _LOCAL_MAGIC, position)) is not None:
+        lost += is_whole and _unexplained(stream, position, start)
+        if end - start < _LOCAL.size:
+            raise zipfile.BadZipFile(_HEADER_CUT)
+        entry, behind, unpacked, is_whole = _entry_at(stream, start, most)
+        position, most = min(behind, end), max(most - unpacked, 0)
+        cut = entry.name if behind > end else ""
+        yield entry
+    lost += is_whole and _unexplained(stream, position, end)
+    if cut:
+        raise zipfile.BadZipFile(f"it ends within {cut[:_SHOWN]!r}: nothing after that can be found")
+    if lost:
+        raise zipfile.BadZipFile(f"{lost:,} bytes belong to no file that was found")
+
+
+def _find(stream: BinaryIO, magic: bytes, position: int) -> int | None:
+    """Return where the next ``magic`` begins, from a position on."""
+    stream.seek(position)
+    data, size = b"", 2 * _LONGEST_DESCRIPTOR  # it is mostly near
+    while piece := stream.read(size):
+        data += piece
+        if (found := data.find(magic)) >= 0:
+            return position + found
+        position, data, size = position + max(len(data) - 3, 0), data[-3:], min(2 * size, _CHUNK_BYTES)
+    return None
+
+
+def _unexplained(stream: BinaryIO, start: int, end: int) -> int:
+    """Count the bytes between two places, 0 if only sizes or the directory can stand there."""
+    stream.seek(start)
+    is_known = end - start <= _LONGEST_DESCRIPTOR or _ENTRY_MAGIC in stream.read(_LONGEST_DESCRIPTOR + 4)
+    return 0 if is_known else end - start
+
+
+def _entry_at(stream: BinaryIO, start: int, most: int) -> tuple[ZipEntry, int, int, bool]:
+    """Read a header; return its entry, where to look on, what was unpacked for that, and whether its end is known."""
+    stream.seek(start)
+    _, flags, method, checksum, packed, size, name_length, extra_length = _LOCAL.unpack(stream.read(_LOCAL.size))
+    name, extra = stream.read(name_length), stream.read(extra_length)
+    if len(name) < name_length or len(extra) < extra_length:
+        raise zipfile.BadZipFile(_HEADER_CUT)
+    size, packed, _ = _sizes(extra, size, packed, 0)
+    is_encrypted = bool(flags & _ENCRYPTED)
+    entry = ZipEntry(_name(name, flags), size, packed, start, method, checksum, is_encrypted, is_link=False)
+    data = stream.tell()
+    if packed or is_encrypted or not flags & _SIZES_FOLLOW:
+        return entry, data + packed, 0, not is_encrypted
+    if method == _STORED:
+        descriptor = _find(stream, _DESCRIPTOR_MAGIC, data)
+        end = stream.seek(0, os.SEEK_END) if descriptor is None else descriptor
+        size, unpacked, is_whole = end - data, 0, descriptor is not None
+    else:
+        size, end, is_whole = _unpack_to_end(stream, entry, most)
+        unpacked = size
+    stream.seek(end)
+    checksum = int.from_bytes(stream.read(8).removeprefix(_DESCRIPTOR_MAGIC)[:4], "little")
+    # One byte more than there is, if it is not whole: who unpacks it meets the damage.
+    size += not is_whole
+    return replace(entry, packed=end - data, size=size, checksum=checksum), end, unpacked, is_whole
+
+
+def _unpack_to_end(stream: BinaryIO, entry: ZipEntry, most: int) -> tuple[int, int, bool]:
+    """Unpack the data at which the stream is; return its size, where it ends, and whether it is whole.
+
+    It stops when there is more than ``most``.
+    """
+    size, piece = 0, b""
+    if not most:
+        return 0, stream.tell(), False
+    try:
+        decoder = _make_decoder(replace(entry, size=most), stream.read)
+        while not decoder.eof and size <= most:
+            is_hungry = decoder.needs_input
+            piece = stream.read(_PIECE_BYTES) if is_hungry else piece
+            if not piece:
+                break
+            size += len(decoder.decompress(piece if is_hungry else b"", min(most - size + 1, _CHUNK_BYTES)))
+    except (zipfile.BadZipFile, UnknownCompressionError, zlib.error, lzma.LZMAError, OSError, ValueError):
+        return size, stream.tell() - len(piece), False
+    rest = len(decoder.unused_data if decoder.eof else piece)
+    return size, stream.tell() - rest, decoder.eof
 
 
 class _Decoder(Protocol):
@@ -108,6 +209,8 @@ class _Decoder(Protocol):
     def eof(self) -> bool: ...
     @property
     def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
@@ -116,6 +219,7 @@ class _Stored:
 
     eof = False
     needs_input = True
+    unused_data = b""
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         return data
@@ -131,6 +235,10 @@ class _Deflate:
     @property
     def eof(self) -> bool:
         return self._decoder.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
         found = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
@@ -148,7 +256,7 @@ class _EntryStream(io.RawIOBase):
         self._left = entry.size
         self._checksum = entry.checksum
         self._found_checksum = 0
-        self._decoder = self._make_decoder(entry)
+        self._decoder = _make_decoder(entry, self._read_packed)
 
     def readable(self) -> bool:
         return True
@@ -176,23 +284,28 @@ class _EntryStream(io.RawIOBase):
         self._packed_left -= len(data)
         return data
 
-    def _make_decoder(self, entry: ZipEntry) -> _Decoder:
-        if entry.method == _STORED:
-            return _Stored()
-        if entry.method == _DEFLATED:
-            return _Deflate()
-        if entry.method == _BZIP2:
-            return bz2.BZ2Decompressor()
-        if entry.method == _LZMA:
-            properties = self._read_packed(_LZMA_PROPERTIES.size)
-            if len(properties) < _LZMA_PROPERTIES.size:
-                raise zipfile.BadZipFile("an entry ends too early")
-            bits, dictionary = _LZMA_PROPERTIES.unpack(properties)
-            # No dictionary is of use that is larger than what comes out.
-            sizes = {"dict_size": max(min(dictionary, entry.size), 1 << 12)}
-            lzma1 = {"id": lzma.FILTER_LZMA1, "lc": bits % 9, "lp": bits // 9 % 5, "pb": bits // 45, **sizes}
-            return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
-        raise UnknownCompressionError(f"compression method {entry.method} is unknown")
+
+def _make_decoder(entry: ZipEntry, read_packed: Callable[[int], bytes]) -> _Decoder:
+    if entry.method == _STORED:
+        return _Stored()
+    if entry.method == _DEFLATED:
+        return _Deflate()
+    if entry.method == _BZIP2:
+        return bz2.BZ2Decompressor()
+    if entry.method == _LZMA:
+        properties = read_packed(_LZMA_PROPERTIES.size)
+        if len(properties) < _LZMA_PROPERTIES.size:
+            raise zipfile.BadZipFile("an entry ends too early")
+        bits, dictionary = _LZMA_PROPERTIES.unpack(properties)
+        # No dictionary is of use that is larger than what comes out.
+        sizes = {"dict_size": max(min(dictionary, entry.size), 1 << 12)}
+        lzma1 = {"id": lzma.FILTER_LZMA1, "lc": bits % 9, "lp": bits // 9 % 5, "pb": bits // 45, **sizes}
+        return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[lzma1])
+    raise UnknownCompressionError(f"compression method {entry.method} is unknown")
+
+
+def _name(name: bytes, flags: int) -> str:
+    return name.decode("utf-8" if flags & _UTF8_NAME else "cp437", "replace")
 
 
 def _directory(stream: BinaryIO) -> tuple[int, int, int]:
@@ -219,7 +332,9 @@ def _directory(stream: BinaryIO) -> tuple[int, int, int]:
             if magic != b"PK\x06\x06":
                 raise zipfile.BadZipFile("its directory is damaged")
     shift = end - size - offset
-    if shift < 0:
+    stream.seek(0)
+    # What precedes it is another zip: the directory is that of a zip in this one, or of the last of several.
+    if shift < 0 or (shift and stream.read(len(_LOCAL_MAGIC)) == _LOCAL_MAGIC):
         raise zipfile.BadZipFile("its directory is damaged or truncated")
     return offset + shift, end, shift
 

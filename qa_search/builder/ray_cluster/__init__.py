@@ -37,6 +37,7 @@ from qa_search.builder.ray_cluster.shipment import EncoderPackage
 from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import ClusterError, IndexDamagedError, MissingExtraError, ModelError
 from qa_search.index.encoders import BuildEncoder
+from qa_search.util.files import read_file
 
 # A second's work of one core, more or less: what a node that is lost costs for each of its cores.
 BLOCK_PASSAGES = 256
@@ -264,7 +265,7 @@ def _shipment(encoder: BuildEncoder, encoders: Path, probes: list[str]) -> Encod
     files = {}
     for name, written in record["files"].items():
         path = encoders / record["folder"] / name
-        files[name] = path.read_bytes()
+        files[name] = read_file(path, written["bytes"])
         if sha256(files[name]).hexdigest() != written["sha256"]:
             raise IndexDamagedError(f"{path}: checksum mismatch (SHA-256). Build with rebuild=True.")
     return EncoderPackage(

@@ -343,7 +343,8 @@ class _CheckedLists:
         self._path = path
         self._damaged = damaged
         self._bytes = _ListBytes(path, lists)
-        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX)), _SUM_KIND)
+        most = (lists.nlist + 1) * np.dtype(_SUM_KIND).itemsize
+        self._sums = np.frombuffer(read_file(path.with_name(path.name + BLOCKS_SUFFIX), most), _SUM_KIND)
         if len(self._sums) != lists.nlist + 1 or self._bytes.head() != int(self._sums[0]):
             raise ValueError("checksum mismatch in its beginning")
         self._seen = np.zeros(lists.nlist, bool)

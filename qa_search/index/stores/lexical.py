@@ -20,7 +20,7 @@ from qa_search.errors import IndexUnreadableError
 from qa_search.index.owned import LEXICAL_NAMES, remove_own
 from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.vectors import Ids, Scores
-from qa_search.util.files import raise_if_withheld, read_file
+from qa_search.util.files import MOST_SETTINGS_BYTES, raise_if_withheld, read_file
 from qa_search.util.terms import Analysis, bm25_of_terms, rarity
 
 LEXICAL_FOLDER = "lexical"
@@ -219,7 +219,7 @@ def _require_count(path: Path, count: int) -> None:
         OSError: if the file cannot be read.
     """
     try:
-        segments = json.loads(read_file(path))["segments"]
+        segments = json.loads(read_file(path, MOST_SETTINGS_BYTES))["segments"]
         sizes = {segment["segment_id"]: segment["max_doc"] for segment in segments}
         deleted = [segment["deletes"] for segment in segments]
         fit = len(sizes) == len(segments) and not any(deleted) and min(sizes.values(), default=0) >= 0

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from qa_search.errors import SiteError
+from qa_search.errors import IndexUnreadableError, SiteError
+from qa_search.util.files import MOST_CONFIGURATION_BYTES, read_file
 
 SITE_NAME = "site.toml"
 _MOST_CHARACTERS = {"name": 80, "about": 1000, "answered_by": 200, "notice": 1000}
@@ -62,7 +63,9 @@ def read_site(path: Path) -> Site:
         SiteError: if it cannot be read, or has an unknown key or an invalid value.
     """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        document = tomllib.loads(read_file(path, MOST_CONFIGURATION_BYTES).decode("utf-8-sig"))
+    except IndexUnreadableError as error:
+        raise SiteError(str(error)) from error
     except OSError as error:
         raise SiteError(f"{path}: cannot be read ({error.strerror or error}). Check --site and the file.") from error
     except ValueError as error:  # not UTF-8, or not TOML
