@@ -34,6 +34,7 @@ from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.evaluate import dataset_index
 from qa_search.evaluation.statistics import auroc
 from qa_search.index.filters import Filters
+from qa_search.index.manifest import dump_record
 from qa_search.search.confidence import Confidence, Signs, hit_signs
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
 from qa_search.search.hits import HitReader
@@ -293,6 +294,11 @@ def means(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
+def _rule(rule: Confidence) -> dict[str, Any]:
+    kept = ("signs", "weights", "bias", "threshold")
+    return {name: value for name, value in dump_record(rule.to_record()).items() if name in kept}
+
+
 def _kept(name: str, workdir: Path, datasets: Mapping[str, Dataset]) -> list[Reading]:
     """Read an archive, or take what was read last time, if the index and the ranking are still the same."""
     dataset = datasets[name]
@@ -331,7 +337,7 @@ def main(workdir: Path | None, only: tuple[str, ...]) -> None:
         "archives": rows,
         "means": means(rows),
         "signs": SIGNS,
-        "rules": {"GENERAL": rules.result.to_manifest(), "OF_HIT": rules.hit.to_manifest()},
+        "rules": {name: _rule(rule) for name, rule in (("GENERAL", rules.result), ("OF_HIT", rules.hit))},
     }
     click.echo(table(rows))
     click.echo(json.dumps({"means": results["means"], "rules": results["rules"]}, indent=2))

@@ -30,6 +30,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Vectors
 from qa_search.evaluation.dataset import load_dataset
 from qa_search.evaluation.evaluate import dataset_index
+from qa_search.index.manifest import dump_record
 from qa_search.insights.gaps import LEAST
 from qa_search.insights.grouping import SAMPLE, SPREADS, Scale, grouped, sample_of
 
@@ -80,7 +81,8 @@ def ask(name: str, workdir: Path) -> Asked:
     groups += [None] * len(answerable)
     code = b"".join(file.read_bytes() for file in sorted((ROOT / "qa_search" / "search").glob("*.py")))
     with SearchIndex.open(path) as index:
-        held = {name: index.generation.manifest[name] for name in ("lexical", "vectors", "confidence")}
+        manifest = index.generation.manifest
+        held = {name: dump_record(getattr(manifest, name)) for name in ("lexical", "vectors", "confidence")}
         key = hashlib.sha256(code + json.dumps([texts, held]).encode()).hexdigest()[:12]
         kept = workdir / f"gaps-{name}-{key}.npz"
         if not kept.exists():

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ from devtools.environment import ROOT, save
 from qa_search import SearchIndex, build_index
 from qa_search.archives.read import read_archives
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
+from qa_search.index.manifest import CountsRecord
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import (
     InvertedWriter,
@@ -42,8 +45,8 @@ from qa_search.index.stores.inverted_writer import (
 from qa_search.index.stores.lexical import LexicalWriter
 from qa_search.index.stores.post_rows import KeyedPassage, content_hash, passage_key
 from qa_search.index.stores.posts_writer import PostWriter
+from qa_search.index.stores.records import FlatVectors, ListedVectors
 from qa_search.index.stores.vectors import VectorWriter
-from qa_search.search.retrieval import Retriever
 from qa_search.types import Passage, Post
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
 from qa_search.util.sentences import split_sentences
@@ -104,7 +107,7 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
     """Make the first generation, of the kind that a build chooses if none is named; return each part's seconds."""
     build_index(ROOT / "data" / "archive", index)
     folder = IndexFolder(index)
-    manifest = {**folder.current().manifest}
+    manifest = folder.current().manifest
     taken: dict[str, float] = {}
     with folder.writing():
         partial = folder.start_generation()
@@ -126,8 +129,9 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
         dimension = real.shape[1]
         kind = kind or choose_kind(writer.passages, dimension, memory)
         blocks = made(real, 0, writer.passages)
-        record: dict[str, Any] = {"kind": kind}
+        record: FlatVectors | ListedVectors
         if kind == "flat":
+            record = FlatVectors(kind)
             shards = VectorWriter(partial, dimension)
             for vectors in blocks:
                 shards.add(vectors)
@@ -138,20 +142,20 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
                 rows.add(np.full(len(vectors), -1), vectors)
             record = rows.close()
         taken["vectors"] = time.perf_counter() - started
-        counts = {
-            "posts": writer.posts, "passages": writer.passages, "duplicates": writer.entries - writer.posts,
-            "set_aside": 0, "unanswered": 0,
-        }  # fmt: skip
-        manifest |= {"lexical": {**manifest["lexical"], "texts": writer.texts_id}, "counts": counts}
-        manifest["vector_index"] = record
+        manifest = replace(
+            manifest,
+            lexical=manifest.lexical._replace(texts=writer.texts_id),
+            counts=CountsRecord(writer.posts, writer.entries - writer.posts, writer.passages, 0, 0),
+            vector_index=record,
+        )
         started = time.perf_counter()
         writer.close()
         taken["posts"] += time.perf_counter() - started
         started = time.perf_counter()
-        retriever = Retriever(partial, {**manifest, "files": {path.name: {} for path in partial.iterdir()}})
-        if isinstance(retriever.vectors, InvertedStore):
-            manifest["vector_index"] = choose_probes(retriever.vectors, DEFAULT_RECALL)
-        retriever.close()
+        stores = open_folder(partial, manifest, [path.name for path in partial.iterdir()])
+        if isinstance(stores.vectors, InvertedStore):
+            manifest = replace(manifest, vector_index=choose_probes(stores.vectors, DEFAULT_RECALL))
+        stores.posts.close()
         taken["measuring"] = time.perf_counter() - started
         started = time.perf_counter()
         folder.publish(partial, manifest)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import numpy as np
@@ -27,6 +27,7 @@ from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Vectors
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder
+from qa_search.index.manifest import ExportedEncoder
 from qa_search.index.postgres.load import PostgresWriter
 
 DATASETS = ROOT.parent / "shared" / "datasets"
@@ -62,11 +63,12 @@ def load(index: Path, url: str, shards: Sequence[str]) -> float:
     """Load what a folder holds into a database; return the seconds it took."""
     folder = IndexFolder(index)
     generation = folder.current()
-    encoder = folder.hold_encoder(generation.manifest["encoder"])
+    encoder = folder.hold_encoder(cast(ExportedEncoder, generation.manifest.encoder))
     started = time.perf_counter()
     writer = PostgresWriter(url, shards)
     with writer.writing():
-        writer.load(generation.manifest, open_folder(generation.folder, generation.manifest), encoder)
+        stores = open_folder(generation.folder, generation.manifest, generation.file_names)
+        writer.load(generation.manifest, stores, encoder)
     return time.perf_counter() - started
 
 

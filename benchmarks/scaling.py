@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,12 +34,20 @@ import numpy as np
 import numpy.typing as npt
 
 from devtools.environment import ROOT, save
+from devtools.manifests import make_manifest
 from qa_search import SearchIndex
 from qa_search.index.generation import Generation
 from qa_search.index.integrity import file_record
+from qa_search.index.manifest import (
+    CountsRecord,
+    FolderManifest,
+    ModelRecord,
+    dump_record,
+)
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, choose_probes
-from qa_search.index.stores.vectors import VectorWriter
+from qa_search.index.stores.records import FlatVectors, ListedVectors
+from qa_search.index.stores.vectors import VectorStore, VectorWriter
 from qa_search.util.defaults import DEFAULT_RECALL
 
 _BLOCK = 16_384
@@ -54,7 +62,9 @@ Array = npt.NDArray[np.float32]
 def stored_vectors(opened: SearchIndex) -> Array:
     """Return all vectors of an index in a folder."""
     generation = opened.generation
-    return np.concatenate(list(open_vectors(Path(generation.folder), generation.manifest).blocks()))
+    return np.concatenate(
+        list(open_listed(Path(generation.folder), cast(FolderManifest, generation.manifest)).blocks())
+    )
 
 
 def made(real: Array, start: int, end: int) -> Iterator[Array]:
@@ -98,13 +108,21 @@ def nearness(real: Array, count: int) -> dict[str, float]:
     return found
 
 
-def build(source: Vectors, folder: Path, count: int, kind: Kind, recall: float) -> dict[str, Any]:
-    """Write so many vectors as a build does; return the manifest."""
+def open_listed(folder: Path, manifest: FolderManifest) -> VectorStore:
+    """Open the vectors that a manifest lists."""
+    return open_vectors(
+        folder, manifest.files, manifest.vector_index, manifest.model.dimension, manifest.counts.passages
+    )
+
+
+def build(source: Vectors, folder: Path, count: int, kind: Kind, recall: float) -> tuple[FolderManifest, float, float]:
+    """Write so many vectors as a build does; return the manifest, the seconds, and those of them for measuring."""
     dimension = source.dimension
     folder.mkdir(parents=True)
     started = time.perf_counter()
-    record: dict[str, Any] = {"kind": kind}
+    record: FlatVectors | ListedVectors
     if kind == "flat":
+        record = FlatVectors(kind)
         shards = VectorWriter(folder, dimension)
         for vectors in source.blocks(0, count):
             shards.add(vectors)
@@ -117,27 +135,31 @@ def build(source: Vectors, folder: Path, count: int, kind: Kind, recall: float) 
     manifest = manifest_of(folder, dimension, count, record)
     measured = time.perf_counter()
     if kind != "flat":
-        store = cast(InvertedStore, open_vectors(folder, manifest))
-        manifest["vector_index"] = choose_probes(store, recall)
+        store = cast(InvertedStore, open_listed(folder, manifest))
+        manifest = replace(manifest, vector_index=choose_probes(store, recall))
     now = time.perf_counter()
-    return {**manifest, "seconds": now - started, "measuring": now - measured}
+    return manifest, now - started, now - measured
 
 
-def manifest_of(folder: Path, dimension: int, count: int, record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a manifest says of the vectors in a folder."""
-    files = {path.name: file_record(path) for path in sorted(folder.iterdir())}
-    return {"files": files, "model": {"dimension": dimension}, "counts": {"passages": count}, "vector_index": record}
+def manifest_of(folder: Path, dimension: int, count: int, record: FlatVectors | ListedVectors) -> FolderManifest:
+    """Return the manifest of the vectors in a folder."""
+    return make_manifest(
+        files={path.name: file_record(path) for path in sorted(folder.iterdir())},
+        model=ModelRecord("made", "0" * 64, "", dimension, None),
+        counts=CountsRecord(posts=count, duplicates=0, passages=count, set_aside=0, unanswered=0),
+        vector_index=record,
+    )
 
 
-def add(source: Vectors, folder: Path, manifest: dict[str, Any], count: int) -> float:
+def add(source: Vectors, folder: Path, manifest: FolderManifest, count: int) -> float:
     """Write the same vectors and some more into another folder, as the build that follows does; return the seconds."""
     more = folder.with_name("more")
     more.mkdir()
     dimension = source.dimension
     started = time.perf_counter()
-    previous = open_vectors(folder, manifest)
+    previous = open_listed(folder, manifest)
     if isinstance(previous, InvertedStore):
-        rows = InvertedWriter(more, dimension, previous.record["kind"], (Generation(folder, manifest), previous))
+        rows = InvertedWriter(more, dimension, previous.record.kind, (Generation(folder, manifest), previous))
         for start in range(0, count, _BLOCK):
             rows.add(previous.rows_of(np.arange(start, min(start + _BLOCK, count))), np.empty((0, dimension), "f4"))
         for vectors in source.blocks(count, count + _ADDED):
@@ -155,10 +177,10 @@ def add(source: Vectors, folder: Path, manifest: dict[str, Any], count: int) -> 
     return seconds
 
 
-def search(folder: Path, manifest: dict[str, Any], queries: Array) -> dict[str, Any]:
+def search(folder: Path, manifest: FolderManifest, queries: Array) -> dict[str, Any]:
     """Open a store and search it; meant for a process of its own."""
     started = time.perf_counter()
-    store = open_vectors(folder, manifest)
+    store = open_listed(folder, manifest)
     store.search(queries[:1], 10)
     first = time.perf_counter() - started
     found: dict[str, Any] = {"opening_and_first_ms": 1000 * first}
@@ -237,24 +259,24 @@ def main(index: Path, complaints: Path, sizes: str, memory: int, work: Path, nam
         kinds += [kind for kind in ("ivf-sq8", "ivf-pq") if every or kind == chosen]
         for kind in kinds:
             folder = work / f"{kind}-{size}"
-            manifest = build(source, folder, size, kind, DEFAULT_RECALL)
-            (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+            manifest, seconds, measuring = build(source, folder, size, kind, DEFAULT_RECALL)
+            (folder / "manifest.json").write_text(json.dumps(manifest.dump()), encoding="utf-8")
             adding = add(source, folder, manifest, size)
             found = in_another_process(folder, work)
             numbers = found.pop("numbers")
             hits = 0
-            with_scores = open_vectors(folder, manifest)
+            with_scores = open_listed(folder, manifest)
             for query, bound, answer in zip(queries, bounds, numbers, strict=True):
                 scores = with_scores.reconstruct(np.asarray(answer, np.int64)) @ query
                 hits += int(np.count_nonzero(scores >= bound[-1] - 1e-6))
-            record = manifest["vector_index"]
-            size_mb = sum(file["bytes"] for file in manifest["files"].values()) / 1e6
+            record = dump_record(manifest.vector_index)
+            size_mb = manifest.own_bytes / 1e6
             row = {
                 "passages": size, "vectors": "real" if plain else "made", "kind": kind, "chosen": kind == chosen,
-                "build_s": manifest["seconds"], "measuring_s": manifest["measuring"], "disk_mb": size_mb,
+                "build_s": seconds, "measuring_s": measuring, "disk_mb": size_mb,
                 "lists": record.get("lists"), "probes": record.get("probes"), "recall_own": record.get("recall"),
                 "recall_complaints": hits / (10 * len(queries)),
-                "add_s": adding, "add_share": adding / manifest["seconds"],
+                "add_s": adding, "add_share": adding / seconds,
                 **found,
             }  # fmt: skip
             rows.append({key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()})

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.scaling import search
+from qa_search.index.manifest import FolderManifest
 
 if __name__ == "__main__":
     folder, work = Path(sys.argv[1]), Path(sys.argv[2])
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = FolderManifest.parse(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
     print(json.dumps(search(folder, manifest, np.load(work / "queries.npy"))))

@@ -298,12 +298,6 @@ class FileReport(_Record):
     remarks: tuple[str, ...]
 
 
-def file_report(document: Mapping[str, Any]) -> FileReport:
-    """Make a file's report of its JSON document."""
-    lists = {name: tuple(document[name]) for name in ("unused", "remarks")}
-    return FileReport(**{**document, **lists})
-
-
 @dataclass(frozen=True, slots=True)
 class IndexSource(_Record):
     """A source of an index: its absolute path, and the name that the ids of its posts are made from."""

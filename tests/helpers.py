@@ -107,7 +107,9 @@ def seal(index: Path, change: Callable[[dict[str, Any]], object] = lambda manife
     pointer = index / "CURRENT"
     folder = index / "generations" / pointer.read_text(encoding="utf-8").split()[0]
     manifest = json.loads((folder / "manifest.json").read_bytes())
-    manifest["files"] = {name: file_record(folder / name) for name in manifest["files"] if (folder / name).is_file()}
+    manifest["files"] = {
+        name: file_record(folder / name)._asdict() for name in manifest["files"] if (folder / name).is_file()
+    }
     change(manifest)
     text = json.dumps(manifest)
     (folder / "manifest.json").write_text(text, encoding="utf-8")

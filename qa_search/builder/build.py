@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
@@ -37,11 +37,12 @@ from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.generation import Generation
+from qa_search.index.manifest import BuiltFrom, ExportedEncoder
 from qa_search.index.open import open_writer, require_folder
 from qa_search.index.owned import ENCODERS
 from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.search.advice import Languages
-from qa_search.types import BuildReport, FileReport, IndexSource, Inspection, Post, SetAside, SourceChanges, file_report
+from qa_search.types import BuildReport, FileReport, IndexSource, Inspection, Post, SetAside, SourceChanges
 from qa_search.util.cache import cache_folder
 from qa_search.util.defaults import DEFAULT_KEEP, DEFAULT_LARGEST_LOSS, DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_RECORDS
 
@@ -218,7 +219,7 @@ def build_index(
         previous = None if rebuild else guard.previous
         if previous is not None and watch.fits(previous.generation, key):
             with suppress(IndexDamagedError):
-                folder.require_whole_encoder(previous.generation.manifest["encoder"])
+                folder.require_whole_encoder(previous.generation.manifest.encoder)
                 if database is not None:
                     _load(database, folder, previous.generation, report)
                 folder.clear_unfinished()
@@ -243,8 +244,8 @@ def build_index(
             report=report,
         )
 
-        def built_from() -> dict[str, Any]:
-            return {"built_from": {**plan.to_manifest(), "state": {**watch.state(), "key": key}}}
+        def built_from() -> BuiltFrom:
+            return plan.to_record(watch.state(key))
 
         try:
             written = writer.write(posts, previous, reading, built_from)
@@ -314,28 +315,27 @@ def _report(
     cleared: tuple[str, ...] = (),
 ) -> BuildReport:
     """Make the report on a generation; ``changes`` is None if it was there before."""
-    manifest = generation.manifest
-    files = tuple(map(file_report, manifest.get("reading", ())))
+    manifest, counts = generation.manifest, generation.manifest.counts
     languages = Languages.of_manifest(manifest)
-    unchanged = SourceChanges("", unchanged=manifest["counts"]["posts"] + manifest["counts"]["duplicates"])
+    unchanged = SourceChanges("", unchanged=counts.posts + counts.duplicates)
     return BuildReport(
         index=os.fspath(index),
         generation=generation.name,
         embedded=embedded,
-        reused=manifest["counts"]["passages"] - embedded,
+        reused=counts.passages - embedded,
         seconds=started.seconds,
-        model=manifest["model"]["name"],
+        model=manifest.model.name,
         left_out=left_out,
-        files=files,
+        files=manifest.reading,
         language=languages.main,
         advice=languages.warning(),
-        previous=generation.name if changes is None else manifest["previous"],
+        previous=generation.name if changes is None else manifest.previous,
         changes=(unchanged,) if changes is None else changes,
         sources=plan.sources,
         dropped=plan.dropped,
         cleared=cleared,
-        empty=_empty(plan.sources, files),
-        **manifest["counts"],
+        empty=_empty(plan.sources, manifest.reading),
+        **counts._asdict(),
     )
 
 
@@ -424,9 +424,9 @@ def _load(
     database: PostgresWriter, folder: IndexFolder, generation: Generation, report: Callable[[Progress], None]
 ) -> None:
     """Load a published generation and its exported encoder into a database."""
-    posts, encoder = generation.manifest["counts"]["posts"], generation.manifest["encoder"]
-    held = folder.hold_encoder(encoder) if encoder["kind"] == "onnx" else None
-    stores = open_folder(generation.folder, generation.manifest)
+    posts, encoder = generation.manifest.counts.posts, generation.manifest.encoder
+    held = folder.hold_encoder(encoder) if isinstance(encoder, ExportedEncoder) else None
+    stores = open_folder(generation.folder, generation.manifest, generation.file_names)
     report(Progress("storing", 0, posts))
     with closing(stores.posts):
         database.load(generation.manifest, stores, held, lambda done: report(Progress("storing", done, posts)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
+from qa_search.index.manifest import FolderManifest
 from qa_search.index.stores.post_rows import StoredEntry
 from qa_search.types import IndexSource, SourceChanges
 from qa_search.util.text import counted
@@ -85,14 +86,15 @@ class ShrinkGuard:
             self._require(changes, self.previous.generation.name)
         return changes.by_source
 
-    def to_manifest(self, changes: Sequence[SourceChanges]) -> dict[str, Any]:
-        """Return what the manifest says of this build and of the builds before it."""
-        before = () if self.previous is None else history_of(self.previous.generation.manifest)
-        return {
-            "previous": None if self.previous is None else self.previous.generation.name,
-            "changes": [one.to_dict() for one in changes[:_MOST_SOURCES]],
-            "history": [*before][-_MOST_BUILDS:],
-        }
+    def recorded(self, manifest: FolderManifest, changes: tuple[SourceChanges, ...]) -> FolderManifest:
+        """Return a manifest with what this build changed and the builds before it."""
+        previous = None if self.previous is None else self.previous.generation
+        return replace(
+            manifest,
+            previous=None if previous is None else previous.name,
+            changes=changes[:_MOST_SOURCES],
+            history=() if previous is None else history_of(previous.manifest)[-_MOST_BUILDS:],
+        )
 
     def _require(self, changes: Changes, generation: str) -> None:
         removed = [entry for entry in changes.removed if not self._is_expected(entry)]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from qa_search.embedders.base import Embedder, ModelId, Piece, Vectors
 from qa_search.embedders.locate import LocatedModel, hash_model
@@ -25,6 +25,13 @@ from qa_search.index.encoders import (
     write_settings,
 )
 from qa_search.index.integrity import file_record
+from qa_search.index.manifest import (
+    AgreementRecord,
+    ExportedEncoder,
+    GivenEncoder,
+    OriginalEncoder,
+    PassagesRecord,
+)
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
@@ -204,7 +211,7 @@ class EncoderChooser:
         settings = json.loads(read_file(partial / SETTINGS_FILE, MOST_SETTINGS_BYTES))
         settings["agreement"] = asdict(agreement)
         settings["files"] = {
-            path.name: file_record(path) for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
+            path.name: file_record(path)._asdict() for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }
         write_settings(partial, settings)
         folder = self._share(move_into_place(partial, name))
@@ -231,14 +238,14 @@ class EncoderChooser:
         mean, least = AGREEMENT_LIMITS["int8" if kind == "bf16" else "fp32"]
         if agreement.mean < mean or agreement.min < least:
             return exported
-        record = {
-            **exported.record,
-            "passages": {"by": "torch", "device": device, "precision": kind, "agreement": asdict(agreement)},
-        }
+        measured = AgreementRecord(agreement.passages, agreement.mean, agreement.min)
+        record = cast(ExportedEncoder, exported.record)._replace(
+            passages=PassagesRecord("torch", device, kind, measured)
+        )
         return BuildEncoder(paired, f"{exported.vectors_id}-{device}-{kind}", record)
 
     def _original_encoder(self, reason: str) -> BuildEncoder:
-        record = {"kind": "original", "why": reason}
+        record = OriginalEncoder("original", reason)
         return BuildEncoder(self._load_original(), f"original-{self.model_id.sha256[:16]}", record)
 
     def _load_original(self) -> SentenceTransformerEmbedder:
@@ -259,7 +266,7 @@ class EncoderChooser:
 
 def given_encoder(embedder: Embedder) -> BuildEncoder:
     """Wrap an embedder that the caller passed."""
-    return BuildEncoder(embedder, f"given-{embedder.model_id.sha256[:16]}", {"kind": "given"})
+    return BuildEncoder(embedder, f"given-{embedder.model_id.sha256[:16]}", GivenEncoder("given"))
 
 
 def _has_cuda(device: Device) -> bool:

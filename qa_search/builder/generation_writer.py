@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from qa_search.archives.read import Reading
 from qa_search.builder.changes import ShrinkGuard
@@ -21,6 +20,16 @@ from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import open_folder, require_counts
 from qa_search.index.generation import Generation
+from qa_search.index.manifest import (
+    FORMAT_VERSION,
+    BuiltFrom,
+    CountsRecord,
+    FolderManifest,
+    LexicalRecord,
+    ModelRecord,
+    RankingRecord,
+    SplitterRecord,
+)
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
@@ -28,11 +37,11 @@ from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, Lexica
 from qa_search.index.stores.post_rows import KeyedPassage, content_hash, distinct_id, passage_key
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.posts_writer import PostWriter
+from qa_search.index.stores.records import FlatVectors, ListedVectors
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
-from qa_search.search.retrieval import Retriever
-from qa_search.types import Post, SetAside, SourceChanges, to_jsonable
+from qa_search.types import Post, SetAside, SourceChanges
 from qa_search.util.languages import main_language
 from qa_search.util.terms import Analysis
 from qa_search.util.text import counted
@@ -66,9 +75,9 @@ class BuiltGeneration:
     cleared: tuple[str, ...]
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> CountsRecord:
         """The numbers of posts, duplicates, passages and so on, as in the manifest."""
-        return dict(self.generation.manifest["counts"])
+        return self.generation.manifest.counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +109,12 @@ class GenerationWriter:
         posts: Iterable[Post | SetAside],
         previous: PreviousGeneration | None,
         reading: Reading,
-        more: Callable[[], Mapping[str, Any]],
+        built_from: Callable[[], BuiltFrom],
     ) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
 
-        ``reading`` has gathered, once all posts came out, what was taken for what. ``more`` returns, when all is read,
-        what the manifest says of the sources.
+        ``reading`` has gathered, once all posts came out, what was taken for what. ``built_from`` returns, when all is
+        read, what the manifest says of the sources.
 
         Raises:
             ArchiveError: if a source cannot be read, there is nothing to index, or too many posts would be lost.
@@ -115,8 +124,8 @@ class GenerationWriter:
         partial = self.folder.start_generation()
         try:
             manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, reading)
-            manifest |= {**more(), "reading": to_jsonable(reading.reports), **self.guard.to_manifest(changes)}
-            self._complete(partial, manifest, encoder, previous)
+            manifest = replace(manifest, built_from=built_from(), reading=tuple(reading.reports))
+            manifest = self._completed(partial, self.guard.recorded(manifest, changes), encoder, previous)
             published = self.folder.publish(partial, manifest, keep=self.keep)
         except BaseException:
             self.folder.abandon(partial)
@@ -127,8 +136,8 @@ class GenerationWriter:
 
     def _write_stores(
         self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
-    ) -> tuple[dict[str, Any], PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
-        settings = {"passage_tokens": self.splitter.limit, "rules": SPLITTER_RULES}
+    ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
+        settings = SplitterRecord(self.splitter.limit, SPLITTER_RULES)
         writer = PostWriter(partial)
         try:
             self._store_posts(writer, posts, previous.posts if previous and previous.splitter == settings else None)
@@ -139,8 +148,7 @@ class GenerationWriter:
             changes = self.guard.compare(writer)
             sample = writer.sample_texts(_LANGUAGE_SAMPLE)
             language = main_language(sample)
-            analysis = Analysis.of_language(language)
-            lexical = {"rules": LEXICAL_RULES, "texts": writer.texts_id, **analysis.to_manifest()}
+            lexical = LexicalRecord(LEXICAL_RULES, writer.texts_id, Analysis.of_language(language).name)
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             unread = unread_share(encoder.embedder, sample)
@@ -153,19 +161,33 @@ class GenerationWriter:
         except BaseException:
             writer.abandon()
             raise
-        counts = {
-            "posts": writer.posts,
-            "duplicates": writer.entries - writer.posts,
-            "passages": writer.passages,
-            "set_aside": writer.set_aside_count,
-            "unanswered": writer.unanswered,
-        }
-        manifest = {
-            **_manifest(encoder, settings, lexical, counts),
-            "language": language,
-            "unread": None if unread is None else round(unread, 4),
-            "vector_index": vector_index,
-        }
+        model = encoder.embedder.model_id
+        manifest = FolderManifest(
+            format_version=FORMAT_VERSION,
+            built_by=f"qa-search {version('qa-search')}",
+            created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            model=ModelRecord(
+                model.name, model.sha256, model.location, encoder.embedder.dimension, encoder.embedder.passage_limit
+            ),
+            encoder=encoder.record,
+            vectors=encoder.vectors_id,
+            splitter=settings,
+            lexical=lexical,
+            ranking=RankingRecord(DEFAULT_WEIGHTS, tuned=False),
+            confidence=GENERAL.to_record(),
+            counts=CountsRecord(
+                posts=writer.posts,
+                duplicates=writer.entries - writer.posts,
+                passages=writer.passages,
+                set_aside=writer.set_aside_count,
+                unanswered=writer.unanswered,
+            ),
+            language=language,
+            unread=None if unread is None else round(unread, 4),
+            vector_index=vector_index,
+            generation="",
+            files={},
+        )
         return manifest, vectors, encoder, changes
 
     def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
@@ -181,7 +203,7 @@ class GenerationWriter:
 
     def _write_vectors(
         self, partial: Path, writer: PostWriter, vectors: PassageVectors, encoder: BuildEncoder
-    ) -> dict[str, Any]:
+    ) -> FlatVectors | ListedVectors:
         dimension = encoder.embedder.dimension
         kind = choose_kind(writer.passages, dimension, self.memory)
         report = self.report
@@ -190,23 +212,23 @@ class GenerationWriter:
             report = _unreported  # all that is left is to write them
         if kind == "flat":
             _write_shards(writer, VectorWriter(partial, dimension), vectors, report)
-            return {"kind": kind}
+            return FlatVectors(kind)
         return _write_rows(writer, InvertedWriter(partial, dimension, kind, vectors.rows), vectors, report)
 
-    def _complete(
-        self, partial: Path, manifest: dict[str, Any], encoder: BuildEncoder, previous: PreviousGeneration | None
-    ) -> None:
-        """Measure what was written, and add that to the manifest."""
-        if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking["tuned"]:
-            manifest["ranking"] = previous.ranking
+    def _completed(
+        self, partial: Path, manifest: FolderManifest, encoder: BuildEncoder, previous: PreviousGeneration | None
+    ) -> FolderManifest:
+        """Measure what was written, and return the manifest with that."""
+        if previous is not None and previous.vectors_id == encoder.vectors_id and previous.ranking.tuned:
+            manifest = replace(manifest, ranking=previous.ranking)
         # What was written is opened as a search will open it: a file that is short is found before it answers.
-        files: dict[str, Any] = {path.name: {} for path in partial.iterdir()}
-        stores = open_folder(partial, {**manifest, "files": files})
-        with closing(Retriever(partial, manifest, stores)) as retriever:
-            require_counts(partial, stores, manifest["counts"])
-            if isinstance(retriever.vectors, InvertedStore) and "recall" not in manifest["vector_index"]:
+        stores = open_folder(partial, manifest, [path.name for path in partial.iterdir()])
+        with closing(stores.posts):
+            require_counts(partial, stores, manifest.counts)
+            if isinstance(stores.vectors, InvertedStore) and stores.vectors.record.recall is None:
                 self.report(Progress("measuring", 0, None))
-                manifest["vector_index"] = retriever.vectors.record = choose_probes(retriever.vectors, self.recall)
+                manifest = replace(manifest, vector_index=choose_probes(stores.vectors, self.recall))
+        return manifest
 
 
 def store_posts(
@@ -264,18 +286,18 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 
 
 def _write_words(
-    writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: Mapping[str, Any]
+    writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: LexicalRecord
 ) -> None:
     """Write the lexical index, or copy the previous one if it has the same texts in the same order."""
     if previous is not None and previous.lexical == lexical:
-        names = [name for name in previous.generation.manifest["files"] if name.startswith(f"{LEXICAL_FOLDER}/")]
+        names = [name for name in previous.generation.file_names if name.startswith(f"{LEXICAL_FOLDER}/")]
         try:
             previous.generation.copy_files(names, partial)
             return
         except IndexDamagedError:
             remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
             # ... and write it instead
-    words = LexicalWriter(partial, Analysis.of_manifest(lexical))
+    words = LexicalWriter(partial, Analysis(lexical.analysis))
     for number, text in writer.texts():
         words.add(number, text)
     words.close()
@@ -331,7 +353,7 @@ def _beyond(done: int, total: int, report: Callable[[Progress], None]) -> Callab
 
 def _write_rows(
     writer: PostWriter, rows: InvertedWriter, vectors: PassageVectors, report: Callable[[Progress], None]
-) -> dict[str, Any]:
+) -> ListedVectors:
     done = 0
     for block in writer.passage_texts(_EMBED_BLOCK):
         report(Progress("embedding", done, writer.passages))
@@ -342,27 +364,3 @@ def _write_rows(
     report(Progress("embedding", done, writer.passages))
     report(Progress("arranging", 0, None))
     return rows.close()
-
-
-def _manifest(
-    encoder: BuildEncoder, settings: Mapping[str, Any], lexical: Mapping[str, Any], counts: Mapping[str, int]
-) -> dict[str, Any]:
-    model = encoder.embedder.model_id
-    return {
-        "built_by": f"qa-search {version('qa-search')}",
-        "created": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "model": {
-            "name": model.name,
-            "sha256": model.sha256,
-            "location": model.location,
-            "dimension": encoder.embedder.dimension,
-            "passage_limit": encoder.embedder.passage_limit,
-        },
-        "encoder": encoder.record,
-        "vectors": encoder.vectors_id,
-        "splitter": dict(settings),
-        "lexical": dict(lexical),
-        "ranking": {"weights": dict(DEFAULT_WEIGHTS), "tuned": False},
-        "confidence": {"learnt": False, **GENERAL.to_manifest(), "changed": 0},
-        "counts": dict(counts),
-    }

@@ -18,7 +18,6 @@ from qa_search.index.encoders import BuildEncoder
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import damage_in
 from qa_search.index.generation import Generation
-from qa_search.index.manifest import find_flaw
 from qa_search.index.owned import WORK, WORK_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.post_rows import KeyedPassage
@@ -37,14 +36,20 @@ class PreviousGeneration:
     def __init__(self, generation: Generation) -> None:
         folder, manifest = generation.folder, generation.manifest
         self.generation = generation
-        self.splitter = manifest["splitter"]
-        self.lexical = manifest["lexical"]
-        self.vectors_id = manifest["vectors"]
-        self.confidence = manifest["confidence"]
-        self.ranking = manifest["ranking"]
-        self.counts = manifest["counts"]
-        self.posts = PostStore(folder, damage_in(folder))
-        self.vectors = open_vectors(folder, manifest, damage_in(folder))
+        self.splitter = manifest.splitter
+        self.lexical = manifest.lexical
+        self.vectors_id = manifest.vectors
+        self.ranking = manifest.ranking
+        damaged = damage_in(folder)
+        self.posts = PostStore(folder, damaged)
+        self.vectors = open_vectors(
+            folder,
+            manifest.files,
+            manifest.vector_index,
+            manifest.model.dimension,
+            manifest.counts.passages,
+            damaged,
+        )
 
     @classmethod
     def open(cls, folder: IndexFolder) -> Self | None:
@@ -54,8 +59,7 @@ class PreviousGeneration:
             IndexUnreadableError: if it cannot be read now: its vectors would be computed again without need.
         """
         try:
-            generation = folder.current()
-            return None if find_flaw(generation.manifest) else cls(generation)
+            return cls(folder.current())
         except (IndexNotFoundError, IndexDamagedError, IndexFormatError):
             return None
 

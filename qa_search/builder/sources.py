@@ -12,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,7 @@ from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
 from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
-from qa_search.index.manifest import MOST_SOURCE_NAME, is_built_from, is_source_name
+from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
 from qa_search.types import IndexSource, SetAside, is_post_id
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
@@ -100,13 +101,9 @@ class Plan:
         """The name of each folder."""
         return {root_of(Path(source.path)): source.name for source in self.sources}
 
-    def to_manifest(self) -> dict[str, Any]:
+    def to_record(self, state: SourceState) -> BuiltFrom:
         """Return the part of the manifest that `make_plan` reads."""
-        return {
-            "sources": [source.to_dict() for source in self.sources],
-            "settings": self.settings.to_manifest(),
-            "excluded": list(self.excluded),
-        }
+        return BuiltFrom(self.sources, self.settings.to_manifest(), self.excluded, state)
 
 
 def make_plan(
@@ -124,10 +121,9 @@ def make_plan(
         ArchiveError: if there is nothing to read, a source is missing, or a name is invalid.
     """
     before = remembered(folder)
-    excluded = tuple(before.get("excluded", ()))
-    known = tuple(IndexSource(**source) for source in before.get("sources", ()))
+    excluded, known = before.excluded, before.sources
     if sources is None:
-        settings = settings.or_else(before.get("settings", {}))
+        settings = settings.or_else(before.settings)
         paths, excluded = _paths_of(folder, known, excluded, add, remove)
     else:
         paths = list(sources)
@@ -144,17 +140,16 @@ def make_plan(
     moved = {source.name for source in read if source.path not in {one.path for one in known}}
     there = {source.path for source in read}
     dropped = tuple(source for source in known if source.path not in there and source.name not in moved)
-    removed = tuple(post for post in excluded if post not in before.get("excluded", ()))
+    removed = tuple(post for post in excluded if post not in before.excluded)
     return Plan(tuple(paths), read, settings, dropped, excluded, removed)
 
 
-def remembered(folder: IndexFolder) -> Mapping[str, Any]:
+def remembered(folder: IndexFolder) -> BuiltFrom:
     """Return what an index says of its sources; empty if there is no index, or it says nothing."""
-    try:
-        found = folder.read_manifest(*folder.pointer()).get("built_from", {})
-    except IndexFolderError:
-        return {}
-    return found if is_built_from(found) else {}
+    found = None
+    with suppress(IndexFolderError):
+        found = folder.read_manifest(*folder.pointer()).built_from
+    return found or BuiltFrom((), {}, (), SourceState())
 
 
 class SourceWatch:
@@ -184,22 +179,22 @@ class SourceWatch:
         sources = [source.to_dict() for source in self._plan.sources]
         return hashlib.sha256(json.dumps([rules, asked, sources], default=repr).encode()).hexdigest()
 
-    def state(self) -> dict[str, str]:
-        """Return the state for the manifest, when all files were read; nothing if one changed meanwhile."""
+    def state(self, key: str) -> SourceState:
+        """Return the state for the manifest, when all files were read; only the `key` if one changed meanwhile."""
         by_content, by_stat = self._by_content(), self._by_stat()
         if not by_stat or by_stat != self._before:
-            return {}
+            return SourceState(key=key)
         # A file that is so new may change again, and keep its size and time.
         racy = self._newest > self._began - _TICK_NS
-        return {"stat": "" if racy else by_stat, "content": by_content}
+        return SourceState("" if racy else by_stat, by_content, key)
 
     def fits(self, generation: Generation, key: str) -> bool:
         """Return whether a generation was built from the same files with the same settings, and has all of them."""
         manifest = generation.manifest
-        state = manifest.get("built_from", {}).get("state", {})
-        if manifest["counts"]["set_aside"] or state.get("key") != key or not state.get("content"):
+        state = SourceState() if manifest.built_from is None else manifest.built_from.state
+        if manifest.counts.set_aside or state.key != key or not state.content:
             return False
-        return bool(self._before and self._before == state.get("stat")) or bool(self._by_content() == state["content"])
+        return bool(self._before and self._before == state.stat) or self._by_content() == state.content
 
     def _by_stat(self) -> str:
         return self._digest(self._identity)

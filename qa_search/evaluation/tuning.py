@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from qa_search.evaluation.dataset import Dataset, load_dataset
 from qa_search.evaluation.statistics import Floats, bootstrap_interval, paired_p_value
 from qa_search.index.folder import IndexFolder
 from qa_search.index.history import history_of
+from qa_search.index.manifest import RankingRecord
 from qa_search.index.open import require_folder
 from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted
 from qa_search.search.search_index import SearchIndex
@@ -231,10 +232,14 @@ def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, floa
     current = folder.current()
     partial = folder.start_generation()
     try:
-        current.copy_files(current.manifest["files"], partial)
-        manifest = {name: value for name, value in current.manifest.items() if name not in ("files", "format_version")}
-        manifest["ranking"] = {"weights": dict(weights), "tuned": tuned}
-        manifest |= {"previous": current.name, "changes": [], "history": history_of(current.manifest)}
+        current.copy_files(current.file_names, partial)
+        manifest = replace(
+            current.manifest,
+            ranking=RankingRecord(weights, tuned=tuned),
+            previous=current.name,
+            changes=(),
+            history=history_of(current.manifest),
+        )
         folder.publish(partial, manifest)
     except BaseException:
         folder.abandon(partial)

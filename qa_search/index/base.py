@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import HeldFiles
+from qa_search.index.manifest import ExportedEncoder, Manifest
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import Field
@@ -92,7 +93,7 @@ class GenerationReader(Protocol):
         """Its location in messages."""
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
+    def manifest(self) -> Manifest:
         """Its manifest."""
 
     def require_unchanged(self) -> None:
@@ -118,10 +119,10 @@ class IndexPlace(Protocol):
     def open_current(self, use: Callable[[GenerationReader], T]) -> T:
         """Open the generation that answers with ``use``."""
 
-    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+    def hold_encoder(self, record: ExportedEncoder) -> HeldFiles:
         """Open the files of the exported encoder that a manifest names."""
 
-    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+    def require_encoder(self, held: HeldFiles, record: ExportedEncoder) -> None:
         """Compare every byte of an encoder with its hashes."""
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from typing import Any
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.locate import hash_file
 from qa_search.embedders.onnx import SETTINGS_FILE
-from qa_search.index.integrity import file_record, find_damage, flush, flush_tree
+from qa_search.index.integrity import FileRecord, file_record, find_damage, flush, flush_tree
+from qa_search.index.manifest import EncoderRecord, ExportedEncoder, parse_record
 from qa_search.index.owned import ENCODER_NAMES, PARTIAL, is_encoder_name, remove_own
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
@@ -37,19 +38,19 @@ class BuildEncoder:
 
     embedder: Embedder
     vectors_id: str
-    record: dict[str, Any] = field(default_factory=dict)
+    record: EncoderRecord
 
 
-def encoder_record(folder: Path) -> dict[str, Any]:
-    """Return the record of an exported encoder for a manifest."""
+def encoder_record(folder: Path) -> ExportedEncoder:
+    """Return the record of an exported encoder for a manifest.
+
+    Raises:
+        OSError: if its settings cannot be read.
+        ValueError: if they are damaged.
+    """
     settings = json.loads(read_file(folder / SETTINGS_FILE, MOST_SETTINGS_BYTES))
-    return {
-        "kind": "onnx",
-        "folder": folder.name,
-        "precision": settings["precision"],
-        "agreement": settings["agreement"],
-        "files": {**settings["files"], SETTINGS_FILE: file_record(folder / SETTINGS_FILE)},
-    }
+    record = parse_record(ExportedEncoder, {**settings, "kind": "onnx", "folder": folder.name})
+    return record._replace(files={**record.files, SETTINGS_FILE: file_record(folder / SETTINGS_FILE)})
 
 
 def remove_unused_encoders(folder: Path, kept: set[str]) -> None:
@@ -153,10 +154,11 @@ def whole_settings(folder: Path) -> dict[str, Any]:
     data = read_file(folder / SETTINGS_FILE, MOST_SETTINGS_BYTES)
     try:
         settings: dict[str, Any] = json.loads(data)
-        damage = [find_damage(folder / name, record) for name, record in settings.get("files", {}).items()]
-    except (RecursionError, AttributeError, TypeError, KeyError) as error:
+        files = {name: parse_record(FileRecord, record) for name, record in settings.get("files", {}).items()}
+    except (RecursionError, AttributeError, ValueError) as error:
         raise ValueError(f"{folder / SETTINGS_FILE}: invalid settings") from error
-    if not folder.name.endswith(f"-{hashlib.sha256(data).hexdigest()[:_NAME_DIGITS]}") or any(damage):
+    damage = any(find_damage(folder / name, record) for name, record in files.items())
+    if damage or not folder.name.endswith(f"-{hashlib.sha256(data).hexdigest()[:_NAME_DIGITS]}"):
         raise ValueError(f"{folder}: checksum mismatch")
     return settings
 

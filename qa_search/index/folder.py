@@ -30,10 +30,11 @@ import reprlib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import apsw
 
@@ -48,8 +49,17 @@ from qa_search.errors import (
     IndexWriteError,
 )
 from qa_search.index.generation import MANIFEST, MANIFEST_HASH, Generation
-from qa_search.index.integrity import BLOCKS_SUFFIX, HeldFiles, OpenFiles, file_record, flush, flush_tree, write_new
-from qa_search.index.manifest import is_file_list, is_plain_name
+from qa_search.index.integrity import (
+    BLOCKS_SUFFIX,
+    FileRecord,
+    HeldFiles,
+    OpenFiles,
+    file_record,
+    flush,
+    flush_tree,
+    write_new,
+)
+from qa_search.index.manifest import FORMAT_VERSION, EncoderRecord, ExportedEncoder, FolderManifest, is_plain_name
 from qa_search.index.owned import (
     ENCODERS,
     GENERATION_NAMES,
@@ -74,7 +84,6 @@ from qa_search.util.files import (
 )
 from qa_search.util.text import visible
 
-FORMAT_VERSION = 5
 LOCK = "build.lock"
 HOLDER = "build.holder"
 # Files that have block sums are read whole when they are opened up to this much altogether.
@@ -252,37 +261,37 @@ class IndexFolder:
                 (self.home / HOLDER).unlink(missing_ok=True)
             lock.release()
 
-    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+    def hold_encoder(self, record: ExportedEncoder) -> HeldFiles:
         """Open the files of the exported encoder that a manifest names; they are read when they are needed.
 
         Raises:
             IndexDamagedError: if one is missing or is not a file.
             IndexUnreadableError: if one cannot be read now.
         """
-        folder = self.home / ENCODERS / str(record["folder"])
+        folder = self.home / ENCODERS / record.folder
         try:
-            return HeldFiles(folder, record["files"])
+            return HeldFiles(folder, record.files)
         except OSError as error:
             raise IndexDamagedError.of(self.path, f"{error.filename} cannot be read ({error.strerror})") from error
 
-    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+    def require_encoder(self, held: HeldFiles, record: ExportedEncoder) -> None:
         """Compare every byte of an encoder with its hashes.
 
         Raises:
             IndexDamagedError: if a file does not match.
         """
-        for name, expected in record["files"].items():
+        for name, expected in record.files.items():
             damage = held.damage(name, expected)
             if damage:
                 raise IndexDamagedError.of(self.path, damage)
 
-    def require_whole_encoder(self, record: Mapping[str, Any]) -> None:
+    def require_whole_encoder(self, record: EncoderRecord) -> None:
         """Compare every byte of the encoder that a manifest names, if it names one, with its hashes.
 
         Raises:
             IndexDamagedError: if a file is missing or does not match.
         """
-        if record["kind"] == "onnx":
+        if isinstance(record, ExportedEncoder):
             self.require_encoder(self.hold_encoder(record), record)
 
     def start_generation(self) -> Path:
@@ -298,7 +307,7 @@ class IndexFolder:
             if name.endswith(PARTIAL):
                 self.abandon(self.home / GENERATIONS / name)
 
-    def publish(self, started: Path, manifest: Mapping[str, Any], keep: int = DEFAULT_KEEP) -> Published:
+    def publish(self, started: Path, manifest: FolderManifest, keep: int = DEFAULT_KEEP) -> Published:
         """Make a finished generation the one that answers.
 
         The format version, the generation's name and each file's size and hashes are added to ``manifest``. It and the
@@ -316,14 +325,14 @@ class IndexFolder:
             if path.is_file()
         }
         published = started.with_name(started.name.removesuffix(PARTIAL))
-        complete = {"format_version": FORMAT_VERSION, **manifest, "generation": published.name, "files": files}
-        text = json.dumps(complete, ensure_ascii=False, indent=2) + "\n"
+        complete = replace(manifest, format_version=FORMAT_VERSION, generation=published.name, files=files)
+        text = json.dumps(complete.dump(), ensure_ascii=False, indent=2) + "\n"
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         for name, content in ((MANIFEST, text), (MANIFEST_HASH, f"{sha256}\n")):
             (started / name).write_text(content, encoding="utf-8")
             flush(started / name)
         flush(started)
-        self._read_back(started, complete, text)
+        self._read_back(started, text)
         started.rename(published)
         flush(published.parent)
         self._point(published.name, sha256)
@@ -337,9 +346,9 @@ class IndexFolder:
         """
         used = set()
         for name in self.names():
-            with suppress(IndexDamagedError, IndexFormatError, AttributeError):
-                encoder = self.read_manifest(name).get("encoder", {}).get("folder")
-                used.update([encoder] if isinstance(encoder, str) else [])
+            with suppress(IndexDamagedError, IndexFormatError):
+                encoder = self.read_manifest(name).encoder
+                used.update([encoder.folder] if isinstance(encoder, ExportedEncoder) else [])
         return used
 
     def abandon(self, started: Path) -> None:
@@ -351,22 +360,29 @@ class IndexFolder:
         """Open a generation and compare its files with its manifest, and that with its hashes."""
         folder = self.home / GENERATIONS / name
         manifest = self.read_manifest(name, pointed)
-        return Generation(folder, manifest, self._watched(folder, manifest["files"]))
+        return Generation(folder, manifest, self._watched(folder, manifest.files))
 
-    def _read_back(self, started: Path, manifest: Mapping[str, Any], text: str) -> None:
+    def _read_back(self, started: Path, text: str) -> None:
         """Read back a whole generation before it can answer or replace another."""
         if read_file(started / MANIFEST, MOST_SETTINGS_BYTES) != text.encode():
             raise IndexDamagedError.of(self.path, f"{started / MANIFEST}: checksum mismatch")
-        self._watched(started, manifest["files"], whole=True)
+        self._watched(started, self._parsed(started, json.loads(text)).files, whole=True)
 
-    def _watched(self, folder: Path, files: Mapping[str, Any], *, whole: bool = False) -> OpenFiles:
+    def _parsed(self, folder: Path, document: object) -> FolderManifest:
+        """Read the manifest of a generation from its JSON document."""
+        try:
+            return FolderManifest.parse(document)
+        except ValueError as error:
+            raise IndexDamagedError.of(self.path, f"{folder}: {error}") from error
+
+    def _watched(self, folder: Path, files: Mapping[str, FileRecord], *, whole: bool = False) -> OpenFiles:
         """Open and compare all files of a generation; ``whole`` also reads those that have hashes of their blocks."""
         watch = OpenFiles()
         by_blocks = 0
         for file, record in files.items():
             read = whole or f"{file}{BLOCKS_SUFFIX}" not in files
             if not read:
-                by_blocks += record["bytes"]
+                by_blocks += record.bytes
                 read = by_blocks <= CHECKED_WHOLE_BYTES
             try:
                 damage = watch.add(folder / file, record, read=read)
@@ -378,11 +394,11 @@ class IndexFolder:
                 raise IndexDamagedError.of(self.path, damage)
         return watch
 
-    def read_manifest(self, name: str, pointed: str | None = None) -> Mapping[str, Any]:
+    def read_manifest(self, name: str, pointed: str | None = None) -> FolderManifest:
         """Read a manifest and compare it with the hash beside it, and with the pointer's unless that is None.
 
         Raises:
-            IndexDamagedError: if it is damaged, or does not list files.
+            IndexDamagedError: if it is damaged, or lacks a part.
             IndexUnreadableError: if it cannot be read now.
             IndexFormatError: if this version does not read its format.
         """
@@ -393,9 +409,9 @@ class IndexFolder:
             hashes = {text for text in (recorded, pointed) if text}
             if hashes - {hashlib.sha256(data).hexdigest()}:
                 raise IndexDamagedError.of(self.path, f"{path}: checksum mismatch (SHA-256)")
-            manifest: dict[str, Any] = json.loads(data)
-            version, files = manifest["format_version"], manifest["files"]
-            json.dumps(manifest, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
+            document = json.loads(data)
+            version = document["format_version"]
+            json.dumps(document, ensure_ascii=False).encode()  # half of a surrogate pair cannot be shown or stored
         except FileNotFoundError as error:
             raise IndexDamagedError.of(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -408,8 +424,9 @@ class IndexFolder:
         if not recorded or pointed == "":
             missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)
             raise IndexDamagedError.of(self.path, f"{missing} does not hold the SHA-256 of {path}")
-        if not is_file_list(files) or manifest.get("generation") != name:
-            raise IndexDamagedError.of(self.path, f"{path}: invalid manifest, or that of another generation")
+        manifest = self._parsed(path.parent, document)
+        if manifest.generation != name:
+            raise IndexDamagedError.of(self.path, f"{path}: the manifest of another generation")
         return manifest
 
     def _resolved(self) -> Path:
@@ -530,7 +547,7 @@ class IndexFolder:
         """Remove the files of a generation that its manifest lists or that have names of ours."""
         listed: Iterable[str] = ()
         with suppress(IndexDamagedError, IndexFormatError):
-            listed = self.read_manifest(name)["files"]
+            listed = self.read_manifest(name).files
         try:
             remove_own(self.home / GENERATIONS / name, GENERATION_NAMES, listed)
         except OSError:

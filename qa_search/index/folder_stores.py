@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from qa_search.errors import IndexDamagedError
 from qa_search.index.base import Stores
+from qa_search.index.manifest import CountsRecord, Manifest
 from qa_search.index.owned import index_of
 from qa_search.index.stores.damage import DamageReport
 from qa_search.index.stores.inverted import open_vectors
@@ -34,21 +34,22 @@ def damage_in(folder: Path) -> DamageReport:
     return lambda path, what: IndexDamagedError.of(index_of(folder), f"{path}: {what}")
 
 
-def open_folder(folder: Path, manifest: Mapping[str, Any]) -> FolderStores:
-    """Open the stores of a generation in an index folder.
+def open_folder(folder: Path, manifest: Manifest, files: Iterable[str]) -> FolderStores:
+    """Open the stores of a generation in an index folder; ``files`` are the names of its files.
 
     Raises:
         IndexDamagedError: if a file is missing or damaged.
     """
     damaged = damage_in(folder)
     posts = PostStore(folder, damaged)
-    vectors = open_vectors(folder, manifest, damaged)
-    words = LexicalStore(folder, manifest["counts"]["posts"], damaged)
+    counts = manifest.counts
+    vectors = open_vectors(folder, files, manifest.vector_index, manifest.model.dimension, counts.passages, damaged)
+    words = LexicalStore(folder, counts.posts, damaged)
     owners = OwnerStore(folder, vectors.count, damaged)
-    return FolderStores(posts, vectors, words, owners, Analysis.of_manifest(manifest["lexical"]))
+    return FolderStores(posts, vectors, words, owners, Analysis(manifest.lexical.analysis))
 
 
-def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> None:
+def require_counts(folder: Path, stores: Stores, counts: CountsRecord) -> None:
     """Compare the counts of every store with those of the manifest. The vectors were counted at opening.
 
     Raises:
@@ -56,5 +57,6 @@ def require_counts(folder: Path, stores: Stores, counts: Mapping[str, int]) -> N
     """
     found = [("posts.sqlite", name, count) for name, count in stores.posts.counts().items()]
     for file, name, count in (*found, ("lexical", "posts", stores.words.count)):
-        if count != counts[name]:
-            raise damage_in(folder)(folder / file, f"{count} {name}, where the manifest says {counts[name]}")
+        expected = getattr(counts, name)
+        if count != expected:
+            raise damage_in(folder)(folder / file, f"{count} {name}, where the manifest says {expected}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from qa_search.errors import IndexDamagedError, IndexForkedError
 from qa_search.index.base import Stores
 from qa_search.index.folder_stores import open_folder
 from qa_search.index.integrity import OpenFiles, find_damage
+from qa_search.index.manifest import FolderManifest
 from qa_search.index.owned import index_of
 
 MANIFEST = "manifest.json"
@@ -27,7 +27,7 @@ class Generation:
     """One published generation: its folder, its manifest, and its files, checked and held open."""
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: FolderManifest
     watch: OpenFiles = field(default_factory=OpenFiles, repr=False, compare=False)
 
     @property
@@ -38,8 +38,7 @@ class Generation:
     @property
     def file_names(self) -> Iterable[str]:
         """The names of its files, below its folder."""
-        names: Iterable[str] = self.manifest["files"]
-        return names
+        return self.manifest.files
 
     def open_stores(self) -> Stores:
         """Open what a search needs.
@@ -47,7 +46,7 @@ class Generation:
         Raises:
             IndexDamagedError: if a file is missing or damaged.
         """
-        return open_folder(self.folder, self.manifest)
+        return open_folder(self.folder, self.manifest, self.file_names)
 
     def copy_files(self, names: Iterable[str], target: Path) -> None:
         """Copy files of this generation into the folder of a new one.
@@ -59,7 +58,7 @@ class Generation:
             copied = target / name
             copied.parent.mkdir(exist_ok=True)
             shutil.copyfile(self.folder / name, copied)
-            damage = find_damage(copied, self.manifest["files"][name])
+            damage = find_damage(copied, self.manifest.files[name])
             if damage:
                 raise self._damaged(damage, target, name)
 
@@ -76,7 +75,7 @@ class Generation:
                 if error.errno not in _NO_LINKS:
                     raise
                 shutil.copyfile(self.folder / name, target / name)
-            damage = find_damage(target / name, self.manifest["files"][name])
+            damage = find_damage(target / name, self.manifest.files[name])
             if damage:
                 raise self._damaged(damage, target, name)
 

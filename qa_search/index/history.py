@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
-from typing import Any
 
-from qa_search.errors import IndexDamagedError, IndexFolderError, IndexNotFoundError
+from qa_search.errors import IndexFolderError, IndexNotFoundError
 from qa_search.index.folder import IndexFolder
-from qa_search.index.manifest import find_flaw
+from qa_search.index.manifest import BuildRecord, ChangeTotals, Manifest
 from qa_search.index.open import require_folder
-from qa_search.types import IndexSource, LogEntry, SourceChanges
+from qa_search.types import LogEntry, SourceChanges
 
-_KINDS = [one.name for one in fields(SourceChanges) if one.name != "source"]
+_KINDS = ChangeTotals._fields
 
 
-def history_of(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+def history_of(manifest: Manifest) -> tuple[BuildRecord, ...]:
     """Return the builds up to that of a manifest, the oldest first, as the next manifest has them."""
-    changes = [SourceChanges(**one) for one in manifest.get("changes", ())]
-    own = {
-        "generation": manifest["generation"],
-        "created": manifest["created"],
-        "posts": manifest["counts"]["posts"],
-        "sources": manifest.get("built_from", {}).get("sources", []),
-        "changes": {kind: sum(getattr(one, kind) for one in changes) for kind in _KINDS},
-    }
-    return [*manifest.get("history", ()), own]
+    totals = ChangeTotals(**{kind: sum(getattr(one, kind) for one in manifest.changes) for kind in _KINDS})
+    sources = () if manifest.built_from is None else manifest.built_from.sources
+    own = BuildRecord(manifest.generation, manifest.created, manifest.counts.posts, sources, totals)
+    return (*manifest.history, own)
 
 
 def index_log(index: str | os.PathLike[str]) -> list[LogEntry]:
@@ -41,23 +33,18 @@ def index_log(index: str | os.PathLike[str]) -> list[LogEntry]:
     folder = IndexFolder(index)
     answers, sha256 = folder.pointer()
     kept = folder.names()
-    manifest = folder.read_manifest(answers, sha256)
-    flaw = find_flaw(manifest)
-    if flaw:
-        raise IndexDamagedError.of(folder.path, f"the manifest of {answers} says nothing usable of {flaw}")
-    found = {entry["generation"]: entry for entry in history_of(manifest)}
+    found = {entry.generation: entry for entry in history_of(folder.read_manifest(answers, sha256))}
     for name in kept:
         if name not in found:
             with suppress(IndexFolderError):  # `verify_index` reports what is wrong with it
-                other = folder.read_manifest(name)
-                found |= {} if find_flaw(other) else {name: history_of(other)[-1]}
+                found[name] = history_of(folder.read_manifest(name))[-1]
     entries = [
         LogEntry(
             name,
-            entry["created"],
-            entry["posts"],
-            tuple(IndexSource(**source) for source in entry["sources"]),
-            SourceChanges("", **entry["changes"]),
+            entry.created,
+            entry.posts,
+            entry.sources,
+            SourceChanges("", **entry.changes._asdict()),
             kept=name in kept,
             answers=name == answers,
         )

@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import xxhash
@@ -28,7 +28,13 @@ BLOCKS_SUFFIX = ".blocks"
 _SUM_BYTES = 8
 _CHUNK = 1 << 18
 
-Record = Mapping[str, Any]
+
+class FileRecord(NamedTuple):
+    """What a manifest says of a file: its size and both hashes."""
+
+    bytes: int
+    sha256: str
+    xxh3: str
 
 
 def flush(path: Path) -> None:
@@ -47,7 +53,7 @@ def flush_tree(folder: Path) -> None:
     flush(folder)
 
 
-def file_record(path: Path) -> dict[str, Any]:
+def file_record(path: Path) -> FileRecord:
     """Return the record of a file for a manifest: its size and both hashes."""
     sha256, xxh3, size = hashlib.sha256(), xxhash.xxh3_128(), 0
     with path.open("rb") as stream:
@@ -55,7 +61,7 @@ def file_record(path: Path) -> dict[str, Any]:
             sha256.update(chunk)
             xxh3.update(chunk)
             size += len(chunk)
-    return {"bytes": size, "sha256": sha256.hexdigest(), "xxh3": xxh3.hexdigest()}
+    return FileRecord(size, sha256.hexdigest(), xxh3.hexdigest())
 
 
 def write_new(path: Path, text: str) -> None:
@@ -70,7 +76,7 @@ def write_new(path: Path, text: str) -> None:
         stream.write(text)
 
 
-def find_damage(path: Path, record: Record, *, thorough: bool = False) -> str | None:
+def find_damage(path: Path, record: FileRecord, *, thorough: bool = False) -> str | None:
     """Compare every byte of a file with its record; return what is wrong, or None.
 
     ``thorough`` computes SHA-256 as well.
@@ -103,7 +109,7 @@ class OpenFiles:
         self._held: list[_Held] = []
         self._process = os.getpid()
 
-    def add(self, path: Path, record: Record, *, read: bool = True) -> str | None:
+    def add(self, path: Path, record: FileRecord, *, read: bool = True) -> str | None:
         """Check a file and hold it; return what is wrong with it, or None.
 
         ``read`` is false for a file that is checked block by block as it is read (see `BlockSums`): its size is enough.
@@ -153,7 +159,7 @@ class HeldFiles:
         """Return a path by which this process can open a file, even if it was renamed or removed."""
         return Path(f"/dev/fd/{self._descriptors[name]}")
 
-    def damage(self, name: str, record: Record) -> str | None:
+    def damage(self, name: str, record: FileRecord) -> str | None:
         """Compare every byte of a file with its record; see `find_damage`."""
         return _damage(self._descriptors[name], self.folder / name, record)
 
@@ -218,7 +224,7 @@ class BlockSums:
         return data[offset - start : offset - start + amount]
 
 
-def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = False) -> str | None:
+def _damage(descriptor: int, path: Path, record: FileRecord, *, thorough: bool = False) -> str | None:
     wrong_size = _other_size(path, os.fstat(descriptor).st_size, record)
     if wrong_size:
         return wrong_size
@@ -228,15 +234,15 @@ def _damage(descriptor: int, path: Path, record: Record, *, thorough: bool = Fal
         xxh3.update(chunk)
         if sha256 is not None:
             sha256.update(chunk)
-    if sha256 is not None and sha256.hexdigest() != record["sha256"]:
+    if sha256 is not None and sha256.hexdigest() != record.sha256:
         return f"{path}: checksum mismatch (SHA-256)"
-    if record["xxh3"] != xxh3.hexdigest():
+    if record.xxh3 != xxh3.hexdigest():
         return f"{path}: checksum mismatch (XXH3)"
     return None
 
 
-def _other_size(path: Path, size: int, record: Record) -> str | None:
-    return None if size == record["bytes"] else f"{path}: {size} bytes instead of {record['bytes']}"
+def _other_size(path: Path, size: int, record: FileRecord) -> str | None:
+    return None if size == record.bytes else f"{path}: {size} bytes instead of {record.bytes}"
 
 
 def _chunks(descriptor: int, size: int = _CHUNK) -> Iterator[memoryview]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from qa_search.errors import (
 )
 from qa_search.index.folder import IndexFolder
 from qa_search.index.folder_stores import FolderStores, open_folder, require_counts
-from qa_search.index.integrity import find_damage
-from qa_search.index.manifest import find_flaw
+from qa_search.index.integrity import FileRecord, find_damage
+from qa_search.index.manifest import ExportedEncoder, FolderManifest
 from qa_search.index.open import require_folder
 from qa_search.index.owned import ENCODERS, GENERATIONS
 from qa_search.index.stores.post_rows import passage_key
@@ -108,7 +108,7 @@ def _pointer(folder: IndexFolder) -> _Pointer:
 
 
 def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
-    files: dict[Path, Mapping[str, Any]] = {}
+    files: dict[Path, FileRecord] = {}
     problems: list[str] = []
     unread = ""
     try:
@@ -117,11 +117,11 @@ def _check(folder: IndexFolder, name: str, *, answers: bool) -> GenerationCheck:
         problems.append(str(error))
     except IndexUnreadableError as error:
         unread = str(error)
-    size = sum(record["bytes"] for record in files.values())
+    size = sum(record.bytes for record in files.values())
     return GenerationCheck(name, answers, len(files), size, tuple(problems[:_MOST_PROBLEMS]), unread)
 
 
-def _problems(folder: IndexFolder, name: str, files: dict[Path, Mapping[str, Any]]) -> Iterator[str]:
+def _problems(folder: IndexFolder, name: str, files: dict[Path, FileRecord]) -> Iterator[str]:
     """Yield what is wrong with a generation; its files are added to ``files``.
 
     Raises:
@@ -131,29 +131,26 @@ def _problems(folder: IndexFolder, name: str, files: dict[Path, Mapping[str, Any
     """
     manifest = folder.read_manifest(name)
     home = folder.home / GENERATIONS / name
-    files.update({home / file: record for file, record in manifest["files"].items()})
-    flaw = find_flaw(manifest)
-    if flaw is None and manifest["encoder"]["kind"] == "onnx":
-        exported = folder.home / ENCODERS / manifest["encoder"]["folder"]
-        files.update({exported / file: record for file, record in manifest["encoder"]["files"].items()})
+    files.update({home / file: record for file, record in manifest.files.items()})
+    if isinstance(manifest.encoder, ExportedEncoder):
+        exported = folder.home / ENCODERS / manifest.encoder.folder
+        files.update({exported / file: record for file, record in manifest.encoder.files.items()})
     sound = True
     for path, record in files.items():
         damage = find_damage(path, record, thorough=True)
         if damage:
             sound = False
             yield damage
-    if flaw:
-        yield f"{home}: the manifest says nothing usable of {flaw}"
-    elif sound:
+    if sound:
         yield from _contradictions(home, manifest)
 
 
-def _contradictions(place: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+def _contradictions(place: Path, manifest: FolderManifest) -> Iterator[str]:
     """Yield contradictions between files that are undamaged each."""
     try:
-        stores = open_folder(place, manifest)
+        stores = open_folder(place, manifest, manifest.files)
         with closing(stores.posts):
-            require_counts(place, stores, manifest["counts"])
+            require_counts(place, stores, manifest.counts)
             yield from _contradicting_passages(place, stores)
     except IndexDamagedError as error:
         yield str(error)

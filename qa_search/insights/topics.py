@@ -123,7 +123,7 @@ def find_topics(index: SearchIndex, *, start: TopicReport | None = None) -> Topi
     numbers = sample_numbers(retriever.words.count, MOST_POSTS)
     passages, starts = retriever.owners.passages_of(numbers)
     vectors = mean_of_each(retriever.vectors.reconstruct(passages), starts)
-    model: str = index.generation.manifest["model"]["sha256"]
+    model: str = index.generation.manifest.model.sha256
     given = None
     if start is not None and start.model == model:
         given = np.asarray([topic.centre for topic in start.topics], np.float32)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.queries import Query
 from qa_search.embedders.readability import UNREADABLE, cannot_read, reads_many_languages
+from qa_search.index.manifest import Manifest
 from qa_search.util.languages import language_of, name_of
 
 SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
@@ -38,9 +38,9 @@ class Languages:
     model: str
 
     @classmethod
-    def of_manifest(cls, manifest: Mapping[str, Any]) -> Self:
+    def of_manifest(cls, manifest: Manifest) -> Self:
         """Read what a build found; earlier versions did not look."""
-        return cls(manifest.get("language"), manifest.get("unread"), manifest["model"]["name"])
+        return cls(manifest.language, manifest.unread, manifest.model.name)
 
     @property
     def unreadable(self) -> bool:

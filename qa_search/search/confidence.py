@@ -12,11 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from qa_search.index.manifest import ConfidenceRecord
 from qa_search.search.highlight import covered_share
 from qa_search.search.signals import Values
 from qa_search.types import SIGNS
@@ -45,21 +46,23 @@ class Confidence:
     threshold: float
 
     @classmethod
-    def of_manifest(cls, record: Mapping[str, Any]) -> Self:
-        """Read what `to_manifest` gave; an index that was built with other signs gets the general rule."""
-        if record.get("signs") != list(SIGNS):
-            record = GENERAL.to_manifest()
-        return cls(tuple(record["weights"]), record["bias"], record["threshold"])
+    def of_record(cls, record: ConfidenceRecord) -> Self:
+        """Read what `to_record` gave; an index that was built with other signs gets the general rule."""
+        if record.signs != SIGNS:
+            record = GENERAL.to_record()
+        return cls(record.weights, record.bias, record.threshold)
 
-    def to_manifest(self) -> dict[str, Any]:
+    def to_record(self) -> ConfidenceRecord:
         """Return the record that a manifest keeps."""
-        return {
-            "signs": list(SIGNS),
-            "weights": [round(weight, 4) for weight in self.weights],
-            "bias": round(self.bias, 4),
+        return ConfidenceRecord(
+            learnt=False,
+            signs=SIGNS,
+            weights=tuple(round(weight, 4) for weight in self.weights),
+            bias=round(self.bias, 4),
             # Down, so that rounding refuses nobody.
-            "threshold": math.floor(self.threshold * 10_000) / 10_000,
-        }
+            threshold=math.floor(self.threshold * 10_000) / 10_000,
+            changed=0,
+        )
 
     def probability(self, signs: Matrix) -> Matrix:
         """Return the probability for each row of signs (n, 3): (n,)."""

@@ -113,7 +113,7 @@ def _export(model: Path, original: Any, score: Score) -> ExportedCrossEncoder:
         write_settings(partial, {"unusable": reason})
         move_into_place(partial, name)
         raise ModelError(reason) from error
-    files = {path.name: file_record(path) for path in sorted(partial.iterdir())}
+    files = {path.name: file_record(path)._asdict() for path in sorted(partial.iterdir())}
     write_settings(partial, {"precision": "fp32", "files": files})
     return ExportedCrossEncoder(move_into_place(partial, name))
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
-from qa_search.index.folder_stores import open_folder
 from qa_search.index.stores.arrays import distinct
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.amendments import Amendments
@@ -71,14 +70,9 @@ class Ranked:
 class Retriever:
     """Finds and ranks the posts of one generation; needs no model. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, manifest: Mapping[str, Any], stores: Stores | None = None) -> None:
-        """Open the files, unless their content is in other ``stores``.
-
-        Raises:
-            IndexDamagedError: if one is missing or damaged.
-        """
+    def __init__(self, folder: Path, stores: Stores) -> None:
+        """Take the stores; ``folder`` is their location in messages."""
         self._folder = folder
-        stores = open_folder(folder, manifest) if stores is None else stores
         self.posts = stores.posts
         self.vectors = stores.vectors
         self.words = stores.words

@@ -21,6 +21,7 @@ from qa_search.errors import (
 )
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
+from qa_search.index.manifest import dump_record
 from qa_search.index.open import open_place
 from qa_search.index.stores.posts import PostQueries
 from qa_search.search.amendments import Amendments, visible
@@ -43,12 +44,10 @@ from qa_search.search.searchable import Model, OneSearch, SearchableGeneration
 from qa_search.types import (
     Hit,
     IndexInfo,
-    IndexSource,
     OtherPost,
     Post,
     SearchResult,
     Verdict,
-    file_report,
     is_post_id,
 )
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_LISTED
@@ -451,24 +450,22 @@ class SearchIndex:
         return IndexInfo(
             index=str(self._folder.path),
             generation=opened.generation.name,
-            created=manifest["created"],
-            format_version=manifest["format_version"],
-            built_by=manifest["built_by"],
-            model=manifest["model"],
-            encoder={key: value for key, value in manifest["encoder"].items() if key != "files"},
-            splitter=manifest["splitter"],
-            ranking=manifest["ranking"],
-            confidence=manifest["confidence"],
-            counts=manifest["counts"],
-            vector_index=manifest.get("vector_index", {"kind": "flat"}),
-            bytes=sum(
-                file["bytes"] for part in (manifest, manifest["encoder"]) for file in part.get("files", {}).values()
-            ),
+            created=manifest.created,
+            format_version=manifest.format_version,
+            built_by=manifest.built_by,
+            model=dump_record(manifest.model),
+            encoder={key: value for key, value in dump_record(manifest.encoder).items() if key != "files"},
+            splitter=dump_record(manifest.splitter),
+            ranking=dump_record(manifest.ranking),
+            confidence=dump_record(manifest.confidence),
+            counts=dump_record(manifest.counts),
+            vector_index=dump_record(manifest.vector_index),
+            bytes=manifest.bytes,
             sources=tuple(posts.source_counts()),
             set_aside=tuple(posts.set_aside()),
             missing_posts=tuple(posts.missing_posts()),
-            built_from=tuple(IndexSource(**one) for one in manifest.get("built_from", {}).get("sources", ())),
-            files=tuple(file_report(report) for report in manifest.get("reading", [])),
+            built_from=() if manifest.built_from is None else manifest.built_from.sources,
+            files=manifest.reading,
             language=opened.languages.main,
             unread=opened.languages.unread,
             advice=opened.languages.warning(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,10 @@ from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, l
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, read_queries
 from qa_search.embedders.readability import cannot_read
-from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
+from qa_search.errors import ModelError, ModelMismatchError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
-from qa_search.index.manifest import find_flaw
+from qa_search.index.manifest import ExportedEncoder
 from qa_search.search.advice import RELY_ON_NONE, Languages, read_in_part
 from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.archivist_files import ArchivistFiles
@@ -44,20 +43,16 @@ class SearchableGeneration:
     """One generation, open for searching; its model is loaded when it is first needed."""
 
     def __init__(self, folder: IndexPlace, generation: GenerationReader, model: Model) -> None:
-        flaw = find_flaw(generation.manifest)
-        if flaw:
-            raise IndexDamagedError.of(folder.path, f"{generation.folder}: the manifest lacks a valid {flaw}")
         self.folder = folder
         self.generation = generation
         self.manifest = generation.manifest
         # Opened now, so that builds cannot remove it before the first search loads it.
-        exported = self.manifest["encoder"]["kind"] == "onnx" and (
-            model is None or isinstance(model, str | os.PathLike)
-        )
-        self._encoder_files = folder.hold_encoder(self.manifest["encoder"]) if exported else None
-        self.retriever = Retriever(generation.folder, generation.manifest, generation.open_stores())
-        self.confidence = Confidence.of_manifest(self.manifest["confidence"])
-        self.weights: Mapping[str, float] = self.manifest["ranking"]["weights"]
+        encoder = self.manifest.encoder if model is None or isinstance(model, str | os.PathLike) else None
+        self._encoder = encoder if isinstance(encoder, ExportedEncoder) else None
+        self._encoder_files = None if self._encoder is None else folder.hold_encoder(self._encoder)
+        self.retriever = Retriever(generation.folder, generation.open_stores())
+        self.confidence = Confidence.of_record(self.manifest.confidence)
+        self.weights = self.manifest.ranking.weights
         self.languages = Languages.of_manifest(self.manifest)
         self.amended: Amendments | None = None
         self._model = model
@@ -101,44 +96,41 @@ class SearchableGeneration:
 
     def share_embedder(self, other: SearchableGeneration) -> None:
         """Use the model that another generation has loaded, if it is the same."""
-        if all(self.manifest[part] == other.manifest[part] for part in ("model", "encoder")):
+        if (self.manifest.model, self.manifest.encoder) == (other.manifest.model, other.manifest.encoder):
             self._embedder = other._embedder
             if self.amended is not None and other.amended is not None:
                 self.amended.inherit(other.amended)
 
     def _load_embedder(self) -> Embedder:
-        encoder = self.manifest["encoder"]
         if self._model is not None and not isinstance(self._model, str | os.PathLike):
             self._require_model(self._model.model_id.name, self._model.model_id.sha256)
             return self._model
-        if self._encoder_files is not None:
+        if self._encoder is not None and self._encoder_files is not None:
             if self._model is not None:
                 self._require_located(locate_model(self._model))
-            self.folder.require_encoder(self._encoder_files, encoder)
+            self.folder.require_encoder(self._encoder_files, self._encoder)
             return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
         located = self._recorded_model() if self._model is None else locate_model(self._model)
         self._require_located(located)
         return load_located(located)
 
     def _recorded_model(self) -> LocatedModel:
-        made_with, index = self.manifest["model"], self.folder.path
+        made_with, index = self.manifest.model, self.folder.path
         try:
-            return locate_recorded_model(made_with["name"], made_with["location"], Path(index))
+            return locate_recorded_model(made_with.name, made_with.location, Path(index))
         except ModelError as error:
-            raise type(error)(
-                f"{index}: this index was made with the model {made_with['name']!r}, and {error}"
-            ) from error
+            raise type(error)(f"{index}: this index was made with the model {made_with.name!r}, and {error}") from error
 
     def _require_located(self, located: LocatedModel) -> None:
         """Compare a model with the one that made the index, before anything of it is loaded."""
         self._require_model(located.name, hash_model(located.folder))
 
     def _require_model(self, name: str, sha256: str) -> None:
-        made_with = self.manifest["model"]
-        if sha256 != made_with["sha256"]:
+        made_with = self.manifest.model
+        if sha256 != made_with.sha256:
             raise ModelMismatchError(
-                f"{self.folder.path}: this index was made with the model {made_with['name']!r} "
-                f"(SHA-256 {made_with['sha256'][:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
+                f"{self.folder.path}: this index was made with the model {made_with.name!r} "
+                f"(SHA-256 {made_with.sha256[:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
                 "was made with (model=PATH), or build the index again with the other one."
             )
 

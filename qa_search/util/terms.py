@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Self
+from typing import Self
 
 import tantivy
 
@@ -58,15 +58,6 @@ class Analysis:
     def of_language(cls, language: str | None) -> Self:
         """Return the analysis for an archive's main language, None if that is unknown or several are mixed."""
         return cls(_BY_LANGUAGE.get(language or "", "words"))
-
-    @classmethod
-    def of_manifest(cls, lexical: Mapping[str, Any]) -> Self:
-        """Read the analysis of an index from its manifest; an older index is analysed as English."""
-        return cls(lexical.get("analysis", ENGLISH.name))
-
-    def to_manifest(self) -> dict[str, str]:
-        """Return the part of a manifest that `of_manifest` reads; English needs none, as in older indexes."""
-        return {} if self == ENGLISH else {"analysis": self.name}
 
     def tokenizer(self) -> tantivy.TextAnalyzer:
         """Return what cuts an `indexed` text into its terms."""

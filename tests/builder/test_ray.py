@@ -28,8 +28,8 @@ from qa_search.embedders.base import Vectors
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.errors import ClusterError, MissingExtraError, ModelError
 from qa_search.index.folder import IndexFolder
+from qa_search.index.folder_stores import open_folder
 from qa_search.index.owned import ENCODERS, WORK
-from qa_search.index.stores.inverted import open_vectors
 from qa_search.index.verify import verify_index
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, posts_in, write_jsonl, write_pages
 
@@ -129,7 +129,7 @@ def wait_until_kept(process: subprocess.Popen[str], index: Path, count: int) -> 
 def vectors_of(index: Path) -> Vectors:
     """All vectors of an index, in order."""
     generation = IndexFolder(index).current()
-    store = open_vectors(generation.folder, generation.manifest)
+    store = open_folder(generation.folder, generation.manifest, generation.file_names).vectors
     return store.reconstruct(np.arange(store.count))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from devtools.manifests import make_manifest
 from qa_search.errors import (
     IndexDamagedError,
     IndexFormatError,
@@ -17,13 +18,14 @@ from qa_search.errors import (
 )
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
+from qa_search.index.manifest import dump_record
 
 
 def publish(folder: IndexFolder, text: str) -> Generation:
     with folder.writing():
         started = folder.start_generation()
         (started / "data").write_text(text)
-        return folder.publish(started, {"note": text}).generation
+        return folder.publish(started, make_manifest(built_by=text)).generation
 
 
 def test_the_latest_generation_answers_and_two_before_are_kept(tmp_path: Path) -> None:
@@ -32,8 +34,8 @@ def test_the_latest_generation_answers_and_two_before_are_kept(tmp_path: Path) -
     for text in ("none", "one", "two", "three"):
         publish(folder, text)
     current = folder.current()
-    assert (current.name, current.manifest["note"]) == ("g000004", "three")
-    assert current.manifest["files"] == {
+    assert (current.name, current.manifest.built_by) == ("g000004", "three")
+    assert dump_record(current.manifest.files) == {
         "data": {
             "bytes": 5,
             "sha256": "8b5b9db0c13db24256c829aa364aa90c6d2eba318b9232a4ab9313b954d3555f",
@@ -51,7 +53,7 @@ def test_a_build_that_fails_leaves_the_old_generation(tmp_path: Path) -> None:
     publish(folder, "one")
     with folder.writing():
         (folder.start_generation() / "posts.sqlite").write_text("...")  # and the process dies
-    assert folder.current().manifest["note"] == "one"
+    assert folder.current().manifest.built_by == "one"
     assert publish(folder, "two").name == "g000002"
     assert sorted(path.name for path in (tmp_path / "generations").iterdir()) == ["g000001", "g000002"]
 
@@ -63,8 +65,8 @@ def test_a_second_build_is_refused_and_readers_are_not(tmp_path: Path) -> None:
     with folder.writing():
         with pytest.raises(IndexLockedError, match="another build"), IndexFolder(tmp_path).writing():
             pass
-        assert folder.current().manifest["note"] == "one"
-    assert publish(folder, "two").manifest["note"] == "two"
+        assert folder.current().manifest.built_by == "one"
+    assert publish(folder, "two").manifest.built_by == "two"
 
 
 @pytest.mark.parametrize("missing", ["folder", "pointer"])
@@ -131,7 +133,7 @@ def test_damage_is_not_published_anew(tmp_path: Path) -> None:
     """A file that was changed cannot be copied into another generation; one that was not is copied whole."""
     folder = IndexFolder(tmp_path / "index")
     generation = publish(folder, "one")
-    name = next(iter(generation.manifest["files"]))
+    name = next(iter(generation.file_names))
     target = tmp_path / "target"
     target.mkdir()
     generation.copy_files([name], target)

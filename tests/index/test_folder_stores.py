@@ -33,7 +33,7 @@ def test_every_store_reports_damage_with_the_index_and_the_way_out(built: Path, 
     generation = IndexFolder(index).current()
     (generation.folder / name).unlink()
     with pytest.raises(IndexDamagedError) as caught:
-        open_folder(generation.folder, generation.manifest)
+        open_folder(generation.folder, generation.manifest, generation.file_names)
     message = str(caught.value)
     assert str(generation.folder / name.partition("/")[0]) in message
     assert message.count(f"build_index(SOURCES, {str(index)!r})") == 1

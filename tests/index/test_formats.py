@@ -12,7 +12,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
 from qa_search.errors import IndexFormatError
-from qa_search.index.folder import FORMAT_VERSION
+from qa_search.index.manifest import FORMAT_VERSION
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, seal
 
 INDEXES = ROOT / "tests" / "indexes"

@@ -93,7 +93,7 @@ def write_encoder(folder: Path, source: Path) -> None:
         "passage_prompt": "",
         "query_prompt": "",
         "agreement": {"passages": 1, "mean": 1.0, "min": 1.0},
-        "files": {name: file_record(folder / name) for name in (MODEL_FILE, TOKENIZER_FILE)},
+        "files": {name: file_record(folder / name)._asdict() for name in (MODEL_FILE, TOKENIZER_FILE)},
     }
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
@@ -136,7 +136,7 @@ def write_index(folder: Path) -> Path:
 
 def make_hashes_fit(index: Path) -> None:
     """Make every hash in an index fit what its files hold now, those of the encoder too."""
-    files = {path.name: file_record(path) for path in (index / ENCODERS / _ENCODER).iterdir()}
+    files = {path.name: file_record(path)._asdict() for path in (index / ENCODERS / _ENCODER).iterdir()}
     seal(index, lambda manifest: manifest["encoder"].update(files=files))
 
 

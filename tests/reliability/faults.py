@@ -272,7 +272,7 @@ def answers(index: SearchIndex, k: int = 100) -> str:
 
 def _wrong_files(index: Path) -> tuple[str, ...]:
     generation = IndexFolder(index).current()
-    listed = {(name, record["sha256"]) for name, record in generation.manifest["files"].items()}
+    listed = {(name, record.sha256) for name, record in generation.manifest.files.items()}
     there = {
         (path.relative_to(generation.folder).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest())
         for path in generation.folder.rglob("*")

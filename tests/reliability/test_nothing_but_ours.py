@@ -29,7 +29,7 @@ from qa_search.errors import (
 from qa_search.evaluation.tuning import tune
 from qa_search.index.encoders import remove_unused_encoders
 from qa_search.index.folder import IndexFolder
-from qa_search.index.integrity import file_record
+from qa_search.index.integrity import FileRecord, file_record
 from qa_search.index.owned import MARK
 from qa_search.interfaces.cli import cli
 from tests.helpers import ROOT, WordsEmbedder, write_pages
@@ -355,7 +355,7 @@ def test_a_removed_folder_is_reported_and_goes_on_answering(tmp_path: Path, kind
     pages = write_pages(tmp_path / "pages", 160)
     build(pages, tmp_path / "index", memory=60_000 if kind == "compressed" else 1 << 30, recall=0.1)
     with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as opened:
-        assert (opened.generation.manifest["vector_index"]["kind"] == "flat") is (kind == "flat")
+        assert (opened.generation.manifest.vector_index.kind == "flat") is (kind == "flat")
         shutil.rmtree(tmp_path / "index")
         with pytest.raises(IndexNotFoundError):
             opened.refresh()
@@ -483,7 +483,7 @@ def test_what_is_not_read_back_whole_replaces_nothing(
 ) -> None:
     """A file that is another one by the time it is read back ends the build, and the previous index answers."""
 
-    def measured_and_lost(path: Path) -> dict[str, Any]:
+    def measured_and_lost(path: Path) -> FileRecord:
         found = file_record(path)
         if path.name == "posts.sqlite":
             path.write_bytes(path.read_bytes()[:-1] + b"?")

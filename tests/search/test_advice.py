@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from devtools.manifests import make_manifest
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
 from qa_search.interfaces.render.wording import note
@@ -150,8 +149,7 @@ def test_what_is_not_known_is_not_said(
 
 def test_an_older_index_knows_no_languages() -> None:
     """Its manifest has none: nothing is said."""
-    manifest: Mapping[str, Any] = {"model": {"name": "m"}}
-    languages = Languages.of_manifest(manifest)
+    languages = Languages.of_manifest(make_manifest())
     assert (languages.main, languages.unreadable, languages.warning()) == (None, False, None)
 
 

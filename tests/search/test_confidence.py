@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qa_search.index.manifest import ConfidenceRecord, dump_record, parse_record
 from qa_search.search.confidence import GENERAL, OF_HIT, Confidence, closeness, of_hit, said, signs_of
 from qa_search.search.signals import Values
 from qa_search.types import SIGNS
@@ -66,18 +67,18 @@ def test_a_result_always_has_a_probability(
 def test_the_manifest_keeps_the_rule() -> None:
     """As JSON that names the signs, to four digits; a threshold is rounded down."""
     rule = Confidence((1.23456, 2.0, 0.5), -3.33333, 0.39999)
-    record = json.loads(json.dumps(rule.to_manifest()))
-    again = Confidence.of_manifest(record)
-    assert record["signs"] == list(SIGNS)
+    record = rule.to_record()
+    again = Confidence.of_record(parse_record(ConfidenceRecord, json.loads(json.dumps(dump_record(record)))))
+    assert record.signs == SIGNS
     assert again == Confidence((1.2346, 2.0, 0.5), -3.3333, 0.3999)
-    assert again.to_manifest() == record
-    assert Confidence.of_manifest(GENERAL.to_manifest()) == GENERAL
+    assert again.to_record() == record
+    assert Confidence.of_record(GENERAL.to_record()) == GENERAL
 
 
 def test_an_index_with_other_signs_gets_the_general_rule() -> None:
     """As older versions built them: what they learnt fits no sign of today."""
-    old = {"signs": ["whole posts", "answers", "terms"], "weights": [9, 9, 9], "bias": 9.0, "threshold": 0.98}
-    assert Confidence.of_manifest(old) == GENERAL
+    old = ConfidenceRecord(True, ("whole posts", "answers", "terms"), (9, 9, 9), 9.0, 0.98, 0)
+    assert Confidence.of_record(old) == GENERAL
 
 
 def test_the_general_rule_tells_a_good_match_from_none() -> None:

@@ -111,7 +111,7 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ranked]:
     model = WordsEmbedder()
     build_index(write_pages(folder / "pages", 30), folder / "index", model=model)
     generation = IndexFolder(folder / "index").current()
-    retriever = Retriever(generation.folder, generation.manifest)
+    retriever = Retriever(generation.folder, generation.open_stores())
     complaints = read_queries(
         model, ["My knee7 hurts. It began in week7 while walking slowly7 and nothing helps."], ENGLISH
     )

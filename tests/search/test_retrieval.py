@@ -51,7 +51,7 @@ def random_records(seed: int) -> list[dict[str, Any]]:
 
 def open_retriever(index: Path) -> Retriever:
     generation = IndexFolder(index).current()
-    return Retriever(generation.folder, generation.manifest)
+    return Retriever(generation.folder, generation.open_stores())
 
 
 @pytest.fixture(scope="module")
@@ -291,4 +291,4 @@ def test_damage_is_told_when_it_is_opened(tmp_path: Path) -> None:
     generation = IndexFolder(tmp_path / "index").current()
     (generation.folder / POSTS_NAME).unlink()
     with pytest.raises(IndexDamagedError, match="Build the index again"):
-        Retriever(generation.folder, generation.manifest)
+        Retriever(generation.folder, generation.open_stores())

@@ -75,14 +75,6 @@ def test_what_is_indexed_is_what_is_looked_for(name: str, text: str) -> None:
     assert set(analysis.query_weights(text)) == set(terms)
 
 
-def test_an_index_without_an_analysis_is_english() -> None:
-    """Manifests of earlier versions name none, and those of English archives stay as they are."""
-    assert Analysis.of_manifest({"rules": 1}) == ENGLISH == Analysis.of_language("en")
-    assert ENGLISH.to_manifest() == {}
-    german = Analysis.of_language("de")
-    assert Analysis.of_manifest(german.to_manifest()) == german
-
-
 def test_every_analysis_is_known_to_tantivy() -> None:
     """Each can be made, and leaves a word in its script."""
     assert all(isinstance(Analysis(name).tokenizer(), tantivy.TextAnalyzer) for name in ANALYSES)

@@ -37,6 +37,7 @@ from qa_search.builder.ray_cluster.shipment import EncoderPackage
 from qa_search.embedders.base import Vectors, checked_vectors
 from qa_search.errors import ClusterError, IndexDamagedError, MissingExtraError, ModelError
 from qa_search.index.encoders import BuildEncoder
+from qa_search.index.manifest import ExportedEncoder, OriginalEncoder
 from qa_search.util.files import read_file
 
 # A second's work of one core, more or less: what a node that is lost costs for each of its cores.
@@ -256,22 +257,22 @@ def _shipment(encoder: BuildEncoder, encoders: Path, probes: list[str]) -> Encod
         IndexDamagedError: if a checksum of its files does not match.
     """
     record = encoder.record
-    if record["kind"] != "onnx":
-        why = f" ({record['why']})" if "why" in record else ""
+    if not isinstance(record, ExportedEncoder):
+        why = f" ({record.why})" if isinstance(record, OriginalEncoder) and record.why else ""
         raise ModelError(
             f"ray: a cluster embeds by an exported encoder, and this model has none{why}. Build without a cluster.",
             parameter="ray",
         )
     files = {}
-    for name, written in record["files"].items():
-        path = encoders / record["folder"] / name
-        files[name] = read_file(path, written["bytes"])
-        if sha256(files[name]).hexdigest() != written["sha256"]:
+    for name, written in record.files.items():
+        path = encoders / record.folder / name
+        files[name] = read_file(path, written.bytes)
+        if sha256(files[name]).hexdigest() != written.sha256:
             raise IndexDamagedError(f"{path}: checksum mismatch (SHA-256). Build with rebuild=True.")
     return EncoderPackage(
         version=version("qa-search"),
         vectors_id=encoder.vectors_id,
-        sums={name: written["sha256"] for name, written in record["files"].items()},
+        sums={name: written.sha256 for name, written in record.files.items()},
         files=files,
         probes=tuple(probes),
         expected=encoder.embedder.embed_passages(probes).tobytes(),

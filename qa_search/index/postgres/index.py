@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from qa_search.errors import (
     IndexDamagedError,
@@ -20,10 +21,11 @@ from qa_search.errors import (
     StoreGoneError,
 )
 from qa_search.index.base import Stores
-from qa_search.index.folder import FORMAT_VERSION
-from qa_search.index.integrity import HeldFiles, find_damage
+from qa_search.index.integrity import FileRecord, HeldFiles, find_damage
+from qa_search.index.manifest import FORMAT_VERSION, ExportedEncoder
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.index.postgres.connections import Address, Connection, Connections, choose, require_server
+from qa_search.index.postgres.manifest import DatabaseManifest
 from qa_search.index.postgres.readers import (
     EF_SEARCH,
     PostgresOwners,
@@ -51,7 +53,7 @@ class StoredGeneration:
 
     number: int
     tables: str
-    manifest: Mapping[str, Any]
+    manifest: DatabaseManifest
     tokens: int
     sharded: bool
     connections: Connections
@@ -76,15 +78,13 @@ class StoredGeneration:
 
     def open_stores(self) -> Stores:
         """Open the stores that a search needs."""
-        counts = self.manifest["counts"]
+        counts = self.manifest.counts
         return Stores(
             PostgresPosts(self.connections, sharded=self.sharded),
-            PostgresVectors(
-                self.connections, self.manifest["model"]["dimension"], counts["passages"], sharded=self.sharded
-            ),
-            PostgresWords(self.connections, counts["posts"], self.tokens),
+            PostgresVectors(self.connections, self.manifest.model.dimension, counts.passages, sharded=self.sharded),
+            PostgresWords(self.connections, counts.posts, self.tokens),
             PostgresOwners(self.connections),
-            Analysis.of_manifest(self.manifest["lexical"]),
+            Analysis(self.manifest.lexical.analysis),
         )
 
 
@@ -137,7 +137,7 @@ class PostgresIndex:
                     raise
         raise StoreError(f"{self.path}: the index changes faster than it can be opened. Try again.")
 
-    def hold_encoder(self, record: Mapping[str, Any]) -> HeldFiles:
+    def hold_encoder(self, record: ExportedEncoder) -> HeldFiles:
         """Open the files of the exported encoder, and fetch them from the database if they are not in the cache.
 
         They lie in the user's cache under a name made from their hashes. Every byte is compared with the hashes.
@@ -146,8 +146,8 @@ class PostgresIndex:
             IndexDamagedError: if a file in the database does not match its hash.
             StoreError: if the cache cannot be written to.
         """
-        files: Mapping[str, Any] = record["files"]
-        folder = cache_folder() / "stored-encoders" / f"{record['folder']}-{_files_id(files)}"
+        files = record.files
+        folder = cache_folder() / "stored-encoders" / f"{record.folder}-{_files_id(files)}"
         try:
             if any(find_damage(folder / name, expected) for name, expected in files.items()):
                 self._fetch_encoder(folder, files)
@@ -158,13 +158,13 @@ class PostgresIndex:
                 f"{VARIABLE} to another folder."
             ) from error
 
-    def require_encoder(self, held: HeldFiles, record: Mapping[str, Any]) -> None:
+    def require_encoder(self, held: HeldFiles, record: ExportedEncoder) -> None:
         """Compare every byte of an encoder with its hashes.
 
         Raises:
             IndexDamagedError: if a file does not match.
         """
-        for name, expected in record["files"].items():
+        for name, expected in record.files.items():
             damage = held.damage(name, expected)
             if damage:
                 raise IndexDamagedError(f"{damage}. Open the index again: it fetches the file again.")
@@ -205,32 +205,48 @@ class PostgresIndex:
                 f"{self.path}: checksum mismatch in the manifest of {generation_name(number)}. Build the index again: "
                 "build_index(SOURCES, INDEX, store=URL)"
             )
-        manifest = json.loads(text)
-        if manifest["files"]["tables"].get("schema") != tables:
+        manifest = self._parsed(generation_name(number), text)
+        if manifest.files.tables.schema != tables:
             raise IndexDamagedError(
                 f"{self.path}: the manifest of {generation_name(number)} names other tables. Build the index again: "
                 "build_index(SOURCES, INDEX, store=URL)"
-            )
-        if manifest.get("format_version") != FORMAT_VERSION:
-            raise IndexFormatError(
-                f"{self.path}: index format {manifest.get('format_version')}; this version of qa-search reads format "
-                f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
             )
         reading = _Reading(self.address, tables, sharded=bool(shards))
         connections = Connections(self.address, reading)
         connections.rows("SELECT 1")  # from now on no build removes the generation
         return StoredGeneration(number, tables, manifest, tokens, bool(shards), connections)
 
-    def _fetch_encoder(self, folder: Path, files: Mapping[str, Any]) -> None:
+    def _parsed(self, generation: str, text: str) -> DatabaseManifest:
+        """Read a manifest.
+
+        Raises:
+            IndexDamagedError: if a part is missing or invalid.
+            IndexFormatError: if this version does not read its format.
+        """
+        try:
+            document = json.loads(text)
+            version = document.get("format_version") if isinstance(document, dict) else None
+            if version is not None and version != FORMAT_VERSION:
+                raise IndexFormatError(
+                    f"{self.path}: index format {reprlib.repr(version)}; this version of qa-search reads format "
+                    f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
+                )
+            return DatabaseManifest.parse(document)
+        except (ValueError, RecursionError) as error:
+            raise IndexDamagedError(
+                f"{self.path}, {generation}: {error}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
+            ) from error
+
+    def _fetch_encoder(self, folder: Path, files: Mapping[str, FileRecord]) -> None:
         """Fetch an encoder's files into the cache: all or none, even if other processes do the same."""
         folder.parent.mkdir(parents=True, exist_ok=True)
         fetched = Path(tempfile.mkdtemp(prefix="fetching-", dir=folder.parent))
         try:
             for name, expected in files.items():
                 with (fetched / name).open("wb") as stream:
-                    for part in range(expected["bytes"] + 1):
+                    for part in range(expected.bytes + 1):
                         query = f"SELECT data FROM {HOME}.encoder_file WHERE sha256 = %s AND part = %s"  # noqa: S608
-                        rows = self._control.rows(query, [expected["sha256"], part])
+                        rows = self._control.rows(query, [expected.sha256, part])
                         if not rows:
                             break
                         stream.write(rows[0][0])
@@ -288,6 +304,6 @@ class _Reading:
                 time.sleep(_LOCK_PAUSE)
 
 
-def _files_id(files: Mapping[str, Any]) -> str:
-    listed = json.dumps(sorted((name, record["sha256"]) for name, record in files.items()))
+def _files_id(files: Mapping[str, FileRecord]) -> str:
+    listed = json.dumps(sorted((name, record.sha256) for name, record in files.items()))
     return hashlib.blake2b(listed.encode(), digest_size=8).hexdigest()

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,15 @@ from psycopg import sql
 from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
 from qa_search.index.filters import fold_tag
 from qa_search.index.folder_stores import FolderStores
-from qa_search.index.integrity import HeldFiles
+from qa_search.index.integrity import FileRecord, HeldFiles
+from qa_search.index.manifest import (
+    CountsRecord,
+    ExportedEncoder,
+    FolderManifest,
+    Manifest,
+)
 from qa_search.index.postgres.connections import Address, Connection, choose, process_name, require_server
+from qa_search.index.postgres.manifest import DatabaseFiles, DatabaseManifest, TablesRecord
 from qa_search.index.postgres.schema import (
     HOME,
     HOME_TABLES,
@@ -49,7 +57,8 @@ from qa_search.index.postgres.shards import (
 )
 from qa_search.index.postgres.trust import require_plain
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
-from qa_search.util.terms import Analysis
+from qa_search.index.stores.records import GraphVectors
+from qa_search.util.terms import ENGLISH
 
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.1
@@ -116,7 +125,7 @@ class PostgresWriter:
 
     def load(
         self,
-        manifest: Mapping[str, Any],
+        manifest: FolderManifest,
         stores: FolderStores,
         encoder: HeldFiles | None,
         report: Callable[[int], None] = lambda done: None,
@@ -139,8 +148,8 @@ class PostgresWriter:
             same = self._same_tables(connection, manifest)
             # On one server all is one transaction. Shards commit theirs first; nobody reads there before the switch.
             with connection.transaction():
-                if encoder is not None:
-                    _store_encoder(connection, encoder, manifest["encoder"]["files"])
+                if encoder is not None and isinstance(manifest.encoder, ExportedEncoder):
+                    _store_encoder(connection, encoder, manifest.encoder.files)
                 tables, tokens, size = same or self._load(connection, number, manifest, stores, report)
                 self._holder.execute("SELECT 1")  # the lock is still held
                 self._publish(connection, number, tables, manifest, tokens, size)
@@ -204,13 +213,13 @@ class PostgresWriter:
         self,
         connection: Connection,
         number: int,
-        manifest: Mapping[str, Any],
+        manifest: FolderManifest,
         stores: FolderStores,
         report: Callable[[int], None],
     ) -> tuple[str, int, int]:
         """Load all tables; return their schema, the number of words in posts, and the size in bytes."""
-        counts = manifest["counts"]
-        tables = generation_tables(manifest["model"]["dimension"], self._extension)
+        counts = manifest.counts
+        tables = generation_tables(manifest.model.dimension, self._extension)
         own = new_schema(number)
         remote = shard_schema_of(self._store, own)
         self._enter(connection, own)
@@ -226,7 +235,7 @@ class PostgresWriter:
                 seen = seen_on_shards(tables)
                 _run(connection, create_statements(own, seen, self._extension, partitioned=True))
                 hang_foreign_tables(connection, [*spread, *seen], self._servers, remote)
-                shard_of = shard_of_each(connection, counts["posts"], len(self._shards))
+                shard_of = shard_of_each(connection, counts.posts, len(self._shards))
             loading = _Loading(
                 connection, self._shards or [connection], shard_of, {table.name: table for table in tables}
             )
@@ -237,7 +246,7 @@ class PostgresWriter:
             for target in self._shards or [connection]:
                 if self._shards:
                     _make_vector_bytes(target)
-                _make_indices(target, spread, counts["passages"], manifest["model"]["dimension"])
+                _make_indices(target, spread, counts.passages, manifest.model.dimension)
                 size += _size(target, spread)
         local = [table for table in tables if not table.key]
         _make_indices(connection, local, 0, 0)
@@ -253,18 +262,18 @@ class PostgresWriter:
         connection.schema = schema
         _keep_commits(connection)
 
-    def _require_counts(self, connection: Connection, counts: Mapping[str, int]) -> None:
+    def _require_counts(self, connection: Connection, counts: CountsRecord) -> None:
         """Compare the counts of the tables that searches will read with those of the manifest.
 
         Raises:
             StoreError: if a count differs.
         """
         expected = {
-            "post": counts["posts"],
-            "entry": counts["posts"] + counts["duplicates"],
-            "passage": counts["passages"],
-            "set_aside": counts["set_aside"],
-            "unanswered": counts["unanswered"],
+            "post": counts.posts,
+            "entry": counts.posts + counts.duplicates,
+            "passage": counts.passages,
+            "set_aside": counts.set_aside,
+            "unanswered": counts.unanswered,
         }
         for table, count in expected.items():
             ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - names above
@@ -274,7 +283,7 @@ class PostgresWriter:
         if connection.execute(query).fetchone() == (False,):
             raise StoreError(f"{self.address}: words are missing.")
 
-    def _same_tables(self, connection: Connection, manifest: Mapping[str, Any]) -> tuple[str, int, int] | None:
+    def _same_tables(self, connection: Connection, manifest: FolderManifest) -> tuple[str, int, int] | None:
         """Return the tables, tokens and bytes of the generation that answers, if its content is the same."""
         row = connection.execute(
             f"SELECT g.tables, g.tokens, g.manifest FROM {HOME}.current c "  # noqa: S608 - fixed text
@@ -288,21 +297,19 @@ class PostgresWriter:
             # A transaction of its own: those that it begins on shards would not see what is loaded there later.
             with connection.transaction():
                 connection.schema = tables
-                self._require_counts(connection, manifest["counts"])
-        except (StoreError, psycopg.Error):
+                self._require_counts(connection, manifest.counts)
+            size = DatabaseManifest.parse(json.loads(before)).files.tables.bytes
+        except (StoreError, psycopg.Error, ValueError):
             return None  # a shard may have lost its part
-        return tables, tokens, json.loads(before)["files"]["tables"]["bytes"]
+        return tables, tokens, size
 
     def _publish(
-        self, connection: Connection, number: int, tables: str, manifest: Mapping[str, Any], tokens: int, size: int
+        self, connection: Connection, number: int, tables: str, manifest: FolderManifest, tokens: int, size: int
     ) -> None:
-        complete = {
-            **manifest,
-            "generation": generation_name(number),
-            "vector_index": {"kind": "hnsw"},
-            "files": {"tables": {"bytes": size, "schema": tables}},
-        }
-        text = json.dumps(complete, ensure_ascii=False)
+        parts = {one.name: getattr(manifest, one.name) for one in fields(Manifest)}
+        parts |= {"generation": generation_name(number), "vector_index": GraphVectors("hnsw")}
+        complete = DatabaseManifest(**parts, files=DatabaseFiles(TablesRecord(size, tables)))
+        text = json.dumps(complete.dump(), ensure_ascii=False)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         _keep_commits(connection)
         connection.execute(
@@ -348,9 +355,14 @@ class PostgresWriter:
                 connection.execute(f"DELETE FROM {HOME}.generation WHERE number = %s", [number])  # noqa: S608
         self._clear_leftovers(connection)
         kept = connection.execute(f"SELECT manifest FROM {HOME}.generation").fetchall()  # noqa: S608 - fixed text
-        models = {
-            record["sha256"] for (text,) in kept for record in json.loads(text)["encoder"].get("files", {}).values()
-        }
+        models: set[str] = set()
+        for (text,) in kept:
+            try:
+                encoder = DatabaseManifest.parse(json.loads(text)).encoder
+            except ValueError:
+                return  # another version of the program may know what this generation needs
+            files = encoder.files if isinstance(encoder, ExportedEncoder) else {}
+            models.update(record.sha256 for record in files.values())
         connection.execute(f"DELETE FROM {HOME}.encoder_file WHERE sha256 <> ALL(%s)", [sorted(models)])  # noqa: S608
 
 
@@ -457,15 +469,13 @@ def _keep_commits(connection: Connection) -> None:
     )
 
 
-def _content_id(manifest: Mapping[str, Any]) -> str:
+def _content_id(manifest: FolderManifest) -> str:
     """Return a hash of the content of the tables: the files of posts and vectors. Words follow from posts and rules."""
     files = {
-        name: record["sha256"]
-        for name, record in manifest["files"].items()
-        if not name.startswith(f"{LEXICAL_FOLDER}/")
+        name: record.sha256 for name, record in manifest.files.items() if not name.startswith(f"{LEXICAL_FOLDER}/")
     }
-    lexical = manifest["lexical"]
-    rules = [lexical["rules"], *Analysis.of_manifest(lexical).to_manifest().values()]
+    lexical = manifest.lexical
+    rules = [lexical.rules, *([] if lexical.analysis == ENGLISH.name else [lexical.analysis])]
     listed = json.dumps([sorted(files.items()), *rules])
     return hashlib.sha256(listed.encode()).hexdigest()
 
@@ -512,17 +522,17 @@ def _drop(connection: Connection, schema: str) -> None:
     connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
 
 
-def _store_encoder(connection: Connection, held: HeldFiles, files: Mapping[str, Any]) -> None:
+def _store_encoder(connection: Connection, held: HeldFiles, files: Mapping[str, FileRecord]) -> None:
     """Store the missing files in pieces."""
     for name, record in files.items():
         query = f"SELECT 1 FROM {HOME}.encoder_file WHERE sha256 = %s LIMIT 1"  # noqa: S608 - fixed text
-        if connection.execute(query, [record["sha256"]]).fetchone():
+        if connection.execute(query, [record.sha256]).fetchone():
             continue
         with Path(held.path(name)).open("rb") as stream:
             part = 0
             while data := stream.read(_PART_BYTES):
                 connection.execute(
                     f"INSERT INTO {HOME}.encoder_file VALUES (%s, %s, %s)",  # noqa: S608 - fixed text
-                    [record["sha256"], part, data],
+                    [record.sha256, part, data],
                 )
                 part += 1

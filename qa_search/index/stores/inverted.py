@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from qa_search.embedders.base import Vectors
 from qa_search.index.integrity import BLOCKS_SUFFIX, prefetch
 from qa_search.index.stores.arrays import distinct, map_array, write_array
 from qa_search.index.stores.damage import DamageReport, name_damage
+from qa_search.index.stores.records import FlatVectors, ListedVectors, VectorIndexRecord
 from qa_search.index.stores.rows import RowStore, rows_name
 from qa_search.index.stores.vectors import FlatStore, Ids, Scores, VectorStore, read_faiss
 from qa_search.util.files import open_file, raise_if_withheld, read_file
@@ -44,18 +45,32 @@ _SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
 
 
-def open_vectors(folder: Path, manifest: Mapping[str, Any], damaged: DamageReport = name_damage) -> VectorStore:
-    """Open the vectors of a generation, as its manifest lists them.
+def open_vectors(
+    folder: Path,
+    files: Iterable[str],
+    record: VectorIndexRecord,
+    dimension: int,
+    count: int,
+    damaged: DamageReport = name_damage,
+) -> VectorStore:
+    """Open the vectors of a generation.
+
+    Args:
+        folder: the generation's.
+        files: the names of its files.
+        record: what the manifest says of the vectors.
+        dimension: of the vectors.
+        count: how many passages there are.
+        damaged: makes the error for a file that is damaged.
 
     Raises:
         IndexDamagedError: if files are missing or damaged.
     """
-    names, record = sorted(manifest["files"]), manifest["vector_index"]
-    dimension, count = manifest["model"]["dimension"], manifest["counts"]["passages"]
-    if record["kind"] == "flat":
+    names = sorted(files)
+    if isinstance(record, FlatVectors):
         return FlatStore(folder, [name for name in names if name.endswith(".faiss")], dimension, count, damaged)
-    if record["kind"] not in KINDS:
-        raise damaged(folder / LISTS_NAME, f"unsupported kind of vector index {record['kind']}")
+    if not isinstance(record, ListedVectors):
+        raise damaged(folder / LISTS_NAME, f"unsupported kind of vector index {record.kind}")
     return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record, damaged)
 
 
@@ -84,7 +99,7 @@ class InvertedStore(VectorStore):
         files: Sequence[str],
         dimension: int,
         count: int,
-        record: Mapping[str, Any],
+        record: ListedVectors,
         damaged: DamageReport = name_damage,
     ) -> None:
         """Map the lists and the arrays, open the rows.
@@ -111,7 +126,7 @@ class InvertedStore(VectorStore):
         except (OSError, ValueError) as error:
             raise_if_withheld(error, folder / LISTS_NAME)
             raise damaged(folder, str(error)) from error
-        self._kind, self._covered = record["kind"], record["covered"]
+        self._kind, self._covered = record.kind, record.covered
         self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME, damaged=damaged))
         self._require_lists()
         try:
@@ -130,7 +145,7 @@ class InvertedStore(VectorStore):
         if (lists.d, lists.quantizer.d) != (self._dimension,) * 2 or metrics != {faiss.METRIC_INNER_PRODUCT}:
             raise self._damaged(path, f"{lists.d} dimensions, where the manifest says {self._dimension}")
         found = (lists.nlist, lists.quantizer.ntotal, lists.ntotal)
-        if found != (self.record["lists"], self.record["lists"], self._covered) or self._covered > self.rows.count:
+        if found != (self.record.lists, self.record.lists, self._covered) or self._covered > self.rows.count:
             raise self._damaged(path, f"{found[2]} vectors in {found[0]} lists, where the manifest says otherwise")
 
     def _live_rows(self) -> npt.NDArray[np.bool_] | None:
@@ -166,7 +181,7 @@ class InvertedStore(VectorStore):
         k = min(k, self.count if allowed is None else len(allowed))
         if k < 1:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        usable, probes = self._live, self.record["probes"]
+        usable, probes = self._live, self.record.probes
         if allowed is not None:
             rows = self.rows_of(allowed)
             if len(rows) <= EXACT_FILTERED:

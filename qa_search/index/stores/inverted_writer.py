@@ -19,11 +19,13 @@ from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
 from qa_search.index.integrity import BLOCKS_SUFFIX
 from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
+from qa_search.index.stores.records import ListedVectors
 from qa_search.index.stores.rows import Rows, RowStore, RowWriter
 from qa_search.index.stores.vectors import Ids, write_faiss
 from qa_search.util.threads import configured_threads
 
-Kind = Literal["flat", "ivf-sq8", "ivf-pq"]
+ListKind = Literal["ivf-sq8", "ivf-pq"]
+Kind = Literal["flat"] | ListKind
 # Exact search compares this many in the time that embedding the query takes.
 EXACT_PASSAGES = 65_536
 # Fewer are always compared one by one.
@@ -104,7 +106,7 @@ class InvertedWriter:
     """Takes the passages in their order: those of the previous generation by their row, the others by their vector."""
 
     def __init__(
-        self, folder: Path, dimension: int, kind: Kind, previous: tuple[PreviousFiles, InvertedStore] | None = None
+        self, folder: Path, dimension: int, kind: ListKind, previous: tuple[PreviousFiles, InvertedStore] | None = None
     ) -> None:
         """Begin; ``previous`` are the files and the vectors to continue.
 
@@ -139,7 +141,7 @@ class InvertedWriter:
         self._writer.add(vectors)
         self._rows.append(rows)
 
-    def close(self) -> dict[str, Any]:
+    def close(self) -> ListedVectors:
         """Write the rest and the lists; return the manifest's record of them, without what `choose_probes` adds.
 
         Raises:
@@ -177,31 +179,31 @@ class InvertedWriter:
         return np.searchsorted(used, rows).astype(np.int32)
 
     def _outgrown(self, rows: int) -> bool:
-        return self._previous is None or rows > _OUTGROWN * self._previous.record["trained"]
+        return self._previous is None or rows > _OUTGROWN * self._previous.record.trained
 
-    def _write_lists(self, store: RowStore) -> dict[str, Any]:
+    def _write_lists(self, store: RowStore) -> ListedVectors:
         previous, moved = self._previous, self._first == 0
-        record: dict[str, Any] = {}
+        trained, probes = store.count, 1
         lists: faiss.IndexIVF | None = None
-        if previous is not None and previous.record["kind"] == self._kind and not self._outgrown(store.count):
-            record = dict(previous.record)
-            fresh = store.count - record["covered"]
-            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record["covered"]) and self._files:
+        if previous is not None and previous.record.kind == self._kind and not self._outgrown(store.count):
+            record = previous.record
+            fresh = store.count - record.covered
+            if not moved and fresh <= max(FRESH_ROWS, _FRESH_SHARE * record.covered) and self._files:
                 self._files.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
                 return record
+            trained, probes = record.trained, record.probes
             lists = previous.copy_of_lists()
             if moved:
                 lists.reset()
         faiss.omp_set_num_threads(configured_threads())
         if lists is None:
             lists = self._train(store)
-            record = {"kind": self._kind, "lists": lists.nlist, "trained": store.count}
         for block in store.blocks(_BLOCK, lists.ntotal):
             lists.add(block)
         write_faiss(lists, self._folder / LISTS_NAME)
         write_list_sums(self._folder / LISTS_NAME, lists)
-        record.pop("recall", None)  # other lists than it was measured with
-        return {**record, "covered": store.count, "probes": record.get("probes", 1)}
+        # Without the recall: it was measured with other lists.
+        return ListedVectors(self._kind, lists.nlist, trained, store.count, probes)
 
     def _train(self, store: RowStore) -> faiss.IndexIVF:
         count = list_count(store.count)
@@ -221,7 +223,7 @@ class InvertedWriter:
         return cast(faiss.IndexIVF, lists)
 
 
-def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
+def choose_probes(store: InvertedStore, recall: float) -> ListedVectors:
     """Choose how many lists a search reads, by queries made from the archive, and measure the recall with others.
 
     Returns:
@@ -233,7 +235,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
     queries = _made_queries(store, 2 * _QUERIES)
     bounds = _exact_bounds(store, queries)
     aim = recall + _MARGIN * (1 - recall)
-    steps = list(_steps(store.record["lists"]))
+    steps = list(_steps(store.record.lists))
     # The recall grows with the lists that are read.
     enough = bisect_left(
         steps, True, key=lambda probes: _recall(store, queries[:_QUERIES], bounds[:_QUERIES], probes) >= aim
@@ -247,8 +249,7 @@ def choose_probes(store: InvertedStore, recall: float) -> dict[str, Any]:
             "The previous index still answers.",
             parameter="recall",
         )
-    measured = {"recall": round(found, 4), "recall_at": RECALL_AT, "queries": _QUERIES}
-    return {**store.record, "probes": probes, **measured}
+    return store.record._replace(probes=probes, recall=round(found, 4), recall_at=RECALL_AT, queries=_QUERIES)
 
 
 def _made_queries(store: InvertedStore, count: int) -> Vectors:

@@ -96,7 +96,7 @@ class Shell:
         line = clean_text(line)
         try:
             if self.index.refresh():
-                posts = self.index.generation.manifest["counts"]["posts"]
+                posts = self.index.generation.manifest.counts.posts
                 click.echo(f"The index was rebuilt: searches now cover {counted(posts, 'post')}.")
         except QASearchError as error:
             complain(error)  # the open generation still answers

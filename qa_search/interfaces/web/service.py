@@ -381,7 +381,7 @@ class SearchService:
 
     def _count_index(self) -> None:
         generation = self.index.generation
-        self.metrics.index(generation.name, generation.manifest["counts"]["posts"])
+        self.metrics.index(generation.name, generation.manifest.counts.posts)
 
     def _count_waiting(self) -> None:
         self.metrics.waiting(len(self._short.queue) + len(self._long.queue))

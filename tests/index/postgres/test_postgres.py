@@ -221,7 +221,7 @@ def test_many_readers_never_notice_builds(url: str, tmp_path: Path) -> None:
             while not done.is_set():
                 found = opened.search("knee", 20)
                 answers.append(len(found.hits))
-                assert len(found.hits) == opened.generation.manifest["counts"]["posts"]
+                assert len(found.hits) == opened.generation.manifest.counts.posts
                 if reopening:
                     opened.close()
                     opened = open_index(url)

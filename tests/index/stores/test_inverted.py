@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,25 @@ import faiss
 import numpy as np
 import pytest
 
+from devtools.manifests import make_manifest
 from qa_search import SearchIndex, build_index, verify_index
 from qa_search.embedders.base import Vectors
 from qa_search.errors import IndexDamagedError, VectorIndexError
 from qa_search.index import folder as generations_module
 from qa_search.index.generation import Generation
 from qa_search.index.integrity import file_record
+from qa_search.index.manifest import dump_record
 from qa_search.index.stores import inverted, inverted_writer
 from qa_search.index.stores.inverted import LISTS_NAME, ROW_OF_PASSAGE, InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, choose_probes, index_bytes
+from qa_search.index.stores.inverted_writer import InvertedWriter, ListKind, choose_kind, choose_probes, index_bytes
+from qa_search.index.stores.records import ListedVectors
 from qa_search.index.stores.rows import RowStore, RowWriter, rows_name
 from qa_search.index.stores.vectors import FlatStore
 from tests.helpers import WordsEmbedder, page
 from tests.reliability.trials import generation
 
 DIMENSION = 32
-KINDS: tuple[Kind, ...] = ("ivf-sq8", "ivf-pq")
+KINDS: tuple[ListKind, ...] = ("ivf-sq8", "ivf-pq")
 
 
 def clustered(count: int, seed: int = 0) -> Vectors:
@@ -41,13 +43,7 @@ def clustered(count: int, seed: int = 0) -> Vectors:
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
-def manifest_of(folder: Path, count: int, record: Mapping[str, Any]) -> dict[str, Any]:
-    files = {path.name: file_record(path) for path in folder.iterdir()}
-    counts, model = {"passages": count}, {"dimension": DIMENSION}
-    return {"files": files, "counts": counts, "model": model, "vector_index": dict(record)}
-
-
-def write(folder: Path, vectors: Vectors, kind: Kind) -> InvertedStore:
+def write(folder: Path, vectors: Vectors, kind: ListKind) -> InvertedStore:
     """Write vectors as a build does, and open them."""
     folder.mkdir(parents=True)
     writer = InvertedWriter(folder, DIMENSION, kind)
@@ -57,10 +53,10 @@ def write(folder: Path, vectors: Vectors, kind: Kind) -> InvertedStore:
     return opened(folder, len(vectors), writer.close())
 
 
-def opened(folder: Path, count: int, record: Mapping[str, Any]) -> InvertedStore:
-    store = open_vectors(folder, manifest_of(folder, count, record))
+def opened(folder: Path, count: int, record: ListedVectors) -> InvertedStore:
+    store = open_vectors(folder, [path.name for path in folder.iterdir()], record, DIMENSION, count)
     assert isinstance(store, InvertedStore)
-    if "recall" not in record:
+    if record.recall is None:
         store.record = choose_probes(store, 0.9)
     return store
 
@@ -68,9 +64,10 @@ def opened(folder: Path, count: int, record: Mapping[str, Any]) -> InvertedStore
 def write_more(folder: Path, before: InvertedStore, kept: Vectors, known: np.ndarray[Any, Any], new: Vectors) -> Any:
     """Write the build after: the passages of some rows of the one before, and new ones behind them."""
     source = before._folder
-    manifest = manifest_of(source, before.count, before.record)
+    files = {path.name: file_record(path) for path in source.iterdir()}
     folder.mkdir(parents=True)
-    writer = InvertedWriter(folder, DIMENSION, before.record["kind"], (Generation(source, manifest), before))
+    previous = Generation(source, make_manifest(files=files))
+    writer = InvertedWriter(folder, DIMENSION, before.record.kind, (previous, before))
     writer.add(known, np.empty((0, DIMENSION), np.float32))
     writer.add(np.full(len(new), -1), new)
     store = opened(folder, len(kept) + len(new), writer.close())
@@ -98,8 +95,8 @@ def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_what_is_found_is_close_to_exact_and_its_scores_are(large: InvertedStore) -> None:
     """On queries that nothing was set by; what the record says of the archive's own is in reach of it."""
     assert found_share(large, clustered(4000), clustered(300, seed=1)) >= 0.95
-    assert large.record["recall"] >= 0.9
-    assert large.record["queries"] >= 200
+    assert (large.record.recall or 0) >= 0.9
+    assert (large.record.queries or 0) >= 200
 
 
 def test_more_lists_are_looked_at_where_they_hold_too_little(large: InvertedStore) -> None:
@@ -131,7 +128,7 @@ def test_what_a_search_reads_is_asked_for_in_advance(
     data, lists = (folder / LISTS_NAME).read_bytes(), fresh._lists
     inside: Any = lists.invlists
     spans = dict(asked[LISTS_NAME])
-    assert len(spans) == len(asked[LISTS_NAME]) == min(fresh.record["probes"], lists.nlist)
+    assert len(spans) == len(asked[LISTS_NAME]) == min(fresh.record.probes, lists.nlist)
     held: dict[bytes, int] = {}
     for number in range(lists.nlist):
         size = inside.list_size(number)
@@ -191,8 +188,8 @@ def test_many_added_vectors_are_put_into_lists(
     monkeypatch.setattr(inverted_writer, "FRESH_ROWS", 100)
     vectors, new = clustered(4000), clustered(900, seed=5)
     store = write_more(tmp_path / "generations" / "g000002", large, vectors, np.arange(4000), new)
-    assert store.record["covered"] == 4900
-    assert (store.record["trained"], store.record["lists"]) == (4000, large.record["lists"])
+    assert store.record.covered == 4900
+    assert (store.record.trained, store.record.lists) == (4000, large.record.lists)
     assert found_share(store, np.concatenate([vectors, new]), clustered(200, seed=6)) >= 0.95
 
 
@@ -203,8 +200,8 @@ def test_an_archive_that_grew_much_gets_other_lists(
     monkeypatch.setattr(inverted_writer, "FRESH_ROWS", 100)
     new = clustered(14_000, seed=5)
     store = write_more(tmp_path / "generations" / "g000002", large, clustered(4000), np.arange(4000), new)
-    assert store.record["trained"] == store.record["covered"] == 18_000
-    assert store.record["lists"] > large.record["lists"]
+    assert store.record.trained == store.record.covered == 18_000
+    assert store.record.lists > large.record.lists
 
 
 @pytest.mark.parametrize(("left", "moved"), [(3500, False), (1000, True)])
@@ -255,7 +252,8 @@ def test_too_little_recall_is_refused(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     writer = InvertedWriter(folder, DIMENSION, "ivf-pq")
     writer.add(np.full(4000, -1), vectors)
-    store = open_vectors(folder, manifest_of(folder, 4000, writer.close()))
+    record = writer.close()
+    store = open_vectors(folder, [path.name for path in folder.iterdir()], record, DIMENSION, 4000)
     assert isinstance(store, InvertedStore)
     with pytest.raises(VectorIndexError, match=r"recall: 0\.\d+ of the 10 closest .* 0\.999 are required"):
         choose_probes(store, 0.999)
@@ -439,9 +437,11 @@ import sys
 from pathlib import Path
 import numpy as np
 from qa_search.errors import IndexDamagedError
+from qa_search.index.manifest import parse_record
 from qa_search.index.stores.inverted import InvertedStore
+from qa_search.index.stores.records import ListedVectors
 import json
-folder, name, record = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+folder, name, record = Path(sys.argv[1]), sys.argv[2], parse_record(ListedVectors, json.loads(sys.argv[3]))
 path = folder / name
 whole = path.read_bytes()
 generator = np.random.default_rng(0)
@@ -477,7 +477,7 @@ def test_files_that_somebody_made_do_no_harm(large: InvertedStore, name: str, tm
     folder = tmp_path / "generations" / "g000001"
     shutil.copytree(large._folder, folder)
     done = subprocess.run(
-        [sys.executable, "-c", _HOSTILE, str(folder), name, json.dumps(large.record), "120"],
+        [sys.executable, "-c", _HOSTILE, str(folder), name, json.dumps(dump_record(large.record)), "120"],
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-800:]

@@ -1,0 +1,31 @@
+"""The manifest of a generation in a database: as in a folder, with tables in the place of files."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from qa_search.index.manifest import Manifest
+
+
+class TablesRecord(NamedTuple):
+    """The tables of a generation: their size and their schema."""
+
+    bytes: int
+    schema: str
+
+
+class DatabaseFiles(NamedTuple):
+    """What stands in the place of files."""
+
+    tables: TablesRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseManifest(Manifest):
+    """The manifest of a generation in a database."""
+
+    files: DatabaseFiles
+
+    @property
+    def own_bytes(self) -> int:
+        """The size of its tables."""
+        return self.files.tables.bytes
