@@ -128,7 +128,10 @@ class ArchiveFile:
         """
         limit = options.limits.record_bytes
         with self.open() as stream:
-            data = stream.read(limit + 1)
+            # Memory for all that may come is made at once: not for each of a million short pages.
+            data = stream.read(min(HEAD_BYTES, limit + 1))
+            if len(data) == HEAD_BYTES:
+                data += stream.read(limit + 1 - len(data))
         if len(data) > limit:
             raise self.record_over_limit(options)
         return data
@@ -166,7 +169,7 @@ class ArchiveFile:
         """Find another file of the same folder or container by name, ignoring case; None if it does not exist."""
         return None if self.find_sibling is None else self.find_sibling(name.lower())
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The file's name among all sources."""
         return f"{self.container}/{self.name}"

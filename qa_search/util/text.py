@@ -40,6 +40,8 @@ def clean_text(text: str) -> str:
 
     Blanks around it are left out.
     """
+    if text.isprintable():  # as most short texts are: no control, no half of a pair
+        return text.strip()
     if _CONTROLS.search(text):
         text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
     if not text.isascii():

@@ -328,9 +328,9 @@ class _Table:
             return "", ()
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
-        if kind.lists and isinstance(value, str):
-            value = written_list(value) or value
-        if isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
+        if isinstance(value, str):
+            value = (written_list(value) if kind.lists else None) or value
+        elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list):
             return self._plain(text_of(value), kind), ()
