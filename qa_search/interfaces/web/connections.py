@@ -17,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import FrameType
 from typing import Any
@@ -28,7 +28,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from qa_search.interfaces.web.guards import MAX_HEAD_BYTES, address_too_long, headers_too_long
 
-BACKLOG = 64  # connections that wait until they are accepted
+BACKLOG = 64  # connections that wait until they are accepted, and that are accepted at once
+# Rounds of the loop from a connection's acceptance until a refused one is closed.
+_ROUNDS = 3
 MAX_CONNECTIONS = 512
 # Files that are open beside the connections: the index (two generations at a move), its libraries, a database.
 _OTHER_FILES = 128
@@ -48,7 +50,7 @@ class Limits:
     ``connections`` at once, ``per_address`` of them from one address (but for this machine's own, where a proxy may
     be); a whole request within ``head_seconds``; an answer read at ``send_rate`` bytes a second after the first
     ``send_seconds``; at most ``unsent_bytes`` of answers that are not read yet; a refused client may finish sending for
-    ``linger_seconds``.
+    ``linger_seconds``. ``backlog`` connections are accepted at once, before any of them can be refused.
     """
 
     connections: int = MAX_CONNECTIONS
@@ -58,6 +60,7 @@ class Limits:
     send_rate: int = 32 << 10
     unsent_bytes: int = 64 << 20
     linger_seconds: float = 2.0
+    backlog: int = BACKLOG
 
 
 def limits_for(connections: int) -> Limits:
@@ -66,13 +69,16 @@ def limits_for(connections: int) -> Limits:
         import resource
 
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        possible = connections if files == resource.RLIM_INFINITY else files - _OTHER_FILES - BACKLOG
     except ModuleNotFoundError:  # not on Windows
-        possible = connections
+        return Limits(connections=connections, per_address=max(connections // 4, _FEWEST))
+    backlog, possible = BACKLOG, connections
+    if files != resource.RLIM_INFINITY:
+        backlog = max(min(BACKLOG, files // 16), _FEWEST)
+        possible = files - _OTHER_FILES - _ROUNDS * backlog
     count = max(min(connections, possible), _FEWEST)
     if count < connections:
         log.warning("%d connections at once, not %d: this process may not open more files", count, connections)
-    return replace(Limits(), connections=count, per_address=max(count // 4, _FEWEST))
+    return Limits(connections=count, per_address=max(count // 4, _FEWEST), backlog=backlog)
 
 
 class Connections:
@@ -350,7 +356,7 @@ def guarded_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        backlog=BACKLOG,
+        backlog=limits.backlog,
         timeout_keep_alive=int(limits.head_seconds) or 1,
         timeout_graceful_shutdown=graceful_seconds,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES + _SEPARATORS,

@@ -68,6 +68,7 @@ new MutationObserver((changes) => {
 """
 LONG_WORD = "ankle" * 60
 KNEE, NOTHING = "?q=swollen+knee+after+football", "?q=zyzzyva+quux+frobnicate"
+DANGER, NOTICE = "?q=blue+lips+after+football", "Call 112 now: this can be an emergency."
 
 
 def write_archive(folder: Path) -> Path:
@@ -110,6 +111,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = WordsEmbedder()
     archive = write_archive(folder / "archive")
     build_index([archive / "clinic", archive / "forum [2018].jsonl"], folder / "index", model=words)
+    danger = f'[[danger]]\nwords = ["blue lips"]\nnotice = "{NOTICE}"\n'
+    (folder / "index" / "curation.toml").write_text(danger, encoding="utf-8")
     with serving(SearchIndex.open(folder / "index", model=words), Settings(rate=0)) as address:
         yield address
 
@@ -724,6 +727,7 @@ PAGES = {
     "filtered": KNEE + "&since=2010",
     "nothing found": NOTHING,
     "problem": "?q=knee&since=soon",
+    "danger": DANGER,
     "long words": "?" + urlencode({"q": LONG_WORD, "tag": LONG_WORD, "source": LONG_WORD}),
     "post": KNEE + "#post",
     "post of long words": f"?q={LONG_WORD}#post",
@@ -741,6 +745,18 @@ def open_view(open_page: Open, path: str, **options: Any) -> Page:
     else:
         tab.locator("summary").evaluate_all("(folded) => folded.slice(1).forEach((one) => one.click())")
     return tab
+
+
+def test_a_notice_stands_above_everything_found(open_page: Open) -> None:
+    """On a phone as well: it is in view without scrolling, and no hit has a likelihood."""
+    tab = open_page(DANGER, viewport=PHONE)
+    notice = tab.get_by_role("alert").filter(has_text=NOTICE)
+    expect(notice).to_be_in_viewport()
+    box, first = notice.bounding_box(), tab.locator(".nearest li").first.bounding_box()
+    assert box is not None
+    assert first is not None
+    assert box["y"] < first["y"]
+    assert "answers this" not in tab.locator("#results").inner_text()
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
