@@ -158,10 +158,7 @@ class _Reader:
         words = tuple(self._expression(f"{key}.words", word) for word in self._list(item, "words", f"{key}."))
         if not words:
             self._fail(f"{key}.words", 'expected words or expressions, such as words = ["chest pain"]')
-        notice = self._text(f"{key}.notice", item.get("notice"))
-        if len(notice) > _MOST_NOTICE:
-            self._fail(f"{key}.notice", f"it has more than {_MOST_NOTICE:,} characters")
-        return Danger(words, notice)
+        return Danger(words, self._text(f"{key}.notice", item.get("notice"), _MOST_NOTICE))
 
     def _expression(self, key: str, item: object) -> str:
         word = self._text(key, item)
@@ -204,10 +201,10 @@ class _Reader:
             self._fail(f"{parent}{key}", f"{len(items):,} items are too many: the limit is {_MOST_ITEMS:,}")
         return items
 
-    def _text(self, key: str, value: object) -> str:
+    def _text(self, key: str, value: object, most: int = MAX_QUERY_CHARACTERS) -> str:
         text = clean_text(value) if isinstance(value, str) else ""
-        if not text or len(text) > MAX_QUERY_CHARACTERS:
-            self._fail(key, f"expected a text of 1 to {MAX_QUERY_CHARACTERS:,} characters")
+        if not text or len(text) > most:
+            self._fail(key, f"expected a text of 1 to {most:,} characters")
         return text
 
     def _number(self, key: str, value: object, least: float, most: float) -> float:
