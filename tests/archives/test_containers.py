@@ -342,6 +342,7 @@ def test_a_damaged_7z_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     assert notes[2] == "/c.jsonl: not unpacked, as the archive is damaged before it"
 
 
+@pytest.mark.process
 def test_a_document_that_was_cut_off_is_not_an_archive_of_its_parts(tmp_path: Path) -> None:
     """The XML inside is no post."""
     paragraphs = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in ("Q: Knee hurts?", "A: Rest it."))

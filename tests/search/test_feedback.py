@@ -245,6 +245,7 @@ def vote_often(path: Path, start: Any, names: Sequence[str], found: Any) -> None
         file.add("x" * 5000, "a" * 16, answered=True, client=name, per_client=1000)
 
 
+@pytest.mark.process
 def test_several_processes_write_to_one_file(file: Path) -> None:
     """No vote is lost or mixed with another, and all call an address the same."""
     context = get_context("spawn")
