@@ -163,6 +163,16 @@ def ends(data: bytes) -> dict[str, int]:
         return {entry.filename: start for entry, start in zip(found, starts, strict=False)}
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_data_may_have_the_mark_of_the_sizes_behind_it(method: int) -> None:
+    """Wherever such a zip is cut, the file is whole or damaged, never shorter."""
+    files = {"a": b"", "b": b"PK\x07\x08", "c": b"x" + b"PK\x07\x08" * 9}
+    good = piped(files, method)
+    assert without_directory(good) == (files, [])
+    for cut in range(len(good)):
+        assert without_directory(good[:cut])[0].items() <= files.items()
+
+
 @pytest.mark.parametrize("write", [zipped, piped])
 @given(st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.binary()),
        st.sampled_from(METHODS), st.data())  # fmt: skip

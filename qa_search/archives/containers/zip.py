@@ -167,7 +167,7 @@ def _entry_at(stream: BinaryIO, start: int, most: int) -> tuple[ZipEntry, int, i
     if packed or is_encrypted or not flags & _SIZES_FOLLOW:
         return entry, data + packed, 0, not is_encrypted
     if method == _STORED:
-        descriptor = _find(stream, _DESCRIPTOR_MAGIC, data)
+        descriptor = _find_descriptor(stream, data)
         end = stream.seek(0, os.SEEK_END) if descriptor is None else descriptor
         size, unpacked, is_whole = end - data, 0, descriptor is not None
     else:
@@ -178,6 +178,18 @@ def _entry_at(stream: BinaryIO, start: int, most: int) -> tuple[ZipEntry, int, i
     # One byte more than there is, if it is not whole: who unpacks it meets the damage.
     size += not is_whole
     return replace(entry, packed=end - data, size=size, checksum=checksum), end, unpacked, is_whole
+
+
+def _find_descriptor(stream: BinaryIO, data: int) -> int | None:
+    """Return where the sizes behind data that is not packed begin; the data may have their mark, but not the sizes."""
+    position = data
+    while (found := _find(stream, _DESCRIPTOR_MAGIC, position)) is not None:
+        stream.seek(found + 8)  # behind the mark and the checksum
+        size, sizes = found - data, stream.read(16)
+        if sizes[:8] == (size % 2**32).to_bytes(4, "little") * 2 or sizes == size.to_bytes(8, "little") * 2:
+            return found
+        position = found + 1
+    return None
 
 
 def _unpack_to_end(stream: BinaryIO, entry: ZipEntry, most: int) -> tuple[int, int, bool]:
