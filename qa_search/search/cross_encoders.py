@@ -109,6 +109,8 @@ def _export(model: Path, original: Any, score: Score) -> ExportedCrossEncoder:
         # What the libraries raise for a model that nobody here has seen is not known.
         reason = " ".join(str(error).split())[:200]
         remove_own(partial, ENCODER_NAMES)
+        if isinstance(error.__cause__ or error, OSError | MemoryError):
+            raise OSError(reason) from error  # of this moment, not of the model: the next search tries again
         partial.mkdir()
         write_settings(partial, {"unusable": reason})
         move_into_place(partial, name)

@@ -225,7 +225,7 @@ def changed(place: str, value: object = REQUIRED) -> dict[str, Any]:
 
 
 def flaw_of(document: object, kind: type[Manifest] = FolderManifest) -> str | None:
-    """Return the place that an error names, None if there is none."""
+    """Return the place that an error names; None without an error."""
     try:
         kind.parse(document)
     except ValueError as error:
@@ -296,7 +296,7 @@ def test_what_is_no_object_is_invalid(document: object) -> None:
     ],
 )  # fmt: skip
 def test_values_out_of_bounds_are_named(place: str, value: object) -> None:
-    """Paths out of the folder, unknown kinds, counts below 0, weights that are none."""
+    """Paths out of the folder, unknown kinds, counts below 0, invalid weights."""
     assert flaw_of(changed(place, value)) == place
 
 

@@ -171,6 +171,23 @@ def test_a_model_that_cannot_be_exported_runs_by_torch(
         monkeypatch.setattr("qa_search.embedders.onnx_export.export_cross_encoder", lambda *_: pytest.fail("again"))
 
 
+def test_a_full_disk_is_not_remembered_as_a_fault_of_the_model(
+    tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is run by torch for now; the next search exports it."""
+
+    def refuse(*_: object) -> None:
+        raise ModelError("OSError: no space left") from OSError("no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("qa_search.embedders.onnx_export.export_cross_encoder", refuse)
+        assert np.isfinite(Reranker(tiny).scores(COMPLAINT, PASSAGES)).all()
+    assert "is not exported, so that torch runs it: OSError: no space left" in caplog.text
+    assert list(cache.glob("cross-encoders/*")) == []
+    Reranker(tiny)
+    assert len(list(cache.glob("cross-encoders/*/model.onnx"))) == 1
+
+
 def test_an_export_that_disagrees_is_not_used(
     tiny: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
