@@ -1,9 +1,8 @@
 """Learns from an archive alone: by complaints whose answer is known, or is known to be missing.
 
 A post's own question, cut to the length of a complaint, is asked twice: once with its post left in, which then counts
-by its answer only, and once with the post and those closest to it taken out. Questions about everyday matters
-(elsewhere.txt) have no answer in the archive either. In an archive of answers without questions, two sentences of an
-answer are asked, with the rest of it left in.
+by its answer only, and once with the post and those closest to it taken out. In an archive of answers without
+questions, two sentences of an answer are asked, with the rest of it left in.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
 from qa_search.embedders.base import Embedder, Vectors
 from qa_search.embedders.queries import Query, embed_whole_queries, read_queries
 from qa_search.search.retrieval import Ranked, Retriever
-from qa_search.search.signals import Candidates, Values, parts_signal, side_signals, whole_signal
+from qa_search.search.signals import Candidates, Values, parts_signal, passage_closeness, side_signals, whole_signal
 from qa_search.util.sentences import split_sentences
 
 # Fewer known complaints say too little: the default is kept.
@@ -115,11 +113,6 @@ def self_test(retriever: Retriever, embedder: Embedder, weights: Mapping[str, fl
     return done
 
 
-def questions_from_elsewhere() -> list[str]:
-    """Return questions about everyday matters, which next to no archive of one subject answers."""
-    return resources.files("qa_search.builder").joinpath("elsewhere.txt").read_text(encoding="utf-8").splitlines()
-
-
 def _answerable_view(
     complaint: Query, ranked: Ranked, row: int, text: str, rest: Vectors | None, words: float
 ) -> QueryView:
@@ -132,10 +125,15 @@ def _answerable_view(
         vectors = rest[None]
     one = slice(row, row + 1)
     alone = Candidates(
-        candidates.posts[one], np.zeros(1, np.int64), np.arange(len(vectors)), ["answer"] * len(vectors), vectors
+        candidates.posts[one],
+        np.zeros(1, np.int64),
+        np.arange(len(vectors)),
+        ["answer"] * len(vectors),
+        vectors,
+        candidates.closeness,
     )
     seen = {
-        **side_signals(alone, vectors @ complaint.vector),
+        **side_signals(alone, passage_closeness(alone, complaint.vector)),
         "whole": whole_signal(alone, complaint.vector),
         "parts": parts_signal(alone, complaint.parts),
         "lexical": np.full(1, words, np.float32),

@@ -36,7 +36,7 @@ from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 if TYPE_CHECKING:
-    from qa_search.embedders.onnx_export import Precision
+    from qa_search.embedders.onnx_export import Precision, Reference
     from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 
 
@@ -102,6 +102,7 @@ class EncoderChooser:
         self.model_id = ModelId(model.name, hash_model(model.folder), model.location)
         self._rebuild = rebuild
         self._original: SentenceTransformerEmbedder | None = None
+        self._reference: Reference | None = None
         self._opened: dict[str, BuildEncoder] = {}
         # The shared ones that were taken: on how many passages each was checked; and those that must be checked again.
         self._shared: dict[str, int] = {}
@@ -196,7 +197,7 @@ class EncoderChooser:
         original = self._load_original()
         try:
             export_encoder(original, partial, precision)
-            agreement = measure_agreement(original, OnnxEmbedder(partial), passages)
+            agreement = measure_agreement(self._refer_to(passages), OnnxEmbedder(partial))
         except (ModelError, IndexDamagedError) as error:
             return self._keep_unusable(partial, name, f"cannot be exported ({error})", len(passages))
         if not agreement.within(precision):
@@ -210,6 +211,7 @@ class EncoderChooser:
             )
         settings = json.loads(read_file(partial / SETTINGS_FILE, MOST_SETTINGS_BYTES))
         settings["agreement"] = asdict(agreement)
+        settings["unrelated"] = self._refer_to(passages).closeness.unrelated
         settings["files"] = {
             path.name: file_record(path)._asdict() for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }
@@ -234,7 +236,7 @@ class EncoderChooser:
         device = "cuda" if self._cuda else "cpu"
         fast = SentenceTransformerEmbedder(self._located, device=device, bfloat16=kind == "bf16")
         paired = PairedEmbedder(fast, exported.embedder)
-        agreement = measure_agreement(self._load_original(), paired, passages)
+        agreement = measure_agreement(self._refer_to(passages), paired)
         mean, least = AGREEMENT_LIMITS["int8" if kind == "bf16" else "fp32"]
         if agreement.mean < mean or agreement.min < least:
             return exported
@@ -254,6 +256,14 @@ class EncoderChooser:
 
             self._original = SentenceTransformerEmbedder(self._located)
         return self._original
+
+    def _refer_to(self, passages: list[str]) -> Reference:
+        """Embed the passages by the original, once for all precisions."""
+        from qa_search.embedders.onnx_export import embed_reference
+
+        if self._reference is None:
+            self._reference = embed_reference(self._load_original(), passages)
+        return self._reference
 
     def _by_torch(self) -> bool:
         return self._cuda or self._precision == "bf16"

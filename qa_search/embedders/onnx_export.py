@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from qa_search.embedders.base import Embedder
-from qa_search.embedders.onnx import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, open_session
+from qa_search.embedders.base import Embedder, Vectors
+from qa_search.embedders.closeness import Closeness, unrelated_cosine
+from qa_search.embedders.onnx import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder, open_session
 from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 from qa_search.errors import ModelError
 
@@ -29,7 +30,7 @@ _OPSET = 17
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Agreement of an export with the original: cosines of their vectors on passages of the archive."""
+    """Agreement of an export with the original: closeness of their vectors on passages of the archive."""
 
     passages: int
     mean: float
@@ -90,15 +91,39 @@ def export_cross_encoder(model: Any, folder: Path) -> None:
     tokenizer.save(str(folder / TOKENIZER_FILE))
 
 
-def measure_agreement(original: Embedder, export: Embedder, passages: Sequence[str]) -> Agreement:
-    """Embed passages with both, also as questions, and return the cosines of each pair of vectors."""
-    cosines = np.concatenate(
-        [
-            np.sum(original.embed_passages(passages) * export.embed_passages(passages), axis=1),
-            np.sum(original.embed_queries(passages) * export.embed_queries(passages), axis=1),
-        ]
-    )
-    return Agreement(len(passages), round(float(cosines.mean()), 5), round(float(cosines.min()), 5))
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the original makes of some passages: their vectors as passages and as questions, each (n, dimension).
+
+    ``alike`` says that it embeds both in the same way. ``closeness`` is that of its cosines.
+    """
+
+    passages: Sequence[str]
+    as_passages: Vectors
+    as_questions: Vectors
+    alike: bool
+    closeness: Closeness
+
+
+def embed_reference(original: SentenceTransformerEmbedder, passages: Sequence[str]) -> Reference:
+    """Embed passages by the original, once for all exports that are compared with it."""
+    as_passages = original.embed_passages(passages)
+    alike = original.passage_prompt == original.query_prompt
+    as_questions = as_passages if alike else original.embed_queries(passages)
+    return Reference(passages, as_passages, as_questions, alike, Closeness(unrelated_cosine(original) or 0.0))
+
+
+def measure_agreement(reference: Reference, export: Embedder) -> Agreement:
+    """Embed the passages by an export, also as questions, and return the closeness of each pair of vectors.
+
+    Where all of a model's cosines are high, cosines would agree whatever becomes of the vectors.
+    """
+    as_passages = export.embed_passages(reference.passages)
+    alike = reference.alike and isinstance(export, OnnxEmbedder)
+    as_questions = as_passages if alike else export.embed_queries(reference.passages)
+    pairs = ((reference.as_passages, as_passages), (reference.as_questions, as_questions))
+    close = reference.closeness.of(np.concatenate([np.sum(one * other, axis=1) for one, other in pairs]))
+    return Agreement(len(reference.passages), round(float(close.mean()), 5), round(float(close.min()), 5))
 
 
 def _export_graph(

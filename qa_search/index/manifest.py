@@ -105,6 +105,7 @@ class ExportedEncoder(NamedTuple):
     agreement: AgreementRecord
     files: Files
     passages: PassagesRecord | None = None
+    unrelated: Share | None = None
 
 
 class OriginalEncoder(NamedTuple):
@@ -223,6 +224,7 @@ class Manifest(ABC):
     counts: CountsRecord
     language: str | None = None
     unread: Share | None = None
+    unrelated: Share | None = None
     vector_index: VectorIndexRecord
     built_from: BuiltFrom | None = None
     reading: tuple[FileReport, ...] = ()

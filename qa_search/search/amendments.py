@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Embedder, Vectors
+from qa_search.embedders.closeness import SPREAD, Closeness
 from qa_search.embedders.queries import Query, embed_whole_queries
 from qa_search.index.base import WordSearch
 from qa_search.index.filters import Filters
@@ -67,8 +68,13 @@ class Amendments:
         words: WordSearch[Any],
         analysis: Analysis,
         votes: Sequence[Vote] = (),
+        closeness: Closeness = SPREAD,
     ) -> None:
-        """Find the posts that the files name; ``remarks`` says which of them this generation does not have."""
+        """Find the posts that the files name; ``remarks`` says which of them this generation does not have.
+
+        ``closeness`` is what the model's cosines mean.
+        """
+        self._closeness = closeness
         self.curation = curation
         self.votes = len(votes)
         self._posts = posts
@@ -198,7 +204,7 @@ class Amendments:
         """Return which of the closest confirmed complaints say the same as a query, and how close they are."""
         if self._complaints is None:
             return []
-        close = self._complaints @ complaint.vector
+        close = self._closeness.of(self._complaints @ complaint.vector)
         nearest = np.argsort(-close, kind="stable")[:_NEAREST].tolist()
         asked = self.terms_of(masked(complaint.text))
         same = (at for at in nearest if self._say_the_same(asked, self.terms_of(self.confirmed[at][1])))
@@ -214,7 +220,7 @@ class Amendments:
             text: the query as it was written.
             complaint: the query as it was read.
             posts: the numbers of the candidates, (n,).
-            best: the cosine of each one's best passage, (n,).
+            best: the closeness of each one's best passage, (n,).
         """
         found = (
             self._exact.get(fold(text)) or self._exact.get(fold(complaint.text)) or self._near(complaint, posts, best)
@@ -224,7 +230,7 @@ class Amendments:
     def _near(self, complaint: Query, posts: npt.NDArray[np.int64], best: Values) -> Pinned | None:
         if self._vectors is None or not len(self._vectors):
             return None
-        close = self._vectors @ complaint.vector
+        close = self._closeness.of(self._vectors @ complaint.vector)
         at = int(np.argmax(close))
         wording = self._wordings[at]
         others = best[posts != wording.post]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from qa_search.embedders.base import Vectors
+from qa_search.embedders.closeness import SPREAD, Closeness
 from qa_search.search.signals import Values, products
 
 # Posts this close in meaning are worth comparing word by word; of these, so large a share of terms in common makes one
@@ -35,7 +36,11 @@ def telling_terms(terms: frozenset[str], counts: Mapping[str, int]) -> list[str]
 
 
 def collapse(
-    order: Sequence[int], wholes: Vectors, terms: Callable[[int], frozenset[str]], k: int
+    order: Sequence[int],
+    wholes: Vectors,
+    terms: Callable[[int], frozenset[str]],
+    k: int,
+    closeness: Closeness = SPREAD,
 ) -> list[tuple[int, list[int]]]:
     """Gather posts that repeat one another under the best of them.
 
@@ -44,13 +49,15 @@ def collapse(
         wholes: the direction of each candidate (n, dimension).
         terms: gives the terms of a row's post; asked only of posts that are close to one another.
         k: how many groups are wanted.
+        closeness: what the model's cosines mean.
 
     Returns:
         up to k groups, best first: the row to show, and the rows that repeat it.
     """
     groups: list[tuple[int, list[int]]] = []
     for row in order:
-        close = wholes[[shown for shown, _ in groups]] @ wholes[row] if groups else np.empty(0)
+        cosines = wholes[[shown for shown, _ in groups]] @ wholes[row] if groups else np.empty(0, np.float32)
+        close = closeness.of(cosines)
         same = [group for group in np.flatnonzero(close >= _SIMILAR) if repeats(terms(groups[group][0]), terms(row))]
         if same:
             groups[same[0]][1].append(row)
@@ -61,8 +68,9 @@ def collapse(
     return groups
 
 
-def same_question(row: int, wholes: Vectors, scores: Values) -> list[int]:
+def same_question(row: int, wholes: Vectors, scores: Values, closeness: Closeness = SPREAD) -> list[int]:
     """Return the other candidates that ask what a row's post asks, and fit the complaint nearly as well."""
-    close = (products(wholes, wholes[row]) >= _SAME_QUESTION) & (scores >= _SCORE_SHARE * scores[row])
+    near = closeness.of(products(wholes, wholes[row])) >= _SAME_QUESTION
+    close = near & (scores >= _SCORE_SHARE * scores[row])
     close[row] = False
     return [int(other) for other in np.flatnonzero(close)]

@@ -46,8 +46,8 @@ class HitReader:
         self._filters = filters
         self._amended = amended
         self._pinned = None if pinned is None else int(np.flatnonzero(ranked.candidates.posts == pinned)[0])
-        self._idf = retriever.words.idf(complaint.terms)
         self._wholes = ranked.candidates.wholes
+        self._idf = retriever.words.idf(complaint.terms)
         self._closeness = closeness(ranked.signals.values)
         self.too_little = says_too_little(self._idf, retriever.words.count)
         self._posts: dict[int, Post] = {}
@@ -74,7 +74,7 @@ class HitReader:
         if rerank is not None:
             order, scores = self._reranked(rerank, order, scores, max(k, _RERANKED))
         self._read(order[:k])
-        groups = collapse(order, self._wholes, self._terms_of, k)
+        groups = collapse(order, self._wholes, self._terms_of, k, self._retriever.closeness)
         rows = [row for row, _ in groups]
         passages = self._passages(rows)
         hits = []
@@ -149,7 +149,7 @@ class HitReader:
         if post.date is None:
             return None
         near = self._ranked.near
-        same = same_question(row, self._wholes, self._ranked.scores)
+        same = same_question(row, self._wholes, self._ranked.scores, self._retriever.closeness)
         rows = {other for other in (*repeated, *same) if near[other]}
         self._read(sorted(rows))
         later = [

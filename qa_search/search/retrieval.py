@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from qa_search.embedders.closeness import SPREAD, Closeness
 from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
@@ -22,7 +23,7 @@ from qa_search.search.signals import (
     Signals,
     lexical_signal,
     parts_signal,
-    products,
+    passage_closeness,
     side_signals,
     whole_signal,
 )
@@ -70,9 +71,10 @@ class Ranked:
 class Retriever:
     """Finds and ranks the posts of one generation; needs no model. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, stores: Stores) -> None:
-        """Take the stores; ``folder`` is their location in messages."""
+    def __init__(self, folder: Path, stores: Stores, closeness: Closeness = SPREAD) -> None:
+        """Take the stores, and what the model's cosines mean; ``folder`` is their location in messages."""
         self._folder = folder
+        self.closeness = closeness
         self.posts = stores.posts
         self.vectors = stores.vectors
         self.words = stores.words
@@ -169,7 +171,8 @@ class Retriever:
     def candidates(self, posts: Ids) -> Candidates:
         """Gather posts, in ascending order of their numbers, with all their passages."""
         passages, starts = self.owners.passages_of(posts)
-        return Candidates(posts, starts, passages, self.owners.sides_of(passages), self.vectors.reconstruct(passages))
+        sides, vectors = self.owners.sides_of(passages), self.vectors.reconstruct(passages)
+        return Candidates(posts, starts, passages, sides, vectors, self.closeness)
 
 
 def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scores: Scores, best: float) -> Signals:
@@ -177,7 +180,7 @@ def compute_signals(complaint: Query, candidates: Candidates, numbers: Ids, scor
 
     ``numbers`` and ``scores`` are the posts that share words and their BM25, ``best`` is the highest BM25 of all posts.
     """
-    similarity = products(candidates.vectors, complaint.vector)
+    similarity = passage_closeness(candidates, complaint.vector)
     values = side_signals(candidates, similarity)
     values["whole"] = whole_signal(candidates, complaint.vector)
     values["parts"] = parts_signal(candidates, complaint.parts)

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
+from qa_search.embedders.closeness import SPREAD, Closeness, Values
 from qa_search.types import FIELDS, Field
 
-Values = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 
 # The power of the mean over a complaint's parts: between 1, their plain mean, which irrelevant parts pull down, and
@@ -34,7 +34,7 @@ class Candidates:
 
     ``posts`` (n,) are post numbers in ascending order; ``starts`` (n,) is where each one's passages begin among
     ``passages`` (m,), the passage numbers, and ``fields`` (m,), the side that each is of, and ``vectors``
-    (m, dimension).
+    (m, dimension). ``closeness`` is that of the model's cosines.
     """
 
     posts: npt.NDArray[np.int64]
@@ -42,6 +42,7 @@ class Candidates:
     passages: npt.NDArray[np.int64]
     fields: Sequence[Field]
     vectors: Vectors
+    closeness: Closeness = SPREAD
 
     @cached_property
     def wholes(self) -> Vectors:
@@ -58,14 +59,19 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """Signals of all candidates, each (n,): by name in ``values``; and each passage's similarity, (m,)."""
+    """Signals of all candidates, each (n,): by name in ``values``; and each passage's closeness, (m,)."""
 
     values: Mapping[str, Values]
     similarity: Values
 
 
+def passage_closeness(candidates: Candidates, vector: Vectors) -> Values:
+    """Return how close each passage is to a vector: (m,)."""
+    return candidates.closeness.of(products(candidates.vectors, vector))
+
+
 def side_signals(candidates: Candidates, similarity: Values) -> dict[str, Values]:
-    """Return the cosine of each post's best passage on every side, and the ``best`` of all.
+    """Return the closeness of each post's best passage on every side, and the ``best`` of all.
 
     A side that a post does not have counts 0.
     """
@@ -79,8 +85,8 @@ def side_signals(candidates: Candidates, similarity: Values) -> dict[str, Values
 
 
 def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
-    """Return the cosine of each whole post, whose vector points to the mean of its passages'."""
-    return products(candidates.wholes, vector)
+    """Return the closeness of each whole post, whose vector points to the mean of its passages'."""
+    return candidates.closeness.of(products(candidates.wholes, vector))
 
 
 def parts_signal(candidates: Candidates, parts: Vectors) -> Values:
@@ -90,7 +96,7 @@ def parts_signal(candidates: Candidates, parts: Vectors) -> Values:
     """
     if len(parts) == 1:
         return whole_signal(candidates, parts[0])
-    similarity = np.maximum([products(candidates.vectors, part) for part in parts], 0)
+    similarity = np.maximum([passage_closeness(candidates, part) for part in parts], 0)
     best = np.maximum.reduceat(similarity, candidates.starts, axis=1)
     return np.asarray((best**PARTS_POWER).mean(axis=0) ** (1 / PARTS_POWER), np.float32)
 

@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from qa_search import SearchIndex, build_index
-from qa_search.builder.calibration import (
-    questions_from_elsewhere,
-    self_made_queries,
-    self_test,
-)
+from qa_search.builder.calibration import self_made_queries, self_test
 from tests.helpers import WordsEmbedder, write_jsonl
 
 POSTS = 120
@@ -123,10 +119,3 @@ def test_a_post_taken_out_is_gone_with_those_closest_to_it(index: SearchIndex) -
         for name, column in unanswerable.values.items():
             assert np.array_equal(column, answerable.values[name][rows])
     assert holes == {3, 10, POSTS // 10}
-
-
-def test_questions_from_elsewhere_are_all_different() -> None:
-    """And none is blank."""
-    questions = questions_from_elsewhere()
-    assert len(questions) == len({question.casefold() for question in questions}) == 120
-    assert all(question.strip() == question != "" for question in questions)

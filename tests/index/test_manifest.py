@@ -93,7 +93,7 @@ encoders = st.one_of(
         {"kind": st.just("onnx"), "folder": st.just("int8-01-02"), "precision": text, "agreement": agreement,
          "files": files},
         optional={"passages": st.fixed_dictionaries(
-            {"by": text, "device": text, "precision": text, "agreement": agreement})},
+            {"by": text, "device": text, "precision": text, "agreement": agreement}), "unrelated": share},
     ),
 )  # fmt: skip
 lists = st.fixed_dictionaries(
@@ -143,6 +143,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "counts": dict.fromkeys(("posts", "duplicates", "passages", "set_aside", "unanswered"), draw(count)),
         "language": draw(st.none() | text),
         "unread": draw(st.none() | share),
+        "unrelated": draw(st.none() | share),
         "vector_index": draw(st.just({"kind": "flat"}) | lists),
         "built_from": draw(built_from),
         "reading": draw(st.lists(report, max_size=2)),
@@ -193,9 +194,9 @@ FULL: dict[str, Any] = json.loads(
 FULL["built_from"]["sources"] = FULL["history"][0]["sources"] = [{"path": "/a", "name": "a"}]
 # What older indexes lack, and what is only written where it says something.
 MAY_BE_MISSING = {
-    "encoder.passages", "lexical.analysis", "language", "unread", "vector_index.recall", "vector_index.recall_at",
-    "vector_index.queries", "built_from", "built_from.state.stat", "built_from.state.content", "built_from.state.key",
-    "reading", "previous", "changes", "history",
+    "encoder.passages", "lexical.analysis", "language", "unread", "unrelated", "vector_index.recall",
+    "vector_index.recall_at", "vector_index.queries", "built_from", "built_from.state.stat",
+    "built_from.state.content", "built_from.state.key", "reading", "previous", "changes", "history",
 }  # fmt: skip
 # Names and values that only the archive or the settings choose.
 FREE = ("ranking.weights.", "reading[0].roles.", "built_from.settings.", "files.", "encoder.files.")
@@ -287,8 +288,9 @@ def test_what_is_no_object_is_invalid(document: object) -> None:
     ("place", "value"),
     [
         ("encoder.folder", "../x"), ("encoder.kind", "pickle"), ("vector_index.kind", "hnsw2"),
-        ("vector_index.lists", 0), ("vector_index.recall", 1.5), ("unread", 2), ("counts.posts", -1),
-        ("counts.posts", True), ("counts.posts", 1.0), ("confidence", {**FULL["confidence"], "weights": [1.0]}),
+        ("vector_index.lists", 0), ("vector_index.recall", 1.5), ("unread", 2), ("unrelated", 1.5),
+        ("counts.posts", -1), ("counts.posts", True), ("counts.posts", 1.0),
+        ("confidence", {**FULL["confidence"], "weights": [1.0]}),
         ("ranking.weights", {"best": 0}), ("ranking.weights", {"other": 1}), ("ranking.weights", {"best": -1}),
         ("lexical.analysis", "klingon"), ("files", {"../x": FULL["files"]["lexical/meta.json"]}),
         ("built_from.sources", [{"path": "/a", "name": " "}]), ("ranking.tuned", 1), ("confidence.bias", 1e10),
