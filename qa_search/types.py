@@ -328,7 +328,8 @@ class BuildReport(_Record):
     ``posts`` counts the texts in the index; ``duplicates`` the further ids under which some of them came.
     ``embedded`` and ``reused`` add up to ``passages``. ``left_out`` is the index folder, if it lies in a source and so
     was not read; else "". ``files`` says what was taken for what. ``language`` is the archive's main language (ISO
-    639-1), None if it is unknown or mixed; ``advice`` says so if the model cannot read it.
+    639-1), None if it is unknown or mixed; ``advice`` says so if the model cannot read it, and what is to be done about
+    a database.
 
     ``changes`` compares with the generation ``previous``, None if there was none. ``sources`` is what was read, and
     ``dropped`` what the previous generation was built from and this one was not. ``cleared`` are the generations that

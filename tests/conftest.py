@@ -37,6 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
     GUARD.install()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one worker more than cores for a whole run: its tests wait for processes, locks and time limits."""
+    return (os.cpu_count() or 1) + (config.option.markexpr != QUICK)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by what they use."""
     mark_by_use(items)

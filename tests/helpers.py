@@ -9,12 +9,13 @@ import pty
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions, Reply
 from qa_search.archives.read import read_archives
@@ -26,6 +27,12 @@ from qa_search.types import Post, SetAside
 ROOT = Path(__file__).parent.parent
 SAMPLE_ARCHIVE = ROOT / "data" / "archive"
 SHARED = ROOT.parent / "shared"
+
+
+@lru_cache(1 << 16)
+def _direction(word: str, dimension: int) -> npt.NDArray[np.float64]:
+    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+    return np.random.default_rng(seed).standard_normal(dimension)
 
 
 # What a build measures each model on.
@@ -55,8 +62,7 @@ class WordsEmbedder:
         for row, text in enumerate(texts):
             assert self.query_limit is None or self.count_tokens([text])[0] <= self.query_limit
             for word in re.findall(r"\w+", text.lower()) or [text]:
-                seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-                vectors[row] += np.random.default_rng(seed).standard_normal(self.dimension)
+                vectors[row] += _direction(word, self.dimension)
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 

@@ -223,7 +223,15 @@ def build_index(
                 if database is not None:
                     _load(database, folder, previous.generation, report)
                 folder.clear_unfinished()
-                return _report(index, plan, previous.generation, started, 0, left_out=_left_out(plan, folder, index))
+                return _report(
+                    index,
+                    plan,
+                    previous.generation,
+                    started,
+                    0,
+                    left_out=_left_out(plan, folder, index),
+                    about_store=_advice_of(database),
+                )
         tokenizer = open_tokenizer()
         limit = tokenizer.passage_limit
         tokens = settings.passage_tokens if limit is None else min(settings.passage_tokens, limit)
@@ -260,6 +268,7 @@ def build_index(
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
             _load(database, folder, written.generation, report)
+        about_store = _advice_of(database)
     return _report(
         index,
         plan,
@@ -269,6 +278,7 @@ def build_index(
         left_out=_left_out(plan, folder, index),
         changes=written.changes,
         cleared=written.cleared,
+        about_store=about_store,
     )
 
 
@@ -313,6 +323,7 @@ def _report(
     left_out: str,
     changes: tuple[SourceChanges, ...] | None = None,
     cleared: tuple[str, ...] = (),
+    about_store: str = "",
 ) -> BuildReport:
     """Make the report on a generation; ``changes`` is None if it was there before."""
     manifest, counts = generation.manifest, generation.manifest.counts
@@ -328,7 +339,7 @@ def _report(
         left_out=left_out,
         files=manifest.reading,
         language=languages.main,
-        advice=languages.warning(),
+        advice=" ".join(filter(None, (languages.warning(), about_store))) or None,
         previous=generation.name if changes is None else manifest.previous,
         changes=(unchanged,) if changes is None else changes,
         sources=plan.sources,
@@ -418,6 +429,10 @@ def _left_out(plan: Plan, folder: IndexFolder, index: SourcePath) -> str:
 def _contains(sources: Sequence[str | os.PathLike[str]], home: Path) -> bool:
     """Return whether a folder lies in one of the sources."""
     return any(Path(source).resolve() in home.parents for source in sources)
+
+
+def _advice_of(database: PostgresWriter | None) -> str:
+    return "" if database is None else database.advice
 
 
 def _load(

@@ -215,6 +215,7 @@ def test_a_record_that_is_too_long_hides_none_behind_it(
     ]
 
 
+@pytest.mark.slow
 def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
     """A time for each that does not grow with their number."""
     file = archive_file(json.dumps({f"key{number}": [{"answer": f"a{number}"}] for number in range(20_000)}))

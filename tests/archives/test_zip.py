@@ -52,6 +52,7 @@ def test_every_method_is_read(method: int, comment: bytes, before: bytes) -> Non
     assert contents(data) == FILES
 
 
+@pytest.mark.slow
 def test_large_sizes_and_offsets_are_read() -> None:
     """As the 64-bit extension writes them."""
     buffer = io.BytesIO()
@@ -269,6 +270,7 @@ def _header(flags: int, method: int, packed: int, size: int, name: int) -> bytes
     ids=["headers", "sizes", "stored", "stored with sizes", "deflated nothing", "deflated zeros", "lzma", "too long",
          "long names", "a deflated stream through all headers"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_what_is_made_to_be_searched_again_and_again_is_not(data: bytes) -> None:
     """The bytes that are read grow with the file, not with its square."""
     stream = _Counted(b"PK\3\4" + data)

@@ -350,6 +350,7 @@ def test_ids_stay_when_a_source_of_a_similar_name_is_added(index: Path, archive:
     assert ids(index).items() > before.items()
 
 
+@pytest.mark.slow
 def test_a_source_and_a_post_are_taken_out_and_in_again(index: Path, archive: Path, tmp_path: Path) -> None:
     """Later builds leave them out as well."""
     other = write_pages(tmp_path / "other" / "club", 0)
@@ -438,6 +439,7 @@ def test_an_invalid_name_is_refused(archive: Path, tmp_path: Path, name: str) ->
 
 @given(changes=st.lists(st.lists(st.tuples(st.integers(0, 7), st.integers(0, 2)), max_size=6), min_size=1, max_size=4))
 @settings(max_examples=15, deadline=None)
+@pytest.mark.slow
 def test_any_sequence_of_builds_equals_one_fresh_build(
     changes: list[list[tuple[int, int]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

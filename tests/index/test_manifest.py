@@ -159,6 +159,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 @given(documents())
 @many
+@pytest.mark.slow
 def test_any_manifest_comes_back_as_it_was(document: dict[str, Any]) -> None:
     """Nothing is lost or added, numbers are as they were written."""
     again = FolderManifest.parse(document).dump()

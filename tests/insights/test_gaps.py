@@ -40,6 +40,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
         yield opened
 
 
+@pytest.mark.slow
 def test_unanswered_complaints_on_one_matter_are_one_gap(index: SearchIndex) -> None:
     """Answered ones, and those alone, are in none; the most frequent gap is first."""
     report = find_gaps(index, [*CLUTCH, KNEE, *BEES, "passport renewal office"])

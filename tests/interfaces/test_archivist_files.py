@@ -148,6 +148,7 @@ def test_the_shell_takes_feedback_only_if_asked(index: Path, capsys: pytest.Capt
     assert [vote.answered for vote in read_votes(index.parent / "votes.jsonl")] == [True, False]
 
 
+@pytest.mark.slow
 def test_the_service_takes_feedback_only_if_asked(index: Path) -> None:
     """One client's votes are written, and a hundred of them change nothing; wrong ones have a status and a message."""
     file, ids = index.parent / "votes.jsonl", post_ids(index)
@@ -166,6 +167,7 @@ def test_the_service_takes_feedback_only_if_asked(index: Path) -> None:
     assert len({found.client for found in read_votes(file)}) == 1
 
 
+@pytest.mark.slow
 def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
     """Two buttons at each hit write a vote, without a script; a page of another site writes none."""
     file, ids = index.parent / "votes.jsonl", post_ids(index)

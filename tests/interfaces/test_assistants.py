@@ -93,6 +93,7 @@ def test_only_the_entry_changes(tmp_path: Path) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
+@pytest.mark.slow
 def test_no_setting_is_lost(tmp_path_factory: pytest.TempPathFactory, other: Any) -> None:
     """Whatever the values are."""
     path = tmp_path_factory.mktemp("settings") / "x.json"

@@ -111,6 +111,7 @@ def text_of(elements: Sequence[_Element]) -> str:
 @example(make_result(make_hit(answer="a下「x。」y b", mark=("answer", 2, 5))))
 @example(make_result(make_hit(answer="rest\ufffe now", mark=("answer", 0, 4))))
 @example(make_result(make_hit(answer="one *two\n\n# three* four", mark=("answer", 4, 20))))
+@pytest.mark.slow
 def test_markdown_shows_a_post_as_it_is(result: SearchResult) -> None:
     """All of its text, none of it as markup, a link, HTML or a control character; the marked sentence in bold."""
     markdown = to_markdown(result)
@@ -197,6 +198,7 @@ def test_a_link_ends_where_the_address_ends(url: str) -> None:
 
 
 @given(results())
+@pytest.mark.slow
 def test_html_shows_a_post_as_it_is(result: SearchResult) -> None:
     """All of its text, no element and no attribute from it, the sentence in <mark>; nothing is fetched or run."""
     html = to_html(result)
@@ -215,6 +217,7 @@ def test_html_shows_a_post_as_it_is(result: SearchResult) -> None:
 
 
 @given(st.lists(results(), max_size=3), st.booleans())
+@pytest.mark.slow
 def test_csv_gives_back_what_went_in(found: list[SearchResult], named: bool) -> None:
     """Read by any reader of CSV: a row per hit, all cells, and none that a spreadsheet takes for a formula."""
     ids = [result.query for result in found] if named else None

@@ -86,7 +86,7 @@ def test_a_failure_at_any_step_leaves_the_old_index_or_the_whole_new_one(
     elif kind == "short":  # the last write to each of a generation's own files, which is the easiest to lose
         last = {step.path: number for number, step in enumerate(done, start=1) if step.size > 1}
         important = [number for path, number in last.items() if PurePosixPath(path).parent.suffix == ".partial"]
-    chosen = sorted({*steps[:: campaign.count(short=len(steps) // 4, full=1)], *important})
+    chosen = sorted({*steps[:: campaign.count(short=len(steps) // 2, full=1)], *important})
     what = {"error": "one step fails", "short": "one write is cut short", "dead": "all fails from a step on"}[kind]
     try_faults(
         campaign,

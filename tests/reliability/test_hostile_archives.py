@@ -371,7 +371,7 @@ def sparse_files(folder: Path, size: Size) -> None:
     for suffix, magic in magics.items():
         path = folder / f"sparse.{suffix}"
         path.write_bytes(magic)
-        os.truncate(path, 100 * size.large)
+        os.truncate(path, 20 * size.large)
 
 
 # --- formats of other programs -------------------------------------------------------------------------------------

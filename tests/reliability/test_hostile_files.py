@@ -160,7 +160,7 @@ def try_crafted(
     fit: bool = True,
 ) -> None:
     """Try each, or every so-many-th of them in a short run; ``fit`` is false where hashes fit already."""
-    chosen = list(crafts.items())[:: campaign.count(short=-(-len(crafts) // 12), full=1)]
+    chosen = list(crafts.items())[:: campaign.count(short=-(-len(crafts) // 6), full=1)]
     failures, refused = [], 0
     (encoder,) = (home / "index" / ENCODERS).iterdir()
     for name, craft in chosen:
@@ -266,7 +266,7 @@ def test_any_json_in_a_manifest_does_no_harm(campaign: Campaign, home: Path, tri
 
     @given(st.sampled_from(list(places(honest))), values)
     @settings(
-        max_examples=campaign.count(short=40, full=2000),
+        max_examples=campaign.count(short=20, full=2000),
         deadline=None,
         derandomize=True,
         database=None,
@@ -303,8 +303,8 @@ def test_changed_bytes_under_hashes_that_fit_do_no_harm(
     failures, tried, refused = [], 0, 0
     for path in files:
         data, randomness = (home / "index" / path).read_bytes(), random.Random(path.suffix)  # noqa: S311
-        flips = [flipped(data, randomness) for _ in range(campaign.count(short=15, full=200))]
-        cuts = [data[: randomness.randrange(len(data))] for _ in range(campaign.count(short=5, full=100))]
+        flips = [flipped(data, randomness) for _ in range(campaign.count(short=6, full=200))]
+        cuts = [data[: randomness.randrange(len(data))] for _ in range(campaign.count(short=2, full=100))]
         for number, changed in enumerate(flips + cuts):
             index = shutil.copytree(home / "index", tmp_path / "index")
             (index / path).write_bytes(changed)

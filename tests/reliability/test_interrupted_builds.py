@@ -94,7 +94,7 @@ def test_a_build_killed_at_any_step_leaves_the_old_index_or_the_new_one(
     """Which of the two is told by whether the pointer was replaced; the next build succeeds."""
     undisturbed = bench.trial(sides.old_index, sides.new_pages, tmp_path / "index").built
     tried, failures, old, new = 0, [], 0, 0
-    for fault in kills(undisturbed.operations, every=campaign.count(short=40, full=1)):
+    for fault in kills(undisturbed.operations, every=campaign.count(short=80, full=1)):
         trial = bench.trial(sides.old_index, sides.new_pages, tmp_path / "index", fault)
         tried += 1
         published = trial.built.published
@@ -113,7 +113,7 @@ def test_a_first_build_killed_at_any_step_leaves_no_index_or_the_new_one(
     undisturbed = bench.trial(None, sides.new_pages, tmp_path / "index")
     sides = replace(sides, new=undisturbed.found.answers)  # confidence is learnt anew
     tried, failures, none, new = 0, [], 0, 0
-    for fault in kills(undisturbed.built.operations, every=campaign.count(short=80, full=1)):
+    for fault in kills(undisturbed.built.operations, every=campaign.count(short=160, full=1)):
         trial = bench.trial(None, sides.new_pages, tmp_path / "index", fault)
         tried += 1
         published = trial.built.published

@@ -102,6 +102,7 @@ def test_runs_of_bytes_are_decoded_as_one_by_one(pieces: list[bytes], at_once: i
         assert "".join(iter(lambda: stream.read(1), "")) == expected
 
 
+@pytest.mark.slow
 def test_bytes_that_are_no_utf_8_are_read_fast() -> None:
     """A call for each of them would take minutes for what a dump holds."""
     started_at = time.process_time()
@@ -143,6 +144,7 @@ UNSEEN_OTHERS = {
 }
 
 
+@pytest.mark.slow
 def test_what_nobody_sees_is_left_out() -> None:
     """Every control, format, private and half character there is, tags and selectors of variants; no letter or sign."""
     unseen = {
@@ -167,6 +169,7 @@ def test_one_text_is_safe_for_all_that_show_it() -> None:
 
 
 @given(st.dictionaries(st.text(), st.lists(st.text() | st.none() | st.integers())))
+@pytest.mark.slow
 def test_json_for_a_terminal_means_the_same(document: object) -> None:
     """And holds nothing that a terminal would obey."""
     text = printable_json(json.dumps(document, ensure_ascii=False, indent=2))

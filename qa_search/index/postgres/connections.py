@@ -22,6 +22,8 @@ from qa_search.index.postgres.statements import SEARCH_PATH, qualified
 
 LEAST_SERVER = 14
 LEAST_VECTOR = (0, 8)
+# Releases up to it mend an overflow, and a possible corruption of indexes.
+MENDED_VECTOR = (0, 8, 4)
 _CONNECT_SECONDS = 10
 # The server ends a reader's statement after so long, unless the address or the role says otherwise...
 _STATEMENT_SECONDS = 20
@@ -71,12 +73,13 @@ class SilentError(psycopg.OperationalError):
 class Connection(psycopg.Connection[tuple[Any, ...]]):
     """A connection with a limit on every wait, and with the schema of every name in a statement.
 
-    ``schema`` is that of the generation's tables, ``extension`` that of pgvector. ``seconds`` is the limit of a
-    wait; then ``probe`` is called, which raises if the server does not answer anybody.
+    ``schema`` is that of the generation's tables, ``extension`` that of pgvector, and ``release`` pgvector's release.
+    ``seconds`` is the limit of a wait; then ``probe`` is called, which raises if the server does not answer anybody.
     """
 
     schema = ""
     extension = "public"
+    release = ""
     seconds: float = _CONNECT_SECONDS
     probe: Callable[[], None] | None = None
 
@@ -417,15 +420,29 @@ def require_server(connection: Connection, address: Address, *, create: bool = F
             f"{address}: this database has no pgvector. Have an administrator run CREATE EXTENSION vector in it."
         )
     release, schema, halfvec, halfvecs = found
-    if tuple(int(part) for part in release.split(".")[:2]) < LEAST_VECTOR:
+    if _numbers(release)[:2] < LEAST_VECTOR:
         raise StoreError(
             f"{address}: pgvector {release}, where {'.'.join(map(str, LEAST_VECTOR))} or later is needed. Update its "
             "package, and run ALTER EXTENSION vector UPDATE."
         )
     # By its number: the names of types are no longer looked up in its schema.
     register_halfvec_info(connection, TypeInfo("halfvec", halfvec, halfvecs))
-    connection.extension = schema
+    connection.extension, connection.release = schema, release
     return schema
+
+
+def advice_on(connection: Connection, address: Address) -> str:
+    """Return what is to be done about a server that holds an index at some risk; "" if nothing is."""
+    if _numbers(connection.release) >= MENDED_VECTOR:
+        return ""
+    return (
+        f"{address}: pgvector {connection.release} has faults that {'.'.join(map(str, MENDED_VECTOR))} mends: an "
+        "overflow, and indexes that may be corrupted. Update its package, and run ALTER EXTENSION vector UPDATE."
+    )
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".") if part.isdigit())
 
 
 def _vector(connection: Connection) -> tuple[str, str, int, int] | None:

@@ -28,7 +28,14 @@ from qa_search.index.manifest import (
     FolderManifest,
     Manifest,
 )
-from qa_search.index.postgres.connections import Address, Connection, choose, process_name, require_server
+from qa_search.index.postgres.connections import (
+    Address,
+    Connection,
+    advice_on,
+    choose,
+    process_name,
+    require_server,
+)
 from qa_search.index.postgres.manifest import DatabaseFiles, DatabaseManifest, TablesRecord
 from qa_search.index.postgres.schema import (
     HOME,
@@ -122,6 +129,12 @@ class PostgresWriter:
                 self._addresses.append(shard)
                 self._shards.append(opened)
             yield
+
+    @property
+    def advice(self) -> str:
+        """What is to be done about the servers, while they are held; "" if nothing is."""
+        servers = zip([self._connection, *self._shards], [self.address, *self._addresses], strict=True)
+        return " ".join(filter(None, (advice_on(connection, address) for connection, address in servers)))
 
     def load(
         self,

@@ -29,13 +29,13 @@ from qa_search.errors import (
     StoreError,
     StoreGoneError,
 )
-from qa_search.index.postgres import load
+from qa_search.index.postgres import connections, load
 from qa_search.index.postgres.connections import Address
 from qa_search.index.postgres.index import PostgresIndex
 from qa_search.index.postgres.load import PostgresWriter
 from qa_search.interfaces.web.worker import Opening
 from qa_search.interfaces.web.workers import Workers
-from tests.helpers import ROOT, SAMPLE_ARCHIVE, write_pages
+from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, write_pages
 from tests.index.postgres.conftest import QuickWords
 from tests.interfaces.web.test_app import ask, serving
 
@@ -76,6 +76,24 @@ def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def url(server: Server, new_database: NewDatabase) -> str:
     """An empty database."""
     return new_database(server)
+
+
+def test_a_release_of_pgvector_with_faults_is_reported(
+    url: str, tmp_path: Path, words: WordsEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its address and both releases, also by a build that changes nothing; one without them is not."""
+    pages = write_pages(tmp_path / "pages", 3)
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS vector SCHEMA public")
+        row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
+    release = "" if row is None else str(row[0])
+    monkeypatch.setattr(connections, "MENDED_VECTOR", tuple(map(int, release.split("."))))
+    assert build_index(pages, tmp_path / "index", model=words, store=url).advice is None
+    monkeypatch.setattr(connections, "MENDED_VECTOR", (99, 1))
+    for _ in range(2):
+        advice = build_index(pages, tmp_path / "index", model=words, store=url).advice or ""
+        assert f"pgvector {release} has faults that 99.1 mends" in advice
+        assert "ALTER EXTENSION vector UPDATE" in advice
 
 
 @pytest.mark.process
@@ -266,7 +284,7 @@ def test_a_build_that_is_killed_leaves_what_answered(url: str, tmp_path: Path, s
     program = f"""
 import os, signal
 from pathlib import Path
-from qa_search.index.postgres import load
+from qa_search.index.postgres import connections, load
 from tests.index.postgres.test_postgres import build
 owner = load._Loading if hasattr(load._Loading, {step!r}) else load.PostgresWriter
 setattr(owner, {step!r}, lambda *values: os.kill(os.getpid(), signal.SIGKILL))

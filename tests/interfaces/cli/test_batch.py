@@ -66,6 +66,7 @@ def without_time(document: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in document.items() if key not in ("took_ms", "id")}
 
 
+@pytest.mark.slow
 def test_many_complaints_get_what_each_alone_gets(query: Any, tmp_path: Path) -> None:
     """A document a line with the id first, in the order of the file; the same from standard input."""
     path = write_jsonl(tmp_path / "c.jsonl", complaints(150))

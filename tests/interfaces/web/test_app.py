@@ -316,6 +316,7 @@ def test_a_question_that_fails_does_not_harm_those_beside_it(index: Path) -> Non
     assert found == [400 if n % 5 == 0 else 200 for n in range(20)]
 
 
+@pytest.mark.slow
 def test_builds_are_followed_without_a_dropped_request(index: Path, tmp_path: Path) -> None:
     """While ten builds publish, every request is answered, and the last build's posts are found at the end."""
     path = tmp_path / "index"

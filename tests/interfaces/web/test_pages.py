@@ -179,6 +179,7 @@ def test_no_text_becomes_markup(text: str) -> None:
         st.sampled_from("<>/\"'=&;{}%#!-[]`\\ \n\tab\u202e\x00é") | st.characters(), min_size=1, max_size=30
     ).filter(str.strip)
 )
+@pytest.mark.slow
 def test_no_text_at_all_becomes_markup(text: str) -> None:
     """Whatever characters it is made of."""
     require_inert(text.strip())
