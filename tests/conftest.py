@@ -40,7 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Return one worker more than cores for a whole run: its tests wait for processes, locks and time limits."""
-    return (os.cpu_count() or 1) + (config.option.markexpr != QUICK)
+    more = 0 if config.option.markexpr == QUICK else 1
+    return (os.cpu_count() or 1) + more
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ UNRELATED = 0.05
 _LEAST_SPREAD = 0.01
 _NO_LIMIT = 1 << 30
 
-Values = npt.NDArray[np.float32]
+Cosines = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Closeness:
 
     unrelated: float = 0.0
 
-    def of(self, cosines: Values) -> Values:
+    def of(self, cosines: Cosines) -> Cosines:
         """Return the closeness for each cosine."""
         if self.unrelated <= UNRELATED:
             return cosines

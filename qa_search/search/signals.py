@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
-from qa_search.embedders.closeness import SPREAD, Closeness, Values
+from qa_search.embedders.closeness import SPREAD, Closeness
 from qa_search.types import FIELDS, Field
 
+Values = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 
 # The power of the mean over a complaint's parts: between 1, their plain mean, which irrelevant parts pull down, and
