@@ -20,7 +20,7 @@ import numpy.typing as npt
 from qa_search.archives.base import ArchiveFile, Reader, ReadOptions, Reply
 from qa_search.archives.read import read_archives
 from qa_search.embedders.base import ModelId, Vectors
-from qa_search.embedders.closeness import unrelated_texts
+from qa_search.embedders.closeness import everyday_pairs
 from qa_search.index.integrity import file_record
 from qa_search.types import Post, SetAside
 
@@ -36,13 +36,17 @@ def _direction(word: str, dimension: int) -> npt.NDArray[np.float64]:
 
 
 # What a build measures each model on.
-_UNRELATED = frozenset(unrelated_texts())
+_MEASURED = frozenset(text for pair in everyday_pairs() for text in pair)
 
 
 class WordsEmbedder:
-    """Texts that share words get close vectors: each word has a fixed direction, a text points to their sum."""
+    """Texts that share words get close vectors: each word has a fixed direction, a text points to their sum.
+
+    It reads none of the texts that models are measured on (`measurable`), so that its cosines stay as they are.
+    """
 
     dimension = 64
+    measurable = False
 
     def __init__(self, limit: int | None = 40, name: str = "words") -> None:
         self.passage_limit = limit
@@ -51,10 +55,13 @@ class WordsEmbedder:
         self.embedded: list[str] = []
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(re.findall(r"\w+|[^\w\s]", text)) for text in texts]
+        counts = [len(re.findall(r"\w+|[^\w\s]", text)) for text in texts]
+        if self.measurable:
+            return counts
+        return [1 << 31 if text in _MEASURED else count for text, count in zip(texts, counts, strict=True)]
 
     def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        self.embedded += [text for text in texts if text not in _UNRELATED]
+        self.embedded += texts
         return self.embed_queries(texts)
 
     def embed_queries(self, texts: Sequence[str]) -> Vectors:

@@ -211,7 +211,7 @@ class EncoderChooser:
             )
         settings = json.loads(read_file(partial / SETTINGS_FILE, MOST_SETTINGS_BYTES))
         settings["agreement"] = asdict(agreement)
-        settings["unrelated"] = self._refer_to(passages).closeness.unrelated
+        settings["closeness"] = asdict(self._refer_to(passages).closeness)
         settings["files"] = {
             path.name: file_record(path)._asdict() for path in sorted(partial.iterdir()) if path.name != SETTINGS_FILE
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +13,7 @@ from qa_search.archives.read import Reading
 from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration, StoredPassages
-from qa_search.embedders.closeness import unrelated_cosine
+from qa_search.embedders.closeness import measure_closeness
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.embedders.readability import unread_share
 from qa_search.errors import IndexDamagedError, NoPostsError, SetAsideError
@@ -24,6 +24,7 @@ from qa_search.index.generation import Generation
 from qa_search.index.manifest import (
     FORMAT_VERSION,
     BuiltFrom,
+    ClosenessRecord,
     CountsRecord,
     ExportedEncoder,
     FolderManifest,
@@ -154,7 +155,7 @@ class GenerationWriter:
             _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             unread = unread_share(encoder.embedder, sample)
-            unrelated = _unrelated(encoder, previous)
+            closeness = _closeness(encoder, previous)
             worth_keeping = self.cluster is not None or writer.passages > _EMBED_BLOCK
             with PassageVectors(
                 self.folder.home, encoder, previous, journal=worth_keeping, rebuild=self.rebuild
@@ -187,7 +188,7 @@ class GenerationWriter:
             ),
             language=language,
             unread=None if unread is None else round(unread, 4),
-            unrelated=unrelated,
+            closeness=closeness,
             vector_index=vector_index,
             generation="",
             files={},
@@ -284,15 +285,12 @@ def no_posts(sources: str, unanswered: int, set_aside: int, first: object, readi
     return NoPostsError(f"{sources}: nothing to index{why}. Name an archive of posts in a known format.")
 
 
-def _unrelated(encoder: BuildEncoder, previous: PreviousGeneration | None) -> float | None:
-    """Return the mean cosine of unrelated texts; it is measured once for each encoder."""
-    if isinstance(encoder.record, ExportedEncoder) and encoder.record.unrelated is not None:
-        return encoder.record.unrelated
-    if previous is not None and previous.vectors_id == encoder.vectors_id:
-        known = previous.generation.manifest.unrelated
-        if known is not None:
-            return known
-    return unrelated_cosine(encoder.embedder)
+def _closeness(encoder: BuildEncoder, previous: PreviousGeneration | None) -> ClosenessRecord:
+    """Return what the encoder's cosines mean; it is measured once."""
+    known = encoder.record.closeness if isinstance(encoder.record, ExportedEncoder) else None
+    if known is None and previous is not None and previous.vectors_id == encoder.vectors_id:
+        known = previous.generation.manifest.closeness
+    return known or ClosenessRecord(*astuple(measure_closeness(encoder.embedder)))
 
 
 def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:

@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from qa_search.embedders.base import Embedder
 
-# The closeness of texts that have nothing in common: their mean cosine by the default model is .049.
-UNRELATED = 0.05
-# A model that tells nothing apart has a mean of 1: what rounding leaves must not become everything.
-_LEAST_SPREAD = 0.01
+# The mean closeness of texts that have nothing in common, and of a question and its answer: the default model's
+# cosines of the pairs in everyday_pairs.tsv.
+UNRELATED, RELATED = 0.036, 0.485
+# A model whose means are so near these keeps its cosines: what rounding moves does not count.
+_NEAR = 0.02
+# A model tells a question's answer from other texts only if their means are so far apart.
+_LEAST_SPREAD = 0.002
 _NO_LIMIT = 1 << 30
 
 Cosines = npt.NDArray[np.float32]
@@ -23,43 +26,48 @@ Cosines = npt.NDArray[np.float32]
 class Closeness:
     """Turns the cosines of one model into closeness.
 
-    Some models put all texts into a narrow cone: two texts that have nothing in common have a cosine of .7 or .8. Their
-    cosines are stretched, so that 1 stays 1 and ``unrelated``, the mean cosine of such texts, becomes `UNRELATED`.
-    A model that tells such texts further apart than that keeps its cosines.
+    Some models put all texts into a narrow cone: two texts that have nothing in common have a cosine of .7 or .8, a
+    question and its answer one of .87. ``unrelated`` and ``related``, the means of such pairs, become `UNRELATED` and
+    `RELATED`, and 1 stays 1; between them the scale is straight.
     """
 
-    unrelated: float = 0.0
+    unrelated: float = UNRELATED
+    related: float = RELATED
 
     def of(self, cosines: Cosines) -> Cosines:
         """Return the closeness for each cosine."""
-        if self.unrelated <= UNRELATED:
+        if self._is_plain:
             return cosines
-        stretch = np.float32((1 - UNRELATED) / max(1 - self.unrelated, _LEAST_SPREAD))
-        return np.asarray(1 - (1 - cosines) * stretch, np.float32)
+        below = UNRELATED + (cosines - self.unrelated) * ((RELATED - UNRELATED) / (self.related - self.unrelated))
+        above = RELATED + (cosines - self.related) * ((1 - RELATED) / (1 - self.related))
+        return np.asarray(np.where(cosines < self.related, below, above), np.float32)
+
+    @property
+    def _is_plain(self) -> bool:
+        near = abs(self.unrelated - UNRELATED) <= _NEAR and abs(self.related - RELATED) <= _NEAR
+        return near or self.related - self.unrelated < _LEAST_SPREAD or 1 - self.related < _LEAST_SPREAD
 
 
-# What the cosines of a model mean that spreads texts as wide as the default one does.
-SPREAD = Closeness()
+# What cosines mean that are like the default model's.
+PLAIN = Closeness()
 
 
-def unrelated_texts() -> list[str]:
-    """Return questions about everyday matters; those of one half have nothing in common with those of the other."""
-    found = resources.files("qa_search.embedders").joinpath("unrelated_texts.txt")
-    return found.read_text(encoding="utf-8").splitlines()
+def everyday_pairs() -> list[tuple[str, str]]:
+    """Return questions about everyday matters with an answer; no two of them are about the same matter."""
+    found = resources.files("qa_search.embedders").joinpath("everyday_pairs.tsv").read_text(encoding="utf-8")
+    pairs = [line.split("\t") for line in found.splitlines()]
+    return [(question, answer) for question, answer in pairs]
 
 
-def unrelated_cosine(embedder: Embedder) -> float | None:
-    """Return a model's mean cosine of questions and passages that have nothing in common.
-
-    It is between 0 and 1: a mean below 0 counts as 0. None if the model reads none of the texts as a whole.
-    """
-    texts = unrelated_texts()
-    limit = min(embedder.query_limit or _NO_LIMIT, embedder.passage_limit or _NO_LIMIT)
-    read = [count <= limit for count in embedder.count_tokens(texts)]
-    half = len(texts) // 2
-    questions = [text for text, whole in zip(texts[:half], read[:half], strict=True) if whole]
-    passages = [text for text, whole in zip(texts[half:], read[half:], strict=True) if whole]
-    if not questions or not passages:
-        return None
-    cosines = embedder.embed_queries(questions) @ embedder.embed_passages(passages).T
-    return round(float(np.clip(cosines.mean(), 0, 1)), 4)
+def measure_closeness(embedder: Embedder) -> Closeness:
+    """Return what a model's cosines mean; `PLAIN` if it reads less than two of the pairs as a whole."""
+    pairs = everyday_pairs()
+    limits = (embedder.query_limit or _NO_LIMIT, embedder.passage_limit or _NO_LIMIT)
+    counts = [embedder.count_tokens(list(texts)) for texts in zip(*pairs, strict=True)]
+    whole = [pair for pair, *sizes in zip(pairs, *counts, strict=True) if all(map(int.__le__, sizes, limits))]
+    if len(whole) < 2:
+        return PLAIN
+    questions, answers = map(list, zip(*whole, strict=True))
+    cosines = embedder.embed_queries(questions) @ embedder.embed_passages(answers).T
+    means = np.clip([cosines[~np.eye(len(whole), dtype=bool)].mean(), np.diag(cosines).mean()], 0, 1)
+    return Closeness(*(round(float(mean), 6) for mean in means))

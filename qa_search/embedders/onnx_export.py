@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from qa_search.embedders.base import Embedder, Vectors
-from qa_search.embedders.closeness import Closeness, unrelated_cosine
+from qa_search.embedders.closeness import Closeness, measure_closeness
 from qa_search.embedders.onnx import MODEL_FILE, SETTINGS_FILE, TOKENIZER_FILE, OnnxEmbedder, open_session
 from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 from qa_search.errors import ModelError
@@ -110,7 +110,7 @@ def embed_reference(original: SentenceTransformerEmbedder, passages: Sequence[st
     as_passages = original.embed_passages(passages)
     alike = original.passage_prompt == original.query_prompt
     as_questions = as_passages if alike else original.embed_queries(passages)
-    return Reference(passages, as_passages, as_questions, alike, Closeness(unrelated_cosine(original) or 0.0))
+    return Reference(passages, as_passages, as_questions, alike, measure_closeness(original))
 
 
 def measure_agreement(reference: Reference, export: Embedder) -> Agreement:

@@ -96,6 +96,13 @@ class PassagesRecord(NamedTuple):
     agreement: AgreementRecord
 
 
+class ClosenessRecord(NamedTuple):
+    """What a model's cosines mean (`embedders.closeness`): their means over unrelated and over related texts."""
+
+    unrelated: Share
+    related: Share
+
+
 class ExportedEncoder(NamedTuple):
     """An exported model: a folder beside the generations, and its files."""
 
@@ -105,7 +112,7 @@ class ExportedEncoder(NamedTuple):
     agreement: AgreementRecord
     files: Files
     passages: PassagesRecord | None = None
-    unrelated: Share | None = None
+    closeness: ClosenessRecord | None = None
 
 
 class OriginalEncoder(NamedTuple):
@@ -224,7 +231,7 @@ class Manifest(ABC):
     counts: CountsRecord
     language: str | None = None
     unread: Share | None = None
-    unrelated: Share | None = None
+    closeness: ClosenessRecord | None = None
     vector_index: VectorIndexRecord
     built_from: BuiltFrom | None = None
     reading: tuple[FileReport, ...] = ()

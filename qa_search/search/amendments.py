@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Embedder, Vectors
-from qa_search.embedders.closeness import SPREAD, Closeness
+from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.embedders.queries import Query, embed_whole_queries
 from qa_search.index.base import WordSearch
 from qa_search.index.filters import Filters
@@ -68,7 +68,7 @@ class Amendments:
         words: WordSearch[Any],
         analysis: Analysis,
         votes: Sequence[Vote] = (),
-        closeness: Closeness = SPREAD,
+        closeness: Closeness = PLAIN,
     ) -> None:
         """Find the posts that the files name; ``remarks`` says which of them this generation does not have.
 

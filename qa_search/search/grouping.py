@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from qa_search.embedders.base import Vectors
-from qa_search.embedders.closeness import SPREAD, Closeness
+from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.search.signals import Values, products
 
 # Posts this close in meaning are worth comparing word by word; of these, so large a share of terms in common makes one
@@ -40,7 +40,7 @@ def collapse(
     wholes: Vectors,
     terms: Callable[[int], frozenset[str]],
     k: int,
-    closeness: Closeness = SPREAD,
+    closeness: Closeness = PLAIN,
 ) -> list[tuple[int, list[int]]]:
     """Gather posts that repeat one another under the best of them.
 
@@ -68,7 +68,7 @@ def collapse(
     return groups
 
 
-def same_question(row: int, wholes: Vectors, scores: Values, closeness: Closeness = SPREAD) -> list[int]:
+def same_question(row: int, wholes: Vectors, scores: Values, closeness: Closeness = PLAIN) -> list[int]:
     """Return the other candidates that ask what a row's post asks, and fit the complaint nearly as well."""
     near = closeness.of(products(wholes, wholes[row])) >= _SAME_QUESTION
     close = near & (scores >= _SCORE_SHARE * scores[row])

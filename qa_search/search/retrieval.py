@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from qa_search.embedders.closeness import SPREAD, Closeness
+from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.embedders.queries import Query
 from qa_search.index.base import Stores
 from qa_search.index.filters import Filters
@@ -71,7 +71,7 @@ class Ranked:
 class Retriever:
     """Finds and ranks the posts of one generation; needs no model. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, stores: Stores, closeness: Closeness = SPREAD) -> None:
+    def __init__(self, folder: Path, stores: Stores, closeness: Closeness = PLAIN) -> None:
         """Take the stores, and what the model's cosines mean; ``folder`` is their location in messages."""
         self._folder = folder
         self.closeness = closeness

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qa_search.embedders.base import Embedder
-from qa_search.embedders.closeness import Closeness
+from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.embedders.load import load_located
 from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, locate_recorded_model
 from qa_search.embedders.onnx import OnnxEmbedder
@@ -51,7 +51,7 @@ class SearchableGeneration:
         encoder = self.manifest.encoder if model is None or isinstance(model, str | os.PathLike) else None
         self._encoder = encoder if isinstance(encoder, ExportedEncoder) else None
         self._encoder_files = None if self._encoder is None else folder.hold_encoder(self._encoder)
-        closeness = Closeness(self.manifest.unrelated or 0.0)
+        closeness = PLAIN if self.manifest.closeness is None else Closeness(*self.manifest.closeness)
         self.retriever = Retriever(generation.folder, generation.open_stores(), closeness)
         self.confidence = Confidence.of_record(self.manifest.confidence)
         self.weights = self.manifest.ranking.weights

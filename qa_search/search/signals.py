@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
-from qa_search.embedders.closeness import SPREAD, Closeness
+from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.types import FIELDS, Field
 
 Values = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ class Candidates:
     passages: npt.NDArray[np.int64]
     fields: Sequence[Field]
     vectors: Vectors
-    closeness: Closeness = SPREAD
+    closeness: Closeness = PLAIN
 
     @cached_property
     def wholes(self) -> Vectors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -10,52 +11,74 @@ import pytest
 from devtools.squeezed import Squeezed
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
-from qa_search.embedders.closeness import SPREAD, UNRELATED, Closeness, unrelated_cosine, unrelated_texts
+from qa_search.embedders.closeness import PLAIN, RELATED, UNRELATED, Closeness, everyday_pairs, measure_closeness
 from qa_search.index.folder import IndexFolder
 from tests.helpers import SAMPLE_ARCHIVE, WordsEmbedder
 
 
-def test_unrelated_texts_are_all_different() -> None:
-    """And none is blank."""
-    texts = unrelated_texts()
-    assert len(texts) == len({text.casefold() for text in texts}) == 49
+class Measurable(WordsEmbedder):
+    """Has cosines of its own."""
+
+    measurable = True
+
+
+def test_pairs_are_all_different() -> None:
+    """Two texts each, none of them blank."""
+    pairs = everyday_pairs()
+    assert len(pairs) == 24
+    texts = [text for pair in pairs for text in pair]
+    assert len({text.casefold() for text in texts}) == 48
     assert all(text.strip() == text != "" for text in texts)
 
 
-@pytest.mark.parametrize("unrelated", [0.0, 0.1, 0.3, 0.8, 0.99, 1.0])
-def test_closeness_keeps_the_order_and_ends_at_1(unrelated: float) -> None:
-    """Unrelated texts come to lie at `UNRELATED`, or stay below it."""
-    cosines = np.linspace(-1, 1, 201, dtype=np.float32)
-    close = Closeness(unrelated).of(cosines)
-    assert np.all(np.diff(close) > 0)
-    assert close[-1] == 1
-    if UNRELATED < unrelated < 0.99:
-        assert Closeness(unrelated).of(np.asarray([unrelated], np.float32))[0] == pytest.approx(UNRELATED, abs=1e-6)
-    if unrelated <= UNRELATED:
-        assert np.array_equal(close, cosines)
+MEANS = [(0.0, 0.3), (0.036, 0.485), (0.2, 0.9), (0.79, 0.87), (0.95, 0.97)]
+
+
+@pytest.mark.parametrize(("unrelated", "related"), MEANS)
+def test_both_means_become_those_of_the_default_model(unrelated: float, related: float) -> None:
+    """1 stays 1, and the order of cosines is kept."""
+    cosines = np.asarray([*np.linspace(-1, 1, 201), unrelated, related], np.float32)
+    close = Closeness(unrelated, related).of(cosines)
+    assert np.all(np.diff(close[:201]) > 0)
+    assert close[200] == pytest.approx(1, abs=1e-6)
+    assert close[201:] == pytest.approx([UNRELATED, RELATED], abs=1e-6)
+
+
+@pytest.mark.parametrize(("unrelated", "related"), [(0.05, 0.47), (0.5, 0.5), (0.9, 0.1), (0.0, 1.0), (1.0, 1.0)])
+def test_a_model_like_the_default_one_and_one_that_tells_nothing_keep_their_cosines(
+    unrelated: float, related: float
+) -> None:
+    """To the last digit."""
+    cosines = np.linspace(-1, 1, 21, dtype=np.float32)
+    assert np.array_equal(Closeness(unrelated, related).of(cosines), cosines)
+    assert np.array_equal(PLAIN.of(cosines), cosines)
 
 
 def test_a_model_is_measured_by_what_it_reads_whole() -> None:
-    """Longer texts are left out; without any left, nothing is known."""
-    whole, few, none = (unrelated_cosine(WordsEmbedder(limit)) for limit in (None, 12, 1))
-    assert none is None
-    assert whole is not None
-    assert few is not None
-    assert 0 < few < 1
+    """Longer pairs are left out; without two of them nothing is known."""
+    whole, few, none = (measure_closeness(Measurable(limit)) for limit in (None, 26, 1))
+    assert none == PLAIN
+    assert 0 <= whole.unrelated < whole.related < 1
+    assert few not in (whole, PLAIN)
 
 
 @pytest.mark.parametrize("least", [0.0, 0.6, 0.9])
 def test_squeezed_cosines_come_back(least: float) -> None:
-    """A model that says as much in a narrower cone is measured as such."""
-    words = WordsEmbedder(None)
-    plain, squeezed = unrelated_cosine(words), unrelated_cosine(Squeezed(words, least))
-    assert plain is not None
-    assert squeezed is not None
-    texts = unrelated_texts()[:9]
-    cosines = words.embed_queries(texts[:4]) @ words.embed_queries(texts[4:]).T
-    narrow = Squeezed(words, least).embed_queries(texts[:4]) @ Squeezed(words, least).embed_queries(texts[4:]).T
-    expected = 1 - (1 - cosines) * (1 - UNRELATED) / (1 - plain)
-    assert Closeness(squeezed).of(narrow) == pytest.approx(expected, abs=5e-3)
+    """A model that says as much in a narrower cone has the same closeness."""
+    words = Measurable(None)
+    texts = [text for pair in everyday_pairs()[:6] for text in pair]
+    close = []
+    for model in (words, Squeezed(words, least)):
+        cosines = model.embed_queries(texts) @ model.embed_passages(texts).T
+        close.append(measure_closeness(model).of(cosines))
+    assert close[0] == pytest.approx(close[1], abs=2e-2)
+
+
+@pytest.mark.model
+def test_the_default_model_keeps_its_cosines(minilm: Embedder) -> None:
+    """The figures in the program are its own."""
+    found = measure_closeness(minilm)
+    assert (found.unrelated, found.related) == pytest.approx((UNRELATED, RELATED), abs=0.005)
 
 
 @pytest.mark.model
@@ -77,18 +100,14 @@ def test_a_squeezed_model_ranks_and_answers_as_the_model(minilm: Embedder, tmp_p
 
 
 @pytest.mark.slow
-def test_a_build_measures_a_model_once(words: WordsEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next build keeps the figure, and a search uses it."""
+def test_a_build_measures_a_model_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next build keeps the figures, and a search uses them."""
+    words = Measurable()
     build_index([SAMPLE_ARCHIVE], tmp_path, model=words)
-    known = IndexFolder(tmp_path).current().manifest.unrelated
-    assert known == unrelated_cosine(words)
-    monkeypatch.setattr("qa_search.builder.generation_writer.unrelated_cosine", lambda _: pytest.fail("measured again"))
+    known = IndexFolder(tmp_path).current().manifest.closeness
+    assert known == astuple(measure_closeness(words))
+    monkeypatch.setattr("qa_search.builder.generation_writer.measure_closeness", lambda _: pytest.fail("measured"))
     build_index([SAMPLE_ARCHIVE], tmp_path, model=words, keep_unanswered=True)
-    assert IndexFolder(tmp_path).current().manifest.unrelated == known
+    assert IndexFolder(tmp_path).current().manifest.closeness == known
     with SearchIndex.open(tmp_path, model=words) as index:
-        assert index.retriever.closeness == Closeness(known or 0.0)
-
-
-def test_an_index_of_an_earlier_version_keeps_its_cosines() -> None:
-    """It does not say what they mean."""
-    assert SPREAD.of(np.asarray([0.3, 0.9], np.float32)).tolist() == pytest.approx([0.3, 0.9])
+        assert index.retriever.closeness == measure_closeness(words)

@@ -85,6 +85,7 @@ files = st.dictionaries(
     st.fixed_dictionaries({"bytes": count, "sha256": text, "xxh3": text}),
     max_size=3,
 )
+closeness = st.fixed_dictionaries({"unrelated": share, "related": share})
 agreement = st.fixed_dictionaries({"passages": count, "mean": number, "min": number})
 encoders = st.one_of(
     st.just({"kind": "given"}),
@@ -93,7 +94,7 @@ encoders = st.one_of(
         {"kind": st.just("onnx"), "folder": st.just("int8-01-02"), "precision": text, "agreement": agreement,
          "files": files},
         optional={"passages": st.fixed_dictionaries(
-            {"by": text, "device": text, "precision": text, "agreement": agreement}), "unrelated": share},
+            {"by": text, "device": text, "precision": text, "agreement": agreement}), "closeness": closeness},
     ),
 )  # fmt: skip
 lists = st.fixed_dictionaries(
@@ -143,7 +144,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         "counts": dict.fromkeys(("posts", "duplicates", "passages", "set_aside", "unanswered"), draw(count)),
         "language": draw(st.none() | text),
         "unread": draw(st.none() | share),
-        "unrelated": draw(st.none() | share),
+        "closeness": draw(st.none() | closeness),
         "vector_index": draw(st.just({"kind": "flat"}) | lists),
         "built_from": draw(built_from),
         "reading": draw(st.lists(report, max_size=2)),
@@ -181,7 +182,9 @@ FULL: dict[str, Any] = json.loads(
                 "files": {"model.onnx": {"bytes": 1, "sha256": "a", "xxh3": "b"}},
                 "passages": {"by": "torch", "device": "cpu", "precision": "bf16",
                              "agreement": {"passages": 9, "mean": 1.0, "min": 0.9}},
+                "closeness": {"unrelated": 0.1, "related": 0.5},
             },
+            "closeness": {"unrelated": 0.1, "related": 0.5},
             "files": {"lexical/meta.json": {"bytes": 1, "sha256": "a", "xxh3": "b"}},
             "reading": [{
                 "source": "s", "format": "f", "encoding": None, "files": 1, "posts": 1, "with_question": 1,
@@ -195,7 +198,8 @@ FULL: dict[str, Any] = json.loads(
 FULL["built_from"]["sources"] = FULL["history"][0]["sources"] = [{"path": "/a", "name": "a"}]
 # What older indexes lack, and what is only written where it says something.
 MAY_BE_MISSING = {
-    "encoder.passages", "lexical.analysis", "language", "unread", "unrelated", "vector_index.recall",
+    "encoder.passages", "encoder.closeness", "lexical.analysis", "language", "unread", "closeness",
+    "vector_index.recall",
     "vector_index.recall_at", "vector_index.queries", "built_from", "built_from.state.stat",
     "built_from.state.content", "built_from.state.key", "reading", "previous", "changes", "history",
 }  # fmt: skip
@@ -289,7 +293,7 @@ def test_what_is_no_object_is_invalid(document: object) -> None:
     ("place", "value"),
     [
         ("encoder.folder", "../x"), ("encoder.kind", "pickle"), ("vector_index.kind", "hnsw2"),
-        ("vector_index.lists", 0), ("vector_index.recall", 1.5), ("unread", 2), ("unrelated", 1.5),
+        ("vector_index.lists", 0), ("vector_index.recall", 1.5), ("unread", 2), ("closeness.related", 1.5),
         ("counts.posts", -1), ("counts.posts", True), ("counts.posts", 1.0),
         ("confidence", {**FULL["confidence"], "weights": [1.0]}),
         ("ranking.weights", {"best": 0}), ("ranking.weights", {"other": 1}), ("ranking.weights", {"best": -1}),
