@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ UNRELATED, RELATED = 0.036, 0.485
 _NEAR = 0.02
 # A model tells a question's answer from other texts only if their means are so far apart.
 _LEAST_SPREAD = 0.002
+# Passages of one post are never taken for further apart.
+_LEAST_AMONG = 0.1
 _NO_LIMIT = 1 << 30
 
 Cosines = npt.NDArray[np.float32]
@@ -36,14 +39,31 @@ class Closeness:
 
     def of(self, cosines: Cosines) -> Cosines:
         """Return the closeness for each cosine."""
-        if self._is_plain:
+        if self.is_plain:
             return cosines
-        below = UNRELATED + (cosines - self.unrelated) * ((RELATED - UNRELATED) / (self.related - self.unrelated))
+        below = self._straight(cosines)
         above = RELATED + (cosines - self.related) * ((1 - RELATED) / (1 - self.related))
         return np.asarray(np.where(cosines < self.related, below, above), np.float32)
 
+    def of_means(self, products: Cosines, squares: Cosines, sizes: npt.NDArray[np.intp]) -> Cosines:
+        """Return the closeness of a vector to means of others, as if closeness itself were a product of vectors.
+
+        Args:
+            products: of the vector and each mean, (n,).
+            squares: of the length of each mean, (n,).
+            sizes: how many vectors each is the mean of, (n,).
+        """
+        # The mean closeness of the vectors to one another; each to itself is 1.
+        among = self._straight(squares) - (self._straight(np.float32(1)) - 1) / sizes
+        return np.asarray(np.minimum(self.of(products) / np.sqrt(np.maximum(among, _LEAST_AMONG)), 1), np.float32)
+
+    def _straight(self, cosines: Any) -> Any:
+        scale = (RELATED - UNRELATED) / (self.related - self.unrelated)
+        return UNRELATED + (cosines - self.unrelated) * scale
+
     @property
-    def _is_plain(self) -> bool:
+    def is_plain(self) -> bool:
+        """Whether it keeps cosines as they are."""
         near = abs(self.unrelated - UNRELATED) <= _NEAR and abs(self.related - RELATED) <= _NEAR
         return near or self.related - self.unrelated < _LEAST_SPREAD or 1 - self.related < _LEAST_SPREAD
 

@@ -46,9 +46,14 @@ class Candidates:
     closeness: Closeness = PLAIN
 
     @cached_property
+    def sums(self) -> Vectors:
+        """The sum of each post's passages: (n, dimension)."""
+        return _sums(self.vectors, self.starts)
+
+    @cached_property
     def wholes(self) -> Vectors:
         """The direction of each whole post, the mean of its passages: (n, dimension), unit length."""
-        sums = _sums(self.vectors, self.starts)
+        sums = self.sums
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         return np.asarray(sums / np.where(lengths > 0, lengths, 1), np.float32)
 
@@ -87,7 +92,11 @@ def side_signals(candidates: Candidates, similarity: Values) -> dict[str, Values
 
 def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
     """Return the closeness of each whole post, whose vector points to the mean of its passages'."""
-    return candidates.closeness.of(products(candidates.wholes, vector))
+    if candidates.closeness.is_plain:
+        return products(candidates.wholes, vector)
+    sizes = np.diff(candidates.starts, append=len(candidates.passages))
+    means = candidates.sums / sizes[:, None]
+    return candidates.closeness.of_means(products(means, vector), np.square(means).sum(axis=1), sizes)
 
 
 def parts_signal(candidates: Candidates, parts: Vectors) -> Values:
