@@ -95,7 +95,7 @@ def whole_signal(candidates: Candidates, vector: Vectors) -> Values:
     if candidates.closeness.is_plain:
         return products(candidates.wholes, vector)
     sizes = np.diff(candidates.starts, append=len(candidates.passages))
-    means = candidates.sums / sizes[:, None]
+    means = np.asarray(candidates.sums / sizes[:, None], np.float32)
     return candidates.closeness.of_means(products(means, vector), np.square(means).sum(axis=1), sizes)
 
 

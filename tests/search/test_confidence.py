@@ -36,6 +36,12 @@ def test_closer_posts_that_say_more_are_surer(rule: Confidence) -> None:
     assert rule.of_signs((0.5, 0.5, 1.5)) > base
 
 
+def test_many_posts_have_the_probabilities_of_each_alone() -> None:
+    """Of the same signs, with the same weights and bias."""
+    signs = [(0.7, 0.5, 2.0), (0.1, 0.0, 0.7), (0.4, 0.2, 1.1)]
+    assert GENERAL.probability(np.asarray(signs)) == pytest.approx([GENERAL.of_signs(one) for one in signs])
+
+
 def test_a_short_complaint_is_less_sure_than_a_long_one() -> None:
     """One term met in full says less than ten of which half are met, at the same closeness."""
     short = {"heel": 4.0}

@@ -21,7 +21,7 @@ POSTS = [
     {"id": "heel", "title": "Heel", "question": "My heel stabs in the morning.", "answer": "Roll a frozen bottle.",
      "date": "2020-01-01"},
     {"id": "fees", "title": "Membership", "question": "What does a year cost?", "answer": "Forty francs a year.",
-     "date": "2015-06"},
+     "date": "2015-06-01"},
     {"id": "visit", "title": "Visits", "question": "May a physiotherapist join?", "answer": "They may, on Mondays.",
      "tags": ["rules"]},
     {"id": "hike", "title": "Hikes", "question": "Which hikes are planned?", "answer": "See the board in the hall."},
@@ -106,6 +106,7 @@ def test_a_hidden_post_is_never_found_nor_shown(curated: Curated) -> None:
     assert len(index.search("My heel stabs in the morning", k=100)) == len(POSTS) - 1
     assert index.post(post_id) is None
     assert index.why_hidden(post_id) == "withdrawn in 2021"
+    assert curated(f'[[hide]]\npost = "{post_id}"\n').why_hidden(post_id) == ""
     with pytest.raises(QueryError, match="no post with this id"):
         index.similar(post_id)
     assert all(ids != ("heel",) for ids, _ in index.run(["My heel stabs"])["default"][0])
@@ -144,6 +145,7 @@ def test_newer_posts_gain_a_bounded_amount(curated: Curated) -> None:
     gained = {post: round(after[post] - before[post], 4) for post in before}
     assert gained["heel"] == 0.04
     assert gained["knee"] == pytest.approx(0.01, abs=1e-4)
+    assert gained["fees"] == pytest.approx(0.04 * 2 ** -((4 + 7 / 12) / 5), abs=2e-4)  # of June 2015
     assert gained["visit"] == 0
 
 

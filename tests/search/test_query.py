@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qa_search import SearchIndex
+from qa_search import QueryError, SearchIndex
 from qa_search.interfaces.web.client import AsyncClient, Client
 from qa_search.search.query import SearchOptions, SearchParameters
 
@@ -33,3 +33,18 @@ def test_an_unknown_keyword_is_refused_by_the_client_that_is_awaited(method: str
     """As by the other client."""
     with pytest.raises(TypeError, match="'sinse'"):
         asyncio.run(getattr(AsyncClient, method)(AsyncClient.__new__(AsyncClient), "knee", sinse="2015"))
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        (5, "tags: expected a list of texts, not int"),
+        ([5], "tags: not a text of at most "),
+        (["x" * 100_000], "tags: not a text of at most "),
+    ],
+)
+def test_invalid_tags_are_refused_by_name(tags: Any, message: str) -> None:
+    """The parameter is named, and what it takes."""
+    with pytest.raises(QueryError, match=f"^{message}") as caught:
+        SearchParameters(tags=tags).filters()
+    assert caught.value.parameter == "tags"
