@@ -19,7 +19,7 @@ demo: $(VENV)/installed ## build the index of the sample archive and answer a co
 	$(BIN)/qa-search query --index index/ "$(COMPLAINT)"
 	@echo "== Next: . $(BIN)/activate, then qa-search query, qa-search shell, qa-search help"
 
-quick: $(VENV)/installed-dev ## lint, and the tests that need no model, browser, database or process: under a minute
+quick: $(VENV)/installed-dev ## lint, and the tests that need no model, browser, database or process: about a minute
 	$(BIN)/ruff check --quiet .
 	$(BIN)/pytest --numprocesses auto -m "not (model or browser or postgres or ray or process or slow)"
 

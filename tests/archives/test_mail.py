@@ -1,0 +1,30 @@
+"""Mail: what a message says itself, apart from what it quotes."""
+
+from __future__ import annotations
+
+from qa_search.archives.formats.mail import MailReader
+from qa_search.types import Post
+from tests.helpers import read
+
+MAIL = """From: Ann <ann@example.org>
+To: list@example.org
+Subject: Re: Knocking boiler
+Date: Mon, 3 Mar 2014 10:11:00 +0000
+Message-ID: <2@example.org>
+In-Reply-To: <1@example.org>
+
+Limescale.
+
+Flush it twice.
+
+{attribution}
+> Mine knocks every morning.
+"""
+
+
+def test_an_attribution_is_no_part_of_an_answer() -> None:
+    """On one line or on two; a line above it that is none stays."""
+    for attribution in ("Bob wrote:", "On Monday, Bob <bob@example.org>\nin his own words:"):
+        (found,) = read(MailReader(), MAIL.format(attribution=attribution), "1.eml")
+        assert isinstance(found, Post)
+        assert (found.question, found.answer) == ("Mine knocks every morning.", "Limescale.\n\nFlush it twice.")
