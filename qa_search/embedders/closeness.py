@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qa_search.embedders.base import Embedder
+from qa_search.embedders.base import Embedder, checked_vectors
 
 # The mean closeness of texts that have nothing in common, and of a question and its answer: the default model's
 # cosines of the pairs in everyday_pairs.tsv.
@@ -80,7 +80,11 @@ def everyday_pairs() -> list[tuple[str, str]]:
 
 
 def measure_closeness(embedder: Embedder) -> Closeness:
-    """Return what a model's cosines mean; `PLAIN` if it reads less than two of the pairs as a whole."""
+    """Return what a model's cosines mean; `PLAIN` if it reads less than two of the pairs as a whole.
+
+    Raises:
+        ModelError: if the embedder gives vectors that cannot be used.
+    """
     pairs = everyday_pairs()
     limits = (embedder.query_limit or _NO_LIMIT, embedder.passage_limit or _NO_LIMIT)
     counts = [embedder.count_tokens(list(texts)) for texts in zip(*pairs, strict=True)]
@@ -88,6 +92,8 @@ def measure_closeness(embedder: Embedder) -> Closeness:
     if len(whole) < 2:
         return PLAIN
     questions, answers = map(list, zip(*whole, strict=True))
-    cosines = embedder.embed_queries(questions) @ embedder.embed_passages(answers).T
+    asked = checked_vectors(embedder.embed_queries(questions), len(whole), embedder)
+    answered = checked_vectors(embedder.embed_passages(answers), len(whole), embedder)
+    cosines = asked @ answered.T
     means = np.clip([cosines[~np.eye(len(whole), dtype=bool)].mean(), np.diag(cosines).mean()], 0, 1)
     return Closeness(*(round(float(mean), 6) for mean in means))

@@ -23,7 +23,7 @@ Flush it twice.
 
 
 def test_an_attribution_is_no_part_of_an_answer() -> None:
-    """On one line or on two; a line above it that is none stays."""
+    """It may stand on one line or on two. The lines above it stay."""
     for attribution in ("Bob wrote:", "On Monday, Bob <bob@example.org>\nin his own words:"):
         (found,) = read(MailReader(), MAIL.format(attribution=attribution), "1.eml")
         assert isinstance(found, Post)

@@ -12,6 +12,7 @@ from devtools.squeezed import Squeezed
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
 from qa_search.embedders.closeness import PLAIN, RELATED, UNRELATED, Closeness, everyday_pairs, measure_closeness
+from qa_search.errors import ModelError
 from qa_search.index.folder import IndexFolder
 from tests.helpers import SAMPLE_ARCHIVE, WordsEmbedder
 
@@ -60,6 +61,14 @@ def test_a_model_is_measured_by_what_it_reads_whole() -> None:
     assert none == PLAIN
     assert 0 <= whole.unrelated < whole.related < 1
     assert few not in (whole, PLAIN)
+
+
+def test_vectors_that_cannot_be_used_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of questions too, which a build embeds nowhere else."""
+    model = Measurable()
+    monkeypatch.setattr(model, "embed_queries", lambda texts: np.full((len(texts), 64), np.nan, np.float32))
+    with pytest.raises(ModelError):
+        measure_closeness(model)
 
 
 @pytest.mark.parametrize("least", [0.0, 0.6, 0.9])
