@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import entry_points
-from typing import Self
+from typing import NamedTuple, Self
 
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
@@ -119,14 +119,136 @@ def read_archives(
         UnclearFieldsError: if a file's records have no question or no answer, and a field that is not used could be it.
         DamagedArchiveError: if a file cannot be read to its end.
     """
+    for item in read_files(sources, options, keep_going=keep_going):
+        if not isinstance(item, FileRead):
+            yield item
+        elif reading is not None:
+            reading.add(item.reading)
+
+
+class KeptFile(NamedTuple):
+    """A file that the caller of `read_files` has the posts of: its number there, and how it was read."""
+
+    number: int
+    reading: Reading
+
+
+class FileRead(NamedTuple):
+    """Comes after the posts and notes of a listed file.
+
+    ``alone`` says that no other file had a part in its posts, nor it in theirs; ``notes`` counts the notes among them.
+    ``kept`` is what the caller said of the file: then it was not read.
+    """
+
+    file: ArchiveFile
+    place: str
+    reading: Reading
+    alone: bool
+    notes: int
+    kept: KeptFile | None = None
+
+
+def read_files(
+    sources: Sequence[str | os.PathLike[str]],
+    options: ReadOptions | None = None,
+    *,
+    keep_going: bool = False,
+    look: Callable[[ArchiveFile], KeptFile | None] = lambda _: None,
+) -> Generator[Post | SetAside | FileRead]:
+    """Yield what `read_archives` does, and a `FileRead` after each listed file.
+
+    ``look`` is called before a file is read, after all of the file before came out. If it returns a `KeptFile`, the
+    file is not read.
+
+    Raises:
+        ArchiveError: as `read_archives`.
+    """
     options = options or ReadOptions()
-    with _Waiting(options, reading or Reading(), keep_going=keep_going) as waiting:
+    with _Waiting(options, Reading(), keep_going=keep_going) as waiting:
+        done: _Progress | None = None
+        notes: list[SetAside] = []
         for file, named in list_files(sources, options.left_out, options.names):
             if isinstance(file, SetAside):
-                yield file
-            else:
-                yield from _capped(file, _read_file(file, named, options, waiting), options)
-        yield from waiting.flush()
+                notes.append(file)
+                if not waiting:
+                    yield from _ended(done, waiting, None)
+                    yield from notes
+                    notes.clear()
+                    done = None
+                continue
+            yield from _ended(done, waiting, place_of(file))
+            yield from notes
+            notes.clear()
+            kept = look(file)
+            done = _Progress(file, kept)
+            waiting.reading = done.reading
+            if kept is None:
+                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting), options)
+                yield from done.through(with_notes, waiting)
+        yield from _ended(done, waiting, None)
+        yield from notes
+
+
+class _Progress:
+    """A listed file that is being read."""
+
+    def __init__(self, file: ArchiveFile, kept: KeptFile | None) -> None:
+        self.file = file
+        self.reading = Reading() if kept is None else kept.reading
+        self.kept = kept
+        self.alone = True
+        self._notes = 0
+
+    def watched(self) -> ArchiveFile:
+        """Return the file, such that looking for another one beside it is noticed."""
+        find = self.file.find_sibling
+        return self.file if find is None else replace(self.file, find_sibling=partial(self._find, find))
+
+    def through(self, items: Iterator[Post | SetAside], waiting: _Waiting) -> Iterator[Post | SetAside]:
+        """Pass the items of the file through; at its end it is known whether some wait for other files."""
+        added = waiting.added
+        yield from self.count(items)
+        if waiting.added > added:
+            self.alone = False
+
+    def count(self, items: Iterator[Post | SetAside]) -> Iterator[Post | SetAside]:
+        """Pass items of the file through."""
+        own, page = self.file.source, (self.file.container, self.file.name)
+        for item in items:
+            if isinstance(item, SetAside):
+                self._notes += 1
+            elif item.source != own and not item.source.startswith(f"{own}/") and (item.source, item.source_id) != page:
+                self.alone = False  # what another file names may have this id, too
+            yield item
+
+    def ended(self) -> FileRead:
+        """Return what to say at its end."""
+        return FileRead(self.file, place_of(self.file), self.reading, self.alone, self._notes, self.kept)
+
+    def _find(self, find: Callable[[str], ArchiveFile | None], name: str) -> ArchiveFile | None:
+        self.alone = False
+        return find(name)
+
+
+def _ended(done: _Progress | None, waiting: _Waiting, place: str | None) -> Iterator[Post | SetAside | FileRead]:
+    """End a file; if none follows in its folder, yield the joined posts of the folder first.
+
+    These are not in a file that is kept: it ends, and they end like a second one of its name, which is never kept.
+    """
+    if done is None:
+        return
+    if waiting and place != place_of(done.file):
+        if done.kept is not None:
+            yield done.ended()
+            done = _Progress(done.file, None)
+            done.alone, waiting.reading = False, done.reading
+        yield from done.count(waiting.flush())
+    yield done.ended()
+
+
+def place_of(file: ArchiveFile) -> str:
+    """Return the name of the folder that a file is in."""
+    return posixpath.join(file.container, posixpath.dirname(file.name))
 
 
 def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
@@ -155,29 +277,33 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
 
 def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
     keep_going = waiting.keep_going
-    try:
-        with closing(unpacked(file, options)) as inner_files:
-            for inner, problem in inner_files:
-                if options.encoding is not None:
-                    inner = replace(inner, encoding=options.encoding)
-                yield from waiting.move_to(inner)
-                # Only what was named itself, not what happens to lie beside it in a container, must be readable.
-                must_read = named and inner.source == file.source
-                try:
-                    if problem is not None:
-                        raise problem
-                    yield from _read(inner, options, waiting)
-                except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
-                    if isinstance(error, UnknownFormatError) and must_read:
-                        raise
-                    if isinstance(error, DamagedArchiveError | UnclearFieldsError) and not keep_going:
-                        raise
-                    yield inner.set_aside(error.place, error.reason)
-    except OSError as error:
-        damage = file.damaged(f"cannot be read ({error.strerror or error})")
-        if not keep_going:
-            raise damage from error
-        yield file.set_aside("", damage.reason)
+    # What is in a container is joined with what else is in it, and not with what lies beside it.
+    with _Waiting(options, waiting.reading, keep_going=keep_going) as inside:
+        try:
+            with closing(unpacked(file, options)) as inner_files:
+                for inner, problem in inner_files:
+                    if options.encoding is not None:
+                        inner = replace(inner, encoding=options.encoding)
+                    joined = waiting if place_of(inner) == place_of(file) else inside
+                    yield from joined.move_to(inner)
+                    # Only what was named itself, not what happens to lie beside it in a container, must be readable.
+                    must_read = named and inner.source == file.source
+                    try:
+                        if problem is not None:
+                            raise problem
+                        yield from _read(inner, options, joined)
+                    except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
+                        if isinstance(error, UnknownFormatError) and must_read:
+                            raise
+                        if isinstance(error, DamagedArchiveError | UnclearFieldsError) and not keep_going:
+                            raise
+                        yield inner.set_aside(error.place, error.reason)
+        except OSError as error:
+            damage = file.damaged(f"cannot be read ({error.strerror or error})")
+            if not keep_going:
+                raise damage from error
+            yield file.set_aside("", damage.reason)
+        yield from inside.flush()
 
 
 def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
@@ -208,8 +334,9 @@ class _Waiting:
     def __init__(self, options: ReadOptions, reading: Reading, *, keep_going: bool) -> None:
         self.reading = reading
         self.keep_going = keep_going
+        self.added = 0
         self._options = options
-        self._place: tuple[str, str] | None = None
+        self._place: str | None = None
         self._joiner: Joiner | None = None
         self._files: dict[str, tuple[ArchiveFile, str]] = {}
 
@@ -219,9 +346,12 @@ class _Waiting:
     def __exit__(self, *_: object) -> None:
         self._close()
 
+    def __bool__(self) -> bool:
+        return self._joiner is not None
+
     def move_to(self, file: ArchiveFile) -> Iterator[Post | SetAside]:
         """Start a file; if it is in another folder, yield the joined posts of the previous folder."""
-        place = (file.container, posixpath.dirname(file.name))
+        place = place_of(file)
         if place != self._place:
             yield from self.flush()
             self._place = place
@@ -235,6 +365,7 @@ class _Waiting:
 
     def add(self, item: Post | Reply, file: ArchiveFile, format_name: str) -> None:
         """Store a question without answers, or an answer without its question."""
+        self.added += 1
         if self._joiner is None:
             self._joiner = Joiner(file, self._options)
         self._files[file.source] = (file, format_name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from qa_search.archives.base import ArchiveFile, ReadingLog
 from qa_search.archives.encodings import is_doubtful, is_mostly_utf8, is_utf8
 from qa_search.types import FileReport, Post
-from qa_search.util.text import counted
+from qa_search.util.text import counted, visible
 
 # So many files are reported one by one; further ones of the same layout are counted together.
 _MOST_REPORTS = 1000
@@ -18,6 +21,7 @@ _SHOWN = 20
 @dataclass
 class _Tally:
     source: str
+    container: str
     format: str
     encodings: Counter[str] = field(default_factory=Counter)
     first_doubtful: str = ""
@@ -31,6 +35,61 @@ class _Tally:
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, None] = field(default_factory=dict)
+
+    def add(self, other: _Tally) -> None:
+        """Add the counts and notes of another one."""
+        self.encodings.update(other.encodings)
+        self.first_doubtful = self.first_doubtful or other.first_doubtful
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for role, names in other.roles.items():
+            self.roles.setdefault(role, Counter()).update(names)
+        self.unused.update(other.unused)
+        self.remarks.update(other.remarks)
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `Reading.dump` wrote of one.
+
+        Raises:
+            TypeError: if it is invalid.
+        """
+        tally = cls(**values)
+        tally.encodings, tally.unused = _counted(tally.encodings), _counted(tally.unused)
+        tally.roles = {role: _counted(names) for role, names in _items(tally.roles)}
+        tally.remarks = dict.fromkeys(tally.remarks)
+        texts = (tally.source, tally.container, tally.format, tally.first_doubtful, *tally.remarks)
+        counts = (getattr(tally, name) for name in _COUNTS)
+        if not all(isinstance(text, str) for text in texts) or not all(map(_is_count, counts)):
+            raise TypeError("not a tally")
+        return tally
+
+
+_COUNTS = ("doubtful", "files", "posts", "with_question", "with_answer", "with_date", "set_aside")
+
+
+def _items(values: Any) -> list[tuple[str, Any]]:
+    if not isinstance(values, dict):
+        raise TypeError("not a JSON object")
+    return list(values.items())
+
+
+def _counted(values: Any) -> Counter[str]:
+    if not all(_is_count(count) for _, count in _items(values)):
+        raise TypeError("not counts")
+    return Counter(values)
+
+
+def _shown(names: Counter[str]) -> Counter[str]:
+    """Return counted names with what cannot be shown or stored in them replaced."""
+    shown: Counter[str] = Counter()
+    for name, count in names.items():
+        shown[visible(name)] += count
+    return shown
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 class Reading:
@@ -60,6 +119,31 @@ class Reading:
             for tally in self._tallies.values()
             if tally.posts or tally.set_aside
         )
+
+    def add(self, other: Reading) -> None:
+        """Add what another one collected."""
+        for tally in other._tallies.values():
+            self._tally(tally.source, tally.container, tally.format).add(tally)
+
+    def dump(self) -> str:
+        """Return what was collected as JSON, for `load`."""
+        return json.dumps([vars(tally) for tally in self._tallies.values()])
+
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """Read what `dump` wrote.
+
+        Raises:
+            ValueError: if it is invalid.
+        """
+        reading = cls()
+        try:
+            for tally in map(_Tally.load, json.loads(text)):
+                reading._tallies[tally.source, tally.format] = tally
+            json.dumps(json.loads(text), ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"an invalid record of how a file was read ({error})") from error
+        return reading
 
     def began(self, file: ArchiveFile, format_name: str) -> None:
         """Note that a file is read as a format."""
@@ -91,8 +175,8 @@ class Reading:
             return
         tally = self._tally(file.source, file.container, format_name)
         for role, names in log.roles.items():
-            tally.roles.setdefault(role, Counter()).update(names)
-        tally.unused.update(log.unused)
+            tally.roles.setdefault(role, Counter()).update(_shown(names))
+        tally.unused.update(_shown(log.unused))
         tally.remarks.update(dict.fromkeys(log.remarks))
 
     def _tally(self, source: str, container: str, format_name: str) -> _Tally:
@@ -100,7 +184,7 @@ class Reading:
         if known is not None:
             return known
         name = container if _is_page(format_name) or len(self._tallies) >= _MOST_REPORTS else source
-        return self._tallies.setdefault((name, format_name), _Tally(name, format_name))
+        return self._tallies.setdefault((name, format_name), _Tally(name, container, format_name))
 
 
 def _is_page(format_name: str) -> bool:
