@@ -144,7 +144,7 @@ def seed(index: Path, archive: Path, real: np.ndarray[Any, Any], kind: Kind | No
         taken["vectors"] = time.perf_counter() - started
         manifest = replace(
             manifest,
-            lexical=manifest.lexical._replace(texts=writer.texts_id),
+            lexical=manifest.lexical._replace(texts=writer.texts_id, chunks=()),
             counts=CountsRecord(writer.posts, writer.entries - writer.posts, writer.passages, 0, 0),
             vector_index=record,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from itertools import chain
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, cast
 from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
 from qa_search.archives.limits import Limits
-from qa_search.archives.read import Reading, ReadOptions, read_archives
+from qa_search.archives.read import FileRead, Reading, ReadOptions, read_archives, read_files
 from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
 from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, store_posts, strict_error
+from qa_search.builder.kept_files import KeptFiles
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, listed, make_plan
@@ -88,8 +89,9 @@ def build_index(
 ) -> BuildReport:
     """Read archives and build the index that `SearchIndex.open` opens.
 
-    Only what changed is computed: a passage whose text, model and settings did not change keeps its previous
-    vector. If no file and no setting changed, nothing is built. A killed build continues where it stopped.
+    Only what changed is read and computed: a file that did not change is not read again, and a passage whose text,
+    model and settings did not change keeps its vector. If no file and no setting changed, nothing is built. A killed
+    build continues where it stopped.
 
     Whatever was in the index folder answers until the new index is whole, and goes on answering if this fails. What
     changed is reported, and kept with the index (`index_log`); `undo_index` goes back.
@@ -173,14 +175,15 @@ def build_index(
     named = ", ".join(os.fspath(path) for path in plan.paths)
     report = progress or (lambda _: None)
 
-    def read(reading: Reading) -> Iterator[Post | SetAside]:
-        return read_archives(plan.paths, options, keep_going=settings.keep_going, reading=reading)
+    def read(kept: KeptFiles) -> Generator[Post | SetAside | FileRead]:
+        return read_files(plan.paths, options, keep_going=settings.keep_going, look=kept.look)
 
     watch = SourceWatch(plan, options)
     # The first post that can be indexed is read before anything slow or lasting is done, so that a wrong path or a
     # format that is not read is reported at once.
-    reading = Reading()
-    posts = _begin(named, read(reading), reading, options, strict=strict)
+    kept = watch.kept_files(None)
+    begun = read(kept)
+    posts = _begin(named, begun, options, strict=strict)
     guard = ShrinkGuard(
         None,
         1.0 if allow_shrink else largest_loss,
@@ -189,7 +192,12 @@ def build_index(
     )
     if dry_run:
         guard = replace(guard, previous=_previous(folder, plan, rebuild=rebuild))
-        return _dry_run(index, plan, posts, guard, reading, started, report, strict=strict)
+        previous = None if rebuild else guard.previous
+        if previous is not None:
+            begun.close()
+            kept = watch.kept_files(previous, previous.splitter)
+            posts = read(kept)
+        return _dry_run(index, plan, posts, guard, previous, kept, started, report, strict=strict)
     database = open_writer(store, shards)
     with folder.writing(), ExitStack() as stack:
         if database is not None:
@@ -252,18 +260,22 @@ def build_index(
             report=report,
         )
 
-        def built_from() -> BuiltFrom:
-            return plan.to_record(watch.state(key))
+        def built_from(kept: KeptFiles) -> BuiltFrom:
+            return plan.to_record(watch.state(key, kept))
 
         try:
-            written = writer.write(posts, previous, reading, built_from)
+            if previous is not None:  # much need not be read
+                begun.close()
+                kept = watch.kept_files(previous, writer.cutting)
+                posts = read(kept)
+            written = writer.write(posts, previous, kept, built_from)
         except IndexDamagedError:
             if guard.previous is None:
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
-            reading = Reading()
+            kept = watch.kept_files(None)
             again = replace(writer, guard=replace(guard, previous=None))
-            written = again.write(read(reading), None, reading, built_from)
+            written = again.write(read(kept), None, kept, built_from)
         with suppress(IndexUnreadableError):  # then a later build clears them away
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:
@@ -353,22 +365,25 @@ def _report(
 def _dry_run(
     index: SourcePath,
     plan: Plan,
-    posts: Iterator[Post | SetAside],
+    posts: Iterator[Post | SetAside | FileRead],
     guard: ShrinkGuard,
-    reading: Reading,
+    previous: PreviousGeneration | None,
+    kept: KeptFiles,
     started: _Start,
     report: Callable[[Progress], None],
     *,
     strict: bool,
 ) -> BuildReport:
-    """Read all posts, and report what a build would change."""
+    """Read what changed, and report what a build would change."""
     with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-        writer = PostWriter(Path(scratch))
+        writer, reading = PostWriter(Path(scratch), None if previous is None else previous.posts), Reading()
         try:
             stored = store_posts(
                 writer,
                 posts,
                 frozenset(plan.excluded),
+                kept,
+                reading,
                 keep_unanswered=plan.settings.keep_unanswered,
                 strict=strict,
                 report=report,
@@ -449,19 +464,18 @@ def _load(
 
 def _begin(
     sources: str,
-    posts: Iterator[Post | SetAside],
-    reading: Reading,
+    posts: Iterator[Post | SetAside | FileRead],
     options: ReadOptions,
     *,
     strict: bool,
-) -> Iterator[Post | SetAside]:
+) -> Iterator[Post | SetAside | FileRead]:
     """Read up to the first post that can be indexed, and return all posts from the start.
 
     Raises:
         NoPostsError: if there is none.
         SetAsideError: if a post before it cannot be read, and ``strict`` says to stop then.
     """
-    found: list[Post | SetAside] = []
+    found: list[Post | SetAside | FileRead] = []
     characters = 0
     for item in posts:
         found.append(item)
@@ -474,8 +488,13 @@ def _begin(
             return chain(found, posts)
     if not found:
         raise NoPostsError(f"{sources or 'no source'}: no files to read. Name archive files, or folders of them.")
+    reading = Reading()
+    for item in found:
+        if isinstance(item, FileRead):
+            reading.add(item.reading)
     notes = [item for item in found if isinstance(item, SetAside)]
-    raise no_posts(sources, len(found) - len(notes), len(notes), next(iter(notes), None), reading)
+    unanswered = sum(isinstance(item, Post) for item in found)
+    raise no_posts(sources, unanswered, len(notes), next(iter(notes), None), reading)
 
 
 def read_options(

@@ -18,6 +18,7 @@ from qa_search.types import IndexSource, SourceChanges
 from qa_search.util.text import counted
 
 _MOST_NAMED = 3
+_MOST_RUNS = 100
 # What a manifest holds at most: the builds before, and the sources of this one.
 _MOST_BUILDS, _MOST_SOURCES = 100, 1000
 
@@ -25,11 +26,22 @@ _MOST_BUILDS, _MOST_SOURCES = 100, 1000
 class Entries(Protocol):
     """Posts that can be compared."""
 
-    def stored_entries(self) -> Iterator[StoredEntry]:
-        """Yield all entries in the order of their ids."""
+    def stored_entries(self, but: Sequence[range] = ()) -> Iterator[StoredEntry]:
+        """Yield the entries in the order of their ids, without those of some numbers."""
 
     def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
         """Return which of these texts are stored."""
+
+
+class NewEntries(Entries, Protocol):
+    """Posts of which some were copied, with their ids, from those that they are compared with."""
+
+    @property
+    def copied_entries(self) -> Sequence[tuple[range, range]]:
+        """The numbers that copied entries had and have."""
+
+    def count_entries(self, numbers: range) -> dict[str, int]:
+        """Count the entries of these numbers by their source."""
 
 
 class Changes:
@@ -38,12 +50,16 @@ class Changes:
     A post whose text is still there under another id counts as renamed, not as removed.
     """
 
-    def __init__(self, previous: Entries | None, new: Entries) -> None:
+    def __init__(self, previous: Entries | None, new: NewEntries) -> None:
         counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(_KINDS, 0))
         gone: list[StoredEntry] = []
-        for old, now in _side_by_side(
-            previous.stored_entries() if previous is not None else iter(()), new.stored_entries()
-        ):
+        # What was copied need not be compared; of many short runs, the longest.
+        copied = heapq.nlargest(_MOST_RUNS, new.copied_entries, key=lambda run: len(run[0]))
+        for _, numbers in copied:
+            for source, count in new.count_entries(numbers).items():
+                counts[source]["unchanged"] += count
+        old_entries = previous.stored_entries([old for old, _ in copied]) if previous is not None else iter(())
+        for old, now in _side_by_side(old_entries, new.stored_entries([now for _, now in copied])):
             if old is None and now is not None:
                 counts[now.source]["added"] += 1
             elif old is not None and now is None:
@@ -75,7 +91,7 @@ class ShrinkGuard:
     dropped: Sequence[IndexSource] = ()
     expected: frozenset[str] = frozenset()
 
-    def compare(self, new: Entries) -> tuple[SourceChanges, ...]:
+    def compare(self, new: NewEntries) -> tuple[SourceChanges, ...]:
         """Return what differs.
 
         Raises:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from qa_search.archives.read import Reading
+from qa_search.archives.read import FileRead, Reading
 from qa_search.builder.changes import ShrinkGuard
+from qa_search.builder.kept_files import KeptFiles
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration, StoredPassages
 from qa_search.embedders.closeness import measure_closeness
@@ -36,11 +37,11 @@ from qa_search.index.manifest import (
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
 from qa_search.index.stores.inverted_writer import InvertedWriter, choose_kind, choose_probes
-from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, LexicalWriter
+from qa_search.index.stores.lexical import LEXICAL_FOLDER, LEXICAL_RULES, ChunkedWriter, chunks_of
 from qa_search.index.stores.post_rows import KeyedPassage, content_hash, distinct_id, passage_key
 from qa_search.index.stores.posts import PostStore
 from qa_search.index.stores.posts_writer import PostWriter
-from qa_search.index.stores.records import FlatVectors, ListedVectors
+from qa_search.index.stores.records import FlatVectors, ListedVectors, WordChunk
 from qa_search.index.stores.vectors import VectorWriter
 from qa_search.search.confidence import GENERAL
 from qa_search.search.fusion import DEFAULT_WEIGHTS
@@ -107,16 +108,21 @@ class GenerationWriter:
     recall: float
     report: Callable[[Progress], None]
 
+    @property
+    def cutting(self) -> SplitterRecord:
+        """How posts are cut into passages, for the manifest."""
+        return SplitterRecord(self.splitter.limit, SPLITTER_RULES)
+
     def write(
         self,
-        posts: Iterable[Post | SetAside],
+        posts: Iterable[Post | SetAside | FileRead],
         previous: PreviousGeneration | None,
-        reading: Reading,
-        built_from: Callable[[], BuiltFrom],
+        kept: KeptFiles,
+        built_from: Callable[[KeptFiles], BuiltFrom],
     ) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
 
-        ``reading`` has gathered, once all posts came out, what was taken for what. ``built_from`` returns, when all is
+        ``kept`` writes down the files that ``posts`` come from. ``built_from`` returns, when all is
         read, what the manifest says of the sources.
 
         Raises:
@@ -126,8 +132,9 @@ class GenerationWriter:
         """
         partial = self.folder.start_generation()
         try:
-            manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, reading)
-            manifest = replace(manifest, built_from=built_from(), reading=tuple(reading.reports))
+            reading = Reading()
+            manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, kept, reading)
+            manifest = replace(manifest, built_from=built_from(kept), reading=tuple(reading.reports))
             manifest = self._completed(partial, self.guard.recorded(manifest, changes), encoder, previous)
             published = self.folder.publish(partial, manifest, keep=self.keep)
         except BaseException:
@@ -138,12 +145,18 @@ class GenerationWriter:
         return BuiltGeneration(published.generation, model, vectors.embedded, changes, published.cleared)
 
     def _write_stores(
-        self, partial: Path, posts: Iterable[Post | SetAside], previous: PreviousGeneration | None, reading: Reading
+        self,
+        partial: Path,
+        posts: Iterable[Post | SetAside | FileRead],
+        previous: PreviousGeneration | None,
+        kept: KeptFiles,
+        reading: Reading,
     ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
-        settings = SplitterRecord(self.splitter.limit, SPLITTER_RULES)
-        writer = PostWriter(partial)
+        settings = self.cutting
+        writer = PostWriter(partial, None if previous is None else previous.posts)
         try:
-            self._store_posts(writer, posts, previous.posts if previous and previous.splitter == settings else None)
+            old = previous.posts if previous and previous.splitter == settings else None
+            self._store_posts(writer, posts, old, kept, reading)
             if not writer.passages:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
@@ -152,7 +165,7 @@ class GenerationWriter:
             sample = writer.sample_texts(_LANGUAGE_SAMPLE)
             language = main_language(sample)
             lexical = LexicalRecord(LEXICAL_RULES, writer.texts_id, Analysis.of_language(language).name)
-            _write_words(writer, partial, previous, lexical)
+            lexical = _write_words(writer, partial, previous, lexical)
             encoder = self.choose(writer.sample_texts)
             unread = unread_share(encoder.embedder, sample)
             closeness = _closeness(encoder, previous)
@@ -195,10 +208,24 @@ class GenerationWriter:
         )
         return manifest, vectors, encoder, changes
 
-    def _store_posts(self, writer: PostWriter, posts: Iterable[Post | SetAside], old: PostStore | None) -> None:
+    def _store_posts(
+        self,
+        writer: PostWriter,
+        posts: Iterable[Post | SetAside | FileRead],
+        old: PostStore | None,
+        kept: KeptFiles,
+        reading: Reading,
+    ) -> None:
         """Store every post once, with its passages; reuse those of the previous generation if the post is the same."""
         stored = store_posts(
-            writer, posts, self.excluded, keep_unanswered=self.keep_unanswered, strict=self.strict, report=self.report
+            writer,
+            posts,
+            self.excluded,
+            kept,
+            reading,
+            keep_unanswered=self.keep_unanswered,
+            strict=self.strict,
+            report=self.report,
         )
         known_passages = None if old is None else StoredPassages(old)
         for number, post, content in stored:
@@ -238,19 +265,29 @@ class GenerationWriter:
 
 def store_posts(
     writer: PostWriter,
-    posts: Iterable[Post | SetAside],
+    posts: Iterable[Post | SetAside | FileRead],
     excluded: frozenset[str],
+    kept: KeptFiles,
+    reading: Reading,
     *,
     keep_unanswered: bool,
     strict: bool,
     report: Callable[[Progress], None],
 ) -> Iterator[tuple[int, Post, bytes]]:
-    """Store every post once, and yield the number of each new text, the post and its `content_hash`.
+    """Store every post once, and yield the number of each new text that was read, the post and its `content_hash`.
+
+    ``reading`` collects how all files were read.
 
     Raises:
         SetAsideError: if a post cannot be read, and ``strict`` says to stop then.
+        IndexDamagedError: if the previous generation is damaged, from which ``kept`` copies.
     """
-    for done, post in enumerate(posts, start=1):
+    for post in posts:
+        if isinstance(post, FileRead):
+            kept.write(post, writer)
+            reading.add(post.reading)
+            continue
+        kept.flush(writer)
         if isinstance(post, SetAside):
             if strict:
                 raise strict_error(post)
@@ -263,7 +300,9 @@ def store_posts(
                 number = writer.add(post, content)
                 if number is not None:
                     yield number, post, content
+        done = writer.entries + writer.unanswered + writer.set_aside_count
         report(Progress("reading", done, None))
+    kept.flush(writer)
 
 
 def strict_error(note: SetAside) -> SetAsideError:
@@ -300,20 +339,32 @@ def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
 
 def _write_words(
     writer: PostWriter, partial: Path, previous: PreviousGeneration | None, lexical: LexicalRecord
-) -> None:
-    """Write the lexical index, or copy the previous one if it has the same texts in the same order."""
-    if previous is not None and previous.lexical == lexical:
-        names = [name for name in previous.generation.file_names if name.startswith(f"{LEXICAL_FOLDER}/")]
-        try:
-            previous.generation.copy_files(names, partial)
-            return
-        except IndexDamagedError:
-            remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, [name.partition("/")[2] for name in names])
-            # ... and write it instead
-    words = LexicalWriter(partial, Analysis(lexical.analysis))
-    for number, text in writer.texts():
-        words.add(number, text)
-    words.close()
+) -> LexicalRecord:
+    """Write the lexical index, and take over the chunks of the previous one that have the same texts."""
+    kept: tuple[WordChunk, ...] = ()
+    if previous is not None and previous.lexical[:1] == lexical[:1] and previous.lexical.analysis == lexical.analysis:
+        kept = previous.lexical.chunks
+    words = ChunkedWriter(partial, Analysis(lexical.analysis), kept)
+    for first, count, texts in chunks_of(writer.contents()):
+        chunk = words.known(texts, count)
+        if chunk is None or previous is None or not _copy_chunk(chunk, previous.generation, partial):
+            words.write(texts, writer.texts(first, first + count))
+        else:
+            words.keep(chunk)
+    return lexical._replace(chunks=words.close())
+
+
+def _copy_chunk(chunk: WordChunk, generation: Generation, partial: Path) -> bool:
+    """Copy the files of a chunk; return whether they are whole."""
+    segments = {name.replace("-", "") for name in chunk.segments}
+    places = [name.partition("/") for name in generation.file_names]
+    names = [name for folder, _, name in places if folder == LEXICAL_FOLDER and name.partition(".")[0] in segments]
+    try:
+        generation.copy_files([f"{LEXICAL_FOLDER}/{name}" for name in names], partial)
+    except IndexDamagedError:
+        remove_own(partial / LEXICAL_FOLDER, LEXICAL_NAMES, names)
+        return False
+    return True
 
 
 def _embed_on(
@@ -330,8 +381,8 @@ def _embed_on(
 
     def unknown() -> Iterator[list[tuple[bytes, str]]]:
         nonlocal done
-        for block in writer.passage_texts(_EMBED_BLOCK):
-            found = vectors.unknown(block)
+        for block in vectors.blocks(writer, _EMBED_BLOCK):
+            found = vectors.unknown(block) if isinstance(block, list) else []
             done += len(block) - len(found)
             yield found
 
@@ -352,8 +403,11 @@ def _write_shards(
 ) -> None:
     done = 0
     report(Progress("embedding", done, writer.passages))
-    for block in writer.passage_texts(_EMBED_BLOCK):
-        shards.add(vectors.of(block, _beyond(done, writer.passages, report)))
+    for block in vectors.blocks(writer, _EMBED_BLOCK):
+        if isinstance(block, list):
+            shards.add(vectors.of(block, _beyond(done, writer.passages, report)))
+        else:
+            shards.add(vectors.of_numbers(block))
         done += len(block)
         report(Progress("embedding", done, writer.passages))
     shards.close()
@@ -368,11 +422,15 @@ def _write_rows(
     writer: PostWriter, rows: InvertedWriter, vectors: PassageVectors, report: Callable[[Progress], None]
 ) -> ListedVectors:
     done = 0
-    for block in writer.passage_texts(_EMBED_BLOCK):
+    for block in vectors.blocks(writer, _EMBED_BLOCK):
         report(Progress("embedding", done, writer.passages))
         known = vectors.rows_of(block)
-        new = [passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]
-        rows.add(known, vectors.of(new, _beyond(done + len(block) - len(new), writer.passages, report)))
+        if isinstance(block, list):
+            new = [passage for passage, row in zip(block, known.tolist(), strict=True) if row < 0]
+            made = vectors.of(new, _beyond(done + len(block) - len(new), writer.passages, report))
+        else:
+            made = vectors.of_numbers(block[known < 0])
+        rows.add(known, made)
         done += len(block)
     report(Progress("embedding", done, writer.passages))
     report(Progress("arranging", 0, None))

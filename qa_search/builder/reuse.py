@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,7 @@ from qa_search.index.owned import WORK, WORK_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
 from qa_search.index.stores.post_rows import KeyedPassage
 from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.index.stores.vectors import Ids
 
 # How many passages are embedded at once: as many as take about so long.
@@ -163,10 +164,25 @@ class PassageVectors:
             return None
         return self._previous.generation, self._previous.vectors
 
-    def rows_of(self, block: Sequence[tuple[bytes, str]]) -> Ids:
+    def blocks(self, writer: PostWriter, size: int) -> Iterator[Ids | list[tuple[bytes, str]]]:
+        """Yield the passages of a writer in order, some at a time: keys and texts, or the numbers of known ones.
+
+        Those numbers are of the previous generation, whose vectors they have.
+        """
+        return writer.passage_texts(size) if self._previous is None else writer.passage_blocks(size)
+
+    def of_numbers(self, numbers: Ids) -> Vectors:
+        """Return the vectors of passages of the previous generation: (n, dimension)."""
+        if self._previous is None:
+            raise ValueError("no previous vectors")
+        return self._previous.vectors.reconstruct(numbers)
+
+    def rows_of(self, block: Ids | list[tuple[bytes, str]]) -> Ids:
         """Return the rows of passages in the previous large index, -1 where it lacks one: (n,)."""
         found = np.full(len(block), -1, np.int64)
         if self._stored is not None and self.rows is not None:
+            if not isinstance(block, list):
+                return self.rows[1].rows_of(block)
             numbers = self._stored.numbers_of_keys([key for key, _ in block])
             rows = self.rows[1].rows_of(np.fromiter(numbers.values(), np.int64, len(numbers)))
             row_of = dict(zip(numbers, rows.tolist(), strict=True))

@@ -7,32 +7,30 @@ of its posts are made from: the name stays when the folder moves.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, Self
 
-from qa_search.archives.base import ReadOptions
+from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.containers.walk import list_files, name_folders, root_of
 from qa_search.archives.limits import Limits
 from qa_search.archives.read import readers
+from qa_search.builder.kept_files import KeptFiles, content_of, is_racy, stat_of
+from qa_search.builder.reuse import PreviousGeneration
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
 from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
-from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
+from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, SplitterRecord, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
 from qa_search.types import IndexSource, SetAside, is_post_id
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
-
-# A file that was changed so shortly before it was read may be changed again within the same tick of the clock.
-_TICK_NS = 2 * 10**9
 
 SourcePath = str | os.PathLike[str]
 
@@ -169,24 +167,40 @@ class SourceWatch:
 
     def key(self, model: str, device: str) -> str:
         """Return a hash of all else that the content of a generation depends on."""
-        rules = [
-            version("qa-search"),
-            SPLITTER_RULES,
-            LEXICAL_RULES,
-            [f"{type(reader).__module__}.{type(reader).__qualname__}" for reader in readers()],
-        ]
         asked = [{**asdict(self._plan.settings), "model": model}, device, list(self._plan.excluded)]
         sources = [source.to_dict() for source in self._plan.sources]
-        return hashlib.sha256(json.dumps([rules, asked, sources], default=repr).encode()).hexdigest()
+        return _hashed([self._rules(), LEXICAL_RULES, asked, sources])
 
-    def state(self, key: str) -> SourceState:
-        """Return the state for the manifest, when all files were read; only the `key` if one changed meanwhile."""
-        by_content, by_stat = self._by_content(), self._by_stat()
+    def _rules(self) -> list[Any]:
+        names = [f"{type(reader).__module__}.{type(reader).__qualname__}" for reader in readers()]
+        return [version("qa-search"), SPLITTER_RULES, names]
+
+    def reading_key(self) -> str:
+        """Return a hash of all that the posts of a file depend on, besides the file."""
+        kept = ("field_map", "encoding", "comments", "keep_unanswered", "keep_going", "passage_tokens", "limits")
+        settings = asdict(self._plan.settings)
+        asked = [[settings[name] for name in kept], list(self._plan.excluded)]
+        return _hashed([self._rules(), asked])
+
+    def kept_files(self, previous: PreviousGeneration | None, splitter: SplitterRecord | None = None) -> KeptFiles:
+        """Return what finds the files that need not be read again: those of a generation that was read alike.
+
+        Raises:
+            IndexDamagedError: if the previous generation is damaged.
+        """
+        posts = None
+        if previous is not None and previous.splitter == splitter:
+            built_from = previous.generation.manifest.built_from
+            if built_from is not None and built_from.state.reading == self.reading_key():
+                posts = previous.posts
+        return KeptFiles(self._began, posts, lambda: (file for file in self._listed() if isinstance(file, ArchiveFile)))
+
+    def state(self, key: str, kept: KeptFiles) -> SourceState:
+        """Return the state for the manifest, when all files were read; only the keys if one changed meanwhile."""
+        by_stat = self._by_stat()
         if not by_stat or by_stat != self._before:
-            return SourceState(key=key)
-        # A file that is so new may change again, and keep its size and time.
-        racy = self._newest > self._began - _TICK_NS
-        return SourceState("" if racy else by_stat, by_content, key)
+            return SourceState(key=key, reading=self.reading_key())
+        return SourceState("" if is_racy(self._newest, self._began) else by_stat, kept.content, key, self.reading_key())
 
     def fits(self, generation: Generation, key: str) -> bool:
         """Return whether a generation was built from the same files with the same settings, and has all of them."""
@@ -200,18 +214,21 @@ class SourceWatch:
         return self._digest(self._identity)
 
     def _by_content(self) -> str:
-        return self._digest(lambda stream: hashlib.file_digest(cast(io.BufferedReader, stream), "sha256").hexdigest())
+        return self._digest(content_of)
 
     def _identity(self, stream: BinaryIO) -> str:
-        found = os.fstat(stream.fileno())
-        self._newest = max(self._newest, found.st_mtime_ns)
-        return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+        self._newest = max(self._newest, os.fstat(stream.fileno()).st_mtime_ns)
+        return stat_of(stream)
+
+    def _listed(self) -> Iterator[ArchiveFile | SetAside]:
+        for file, _ in list_files(self._plan.paths, self._options.left_out, self._options.names):
+            yield file
 
     def _digest(self, identify: Callable[[BinaryIO], str]) -> str:
         """Hash the names and identities of all files; "" if one cannot be read."""
         digest = hashlib.sha256()
         try:
-            for file, _ in list_files(self._plan.paths, self._options.left_out, self._options.names):
+            for file in self._listed():
                 if isinstance(file, SetAside):
                     return ""
                 with file.open() as stream:
@@ -263,6 +280,10 @@ def _paths_of(
     back = {post for post in excluded if post in add}
     excluded = tuple(post for post in excluded if post not in back)
     return [*(source.path for source in kept), *(path for path in add if path not in back)], excluded
+
+
+def _hashed(values: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(values, default=repr).encode()).hexdigest()
 
 
 def listed(sources: Iterable[IndexSource]) -> str:

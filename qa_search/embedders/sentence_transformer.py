@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging as python_logging
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ import numpy as np
 from qa_search.embedders.base import ModelId, Piece, Vectors, pieces_of
 from qa_search.embedders.locate import LocatedModel, hash_model
 from qa_search.errors import ModelError
+from qa_search.util.memory import give_back_memory
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -112,7 +111,7 @@ class SentenceTransformerEmbedder:
             show_progress_bar=False,
         )
         if len(texts) >= _MANY:
-            _give_back_memory()
+            give_back_memory()
         return np.ascontiguousarray(vectors, np.float32)
 
     def _limit(self, prompt: str) -> int | None:
@@ -151,16 +150,6 @@ def _prompt(model: SentenceTransformer, names: Sequence[str]) -> str:
     found = next((prompts[name] for name in names if prompts.get(name)), "")
     default = prompts.get(model.default_prompt_name or "", "") or ""
     return found or default
-
-
-def _give_back_memory() -> None:
-    """Return freed memory to the system, where the C library can (glibc).
-
-    Batches of many shapes fragment the heap: a build would grow by 200 MB in a few minutes.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 @contextmanager

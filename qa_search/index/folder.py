@@ -59,7 +59,15 @@ from qa_search.index.integrity import (
     flush_tree,
     write_new,
 )
-from qa_search.index.manifest import FORMAT_VERSION, EncoderRecord, ExportedEncoder, FolderManifest, is_plain_name
+from qa_search.index.manifest import (
+    FORMAT_VERSION,
+    READ_FORMATS,
+    EncoderRecord,
+    ExportedEncoder,
+    FolderManifest,
+    is_plain_name,
+    listed_formats,
+)
 from qa_search.index.owned import (
     ENCODERS,
     GENERATION_NAMES,
@@ -416,10 +424,10 @@ class IndexFolder:
             raise IndexDamagedError.of(self.path, f"{path} is missing") from error
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise IndexDamagedError.of(self.path, f"{path} cannot be read ({error})") from error
-        if version != FORMAT_VERSION:
+        if version not in READ_FORMATS:
             raise IndexFormatError(
-                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads format "
-                f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, {str(self.path)!r})"
+                f"{path.parent}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
+                f"{listed_formats()}. Build the index again: build_index(SOURCES, {str(self.path)!r})"
             )
         if not recorded or pointed == "":
             missing = self.home / POINTER if recorded else path.with_name(MANIFEST_HASH)

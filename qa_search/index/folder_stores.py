@@ -44,7 +44,7 @@ def open_folder(folder: Path, manifest: Manifest, files: Iterable[str]) -> Folde
     posts = PostStore(folder, damaged)
     counts = manifest.counts
     vectors = open_vectors(folder, files, manifest.vector_index, manifest.model.dimension, counts.passages, damaged)
-    words = LexicalStore(folder, counts.posts, damaged)
+    words = LexicalStore(folder, counts.posts, damaged, manifest.lexical.chunks)
     owners = OwnerStore(folder, vectors.count, damaged)
     return FolderStores(posts, vectors, words, owners, Analysis(manifest.lexical.analysis))
 

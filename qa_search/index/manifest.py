@@ -17,12 +17,14 @@ from operator import or_
 from typing import Annotated, Any, Literal, NamedTuple, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from qa_search.index.integrity import FileRecord
-from qa_search.index.stores.records import VectorIndexRecord
+from qa_search.index.stores.records import VectorIndexRecord, WordChunk
 from qa_search.types import SIGNALS, FileReport, IndexSource, SourceChanges, to_jsonable
 from qa_search.util.terms import ANALYSES, ENGLISH
 from qa_search.util.text import visible
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
+# What this version reads: format 5 has no record of the files that were read, and its words are in one piece.
+READ_FORMATS = (5, FORMAT_VERSION)
 # The most characters of a source's name.
 MOST_SOURCE_NAME = 200
 # So many characters of a name in a manifest are shown in a message.
@@ -31,6 +33,11 @@ _MOST_SHOWN = 100
 T = TypeVar("T")
 # Reads a JSON value; is given its place in the manifest, for the message.
 Reader = Callable[[Any, str], Any]
+
+
+def listed_formats() -> str:
+    """Return the formats that this version reads, as messages list them."""
+    return " and ".join(map(str, READ_FORMATS))
 
 
 def is_plain_name(value: object) -> bool:
@@ -139,11 +146,15 @@ class SplitterRecord(NamedTuple):
 
 
 class LexicalRecord(NamedTuple):
-    """What the lexical index depends on: the rules, the texts, and the name of their `Analysis`."""
+    """What the lexical index depends on: the rules, the texts, and the name of their `Analysis`.
+
+    ``chunks`` are its parts, in the order of the posts; empty where it is in one piece.
+    """
 
     rules: int
     texts: str
     analysis: Annotated[str, ANALYSES.__contains__] = ENGLISH.name
+    chunks: tuple[WordChunk, ...] = ()
 
 
 class RankingRecord(NamedTuple):
@@ -177,12 +188,14 @@ class CountsRecord(NamedTuple):
 class SourceState(NamedTuple):
     """Hashes of the files that were read and of the settings: a build that finds the same has nothing to do.
 
-    ``stat`` and ``content`` are None if a file changed while it was read.
+    ``stat`` and ``content`` are None if a file changed while it was read. ``reading`` is the hash of the settings that
+    the posts of a file depend on.
     """
 
     stat: str | None = None
     content: str | None = None
     key: str | None = None
+    reading: str | None = None
 
 
 class BuiltFrom(NamedTuple):

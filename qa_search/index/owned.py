@@ -54,7 +54,7 @@ LEXICAL_NAMES = Names(
 GENERATION_NAMES = Names(
     rf"manifest\.(json|sha256)|posts{_SQLITE}|posts\.sqlite\.blocks|vectors-\d{{5,}}\.faiss|lists\.faiss(\.blocks)?"
     rf"|(passage-rows|row-passages|row-starts|passage-posts|passage-sides)\.npy|{_ROWS}",
-    {"lexical": LEXICAL_NAMES, "moved": Names(_ROWS)},
+    {"lexical": LEXICAL_NAMES, "new-words": LEXICAL_NAMES, "moved": Names(_ROWS)},
 )
 ENCODER_NAMES = Names(r"encoder\.json|tokenizer\.json|model\.onnx(\.data)?|raw[\w.]*\.onnx(\.data|_data)?")
 WORK_NAMES = Names(rf"(int8|fp32|original|given)-[0-9a-f]{{16}}(-(cpu|cuda)-(fp32|bf16))?{_SQLITE}")

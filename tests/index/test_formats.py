@@ -1,4 +1,4 @@
-"""Indexes of every format that there has been: today's gives the same answers, the others are refused by name."""
+"""Indexes of every format that there has been: two give the same answers, the others are refused by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
 from qa_search.errors import IndexFormatError
-from qa_search.index.manifest import FORMAT_VERSION
+from qa_search.index.manifest import FORMAT_VERSION, READ_FORMATS
 from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, seal
 
 INDEXES = ROOT / "tests" / "indexes"
@@ -53,12 +53,13 @@ def texts_of(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {hit["post_id"]: {name: value for name, value in hit.items() if name not in RANKED} for hit in hits}
 
 
-def test_an_index_of_this_format_answers_as_it_did(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", READ_FORMATS)
+def test_an_index_of_a_known_format_answers_as_it_did(version: int, tmp_path: Path) -> None:
     """The index is one that was written then, and so are the answers; they are ranked and judged as today."""
-    index = unpack(FORMAT_VERSION, tmp_path)
+    index = unpack(version, tmp_path)
     expected = json.loads((tmp_path / "expected.json").read_bytes())
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
-        assert opened.info().format_version == FORMAT_VERSION
+        assert opened.info().format_version == version
         for complaint, result in expected.items():
             found = opened.search(complaint, k=3).to_dict()
             assert 0 <= found["confidence"] <= 1
@@ -69,9 +70,10 @@ def test_an_index_of_this_format_answers_as_it_did(tmp_path: Path) -> None:
     assert verify_index(index).ok
 
 
-def test_an_index_of_this_format_is_built_upon(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", READ_FORMATS)
+def test_an_index_of_a_known_format_is_built_upon(version: int, tmp_path: Path) -> None:
     """A build reuses its vectors."""
-    index = unpack(FORMAT_VERSION, tmp_path)
+    index = unpack(version, tmp_path)
     report = build_index(pages(tmp_path), index, model=WordsEmbedder(), allow_shrink=True)  # of another folder
     assert report.reused >= 335
     assert report.embedded < 100
@@ -85,7 +87,8 @@ def test_an_index_of_another_format_is_refused_by_name(version: int, tmp_path: P
     """With the command that builds it again, which works."""
     index = index_of(version, tmp_path)
     with pytest.raises(
-        IndexFormatError, match=rf"index format {version}; .* reads format 5\. Build the index again: build_index"
+        IndexFormatError,
+        match=rf"index format {version}; .* reads formats 5 and 6\. Build the index again: build_index",
     ):
         SearchIndex.open(index)
     build_index(pages(tmp_path), index, model=WordsEmbedder())

@@ -357,6 +357,9 @@ _COLUMNS = {
     "set_aside": "source place reason",
     "page_title": "folded",
     "page_link": "folded title source_id",
+    "archive_file": (
+        "source place stat content alone reading first_entry entries first_unanswered unanswered first_link links"
+    ),
 }
 _VALUES = {
     "nothing": "NULL",
@@ -530,7 +533,7 @@ VALUES: Mapping[str, Craft] = {
     for what, value in _VALUES.items()
 } | {
     f"{table}.{column} JSON: {what}": _value(table, column, f"'{text}'")
-    for table, column in (("post", "answers"), ("entry", "tags"))
+    for table, column in (("post", "answers"), ("entry", "tags"), ("archive_file", "reading"))
     for what, text in _JSON.items()
 }
 _ROWS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r)"

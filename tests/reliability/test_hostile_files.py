@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.index.stores.post_rows import DATABASE_NAME
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli import cli
+from tests.helpers import write_jsonl
 from tests.reliability.conftest import Campaign
 from tests.reliability.crafted import (
     ARRAYS,
@@ -130,7 +132,12 @@ def use_by_all_doors(index: Path, source: Path, encoder: Path) -> bool:
     # What is wrong behind hashes that fit may be found in the middle of a build that reuses it.
     problem = attempt(partial(build_index, source, index, model=_embedder(encoder))).problem
     assert not problem, f"build: {problem}"
-    build_index(source, index, model=_embedder(encoder), rebuild=True)
+    # With one more file, the rest is copied.
+    with tempfile.TemporaryDirectory() as more:
+        write_jsonl(Path(more) / "more.jsonl", [{"question": "May I run again?", "answer": "Walk first, for a week."}])
+        problem = attempt(partial(build_index, [source, more], index, model=_embedder(encoder))).problem
+    assert not problem, f"build with one more file: {problem}"
+    build_index(source, index, model=_embedder(encoder), rebuild=True, allow_shrink=True)
     assert use(index)
     return usable
 

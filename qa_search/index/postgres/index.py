@@ -22,7 +22,7 @@ from qa_search.errors import (
 )
 from qa_search.index.base import Stores
 from qa_search.index.integrity import FileRecord, HeldFiles, find_damage
-from qa_search.index.manifest import FORMAT_VERSION, ExportedEncoder
+from qa_search.index.manifest import READ_FORMATS, ExportedEncoder, listed_formats
 from qa_search.index.owned import ENCODER_NAMES, remove_own
 from qa_search.index.postgres.connections import Address, Connection, Connections, choose, require_server
 from qa_search.index.postgres.manifest import DatabaseManifest
@@ -226,10 +226,10 @@ class PostgresIndex:
         try:
             document = json.loads(text)
             version = document.get("format_version") if isinstance(document, dict) else None
-            if version is not None and version != FORMAT_VERSION:
+            if version is not None and version not in READ_FORMATS:
                 raise IndexFormatError(
-                    f"{self.path}: index format {reprlib.repr(version)}; this version of qa-search reads format "
-                    f"{FORMAT_VERSION}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
+                    f"{self.path}: index format {reprlib.repr(version)}; this version of qa-search reads formats "
+                    f"{listed_formats()}. Build the index again: build_index(SOURCES, INDEX, store=URL)"
                 )
             return DatabaseManifest.parse(document)
         except (ValueError, RecursionError) as error:

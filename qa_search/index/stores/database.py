@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from types import NoneType
@@ -30,12 +31,13 @@ _numbers = count()
 class ReadOnlyDatabase:
     """A finished, immutable database. Safe to use from several threads."""
 
-    def __init__(self, path: Path, statements: Sequence[str]) -> None:
+    def __init__(self, path: Path, *statements: Sequence[str]) -> None:
         """Open the file without ever writing to it. The hashes of its blocks lie beside it.
 
         Args:
             path: the file.
-            statements: the ``CREATE`` statements that it must have been made with, all and no others.
+            statements: the ``CREATE`` statements that it must have been made with, all and no others: one of these
+                sets.
 
         Raises:
             IndexUnreadableError: if it cannot be read now.
@@ -48,10 +50,10 @@ class ReadOnlyDatabase:
         self._layer = _CheckedFiles(BlockSums(path))
         try:
             # immutable: no locks and no files beside it. Through a link, SQLite opens nothing by a layer of our own.
+            address = f"{Path(os.path.realpath(path)).as_uri()}?immutable=1"
+            self._address = f"{address}&vfs={self._layer.name}"
             self._db = apsw.Connection(
-                f"{Path(os.path.realpath(path)).as_uri()}?immutable=1",
-                flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
-                vfs=self._layer.name,
+                address, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=self._layer.name
             )
             self._db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
             self._db.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
@@ -66,8 +68,10 @@ class ReadOnlyDatabase:
             raise ValueError(str(error)) from error
         schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
         found = {" ".join(sql.split()) for (sql,) in schema}
-        if found != {" ".join(statement.split()) for statement in statements}:
+        known = [{" ".join(statement.split()) for statement in group} for group in statements]
+        if found not in known:
             raise ValueError("its tables are not those of an index")
+        self.layout = known.index(found)
 
     def all(self, query: str, kinds: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query.
@@ -88,6 +92,29 @@ class ReadOnlyDatabase:
             if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
                 raise ValueError("a value has another type than its column")
         return rows
+
+    def attach_to(self, writer: apsw.Connection) -> None:
+        """Let a writer see this file as ``old``, until the writer is closed."""
+        writer.execute("ATTACH ? AS old", (self._address,))
+        writer.execute("PRAGMA cell_size_check = ON")
+
+    @contextmanager
+    def copied_by(self, writer: apsw.Connection) -> Iterator[None]:
+        """Check what a writer reads of this file, to which it is attached, as `all` does.
+
+        Raises:
+            ValueError: if the file is damaged, or its rows do not fit the tables of the writer.
+        """
+        self._steps.done = 0
+        writer.set_progress_handler(self._steps, _STEPS_AT_ONCE)
+        try:
+            yield
+        except (apsw.Error, UnicodeDecodeError) as error:
+            if self._layer.damage is None and isinstance(error, apsw.FullError | apsw.IOError | apsw.NoMemError):
+                raise
+            raise ValueError(self._layer.damage or str(error)) from error
+        finally:
+            writer.set_progress_handler(None)
 
     def close(self) -> None:
         """Close the file."""
@@ -113,7 +140,8 @@ class _Steps:
 
 def create_database(path: Path) -> apsw.Connection:
     """Create a database for one writer and one transaction. Nobody reads it before it is finished."""
-    db = apsw.Connection(str(path))
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_URI
+    db = apsw.Connection(Path(os.path.realpath(path)).as_uri(), flags=flags)
     # A page is a block, so that reading a page checks no more than that.
     db.execute(f"PRAGMA page_size = {BLOCK_BYTES}")
     db.execute("PRAGMA journal_mode = OFF")

@@ -19,6 +19,7 @@ from qa_search.types import FIELDS, Field
 POSTS_NAME = "passage-posts.npy"
 SIDES_NAME = "passage-sides.npy"
 _BLOCK = 65_536
+_SIDES = {field: side for side, field in enumerate(FIELDS)}
 
 
 def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int) -> None:
@@ -29,7 +30,7 @@ def write_owners(folder: Path, passages: Iterable[tuple[int, Field]], count: int
     while block := list(islice(rows, _BLOCK)):
         end = start + len(block)
         posts[start:end] = [post for post, _ in block]
-        sides[start:end] = [FIELDS.index(field) for _, field in block]
+        sides[start:end] = [_SIDES[field] for _, field in block]
         start = end
     write_array(folder / POSTS_NAME, posts)
     write_array(folder / SIDES_NAME, sides)

@@ -34,6 +34,15 @@ CREATE TABLE set_aside (source TEXT NOT NULL, place TEXT NOT NULL, reason TEXT N
 CREATE TABLE page_title (folded TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (folded, entry)) WITHOUT ROWID;
 CREATE TABLE page_link (folded TEXT NOT NULL, title TEXT NOT NULL, source_id TEXT NOT NULL);
 """
+# The files that the posts were read from, in their order: how each was, and which rows came from it. The first entry is
+# a number, the others follow it; of the rows without numbers, so many came before.
+FILE_TABLE = """
+CREATE TABLE archive_file (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, place TEXT NOT NULL, stat TEXT NOT NULL, content TEXT NOT NULL,
+    alone INTEGER NOT NULL, reading TEXT NOT NULL, first_entry INTEGER NOT NULL, entries INTEGER NOT NULL,
+    first_unanswered INTEGER NOT NULL, unanswered INTEGER NOT NULL, first_link INTEGER NOT NULL, links INTEGER NOT NULL
+);
+"""
 INDICES = """
 CREATE INDEX entry_of_post ON entry (post);
 CREATE INDEX entry_source ON entry (source);
@@ -41,19 +50,39 @@ CREATE INDEX entry_date ON entry (date);
 CREATE INDEX passage_of_post ON passage (post);
 CREATE INDEX passage_key ON passage (key);
 """
+FILE_INDEX = "CREATE INDEX archive_file_source ON archive_file (source);"
 NO_ENTRY = -1
-STATEMENTS = [statement for statement in (TABLES + INDICES).split(";") if statement.strip()]
+# What a database must have been made with. Those of format 5 say nothing of files.
+STATEMENTS_5 = [statement for statement in (TABLES + INDICES).split(";") if statement.strip()]
+STATEMENTS = [*STATEMENTS_5, *(statement for statement in (FILE_TABLE + FILE_INDEX).split(";") if statement.strip())]
 TEXTS = (
     "SELECT key, CASE WHEN field = 'title' THEN title WHEN field = 'question' THEN question ELSE answer END, start, "
     '"end", passage.id, passage.post, field FROM passage JOIN post ON post.id = passage.post'
 )
-ENTRIES = (
-    "SELECT e.post_id, p.content, e.source, e.source_id, e.date, e.url, e.tags, e.author, e.score, e.prev_title, "
-    "e.next_title FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id > ? ORDER BY e.post_id LIMIT ?"
-)
 STORED = "SELECT 1 FROM post WHERE content = ?"
 
 KeyedPassage = tuple[Passage, bytes]
+
+
+class StoredFile(NamedTuple):
+    """A file that posts were read from, as it was then, and its rows: a row of ``archive_file``.
+
+    ``stat`` (size, time and so on) and ``content`` (SHA-256) are empty where the file must be read again in any case.
+    """
+
+    id: int
+    source: str
+    place: str
+    stat: str
+    content: str
+    alone: int
+    reading: str
+    first_entry: int
+    entries: int
+    first_unanswered: int
+    unanswered: int
+    first_link: int
+    links: int
 
 
 class StoredEntry(NamedTuple):
@@ -70,6 +99,16 @@ class StoredEntry(NamedTuple):
     score: int | None
     prev_title: str | None
     next_title: str | None
+
+
+def entries_but(numbers: Sequence[range]) -> str:
+    """Return the query of so many entries after an id, in the order of their ids, without those of some numbers."""
+    others = "".join(f" AND NOT e.id BETWEEN {found.start} AND {found.stop - 1}" for found in numbers)
+    return (
+        "SELECT e.post_id, p.content, e.source, e.source_id, e.date, e.url, e.tags, e.author, e.score, e.prev_title, "  # noqa: S608
+        f"e.next_title FROM entry e JOIN post p ON p.id = e.post WHERE e.post_id > ?{others} "
+        "ORDER BY e.post_id LIMIT ?"
+    )
 
 
 def fold_title(title: str) -> str:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
 
+import apsw
 import numpy as np
 
 from qa_search.errors import IndexDamagedError
@@ -21,12 +23,14 @@ from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.database import ReadOnlyDatabase
 from qa_search.index.stores.post_rows import (
     DATABASE_NAME,
-    ENTRIES,
     STATEMENTS,
+    STATEMENTS_5,
     STORED,
     TEXTS,
     KeyedPassage,
     StoredEntry,
+    StoredFile,
+    entries_but,
     fold_title,
 )
 from qa_search.index.stores.vectors import Ids
@@ -53,10 +57,12 @@ _COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
     "set_aside": (["rowid", "source", "place", "reason"], "ittt", ["rowid"]),
     "page_title": (["folded", "entry"], "ti", ["folded", "entry"]),
     "page_link": (["rowid", "folded", "title", "source_id"], "ittt", ["rowid"]),
+    "archive_file": (list(StoredFile._fields), "ittttitiiiiii", ["id"]),
 }  # fmt: skip
 
 
 _CHUNK = 500
+_MOST_ROWS = 1 << 53
 _BLOCK = 4096
 
 
@@ -383,7 +389,7 @@ class PostStore(PostQueries):
         self._path = folder / DATABASE_NAME
         self._report = damaged
         try:
-            self._db = ReadOnlyDatabase(self._path, STATEMENTS)
+            self._db = ReadOnlyDatabase(self._path, STATEMENTS, STATEMENTS_5)
         except (OSError, ValueError) as error:
             raise_if_withheld(error, self._path)
             raise self._damaged(error) from error
@@ -430,14 +436,15 @@ class PostStore(PostQueries):
         query = "SELECT key, id FROM passage WHERE id >= ? AND id < ?"
         return dict(self._all(query, "bi", (first, first + count)))
 
-    def stored_entries(self) -> Iterator[StoredEntry]:
-        """Yield all entries in the order of their ids.
+    def stored_entries(self, but: Sequence[range] = ()) -> Iterator[StoredEntry]:
+        """Yield the entries in the order of their ids, without those of some numbers.
 
         Raises:
             IndexDamagedError: if they cannot be read.
         """
         last = ""
-        while rows := self._all(ENTRIES, _ENTRIES_KINDS, (last, _BLOCK)):
+        query = entries_but(but)
+        while rows := self._all(query, _ENTRIES_KINDS, (last, _BLOCK)):
             for row in rows:
                 yield StoredEntry(*row)
             last = rows[-1][0]
@@ -445,6 +452,45 @@ class PostStore(PostQueries):
     def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
         """Return which of these texts are stored."""
         return {content for content in contents if self._all(STORED, "i", (content,))}
+
+    def files_from(self, first: int, count: int) -> list[StoredFile]:
+        """Return ``count`` of the files that the posts were read from, from a number on, in their order."""
+        return self._files("WHERE id >= ? AND id < ? ORDER BY id", (first, first + count))
+
+    def files_called(self, source: str) -> list[StoredFile]:
+        """Return the files of one name."""
+        return self._files("WHERE source = ? ORDER BY id", (source,))
+
+    def shared_files(self) -> list[StoredFile]:
+        """Return all files of each folder in which one file had a part in the posts of another."""
+        return self._files("WHERE place IN (SELECT place FROM archive_file WHERE NOT alone) ORDER BY id", ())
+
+    def _files(self, condition: str, values: Sequence[Any]) -> list[StoredFile]:
+        if self._db.layout:  # of format 5
+            return []
+        columns, kinds, _ = _COLUMNS["archive_file"]
+        rows = self._all(f"SELECT {', '.join(columns)} FROM archive_file {condition}", kinds, values)  # noqa: S608
+        files = [StoredFile(*row) for row in rows]
+        if not all(0 <= value < _MOST_ROWS for file in files for value in file if isinstance(value, int)):
+            raise self._damaged("a file that posts were read from has invalid rows")
+        return files
+
+    def attach_to(self, writer: apsw.Connection) -> None:
+        """Let a writer see this file as ``old``."""
+        self._db.attach_to(writer)
+
+    @contextmanager
+    def copied_by(self, writer: apsw.Connection) -> Iterator[None]:
+        """Check what a writer reads of this file, which it sees as ``old``.
+
+        Raises:
+            IndexDamagedError: if the file is damaged.
+        """
+        try:
+            with self._db.copied_by(writer):
+                yield
+        except ValueError as error:
+            raise self._damaged(error) from error
 
     def table(self, name: str, size: int = 4096) -> Iterator[list[tuple[Any, ...]]]:
         """Yield all rows of a table as they are stored, its row numbers first, some at a time, in their order."""

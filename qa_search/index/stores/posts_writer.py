@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from qa_search.index.filters import fold_tag
 from qa_search.index.integrity import write_block_sums
@@ -16,7 +18,8 @@ from qa_search.index.stores.database import create_database
 from qa_search.index.stores.owners import write_owners
 from qa_search.index.stores.post_rows import (
     DATABASE_NAME,
-    ENTRIES,
+    FILE_INDEX,
+    FILE_TABLE,
     INDICES,
     NO_ENTRY,
     STORED,
@@ -24,30 +27,56 @@ from qa_search.index.stores.post_rows import (
     TEXTS,
     KeyedPassage,
     StoredEntry,
+    StoredFile,
+    entries_but,
     fold_title,
     to_json,
     told_apart,
 )
+from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.vectors import Ids
 from qa_search.types import Post, SetAside
 
 # The end of an id that distinguishes posts of one id. A post whose own id ends like this gets such an end as well.
 _TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
+_COPIED_AT_ONCE = 4096
 _TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
 _ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
 _CONTENT = "SELECT p.content FROM entry e JOIN post p ON p.id = e.post WHERE e.id = ?"
+# Where the posts that are copied get other numbers: the number that one had, and the one that it has.
+_MOVED = "CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)"
+_ENDS = (
+    "SELECT (SELECT count(*) FROM old.entry), (SELECT count(*) FROM old.unanswered), "
+    "(SELECT count(*) FROM old.page_link)"
+)
 _RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 
 
 class PostWriter:
     """Writes a new generation's posts. They are on disk after `close`; nobody reads them earlier."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, previous: PostStore | None = None) -> None:
+        """Begin the file in a folder; ``previous`` are the posts of which `copy` copies."""
         self.path = folder / DATABASE_NAME
+        self._previous = previous
+        self._most_copied = (0, 0, 0)
         # Used from one thread at a time; statements are in one transaction until `close`.
         self._db = create_database(self.path)
         self._db.execute("BEGIN")
-        self._db.execute(TABLES)
+        self._db.execute(TABLES + FILE_TABLE)
+        if previous is not None:
+            previous.attach_to(self._db)
+            self._db.create_scalar_function("fold_tag", _folded_tag, 1, deterministic=True)
+            self._db.execute(_MOVED)
+            with previous.copied_by(self._db):
+                ends: Any = self._db.execute(_ENDS).fetchone()
+                self._most_copied = tuple(ends)
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
+        self.files = self._links = 0
+        # What was copied: the numbers that entries had and have, and the passages that the copied ones had.
+        self.copied_entries: list[tuple[range, range]] = []
+        self._copied_passages: list[tuple[int, Ids]] = []
+        self._ended = (0, 0, 0)  # entries, unanswered and links, where the last file ended
         self._texts = hashlib.blake2b(digest_size=16)
         self._linked_sources: set[str] = set()
         self._repeated: dict[tuple[str, str], list[int]] = {}  # what source and id name -> the entries but the first
@@ -95,6 +124,152 @@ class PostWriter:
         self._db.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", rows)
         self.passages += len(rows)
 
+    def end_file(self, source: str, place: str, stat: str, content: str, reading: str, *, alone: bool) -> None:
+        """Note the file that what was added since the last file came from; see `StoredFile`."""
+        ends = (self.entries, self.unanswered, self._links)
+        rows = [number for begin, end in zip(self._ended, ends, strict=True) for number in (begin, end - begin)]
+        values = (self.files, source, place, stat, content, int(alone), reading, *rows)
+        self._db.execute(f"INSERT INTO archive_file VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+        self._ended = ends
+        self.files += 1
+
+    def copy(self, first: StoredFile, last: StoredFile, stats: Mapping[int, str]) -> None:
+        """Copy all that came from a file of the previous generation, from the ones behind it, and from a last one.
+
+        ``stats`` has what to write of those whose ``stat`` has changed, by their previous numbers.
+
+        Raises:
+            IndexDamagedError: if the previous file is damaged.
+        """
+        if self._previous is None:
+            raise ValueError("nothing to copy from")
+        entries = range(first.first_entry, last.first_entry + last.entries)
+        waiting = range(first.first_unanswered, last.first_unanswered + last.unanswered)
+        links = range(first.first_link, last.first_link + last.links)
+        added = (self.entries - entries.start, self.unanswered - waiting.start, self._links - links.start)
+        self.copied_entries.append((entries, range(self.entries, self.entries + len(entries))))
+        with self._previous.copied_by(self._db):
+            for rows, most in zip((entries, waiting, links), self._most_copied, strict=True):
+                if not rows.start <= rows.stop <= most:
+                    raise ValueError(f"the rows of {first.source} do not exist")
+            # In parts: what SQLite sorts is in memory.
+            for start in range(entries.start, entries.stop, _COPIED_AT_ONCE):
+                part = range(start, min(start + _COPIED_AT_ONCE, entries.stop))
+                self._copy_posts(part)
+                self._copy_entries(part)
+            self._copy_linked(entries, waiting, links)
+            self._db.execute(
+                "INSERT INTO main.archive_file SELECT id + ?, source, place, stat, content, alone, reading, "
+                "first_entry + ?, entries, first_unanswered + ?, unanswered, first_link + ?, links "
+                "FROM old.archive_file WHERE id BETWEEN ? AND ? ORDER BY id",
+                (self.files - first.id, *added, first.id, last.id),
+            )
+            self._db.executemany(
+                "UPDATE main.archive_file SET stat = ? WHERE id = ?",
+                [(stat, number + self.files - first.id) for number, stat in stats.items()],
+            )
+        self.unanswered += len(waiting)
+        self._links += len(links)
+        self._ended = (self.entries, self.unanswered, self._links)
+        self.files += last.id + 1 - first.id
+
+    def _copy_posts(self, entries: range) -> None:
+        """Copy the posts of some entries that are not there yet, and their passages."""
+        self._db.execute("DELETE FROM temp.moved")
+        self._db.execute(
+            "INSERT INTO temp.moved SELECT post, ? + row_number() OVER (ORDER BY first) FROM "
+            "(SELECT e.post AS post, min(e.id) AS first FROM old.entry e JOIN old.post p ON p.id = e.post "
+            "WHERE e.id >= ? AND e.id < ? AND NOT EXISTS (SELECT 1 FROM main.post n WHERE n.content = p.content) "
+            "GROUP BY e.post)",
+            (self.posts - 1, entries.start, entries.stop),
+        )
+        self._db.execute(
+            "INSERT INTO main.post SELECT m.new, p.content, p.title, p.question, p.answer, p.answers "
+            "FROM temp.moved m JOIN old.post p ON p.id = m.old ORDER BY m.new"
+        )
+        contents = self._db.execute("SELECT content FROM main.post WHERE id >= ? ORDER BY id", (self.posts,))
+        for (content,) in contents:
+            self._texts.update(content)
+            self.posts += 1
+        copied = self._copy_passages()
+        if len(copied):
+            self._copied_passages.append((self.passages, copied))
+            self.passages += len(copied)
+        # The others are there: their text occurred before.
+        self._db.execute(
+            "INSERT OR IGNORE INTO temp.moved SELECT p.id, n.id FROM old.entry e JOIN old.post p ON p.id = e.post "
+            "JOIN main.post n ON n.content = p.content WHERE e.id >= ? AND e.id < ? "
+            "AND NOT e.post IN (SELECT old FROM temp.moved)",
+            (entries.start, entries.stop),
+        )
+
+    def _copy_passages(self) -> Ids:
+        """Copy the passages of the posts that were just copied; return the numbers that they had, in order."""
+        moved: Any = self._db.execute("SELECT min(old), max(old), count(*) FROM temp.moved").fetchone()
+        shifts: Any = self._db.execute("SELECT min(new - old), max(new - old) FROM temp.moved").fetchone()
+        if not moved[2]:
+            return np.empty(0, np.int64)
+        if moved[1] - moved[0] + 1 == moved[2] and shifts[0] == shifts[1]:
+            # They follow one another, as nearly always: so do their passages, and nothing need be sorted.
+            span: Any = self._db.execute(
+                "SELECT min(id), max(id) FROM old.passage WHERE post IN (?, ?)", moved[:2]
+            ).fetchone()
+            if span[0] is None:
+                raise ValueError("a post has no passages")
+            self._db.execute(
+                "INSERT INTO main.passage "
+                'SELECT id + ?, post + ?, field, start, "end", key FROM old.passage '
+                "WHERE id BETWEEN ? AND ? ORDER BY id",
+                (self.passages - span[0], shifts[0], *span),
+            )
+            return np.arange(span[0], span[1] + 1)
+        numbers = self._db.execute(
+            "SELECT s.id FROM temp.moved m JOIN old.passage s ON s.post = m.old ORDER BY m.new, s.id"
+        )
+        copied = np.fromiter((number for (number,) in numbers), np.int64)
+        self._db.execute(
+            "INSERT INTO main.passage SELECT ? + row_number() OVER (ORDER BY m.new, s.id), m.new, s.field, s.start, "
+            's."end", s.key FROM temp.moved m JOIN old.passage s ON s.post = m.old',
+            (self.passages - 1,),
+        )
+        return copied
+
+    def _copy_entries(self, entries: range) -> None:
+        moved = (self.entries - entries.start, entries.start, entries.stop)
+        self._db.execute(
+            "INSERT INTO main.entry SELECT e.id + ?, e.post_id, m.new, e.source, e.source_id, e.date, e.url, e.tags, "
+            "e.author, e.score, e.prev_title, e.next_title FROM old.entry e JOIN temp.moved m ON m.old = e.post "
+            "WHERE e.id >= ? AND e.id < ? ORDER BY e.id",
+            moved,
+        )
+        if self._db.changes() != len(entries):
+            raise ValueError("an entry is missing")
+        self.entries += len(entries)
+        self._db.execute(
+            "INSERT INTO main.tag SELECT DISTINCT fold_tag(t.value), e.id + ? FROM old.entry e, json_each(e.tags) t "
+            "WHERE e.id >= ? AND e.id < ? AND e.tags <> '[]'",
+            moved,
+        )
+
+    def _copy_linked(self, entries: range, waiting: range, links: range) -> None:
+        """Copy unanswered questions and the titles that pages link to."""
+        columns = {"unanswered": "source, source_id, title", "page_link": "folded, title, source_id"}
+        for table, rows in (("unanswered", waiting), ("page_link", links)):
+            self._db.execute(
+                f"INSERT INTO main.{table} SELECT {columns[table]} FROM old.{table} "  # noqa: S608 - fixed names
+                "WHERE rowid > ? AND rowid <= ? ORDER BY rowid",
+                (rows.start, rows.stop),
+            )
+            if self._db.changes() != len(rows):
+                raise ValueError(f"a row of {table} is missing")
+        if links:
+            sources = self._db.execute(
+                "SELECT source FROM old.entry WHERE id >= ? AND id < ? AND ifnull(prev_title, next_title) IS NOT NULL "
+                "UNION SELECT source FROM old.unanswered WHERE rowid > ? AND rowid <= ?",
+                (entries.start, entries.stop, waiting.start, waiting.stop),
+            )
+            self._linked_sources.update(source for (source,) in sources)
+
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""
         self._add_links(post)
@@ -116,10 +291,18 @@ class PostWriter:
         """A hash of all texts in their order: the same for two archives only if they are word for word the same."""
         return self._texts.hexdigest()
 
-    def texts(self) -> Iterator[tuple[int, str]]:
-        """Yield each post's number and its whole text."""
-        rows = self._db.execute("SELECT id, title || char(10) || question || char(10) || answer FROM post ORDER BY id")
-        yield from rows
+    def contents(self) -> Iterator[bytes]:
+        """Yield the `content_hash` of each post in the order of their numbers."""
+        for (content,) in self._db.execute("SELECT content FROM post ORDER BY id"):
+            yield content
+
+    def texts(self, first: int = 0, end: int | None = None) -> Iterator[tuple[int, str]]:
+        """Yield each post's number and its whole text, of all posts or of those from a number to another."""
+        yield from self._db.execute(
+            "SELECT id, title || char(10) || question || char(10) || answer FROM post WHERE id >= ? AND id < ? "
+            "ORDER BY id",
+            (first, self.posts if end is None else end),
+        )
 
     def sample_texts(self, count: int) -> list[str]:
         """Return the texts of some passages from all over the archive."""
@@ -129,7 +312,21 @@ class PostWriter:
 
     def passage_texts(self, size: int) -> Iterator[list[tuple[bytes, str]]]:
         """Yield the keys and texts of all passages in order, some at a time."""
-        cursor = self._db.execute(f"{TEXTS} ORDER BY passage.id")
+        yield from self._texts_between(0, self.passages, size)
+
+    def passage_blocks(self, size: int) -> Iterator[Ids | list[tuple[bytes, str]]]:
+        """Yield all passages in order, some at a time: those that were copied by the numbers that they had."""
+        done = 0
+        for first, numbers in self._copied_passages:
+            yield from self._texts_between(done, first, size)
+            for start in range(0, len(numbers), size):
+                yield numbers[start : start + size]
+            done = first + len(numbers)
+        yield from self._texts_between(done, self.passages, size)
+
+    def _texts_between(self, first: int, end: int, size: int) -> Iterator[list[tuple[bytes, str]]]:
+        query = f"{TEXTS} WHERE passage.id >= ? AND passage.id < ? ORDER BY passage.id"
+        cursor = self._db.execute(query, (first, end))
         while rows := list(islice(cursor, size)):
             yield [(key, text[start:end]) for key, text, start, end, *_ in rows]
 
@@ -139,7 +336,7 @@ class PostWriter:
         write_owners(self.path.parent, rows, self.passages)
         self.name_repeated()
         self._db.execute("COMMIT")
-        self._db.execute(INDICES)
+        self._db.execute(INDICES + FILE_INDEX)
         self._db.execute("BEGIN")
         self._add_titles()
         self._db.execute("COMMIT")
@@ -150,10 +347,15 @@ class PostWriter:
         """Close the file unfinished; it will be deleted."""
         self._db.close()
 
-    def stored_entries(self) -> Iterator[StoredEntry]:
-        """Yield all entries in the order of their ids; call `name_repeated` first."""
-        for row in self._db.execute(ENTRIES, ("", -1)):
+    def stored_entries(self, but: Sequence[range] = ()) -> Iterator[StoredEntry]:
+        """Yield the entries in the order of their ids, without those of some numbers; call `name_repeated` first."""
+        for row in self._db.execute(entries_but(but), ("", -1)):
             yield StoredEntry(*row)
+
+    def count_entries(self, numbers: range) -> dict[str, int]:
+        """Count the entries of these numbers by their source."""
+        query = "SELECT source, count(*) FROM entry WHERE id >= ? AND id < ? GROUP BY source"
+        return dict(self._db.execute(query, (numbers.start, numbers.stop)))
 
     def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
         """Return which of these texts are stored."""
@@ -189,6 +391,7 @@ class PostWriter:
         for title in (post.prev_title, post.next_title):
             if title:
                 self._db.execute("INSERT INTO page_link VALUES (?, ?, ?)", (fold_title(title), title, post.source_id))
+                self._links += 1
                 self._linked_sources.add(post.source)
 
     def _add_titles(self) -> None:
@@ -201,3 +404,7 @@ class PostWriter:
             )
             folded = ((fold_title(title), entry) for title, entry in rows)
             self._db.executemany("INSERT OR IGNORE INTO page_title VALUES (?, ?)", folded)
+
+
+def _folded_tag(*values: Any) -> str:
+    return fold_tag(str(values[0]))

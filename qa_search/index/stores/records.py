@@ -1,9 +1,11 @@
 """What a manifest says of the vectors of a generation: their kind, and what a search of them needs to know."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
 _Positive = Annotated[int, lambda number: number > 0]
 _Share = Annotated[float, lambda number: 0 <= number <= 1]
+_Row = Annotated[int, lambda number: number < 1 << 53]
 
 
 class FlatVectors(NamedTuple):
@@ -33,6 +35,19 @@ class GraphVectors(NamedTuple):
     """Vectors in a graph, in a database."""
 
     kind: Literal["hnsw"]
+
+
+class WordChunk(NamedTuple):
+    """A part of a lexical index: the words of ``posts`` posts that follow one another.
+
+    ``texts`` is the hash of their texts. Their rows, from ``first`` on, and the ``segments``, tantivy's files with the
+    number of posts in each, stay the same from one generation to the next.
+    """
+
+    texts: str
+    first: _Row
+    posts: _Positive
+    segments: Mapping[str, int]
 
 
 VectorIndexRecord = FlatVectors | ListedVectors | GraphVectors

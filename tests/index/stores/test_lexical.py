@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import shutil
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,8 @@ import pytest
 from qa_search.errors import IndexDamagedError, IndexFolderError
 from qa_search.index.folder_stores import damage_in
 from qa_search.index.stores import lexical
-from qa_search.index.stores.lexical import LEXICAL_FOLDER, LexicalStore, LexicalWriter
+from qa_search.index.stores.lexical import LEXICAL_FOLDER, ChunkedWriter, LexicalStore, LexicalWriter, chunks_of
+from qa_search.index.stores.records import WordChunk
 from qa_search.util.terms import ENGLISH
 
 TEXTS = (
@@ -156,3 +160,95 @@ def test_a_missing_file_is_named_damage(folder: Path, name: str) -> None:
     next((folder / LEXICAL_FOLDER).glob(name)).unlink()
     with pytest.raises(IndexDamagedError, match="Build the index again"):
         LexicalStore(folder, len(TEXTS), damage_in(folder))
+
+
+def hashed(number: int) -> bytes:
+    return hashlib.blake2b(str(number).encode(), digest_size=16).digest()
+
+
+def test_chunks_depend_on_what_is_in_them() -> None:
+    """A post that comes, goes or moves changes the chunk that it is in, and at most the next."""
+    posts = [hashed(number) for number in range(60_000)]
+    before = list(chunks_of(posts))
+    assert [first for first, _, _ in before] == [0, *accumulate(count for _, count, _ in before)][:-1]
+    assert sum(count for _, count, _ in before) == len(posts)
+    assert all(lexical._LEAST_CHUNK <= count <= lexical._MOST_CHUNK for _, count, _ in before[:-1])
+    assert 4 <= len(before) <= 15
+    known = {texts for _, _, texts in before}
+    for changed in (
+        [*posts[:30000], hashed(-1), *posts[30000:]],
+        posts[:30_000] + posts[30_001:],
+        [*posts, hashed(-2)],
+    ):
+        assert len([texts for _, _, texts in chunks_of(changed) if texts not in known]) <= 2
+
+
+def test_posts_that_are_all_alike_to_the_hash_are_cut_all_the_same() -> None:
+    """No chunk grows without end."""
+    sizes = [count for _, count, _ in chunks_of([b"\1" * 16] * 80_000)]
+    assert sizes == [lexical._MOST_CHUNK, lexical._MOST_CHUNK, 80_000 - 2 * lexical._MOST_CHUNK]
+
+
+def write_chunks(
+    folder: Path, chunks: list[list[str]], known: list[WordChunk], before: Path | None = None
+) -> list[WordChunk]:
+    """Write chunks of texts, and keep those that are known: their files are taken from the folder before."""
+    folder.mkdir()
+    writer = ChunkedWriter(folder, ENGLISH, known)
+    for texts in chunks:
+        name = hashlib.blake2b(repr(texts).encode()).hexdigest()
+        found = writer.known(name, len(texts))
+        if found is None or before is None:
+            writer.write(name, enumerate(texts))
+            continue
+        for segment in found.segments:
+            for path in (before / LEXICAL_FOLDER).glob(f"{segment.replace('-', '')}.*"):
+                shutil.copy(path, folder / LEXICAL_FOLDER)
+        writer.keep(found)
+    return list(writer.close())
+
+
+def found_in(
+    folder: Path, chunks: list[WordChunk], count: int, allowed: list[int] | None = None
+) -> list[list[tuple[int, float]]]:
+    store = LexicalStore(folder, count, chunks=chunks)
+    only = None if allowed is None else np.array(allowed, np.int64)
+    results = []
+    for query in ("knee", "hamstrings after stairs", "marathon cost", "text7 text70 text11"):
+        numbers, scores = store.search(ENGLISH.query_weights(query), 50, only)
+        results.append(
+            [(number, round(score, 5)) for number, score in zip(numbers.tolist(), scores.tolist(), strict=True)]
+        )
+    return results
+
+
+def test_kept_chunks_answer_as_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In any order, between new ones, with filters: numbers and scores are those of words that are written at once."""
+    texts = [f"{TEXTS[number % 4]} text{number} text{number % 12}" for number in range(90)]
+    first = [texts[:20], texts[20:50], texts[50:70]]
+    chunks = write_chunks(tmp_path / "a", first, [])
+    second = [texts[70:90], first[2], texts[20:21], first[0]]
+    moved = write_chunks(tmp_path / "b", second, chunks, tmp_path / "a")
+    assert [chunk.first for chunk in moved] == [70, 50, 90, 0]
+    at_once = [text for chunk in second for text in chunk]
+    (tmp_path / "c").mkdir()
+    writer = LexicalWriter(tmp_path / "c", ENGLISH)
+    for number, text in enumerate(at_once):
+        writer.add(number, text)
+    writer.close()
+    allowed = list(range(3, len(at_once), 5))
+    for only, looked_at in ((None, 10_000), (allowed, 10_000), (allowed, 0)):
+        monkeypatch.setattr(lexical, "_MOST_LOOKED_AT", looked_at)
+        expected = found_in(tmp_path / "c", [], len(at_once), only)
+        assert all(expected[:3])
+        assert found_in(tmp_path / "b", moved, len(at_once), only) == expected
+
+
+def test_chunks_that_do_not_fit_the_posts_are_damage(tmp_path: Path) -> None:
+    """Too few posts in them, or rows that are in none."""
+    chunks = write_chunks(tmp_path / "a", [list(TEXTS[:2]), list(TEXTS[2:])], [])
+    with pytest.raises(IndexDamagedError, match="chunks of 2 posts, where the manifest says 5"):
+        LexicalStore(tmp_path / "a", 5, chunks=chunks[:1])
+    elsewhere = [chunk._replace(first=chunk.first + 1000) for chunk in chunks]
+    with pytest.raises(IndexDamagedError, match="a post that is in no chunk"):
+        LexicalStore(tmp_path / "a", 5, chunks=elsewhere).search(ENGLISH.query_weights("knee"), 3)
