@@ -122,8 +122,8 @@ class GenerationWriter:
     ) -> BuiltGeneration:
         """Write what a search needs, open it as a search will, and publish it.
 
-        ``kept`` writes down the files that ``posts`` come from. ``built_from`` returns, when all is
-        read, what the manifest says of the sources.
+        ``kept`` writes down the files that ``posts`` come from. ``built_from`` returns, when all is read, what the
+        manifest says of the sources.
 
         Raises:
             ArchiveError: if a source cannot be read, there is nothing to index, or too many posts would be lost.
@@ -153,7 +153,7 @@ class GenerationWriter:
         reading: Reading,
     ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
         settings = self.cutting
-        writer = PostWriter(partial, None if previous is None else previous.posts)
+        writer = PostWriter(partial, None if previous is None else previous.posts, lambda: self._report_reading(writer))
         try:
             old = previous.posts if previous and previous.splitter == settings else None
             self._store_posts(writer, posts, old, kept, reading)
@@ -207,6 +207,9 @@ class GenerationWriter:
             files={},
         )
         return manifest, vectors, encoder, changes
+
+    def _report_reading(self, writer: PostWriter) -> None:
+        self.report(Progress("reading", writer.noted, None))
 
     def _store_posts(
         self,
@@ -300,8 +303,7 @@ def store_posts(
                 number = writer.add(post, content)
                 if number is not None:
                     yield number, post, content
-        done = writer.entries + writer.unanswered + writer.set_aside_count
-        report(Progress("reading", done, None))
+        report(Progress("reading", writer.noted, None))
     kept.flush(writer)
 
 

@@ -143,6 +143,8 @@ class LexicalWriter:
         schema.add_integer_field(_NUMBER, stored=False, indexed=True, fast=True)
         with _write_errors():
             index = tantivy.Index(schema.build(), str(self._folder))
+            # Else a thread looks for commits, and locks the folder when it finds one.
+            index.config_reader(reload_policy="manual")
             index.register_tokenizer(_ANALYZER, analysis.tokenizer())
             # One thread: documents keep their order, and the same posts give the same scores.
             self._writer = index.writer(_HEAP_BYTES, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -55,10 +55,19 @@ _RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 class PostWriter:
     """Writes a new generation's posts. They are on disk after `close`; nobody reads them earlier."""
 
-    def __init__(self, folder: Path, previous: PostStore | None = None) -> None:
-        """Begin the file in a folder; ``previous`` are the posts of which `copy` copies."""
+    def __init__(
+        self, folder: Path, previous: PostStore | None = None, tick: Callable[[], None] = lambda: None
+    ) -> None:
+        """Begin the file in a folder.
+
+        Args:
+            folder: the generation's.
+            previous: the posts of which `copy` copies.
+            tick: called now and then while posts are copied.
+        """
         self.path = folder / DATABASE_NAME
         self._previous = previous
+        self._tick = tick
         self._most_copied = (0, 0, 0)
         # Used from one thread at a time; statements are in one transaction until `close`.
         self._db = create_database(self.path)
@@ -115,6 +124,11 @@ class PostWriter:
         self.entries += 1
         return number if row is None else None
 
+    @property
+    def noted(self) -> int:
+        """How many posts were stored or noted, under each of their ids."""
+        return self.entries + self.unanswered + self.set_aside_count
+
     def add_passages(self, post: int, passages: Iterable[KeyedPassage]) -> None:
         """Store the passages of a post, numbered on from the last."""
         rows = [
@@ -157,6 +171,7 @@ class PostWriter:
                 part = range(start, min(start + _COPIED_AT_ONCE, entries.stop))
                 self._copy_posts(part)
                 self._copy_entries(part)
+                self._tick()
             self._copy_linked(entries, waiting, links)
             self._db.execute(
                 "INSERT INTO main.archive_file SELECT id + ?, source, place, stat, content, alone, reading, "
