@@ -52,6 +52,7 @@ CREATE INDEX passage_key ON passage (key);
 """
 FILE_INDEX = "CREATE INDEX archive_file_source ON archive_file (source);"
 NO_ENTRY = -1
+MOST_ROWS = 1 << 53
 # What a database must have been made with. Those of format 5 say nothing of files.
 STATEMENTS_5 = [statement for statement in (TABLES + INDICES).split(";") if statement.strip()]
 STATEMENTS = [*STATEMENTS_5, *(statement for statement in (FILE_TABLE + FILE_INDEX).split(";") if statement.strip())]

@@ -23,6 +23,7 @@ from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.index.stores.database import ReadOnlyDatabase
 from qa_search.index.stores.post_rows import (
     DATABASE_NAME,
+    MOST_ROWS,
     STATEMENTS,
     STATEMENTS_5,
     STORED,
@@ -62,7 +63,6 @@ _COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
 
 
 _CHUNK = 500
-_MOST_ROWS = 1 << 53
 _BLOCK = 4096
 
 
@@ -471,7 +471,7 @@ class PostStore(PostQueries):
         columns, kinds, _ = _COLUMNS["archive_file"]
         rows = self._all(f"SELECT {', '.join(columns)} FROM archive_file {condition}", kinds, values)  # noqa: S608
         files = [StoredFile(*row) for row in rows]
-        if not all(0 <= value < _MOST_ROWS for file in files for value in file if isinstance(value, int)):
+        if not all(0 <= value < MOST_ROWS for file in files for value in file if isinstance(value, int)):
             raise self._damaged("a file that posts were read from has invalid rows")
         return files
 

@@ -21,6 +21,7 @@ from qa_search.index.stores.post_rows import (
     FILE_INDEX,
     FILE_TABLE,
     INDICES,
+    MOST_ROWS,
     NO_ENTRY,
     STORED,
     TABLES,
@@ -220,24 +221,23 @@ class PostWriter:
 
     def _copy_passages(self) -> Ids:
         """Copy the passages of the posts that were just copied; return the numbers that they had, in order."""
-        moved: Any = self._db.execute("SELECT min(old), max(old), count(*) FROM temp.moved").fetchone()
-        shifts: Any = self._db.execute("SELECT min(new - old), max(new - old) FROM temp.moved").fetchone()
-        if not moved[2]:
+        first, last, count, shift, other_shift = self._numbers(
+            "SELECT min(old), max(old), count(*), min(new - old), max(new - old) FROM temp.moved"
+        )
+        if not count:
             return np.empty(0, np.int64)
-        if moved[1] - moved[0] + 1 == moved[2] and shifts[0] == shifts[1]:
-            # They follow one another, as nearly always: so do their passages, and nothing need be sorted.
-            span: Any = self._db.execute(
-                "SELECT min(id), max(id) FROM old.passage WHERE post IN (?, ?)", moved[:2]
-            ).fetchone()
-            if span[0] is None:
-                raise ValueError("a post has no passages")
+        begin, end, found = self._numbers(
+            "SELECT min(id), max(id), count(*) FROM old.passage WHERE post BETWEEN ? AND ?", first, last
+        )
+        if (last - first + 1, end - begin + 1, shift) == (count, found, other_shift):
+            # They follow one another, as nearly always, and so do their passages: nothing need be sorted.
             self._db.execute(
                 "INSERT INTO main.passage "
                 'SELECT id + ?, post + ?, field, start, "end", key FROM old.passage '
                 "WHERE id BETWEEN ? AND ? ORDER BY id",
-                (self.passages - span[0], shifts[0], *span),
+                (self.passages - begin, shift, begin, end),
             )
-            return np.arange(span[0], span[1] + 1)
+            return np.arange(begin, end + 1)
         numbers = self._db.execute(
             "SELECT s.id FROM temp.moved m JOIN old.passage s ON s.post = m.old ORDER BY m.new, s.id"
         )
@@ -248,6 +248,18 @@ class PostWriter:
             (self.passages - 1,),
         )
         return copied
+
+    def _numbers(self, query: str, *values: int) -> list[int]:
+        """Return the row of a query about the previous file; 0 for what is missing.
+
+        Raises:
+            ValueError: if a number in it is no number of a row.
+        """
+        row: Any = self._db.execute(query, values).fetchone()
+        found = [0 if value is None else value for value in row]
+        if not all(type(value) is int and abs(value) < MOST_ROWS for value in found):
+            raise ValueError("a number of a row is invalid")
+        return found
 
     def _copy_entries(self, entries: range) -> None:
         moved = (self.entries - entries.start, entries.start, entries.stop)
