@@ -153,10 +153,11 @@ class GenerationWriter:
         reading: Reading,
     ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
         settings = self.cutting
-        writer = PostWriter(partial, None if previous is None else previous.posts, lambda: self._report_reading(writer))
+        old_posts = None if previous is None else previous.posts
+        writer = PostWriter(partial, old_posts, lambda done: self.report(Progress("reading", done, None)))
         try:
-            old = previous.posts if previous and previous.splitter == settings else None
-            self._store_posts(writer, posts, old, kept, reading)
+            alike = previous is not None and previous.splitter == settings
+            self._store_posts(writer, posts, old_posts if alike else None, kept, reading)
             if not writer.passages:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading
@@ -207,9 +208,6 @@ class GenerationWriter:
             files={},
         )
         return manifest, vectors, encoder, changes
-
-    def _report_reading(self, writer: PostWriter) -> None:
-        self.report(Progress("reading", writer.noted, None))
 
     def _store_posts(
         self,

@@ -13,7 +13,7 @@ _LOCAL, _DOMAIN = r"(?:mailto:)?[\w.!#$%&'*+/=?^`{|}~-]{1,64}", r"\w[\w-]{0,62}"
 _MAIL = re.compile(rf"{_LOCAL}(?:[@＠]{_DOMAIN}(?:\.{_DOMAIN})*| ?[@＠] ?{_DOMAIN}(?:\.{_DOMAIN})+)", re.IGNORECASE)
 _DASHES = r"\-\u2010-\u2015\u2212"
 # Digits with what people write between them: at most two such characters at a time.
-_DIGITS = re.compile(rf"(?<!\w)[+(]?\d(?:[ \t\u00a0\u202f().,/·{_DASHES}]{{0,2}}\d)*")
+_DIGITS = re.compile(rf"(?<!\d)[+(]?\d(?:[ \t\u00a0\u202f().,/·{_DASHES}]{{0,2}}\d)*")
 _DATE = re.compile(
     rf"(?:\d{{4}}([{_DASHES}./])\d{{1,2}}\1\d{{1,2}}|\d{{1,2}}([{_DASHES}./])\d{{1,2}}\2(?:\d{{4}}|\d\d)"
     rf"|(?:19|20)\d\d ?[{_DASHES}/,]? ?(?:19|20)\d\d)"

@@ -151,9 +151,9 @@ class InvertedWriter:
         self._writer.close()
         rows = np.concatenate(self._rows)
         store = self._open_rows()
-        used = np.unique(rows)
+        used = np.flatnonzero(np.bincount(rows, minlength=store.count))
         if len(used) < (1 - _DEAD_SHARE) * store.count:
-            rows = self._move_together(store, rows, used.astype(np.int64))
+            rows = self._move_together(store, rows, used)
             store = self._open_rows()
         write_row_numbers(self._folder, rows, store.count)
         return self._write_lists(store)

@@ -46,6 +46,8 @@ _ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
 _CONTENT = "SELECT p.content FROM entry e JOIN post p ON p.id = e.post WHERE e.id = ?"
 # Where the posts that are copied get other numbers: the number that one had, and the one that it has.
 _MOVED = "CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL)"
+# The runs of copied entries: the numbers that they had, and what to add to them.
+_RUNS = "CREATE TEMP TABLE run (first INTEGER PRIMARY KEY, stop INTEGER NOT NULL, shift INTEGER NOT NULL)"
 _ENDS = (
     "SELECT (SELECT count(*) FROM old.entry), (SELECT count(*) FROM old.unanswered), "
     "(SELECT count(*) FROM old.page_link)"
@@ -57,14 +59,14 @@ class PostWriter:
     """Writes a new generation's posts. They are on disk after `close`; nobody reads them earlier."""
 
     def __init__(
-        self, folder: Path, previous: PostStore | None = None, tick: Callable[[], None] = lambda: None
+        self, folder: Path, previous: PostStore | None = None, tick: Callable[[int], None] = lambda _: None
     ) -> None:
         """Begin the file in a folder.
 
         Args:
             folder: the generation's.
             previous: the posts of which `copy` copies.
-            tick: called now and then while posts are copied.
+            tick: called with `noted` now and then while posts are copied.
         """
         self.path = folder / DATABASE_NAME
         self._previous = previous
@@ -76,8 +78,8 @@ class PostWriter:
         self._db.execute(TABLES + FILE_TABLE)
         if previous is not None:
             previous.attach_to(self._db)
-            self._db.create_scalar_function("fold_tag", _folded_tag, 1, deterministic=True)
             self._db.execute(_MOVED)
+            self._db.execute(_RUNS)
             with previous.copied_by(self._db):
                 ends: Any = self._db.execute(_ENDS).fetchone()
                 self._most_copied = tuple(ends)
@@ -167,12 +169,16 @@ class PostWriter:
             for rows, most in zip((entries, waiting, links), self._most_copied, strict=True):
                 if not rows.start <= rows.stop <= most:
                     raise ValueError(f"the rows of {first.source} do not exist")
+            if entries:
+                self._db.execute(
+                    "INSERT INTO temp.run VALUES (?, ?, ?)", (entries.start, entries.stop, self.entries - entries.start)
+                )
             # In parts: what SQLite sorts is in memory.
             for start in range(entries.start, entries.stop, _COPIED_AT_ONCE):
                 part = range(start, min(start + _COPIED_AT_ONCE, entries.stop))
                 self._copy_posts(part)
                 self._copy_entries(part)
-                self._tick()
+                self._tick(self.noted)
             self._copy_linked(entries, waiting, links)
             self._db.execute(
                 "INSERT INTO main.archive_file SELECT id + ?, source, place, stat, content, alone, reading, "
@@ -272,11 +278,15 @@ class PostWriter:
         if self._db.changes() != len(entries):
             raise ValueError("an entry is missing")
         self.entries += len(entries)
-        self._db.execute(
-            "INSERT INTO main.tag SELECT DISTINCT fold_tag(t.value), e.id + ? FROM old.entry e, json_each(e.tags) t "
-            "WHERE e.id >= ? AND e.id < ? AND e.tags <> '[]'",
-            moved,
-        )
+
+    def _copy_tags(self) -> None:
+        """Copy the tags of all copied entries: one pass through a table that is in the order of the tags."""
+        if self._previous is not None and self.copied_entries:
+            with self._previous.copied_by(self._db):
+                self._db.execute(
+                    "INSERT INTO main.tag SELECT t.tag, t.entry + r.shift FROM old.tag t JOIN temp.run r "
+                    "ON r.first = (SELECT max(first) FROM temp.run WHERE first <= t.entry) WHERE t.entry < r.stop"
+                )
 
     def _copy_linked(self, entries: range, waiting: range, links: range) -> None:
         """Copy unanswered questions and the titles that pages link to."""
@@ -362,6 +372,7 @@ class PostWriter:
         rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
         write_owners(self.path.parent, rows, self.passages)
         self.name_repeated()
+        self._copy_tags()
         self._db.execute("COMMIT")
         self._db.execute(INDICES + FILE_INDEX)
         self._db.execute("BEGIN")
@@ -431,7 +442,3 @@ class PostWriter:
             )
             folded = ((fold_title(title), entry) for title, entry in rows)
             self._db.executemany("INSERT OR IGNORE INTO page_title VALUES (?, ?)", folded)
-
-
-def _folded_tag(*values: Any) -> str:
-    return fold_tag(str(values[0]))

@@ -491,8 +491,8 @@ def test_names_are_completed(index_path: Path, tmp_path: Path) -> None:
         terminal.type(":so")
         terminal.until(":so")
         terminal.type("\t")
-        # A slow completion shows a menu with the whole name first; a key then would give it up.
-        terminal.until("urce", not_after=":so")
+        # A slow completion shows a menu first, with the whole name and what it is; a key then would give it up.
+        terminal.until("urce", not_after="so")
         terminal.type(" *faq*\r")
         terminal.until("qa-search [source *faq*]>")
         terminal.type(":k 1\r")
