@@ -273,7 +273,8 @@ def _summary(report: BuildReport) -> str:
         lines.append(f"{report.left_out} was not read: it is the index, and is inside a source")
     if report.set_aside:
         lines.append(f"{report.set_aside:,} set aside, which could not be read: see qa-search info")
-    lines.append(archive_language(report.language))
+    if report.generation:  # a dry run does not look for the language
+        lines.append(archive_language(report.language))
     if report.advice:
         lines.append(printable(in_options(report.advice)))
     files = [report_in_options(file) for file in report.files]

@@ -54,6 +54,7 @@ def test_the_slip_that_everybody_makes(index: Path, tmp_path: Path) -> None:
     assert dry.exit_code == 0
     assert dry.stdout.splitlines()[0] == f"Dry run, nothing was built. {index} would have 5 posts"
     assert "--allow-shrink" in dry.stdout
+    assert "language" not in dry.stdout  # it is not looked for
     built = run("build", other, "--index", index, "--allow-shrink")
     assert built.exit_code == 0
     assert "Since g000001: 5 added, 15 removed, 5 under another id" in built.stdout
