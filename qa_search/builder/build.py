@@ -264,9 +264,9 @@ def build_index(
             return plan.to_record(watch.state(key, kept))
 
         try:
-            if previous is not None:  # much need not be read
+            if previous is not None:  # files that did not change are not read
                 begun.close()
-                kept = watch.kept_files(previous, writer.cutting)
+                kept = watch.kept_files(previous, writer.splitter_record)
                 posts = read(kept)
             written = writer.write(posts, previous, kept, built_from)
         except IndexDamagedError:

@@ -109,7 +109,7 @@ class GenerationWriter:
     report: Callable[[Progress], None]
 
     @property
-    def cutting(self) -> SplitterRecord:
+    def splitter_record(self) -> SplitterRecord:
         """How posts are cut into passages, for the manifest."""
         return SplitterRecord(self.splitter.limit, SPLITTER_RULES)
 
@@ -152,7 +152,7 @@ class GenerationWriter:
         kept: KeptFiles,
         reading: Reading,
     ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
-        settings = self.cutting
+        settings = self.splitter_record
         old_posts = None if previous is None else previous.posts
         writer = PostWriter(partial, old_posts, lambda done: self.report(Progress("reading", done, None)))
         try:

@@ -154,7 +154,7 @@ class _StoredFiles:
         self.found: StoredFile | None = None
 
     def find(self, source: str) -> StoredFile | None:
-        """Return the file of a name; None if there is none, or several."""
+        """Return the file with this name; None if it is missing, or if several files have the name."""
         if source not in self._ahead:
             files = self._posts.files_from(self._next, _FILES_AHEAD)
             self._ahead = {file.source: file for file in files}

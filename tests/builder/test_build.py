@@ -188,7 +188,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("only root can mount a small disk")
+        pytest.skip("this user cannot mount a small disk")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
 

@@ -78,7 +78,7 @@ class ChunkedWriter:
         self._known = {chunk.texts: chunk for chunk in known}
         self._next_row = max((chunk.first + chunk.posts for chunk in self._known.values()), default=0)
         self._chunks: list[WordChunk] = []
-        LexicalWriter(folder, analysis).close()  # none yet: only the description
+        LexicalWriter(folder, analysis).close()  # an empty index: its schema
 
     def known(self, texts: str, posts: int) -> WordChunk | None:
         """Return the known chunk of these texts."""

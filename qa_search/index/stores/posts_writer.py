@@ -256,15 +256,15 @@ class PostWriter:
         return copied
 
     def _numbers(self, query: str, *values: int) -> list[int]:
-        """Return the row of a query about the previous file; 0 for what is missing.
+        """Return the numbers in the first row of a query; 0 for NULL.
 
         Raises:
-            ValueError: if a number in it is no number of a row.
+            ValueError: if the row has an invalid number.
         """
         row: Any = self._db.execute(query, values).fetchone()
         found = [0 if value is None else value for value in row]
         if not all(type(value) is int and abs(value) < MOST_ROWS for value in found):
-            raise ValueError("a number of a row is invalid")
+            raise ValueError("invalid row number")
         return found
 
     def _copy_entries(self, entries: range) -> None:
