@@ -190,6 +190,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_build_upon_another_is_what_a_fresh_one_is(name: str, tmp_path: Path, small_steps: None) -> None:
     """Rows, reports, answers and their scores; and again when nothing changes after it."""
@@ -202,6 +203,7 @@ def test_a_build_upon_another_is_what_a_fresh_one_is(name: str, tmp_path: Path, 
     require_same(archive, index, tmp_path / "fresh", build(archive, index))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_any_sequence_of_builds_is_what_a_fresh_one_is(seed: int, tmp_path: Path, small_steps: None) -> None:
     """Several changes before each build, in any order."""

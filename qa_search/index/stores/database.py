@@ -66,6 +66,9 @@ class ReadOnlyDatabase:
         except apsw.Error as error:
             raise_if_withheld(error, path)
             raise ValueError(str(error)) from error
+        # A database of UTF-8 cannot be attached to one of UTF-16, so a build could not copy from this one.
+        if self.all("PRAGMA encoding", "t") != [("UTF-8",)]:
+            raise ValueError("its texts are not in UTF-8, as those of an index are")
         schema = self.all("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL", "t")
         found = {" ".join(sql.split()) for (sql,) in schema}
         known = [{" ".join(statement.split()) for statement in group} for group in statements]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import apsw
+import pytest
+
 from qa_search.index.integrity import write_block_sums
 from qa_search.index.stores.database import ReadOnlyDatabase, create_database
 
@@ -23,3 +26,15 @@ def test_what_is_too_much_for_the_cache_is_sorted_all_the_same(tmp_path: Path) -
     opened = ReadOnlyDatabase(path, [SCHEMA])
     assert [text for (text,) in opened.all("SELECT text FROM word ORDER BY text", "t")] == sorted(words)
     opened.close()
+
+
+def test_a_database_in_utf_16_is_refused(tmp_path: Path) -> None:
+    """SQLite reads it, but cannot attach it to one in UTF-8, as a build does that copies from it."""
+    path = tmp_path / "words.sqlite"
+    db = apsw.Connection(str(path))
+    db.execute("PRAGMA encoding = 'UTF-16le'")
+    db.execute(SCHEMA)
+    db.close()
+    write_block_sums(path)
+    with pytest.raises(ValueError, match="UTF-8"):
+        ReadOnlyDatabase(path, [SCHEMA])
