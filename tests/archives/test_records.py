@@ -15,7 +15,7 @@ from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.records import Record, join_answers, post_of, split_tags
 from qa_search.archives.formats.tables import TableReader
 from qa_search.archives.limits import Limits
-from qa_search.errors import DamagedArchiveError, UnknownFormatError
+from qa_search.errors import DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text, visible
 from tests.helpers import archive_file, read
@@ -53,6 +53,30 @@ def test_usual_field_names_are_recognised(fields: dict[str, Any], title: str, qu
     """Exports spell their fields in many ways; HTML in them becomes text."""
     made = post(fields)
     assert (made.title, made.question, made.answer) == (title, question, answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name": "x", "queries": 616, "answers_per_query": {"answer": 1.5}}', "no recognisable question or answer"),
+        ('[{"question": "1", "answer": "20 %"}, {"question": "1,5"}]', "no recognisable question or answer"),
+        ('[{"question": 1, "answer": "Rest it.", "wording": "My heel hurts."}]', "'wording' could hold it"),
+    ],
+)  # fmt: skip
+def test_numbers_alone_are_no_texts(text: str, said: str) -> None:
+    """Statistics count queries, and tables count their rows."""
+    with pytest.raises((UnknownFormatError, UnclearFieldsError), match=said):
+        list(JsonReader().read(archive_file(text, "stats.jsonl"), ReadOptions()))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("How many legs has a spider?", 8), (404, "The page is missing."), ("2 + 2 = ?", "4"), ("911", "Fire & police")],
+)
+def test_numbers_beside_texts_are_read(question: object, answer: object) -> None:
+    """An answer may be a number, and so may a question that nothing else could be."""
+    made = post({"question": question, "answer": answer})
+    assert (made.question, made.answer) == (str(question), str(answer))
 
 
 def test_every_role_is_read() -> None:

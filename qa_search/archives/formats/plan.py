@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -27,6 +28,7 @@ _ACCEPTED_ANSWER = "acceptedanswerid"
 _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
 _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
+_NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
 _PERHAPS_DATES = ("data", "time", "asked", "submitted", "ts")
 _MOST_NAMES = 1000
 _MOST_TEXTS = 1000
@@ -73,6 +75,11 @@ class Column:
     def is_constant(self) -> bool:
         """Whether at least three records have a text, all the same."""
         return self.filled > 2 and len(set(self.texts)) == 1
+
+    @property
+    def is_numbers(self) -> bool:
+        """Whether it holds numbers and nothing else."""
+        return bool(self.texts) and all(_NUMBER.fullmatch(text.strip()) for text in self.texts)
 
     @property
     def is_text(self) -> bool:
@@ -259,6 +266,20 @@ def _drop_counts(plan: Plan, found: dict[str, list[str]]) -> None:
             found[role] = [name for name in names if name not in counts]
         elif role in found:
             found[role] = [name for name in names if normal_name(name) not in _COUNTED]
+    _drop_numbers(plan, found)
+
+
+def _drop_numbers(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Drop numbers that stand where texts should.
+
+    They do where no field has a text, as in statistics, and where a text without a role may be what is asked for.
+    """
+    texts = {name for role in _TEXT_ROLES for name in (*found.get(role, []), *plan.fields.get(role, []))}
+    some = any(name not in plan.columns or not plan.columns[name].is_numbers for name in texts)
+    others = any(column.is_text and column.name not in texts for column in plan.columns.values())
+    for role in _TEXT_ROLES if not some else ASKED if others else ():
+        if role in found:
+            found[role] = [name for name in found[role] if not plan.columns[name].is_numbers]
 
 
 def _all_numbers(column: Column) -> bool:
