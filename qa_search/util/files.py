@@ -81,7 +81,11 @@ def read_file(path: Path, most: int) -> bytes:
         OSError: if it does not exist, is not a regular file, or is larger.
     """
     with os.fdopen(open_file(path), "rb") as stream:
-        # Not its size alone: some systems say 0 of files that have content.
-        if os.fstat(stream.fileno()).st_size > most or len(data := stream.read(most + 1)) > most:
+        size = os.fstat(stream.fileno()).st_size
+        # No more at once than its size: so much memory is asked for as is to be read.
+        data = stream.read(min(size, most) + 1)
+        if len(data) > size:  # some systems say 0 of files that have content
+            data += stream.read(most + 1)
+        if len(data) > most:
             raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
         return data
