@@ -422,7 +422,7 @@ def _characters(post: Post) -> int:
         post.source_id, post.title, post.question, post.answer, post.url, post.author, post.prev_title,
         post.next_title, *post.tags,
     )  # fmt: skip
-    return sum(len(text) for text in texts if text)
+    return sum(map(len, filter(None, texts)))
 
 
 def _unknown(file: ArchiveFile) -> UnknownFormatError:

@@ -80,7 +80,7 @@ class TextKind:
             TextTooLongError: if it is HTML and its text is longer than ``most`` characters.
             ValueError: if it is HTML that cannot be parsed.
         """
-        if self.mojibake:
+        if self.mojibake and not text.isascii():
             text = _MOJIBAKE.sub(_mended, text)
         if self.breaks:
             text = _WRITTEN_BREAK.sub("\n", text).replace("\\t", "\t").replace('\\"', '"')

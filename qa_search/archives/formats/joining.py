@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -75,11 +75,11 @@ class Joiner:
         source = (file or self._file).source
         try:
             if isinstance(item, Member):
-                data = json.dumps([astuple(item.post), astuple(item.part), item.accepted_id])
+                data = _written([item.post, item.part, item.accepted_id])
                 self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?)", (item.key, item.kind, data, source))
             else:
                 self.replies += 1
-                data = json.dumps([item.text, astuple(item.part)])
+                data = _written([item.text, item.part])
                 values = (item.parent, item.part.id, data, item.place, source)
                 self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?)", values)
         except sqlite3.Error as error:
@@ -190,6 +190,15 @@ def _one_of_each(members: list[Member]) -> Iterator[Post]:
     post = replace(first, answer=answer, answers=parts, date=first.date or min(dates, default=None))
     for source_id in dict.fromkeys(member.post.source_id for member in members):
         yield replace(post, source_id=source_id)
+
+
+def _written(parts: list[Post | AnswerPart | str]) -> str:
+    """Return parts as JSON: each post and each part of an answer is a list of its values."""
+    return json.dumps(parts, default=_values)
+
+
+def _values(record: Post | AnswerPart) -> list[object]:
+    return [getattr(record, name) for name in record.__dataclass_fields__]
 
 
 def _member(key: str, kind: Kind, data: str) -> Member:

@@ -139,8 +139,8 @@ class Plan:
         paths = self.paths
         for role, names in self.fields.items():
             for name in names:
-                value = lookup(fields, name) if paths and name in paths else fields.get(name)
-                if (value and not is_blank(value)) or value == 0:
+                value = lookup(fields, name) if name in paths else fields.get(name)
+                if value is not None and not is_blank(value):
                     chosen[role] = (name, value)
                     break
         return chosen

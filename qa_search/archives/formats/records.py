@@ -253,29 +253,27 @@ class _Table:
 
     def _item(self, record: Record) -> _Item:
         plan = self._plan
+        values = plan.values(record.fields)
+        post = self._post(values)
         if not plan.relation:
-            return self._post(record)
-        part = self._part(record.fields)
+            return post
+        part = self._part(record.fields, values)
         if plan.relation == "groups":
-            post = self._post(record)
             return Member(self._group_key(post), "repeats", self._without(post), part)
         parent = plan.value(record.fields, plan.parent)
         if plan.relation == "threads":
-            return Member(self._short(parent), "says", self._post(record), part)
+            return Member(self._short(parent), "says", post, part)
         if is_parent(parent):
-            post = self._post(record)
             return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
-        post = self._post(record)
         return Member(bare_id(post.source_id), "asks", post, part, accepted)
 
-    def _post(self, record: Record) -> Post:
-        """Make a post of one record.
+    def _post(self, values: Mapping[str, tuple[str, object]]) -> Post:
+        """Make a post of the values that play roles.
 
         Raises:
             ValueError: if that cannot be done.
         """
-        values = self._plan.values(record.fields)
         used = self._used
         for role, chosen in values.items():
             key = (role, chosen[0])
@@ -299,7 +297,7 @@ class _Table:
             answer=answer,
             date=self._date(values.get("date")),
             url=url or None,
-            tags=tuple(dict.fromkeys((*self._tags(values.get("tags")), *self._tags(values.get("category"))))),
+            tags=self._tags(values.get("tags"), values.get("category")),
             author=self._short_of(values.get("author")) or None,
             score=integer_of(values["score"][1]) if "score" in values else None,
             answers=parts,
@@ -352,10 +350,9 @@ class _Table:
             date=short_date(self._short(_first(known, _DATE_NAMES)), self._plan.day_first),
         )
 
-    def _part(self, fields: Mapping[str, object]) -> AnswerPart:
+    def _part(self, fields: Mapping[str, object], values: Mapping[str, tuple[str, object]]) -> AnswerPart:
         """Read the facts about a record that is an answer."""
         plan = self._plan
-        values = plan.values(fields)
         score = integer_of(values["score"][1]) if "score" in values else None
         return AnswerPart(
             0,
@@ -392,10 +389,13 @@ class _Table:
 
     def _short(self, value: object) -> str:
         """Read an optional field; "" if it is not text."""
-        try:
-            text = name_of(value)
-        except ValueError:
-            return ""
+        if isinstance(value, str):  # as most are
+            text = value
+        else:
+            try:
+                text = name_of(value)
+            except ValueError:
+                return ""
         if len(text) > self._most:
             raise ValueError(post_too_long(self._options))
         return clean_text(decode_entities(text))
@@ -403,8 +403,11 @@ class _Table:
     def _date(self, chosen: tuple[str, object] | None) -> str | None:
         return None if chosen is None else short_date(self._short(chosen[1]), self._plan.day_first)
 
-    def _tags(self, chosen: tuple[str, object] | None) -> tuple[str, ...]:
-        value = None if chosen is None else chosen[1]
+    def _tags(self, *chosen: tuple[str, object] | None) -> tuple[str, ...]:
+        """Read the tags of some fields, each once."""
+        return tuple(dict.fromkeys(tag for field in chosen if field is not None for tag in self._tags_in(field[1])))
+
+    def _tags_in(self, value: object) -> Iterable[str]:
         if isinstance(value, str):
             listed = written_list(value) if value.lstrip().startswith("[") else None
             if listed is None:
@@ -414,7 +417,7 @@ class _Table:
             value = listed
         if not isinstance(value, list):
             return ()
-        return tuple(dict.fromkeys(tag for item in value if not is_blank(item) and (tag := self._short(item))))
+        return [tag for item in value if not is_blank(item) and (tag := self._short(item))]
 
 
 def _first(known: Mapping[str, object], names: Iterable[str]) -> object:

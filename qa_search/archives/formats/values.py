@@ -10,7 +10,7 @@ from qa_search.util.text import clean_text
 
 # What programs write for a missing value.
 _NOTHING = frozenset(
-    ("NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
+    ("", "NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
      "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]")
 )  # fmt: skip
 _LONGEST_NOTHING = 12
@@ -27,10 +27,7 @@ _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 def is_blank(value: object) -> bool:
     """Return whether a value is missing: empty, not a number, or a word that programs write for a missing value."""
     if isinstance(value, str):
-        if len(value) > _LONGEST_NOTHING:
-            return value.isspace()
-        stripped = value.strip()
-        return not stripped or stripped in _NOTHING
+        return value.isspace() if len(value) > _LONGEST_NOTHING else not value or value.strip() in _NOTHING
     return value is None or value == [] or value == {} or value != value
 
 
