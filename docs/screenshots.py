@@ -5,6 +5,7 @@ Needs Chromium and playwright, and an index of data/archive (one is built where 
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,17 @@ answered_by = "a sports physician"
 notice = "A sample archive. General information, no diagnosis: see a doctor if you are worried."
 examples = ["sore heel in the morning", "hamstring near the sit bone, hurts to sit", "numb toes on long runs"]
 """
+# Asked in some years: (how often, complaint).
+ASKED = (
+    (4, "can I claim for physiotherapy from my insurance"),
+    (3, "does health insurance pay for physiotherapy sessions"),
+    (3, "which insurance pays for physiotherapy after running"),
+    (3, "can I swim with contact lenses"),
+    (2, "is it safe to swim in a lake with contact lenses"),
+    (4, "stabbing under my heel in the morning"),
+    (3, "outside of my knee hurts running downhill"),
+    (2, "numb toes after an hour of running"),
+)
 UNANSWERED = "my boss wants me to work on sundays"
 COMPLAINT = "stabbing under my heel, first steps in the morning are the worst"
 DESKTOP = ViewportSize(width=1000, height=800)
@@ -78,6 +90,19 @@ def take(
     page.close()
 
 
+def take_report(browser: Browser, name: str, index: str, folder: Path, *command: str) -> None:
+    """Have a report written as a page, open it as a file, and keep what is on the screen."""
+    done = subprocess.run(  # noqa: S603 - ours
+        [*COMMAND, *command, "--index", index, "--format", "html"], cwd=ROOT, check=False, stdout=subprocess.PIPE
+    )
+    path = folder / "report.html"
+    path.write_bytes(done.stdout)
+    page: Page = browser.new_page(viewport=DESKTOP)
+    page.goto(path.as_uri())
+    page.screenshot(path=IMAGES / name)
+    page.close()
+
+
 def main() -> None:
     """Take all pictures."""
     IMAGES.mkdir(exist_ok=True)
@@ -98,6 +123,15 @@ def main() -> None:
             take(browser, site, "refused.png", size=DESKTOP, asked=UNANSWERED)
             take(browser, site, "post.png", size=DESKTOP, post=True)
             take(browser, site, "post-printed.png", size=DESKTOP, post=True, paper=True)
+        complaints = Path(folder) / "complaints.jsonl"
+        lines = [
+            json.dumps({"text": text, "date": f"20{18 + number}-05-01"})
+            for often, text in ASKED
+            for number in range(often)
+        ]
+        complaints.write_text("\n".join(lines), encoding="utf-8")
+        take_report(browser, "gaps.png", index, Path(folder), "gaps", str(complaints))
+        take_report(browser, "review.png", index, Path(folder), "review")
         browser.close()
 
 

@@ -65,6 +65,7 @@ _BY_PATH = {
     "tests/interfaces/web/test_client.py": "slow",
     "tests/interfaces/web/test_workers.py": "process",
     "tests/interfaces/web/test_browser.py": "browser",
+    "tests/interfaces/web/test_reports.py": "browser",
 }
 # Files of these formats are decoded in a process of its own: the tests of all formats start one for them.
 _DECODED_APART = re.compile(r"\[.*(xlsx|workbook|word document|pdf|parquet)", re.IGNORECASE)

@@ -206,7 +206,7 @@ def test_html_shows_a_post_as_it_is(result: SearchResult) -> None:
     page = lxml.html.document_fromstring(html)
     body = page.find("body")
     assert body is not None
-    assert tags(body) <= {"body", "h1", "h2", "h3", "p", "blockquote", "strong", "article", "mark"}
+    assert tags(body) <= {"body", "main", "h1", "h2", "h3", "p", "blockquote", "strong", "article", "mark"}
     assert {name for element in body.iter() for name in element.attrib} <= {"class", "dir"}
     assert text_of([body]) == words(*told(result))
     (hit,) = result.hits

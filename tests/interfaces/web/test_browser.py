@@ -6,7 +6,6 @@ Needs Chromium (Debian: ``apt-get install chromium``) and playwright; skipped wh
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -33,23 +32,17 @@ from playwright.sync_api import (
     Route,
     ViewportSize,
     expect,
-    sync_playwright,
 )
 
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
 from qa_search.interfaces.web.app import Settings, create_app
 from tests.helpers import ROOT, WordsEmbedder, page, write_jsonl
+from tests.interfaces.web.browser import CHROMIUM, DESKTOP, PHONE, PLAIN_HOST, overflow, violations
 from tests.interfaces.web.test_pages import HOSTILE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
-AXE = Path(__file__).parent / "axe" / "axe.min.js"
-DESKTOP = ViewportSize(width=1280, height=900)
-PHONE = ViewportSize(width=360, height=740)
-# A name that leads to this machine and is, unlike 127.0.0.1, no "secure context": as on a network without https.
-PLAIN_HOST = "clinic.test"
 # What Chromium says of pages that are meant to be errors, and of pages without https.
 HARMLESS = (
     "Failed to load resource: the server responded with a status of 4",
@@ -132,16 +125,6 @@ def serving(index: SearchIndex, settings: Settings) -> Iterator[str]:
     assert not thread.is_alive()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser; its own loop runs only as long as these tests."""
-    arguments = ["--no-sandbox", "--disable-background-networking", f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
-
-
 Open = Callable[..., Page]
 
 
@@ -200,32 +183,6 @@ def status(tab: Page) -> Any:
 
 def titles(tab: Page) -> list[str]:
     return tab.locator("h3").all_inner_texts()
-
-
-def overflow(tab: Page) -> list[str]:
-    """Name what reaches beyond the right edge of the screen, if anything does."""
-    return list(
-        tab.evaluate(
-            """() => {
-              const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
-              const beyond = [...document.body.querySelectorAll("*")].filter(
-                (element) => element.getBoundingClientRect().right > innerWidth + .5);
-              return [...wide, ...beyond.map((element) => element.outerHTML.slice(0, 80))];
-            }"""
-        )
-    )
-
-
-def violations(tab: Page) -> list[str]:
-    """Return what axe finds wrong with a page for people who see, hear or move differently."""
-    tab.evaluate(AXE.read_text(encoding="utf-8"))
-    found = tab.evaluate("axe.run(document).then(({ passes, violations }) => ({ passes: passes.length, violations }))")
-    assert found["passes"] > 10
-    return [
-        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 def test_a_search_shows_the_answers(open_page: Open) -> None:
@@ -432,6 +389,7 @@ def test_everything_can_be_done_by_keyboard(open_page: Open) -> None:
     tab.keyboard.press("Shift+Tab")
     tab.keyboard.press("Enter")
     expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after football")
+    tab.wait_for_load_state()
     tab.keyboard.press("Escape")
     tab.wait_for_url("**/?q=*")
 

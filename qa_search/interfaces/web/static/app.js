@@ -171,11 +171,13 @@ function step(by) {
   const at = links.findIndex((link) => hit?.contains(link));
   links.at(at < 0 ? 0 : Math.min(Math.max(at + by, 0), links.length - 1))?.focus();
 }
-function leave() {
+function leave(event) {
+  const back = document.querySelector("[data-back]");
   if (document.activeElement?.closest(".beside")) {
     document.querySelector(".hit[aria-current] h3 a")?.focus();
-  } else {
-    document.querySelector("[data-back]")?.click();
+  } else if (back) {
+    event.preventDefault(); // the browser would stop loading the page that this key leads to
+    back.click();
   }
 }
 const KEYS = { "/": () => form?.elements.q.focus(), j: () => step(1), k: () => step(-1), Escape: leave };
@@ -186,7 +188,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") {
       event.preventDefault();
     }
-    act();
+    act(event);
   }
 });
 
