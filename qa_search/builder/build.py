@@ -195,7 +195,7 @@ def build_index(
         previous = None if rebuild else guard.previous
         if previous is not None:
             begun.close()
-            kept = watch.kept_files(previous, previous.splitter)
+            kept = watch.kept_files(previous)
             posts = read(kept)
         return _dry_run(index, plan, posts, guard, previous, kept, started, report, strict=strict)
     database = open_writer(store, shards)
@@ -250,6 +250,7 @@ def build_index(
             excluded=frozenset(plan.excluded),
             keep=keep,
             splitter=Splitter(tokenizer.count_tokens, tokens),
+            model=model_id.sha256,
             choose=choose,
             cluster=cluster,
             keep_unanswered=settings.keep_unanswered,
@@ -266,7 +267,7 @@ def build_index(
         try:
             if previous is not None:  # files that did not change are not read
                 begun.close()
-                kept = watch.kept_files(previous, writer.splitter_record)
+                kept = watch.kept_files(previous if writer.splits_like(previous) else None)
                 posts = read(kept)
             written = writer.write(posts, previous, kept, built_from)
         except IndexDamagedError:
@@ -274,8 +275,12 @@ def build_index(
                 raise
             # Damage that opening does not look for: nothing of that generation is used.
             kept = watch.kept_files(None)
-            again = replace(writer, guard=replace(guard, previous=None))
-            written = again.write(read(kept), None, kept, built_from)
+            try:
+                written = writer.write(read(kept), None, kept, built_from)
+            except IndexDamagedError:  # its posts cannot even be compared
+                kept = watch.kept_files(None)
+                again = replace(writer, guard=replace(guard, previous=None))
+                written = again.write(read(kept), None, kept, built_from)
         with suppress(IndexUnreadableError):  # then a later build clears them away
             remove_unused_encoders(folder.home / ENCODERS, folder.used_encoders())
         if database is not None:

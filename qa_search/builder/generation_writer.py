@@ -88,9 +88,9 @@ class BuiltGeneration:
 class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
-    ``choose`` gives the encoder, and is given what returns a sample of passages; ``sources`` is what messages call the
-    archives; ``guard`` compares the posts with those before; ``rebuild`` ignores what a killed build computed. The rest
-    is as for `build_index`.
+    ``model`` is the SHA-256 of the model, whose tokenizer ``splitter`` uses. ``choose`` gives the encoder, and is
+    given what returns a sample of passages; ``sources`` is what messages call the archives; ``guard`` compares the
+    posts with those before; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
     """
 
     folder: IndexFolder
@@ -99,6 +99,7 @@ class GenerationWriter:
     excluded: frozenset[str]
     keep: int
     splitter: Splitter
+    model: str
     choose: Callable[[Callable[[int], list[str]]], BuildEncoder]
     cluster: RayCluster | None
     keep_unanswered: bool
@@ -112,6 +113,10 @@ class GenerationWriter:
     def splitter_record(self) -> SplitterRecord:
         """How posts are cut into passages, for the manifest."""
         return SplitterRecord(self.splitter.limit, SPLITTER_RULES)
+
+    def splits_like(self, previous: PreviousGeneration) -> bool:
+        """Return whether the passages of a generation are those that this build would cut."""
+        return (previous.splitter, previous.model) == (self.splitter_record, self.model)
 
     def write(
         self,
@@ -156,8 +161,8 @@ class GenerationWriter:
         old_posts = None if previous is None else previous.posts
         writer = PostWriter(partial, old_posts, lambda done: self.report(Progress("reading", done, None)))
         try:
-            alike = previous is not None and previous.splitter == settings
-            self._store_posts(writer, posts, old_posts if alike else None, kept, reading)
+            known = None if previous is None or not self.splits_like(previous) else previous.posts
+            self._store_posts(writer, posts, known, kept, reading)
             if not writer.passages:
                 raise no_posts(
                     self.sources, writer.unanswered, writer.set_aside_count, writer.first_set_aside(), reading

@@ -34,7 +34,8 @@ class FileState(NamedTuple):
 def stat_of(stream: BinaryIO) -> str:
     """Return what identifies an open file without reading it."""
     found = os.fstat(stream.fileno())
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    # st_ctime also changes where a program sets the time of a changed file back.
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
 
 
 def content_of(stream: BinaryIO) -> str:
@@ -64,7 +65,7 @@ class KeptFiles:
         self._began_ns = began_ns
         self._stored = None if previous is None else _StoredFiles(previous)
         self._changed = set() if previous is None else _changed_places(previous.shared_files(), listed)
-        self._name, self._stat = "", ""  # of the file that is read
+        self._stats: dict[str, str] = {}  # of the files that are looked at and not yet written down
         self._run: tuple[StoredFile, StoredFile] | None = None  # the ends of kept files that follow one another
         self._touched: dict[int, str] = {}  # those of them whose time has changed
         self._digest: hashlib._Hash | None = hashlib.sha256()
@@ -82,14 +83,14 @@ class KeptFiles:
         """
         try:
             with file.open() as stream:
-                self._name, self._stat = file.source, stat_of(stream)
+                stat = self._stats[file.source] = stat_of(stream)
         except OSError:
-            self._name = ""
+            self._stats.pop(file.source, None)
             return None
         stored = None if self._stored is None else self._stored.find(file.source)
         if stored is None or stored.place in self._changed:
             return None
-        if not (stored.content and stored.stat == self._stat) and not _is_same(stored, file):
+        if not (stored.content and stored.stat == stat) and not _is_same(stored, file):
             return None
         try:
             return KeptFile(stored.id, Reading.load(stored.reading))
@@ -103,9 +104,10 @@ class KeptFiles:
             IndexDamagedError: if the previous generation is damaged.
         """
         stored = None if self._stored is None or read.kept is None else self._stored.found
+        stat = self._stats.pop(read.file.source, "")
         if stored is None:
             self.flush(writer)
-            state = self._state(read.file)
+            state = self._state(read.file, stat)
             # What could not be read may be readable next time.
             known = FileState() if read.notes else state
             writer.end_file(read.file.source, read.place, *known, read.reading.dump(), alone=read.alone)
@@ -114,8 +116,8 @@ class KeptFiles:
             if self._run and self._run[1].id + 1 != stored.id:
                 self.flush(writer)
             self._run = (self._run[0] if self._run else stored, stored)
-            if self._stat != stored.stat:
-                self._touched[stored.id] = self._state(read.file).stat
+            if stat != stored.stat:
+                self._touched[stored.id] = self._state(read.file, stat).stat
         if self._digest is None or not state.content:
             self._digest = None
         else:
@@ -131,15 +133,15 @@ class KeptFiles:
             writer.copy(*self._run, self._touched)
         self._run, self._touched = None, {}
 
-    def _state(self, file: ArchiveFile) -> FileState:
-        """Return the state of a file, if it is what it was before it was read."""
+    def _state(self, file: ArchiveFile, before: str) -> FileState:
+        """Return the state of a file, if its `stat_of` is what it was before it was read."""
         try:
             with file.open() as stream:
                 content = content_of(stream)
                 stat, changed_ns = stat_of(stream), os.fstat(stream.fileno()).st_mtime_ns
         except OSError:
             return FileState()
-        if (self._name, self._stat) != (file.source, stat):
+        if stat != before:
             return FileState()
         return FileState("" if is_racy(changed_ns, self._began_ns) else stat, content)
 
@@ -151,18 +153,20 @@ class _StoredFiles:
         self._posts = posts
         self._ahead: dict[str, StoredFile] = {}
         self._next = 0
+        self._taken: set[int] = set()
         self.found: StoredFile | None = None
 
     def find(self, source: str) -> StoredFile | None:
-        """Return the file with this name; None if it is missing, or if several files have the name."""
+        """Return the file with this name, once; None if it is missing, or if several files have the name."""
         if source not in self._ahead:
             files = self._posts.files_from(self._next, _FILES_AHEAD)
             self._ahead = {file.source: file for file in files}
             if len(self._ahead) < len(files):
                 self._ahead = {}
         files = [self._ahead[source]] if source in self._ahead else self._posts.files_called(source)
-        self.found = files[0] if len(files) == 1 else None
+        self.found = files[0] if len(files) == 1 and files[0].id not in self._taken else None
         if self.found is not None:
+            self._taken.add(self.found.id)
             self._next = self.found.id + 1
         return self.found
 

@@ -38,6 +38,7 @@ class PreviousGeneration:
         folder, manifest = generation.folder, generation.manifest
         self.generation = generation
         self.splitter = manifest.splitter
+        self.model = manifest.model.sha256
         self.lexical = manifest.lexical
         self.vectors_id = manifest.vectors
         self.ranking = manifest.ranking

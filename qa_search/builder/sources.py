@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Self
 
 from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.containers.walk import list_files, name_folders, root_of
+from qa_search.archives.formats.stackexchange import COMMENTS, USERS
 from qa_search.archives.limits import Limits
 from qa_search.archives.read import readers
 from qa_search.builder.kept_files import KeptFiles, content_of, is_racy, stat_of
@@ -27,7 +28,7 @@ from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
 from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
-from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, SplitterRecord, is_source_name
+from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
 from qa_search.types import IndexSource, SetAside, is_post_id
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
@@ -182,14 +183,14 @@ class SourceWatch:
         asked = [[settings[name] for name in kept], list(self._plan.excluded)]
         return _hashed([self._rules(), asked])
 
-    def kept_files(self, previous: PreviousGeneration | None, splitter: SplitterRecord | None = None) -> KeptFiles:
+    def kept_files(self, previous: PreviousGeneration | None) -> KeptFiles:
         """Return what finds the files that need not be read again: those of a generation that was read alike.
 
         Raises:
             IndexDamagedError: if the previous generation is damaged.
         """
         posts = None
-        if previous is not None and previous.splitter == splitter:
+        if previous is not None:
             built_from = previous.generation.manifest.built_from
             if built_from is not None and built_from.state.reading == self.reading_key():
                 posts = previous.posts
@@ -221,8 +222,11 @@ class SourceWatch:
         return stat_of(stream)
 
     def _listed(self) -> Iterator[ArchiveFile | SetAside]:
-        for file, _ in list_files(self._plan.paths, self._options.left_out, self._options.names):
+        """Yield all files of the sources, and those that are read beside a file that was named itself."""
+        for file, named in list_files(self._plan.paths, self._options.left_out, self._options.names):
             yield file
+            if named and isinstance(file, ArchiveFile):
+                yield from (beside for name in (USERS, COMMENTS) if (beside := file.sibling(name)) is not None)
 
     def _digest(self, identify: Callable[[BinaryIO], str]) -> str:
         """Hash the names and identities of all files; "" if one cannot be read."""

@@ -9,7 +9,7 @@ import random
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from qa_search.archives import read
 from qa_search.archives.base import ArchiveFile
 from qa_search.archives.read import Reading, read_archives
 from qa_search.builder import changes, kept_files
+from qa_search.errors import IndexDamagedError, ShrinkError
 from qa_search.index.stores import lexical, posts_writer
 from qa_search.index.stores.post_rows import StoredFile
 from qa_search.types import BuildReport
@@ -79,7 +80,7 @@ def packed(members: dict[str, str]) -> bytes:
 
 
 def linked(number: int, before: str | None, behind: str | None) -> str:
-    prev, after = f"Prev: {before}\n" if before else "", f"Next: {behind}\n" if behind else ""
+    prev, after = f"- Prev:{before}\n" if before else "", f"- Next:{behind}\n" if behind else ""
     text = page(f"Page {number}", f"My knee{number} hurts on stairs.", f"Rest knee{number} and swim.")
     return f"{text}\n{prev}{after}"
 
@@ -90,6 +91,7 @@ def write_archive(folder: Path, seed: int) -> None:
     write(folder / "b.jsonl", jsonl([2, 8, 9]))  # one text of a.jsonl again
     write(folder / "c.jsonl", jsonl([15, 22, 29]))  # one id three times
     write(folder / "waiting.jsonl", jsonl([30], answer="") + jsonl([31]))
+    write(folder / "pages" / "asked.jsonl", jsonl([32], answer=""))
     write(folder / "pages" / "one.txt", linked(1, None, "Page 2"))
     write(folder / "pages" / "two.txt", linked(2, "Page 1", "Page 3"))
     write(folder / "tables" / "questions.csv", questions([1, 2, 3]))
@@ -258,8 +260,8 @@ def test_a_touched_file_is_compared_once(tmp_path: Path, monkeypatch: pytest.Mon
         return original(stored, file)
 
     monkeypatch.setattr(kept_files, "_is_same", noting)
+    os.utime(archive / "a.jsonl", ns=(OLD_NS + 9, OLD_NS + 9))
     for number in (1, 2):
-        os.utime(archive / "a.jsonl", ns=(OLD_NS + 9, OLD_NS + 9))
         write(archive / "b.jsonl", jsonl([64 + number]), at=number)
         build(archive, index)
     assert compared == ["a.jsonl", "b.jsonl", "b.jsonl"]
@@ -340,3 +342,93 @@ def test_notes_of_a_folder_do_not_vanish(tmp_path: Path) -> None:
         assert report.set_aside == 1
         assert [row[0] for row in rows_of(index)["set_aside"]] == ["archive/lost.csv"]
         write(archive / "other.jsonl", jsonl([80 + number]), at=number)
+
+
+def test_one_kept_file_stands_for_one_file(tmp_path: Path) -> None:
+    """Two folders with one name, and one file in both: one is kept, the other read, and what is lost is noticed."""
+    one, two, index = tmp_path / "one", tmp_path / "two", tmp_path / "index"
+    for folder in (one, two):
+        write(folder / "a.jsonl", jsonl([1, 2]))
+    write(one / "b.jsonl", jsonl([3, 4]))
+    names: dict[str | os.PathLike[str], str] = {one: "club", two: "club"}
+    build_index([one], index, model=WordsEmbedder(), names={one: "club"})
+    (one / "b.jsonl").unlink()
+    for dry_run in (True, False):
+        found = build_index([one, two], index, model=WordsEmbedder(), names=names, allow_shrink=True, dry_run=dry_run)
+        assert sum(source.removed for source in found.changes) == 2
+    write(one / "b.jsonl", jsonl([3, 4]))
+    build_index([one, two], index, model=WordsEmbedder(), names=names)
+    (one / "b.jsonl").unlink()
+    with pytest.raises(ShrinkError):
+        build_index([one, two], index, model=WordsEmbedder(), names=names)
+
+
+def test_damage_found_on_the_way_does_not_allow_a_loss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be copied is read again; the posts are still compared with those before."""
+    archive, index = tmp_path / "archive", tmp_path / "index"
+    write(archive / "a.jsonl", jsonl([1, 2]))
+    write(archive / "b.jsonl", jsonl([3, 4]))
+    build_index(archive, index, model=WordsEmbedder())
+    (archive / "b.jsonl").unlink()
+
+    def damaged(*_: object) -> None:
+        raise IndexDamagedError("found while copying")
+
+    monkeypatch.setattr(posts_writer.PostWriter, "copy", damaged)
+    with pytest.raises(ShrinkError):
+        build_index(archive, index, model=WordsEmbedder())
+
+
+class _ByLetters(WordsEmbedder):
+    """Reads as many tokens as another model, but cuts texts into more of them."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) // 3 + 1 for text in texts]
+
+
+def test_passages_are_those_of_the_model(tmp_path: Path) -> None:
+    """Another model with the same limit may count other tokens: nothing that it did not cut is copied."""
+    archive, index, fresh = tmp_path / "archive", tmp_path / "index", tmp_path / "fresh"
+    write(archive / "a.jsonl", jsonl([1], answer="word " * 300))
+    build_index(archive, index, model=WordsEmbedder(name="one"))
+    for folder in (index, fresh):
+        build_index(archive, folder, model=_ByLetters(name="other"))
+    assert rows_of(index)["passage"] == rows_of(fresh)["passage"]
+
+
+def test_files_beside_a_named_file_are_noticed(tmp_path: Path) -> None:
+    """A dump that is named itself has the names of its users in another file."""
+    posts, users, index = tmp_path / "Posts.xml", tmp_path / "Users.xml", tmp_path / "index"
+    row = '<row Id="{}" PostTypeId="{}" ParentId="1" Title="Knee" Body="My knee hurts." OwnerUserId="7" />'
+    write(posts, f"<posts>{row.format(1, 1)}{row.format(2, 2)}</posts>")
+    for number, name in enumerate(("Bob", "Carl", "Carl")):
+        if number < 2:
+            write(users, f'<users><row Id="7" DisplayName="{name}" /></users>', at=number)
+        report = build_index(posts, index, model=WordsEmbedder())
+        with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+            assert [post.author for post in opened.list_posts()] == [name]
+    assert report.generation == "g000002"
+
+
+@pytest.mark.parametrize("first", ["", "[]", "id,question,answer\n", jsonl([30], answer="")])
+def test_files_before_the_first_post_are_written_down(first: str, tmp_path: Path) -> None:
+    """The first post is looked for before anything else is done: what came before it is known all the same."""
+    archive, index = tmp_path / "archive", tmp_path / "index"
+    write(archive / "0.csv" if "," in first[:3] else archive / "0.jsonl", first)
+    write(archive / "1.jsonl", jsonl([1, 2]))
+    build(archive, index)
+    states = {name: content for _, _, name, content, *_ in rows_of(index)["archive_file"]}
+    assert all(states.values())
+
+
+def test_a_time_that_is_set_back_hides_no_change(tmp_path: Path) -> None:
+    """A file of the same size and time is compared if it was written to."""
+    archive, index = tmp_path / "archive", tmp_path / "index"
+    write(archive / "a.jsonl", jsonl([1]))
+    write(archive / "b.jsonl", jsonl([2]))
+    build(archive, index)
+    before = (archive / "a.jsonl").stat()
+    (archive / "a.jsonl").write_text(jsonl([1]).replace("number1", "number9"), encoding="utf-8")
+    os.utime(archive / "a.jsonl", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (archive / "a.jsonl").stat().st_size == before.st_size
+    require_same(archive, index, tmp_path / "fresh", build(archive, index))

@@ -24,6 +24,8 @@ from qa_search.errors import ArchiveError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
 
+# Files that are read beside the posts, if they exist.
+USERS, COMMENTS = "Users.xml", "Comments.xml"
 _ROOT = re.compile(r"\s*+(?:<\?xml[^<>]*\?>\s*+)?(?><!--.*?-->\s*+)*+<(?:!DOCTYPE\s+)?([A-Za-z]\w*)[\s/>]", re.DOTALL)
 _ENCODING = re.compile(r"\s*<\?xml[^<>]*\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _OTHER_TABLES = frozenset(("badges", "comments", "posthistory", "postlinks", "tags", "users", "votes"))
@@ -156,8 +158,8 @@ def _store_names(
 
     What is wrong with those tables costs nothing of the posts.
     """
-    users = file.sibling("Users.xml")
-    comments = file.sibling("Comments.xml") if options.comments else None
+    users = file.sibling(USERS)
+    comments = file.sibling(COMMENTS) if options.comments else None
     for table, store in ((users, _store_name), (comments, _store_comment)):
         if table is None:
             continue

@@ -179,7 +179,7 @@ class PostWriter:
                 self._copy_posts(part)
                 self._copy_entries(part)
                 self._tick(self.noted)
-            self._copy_linked(entries, waiting, links)
+            self._copy_linked(entries, waiting, links, range(first.id, last.id + 1))
             self._db.execute(
                 "INSERT INTO main.archive_file SELECT id + ?, source, place, stat, content, alone, reading, "
                 "first_entry + ?, entries, first_unanswered + ?, unanswered, first_link + ?, links "
@@ -288,8 +288,8 @@ class PostWriter:
                     "ON r.first = (SELECT max(first) FROM temp.run WHERE first <= t.entry) WHERE t.entry < r.stop"
                 )
 
-    def _copy_linked(self, entries: range, waiting: range, links: range) -> None:
-        """Copy unanswered questions and the titles that pages link to."""
+    def _copy_linked(self, entries: range, waiting: range, links: range, files: range) -> None:
+        """Copy unanswered questions and the titles that pages link to, and note the sources of these pages."""
         columns = {"unanswered": "source, source_id, title", "page_link": "folded, title, source_id"}
         for table, rows in (("unanswered", waiting), ("page_link", links)):
             self._db.execute(
@@ -302,8 +302,11 @@ class PostWriter:
         if links:
             sources = self._db.execute(
                 "SELECT source FROM old.entry WHERE id >= ? AND id < ? AND ifnull(prev_title, next_title) IS NOT NULL "
-                "UNION SELECT source FROM old.unanswered WHERE rowid > ? AND rowid <= ?",
-                (entries.start, entries.stop, waiting.start, waiting.stop),
+                "UNION SELECT u.source FROM old.archive_file f JOIN old.unanswered u "
+                "ON u.rowid > f.first_unanswered AND u.rowid <= f.first_unanswered + f.unanswered "
+                "WHERE f.id >= ? AND f.id < ? AND f.links > 0 AND EXISTS (SELECT 1 FROM old.page_link l "
+                "WHERE l.rowid > f.first_link AND l.rowid <= f.first_link + f.links AND l.source_id = u.source_id)",
+                (entries.start, entries.stop, files.start, files.stop),
             )
             self._linked_sources.update(source for (source,) in sources)
 
