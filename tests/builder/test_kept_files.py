@@ -410,14 +410,14 @@ def test_files_beside_a_named_file_are_noticed(tmp_path: Path) -> None:
     assert report.generation == "g000002"
 
 
-@pytest.mark.parametrize("first", ["", "[]", "id,question,answer\n", jsonl([30], answer="")])
+@pytest.mark.parametrize("first", ["", "id,question,answer\n", jsonl([30], answer="")])
 def test_files_before_the_first_post_are_written_down(first: str, tmp_path: Path) -> None:
     """The first post is looked for before anything else is done: what came before it is known all the same."""
     archive, index = tmp_path / "archive", tmp_path / "index"
     write(archive / "0.csv" if "," in first[:3] else archive / "0.jsonl", first)
     write(archive / "1.jsonl", jsonl([1, 2]))
     build(archive, index)
-    states = {name: content for _, _, name, content, *_ in rows_of(index)["archive_file"]}
+    states = {source: content for _, source, _, content, *_ in rows_of(index)["archive_file"]}
     assert all(states.values())
 
 
