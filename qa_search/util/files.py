@@ -82,10 +82,10 @@ def read_file(path: Path, most: int) -> bytes:
     """
     with os.fdopen(open_file(path), "rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        # No more at once than its size: so much memory is asked for as is to be read.
-        data = stream.read(min(size, most) + 1)
-        if len(data) > size:  # some systems say 0 of files that have content
-            data += stream.read(most + 1)
-        if len(data) > most:
-            raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
-        return data
+        if size <= most:
+            data = stream.read(size + 1)  # the buffer is as large as what is asked for
+            if len(data) > size:  # some systems say 0 of files that have content
+                data += stream.read(most + 1)
+            if len(data) <= most:
+                return data
+        raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))

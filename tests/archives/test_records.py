@@ -79,6 +79,20 @@ def test_numbers_beside_texts_are_read(question: object, answer: object) -> None
     assert (made.question, made.answer) == (str(question), str(answer))
 
 
+@pytest.mark.parametrize(
+    ("fields", "title", "question"),
+    [
+        ({"question": 12, "text": "My knee hurts.", "answer": "Rest it."}, "", "My knee hurts."),
+        ({"title": 404, "text": "The page is missing.", "answer": "Look again."}, "404", "The page is missing."),
+        ({"question": "Why?", "message": 3, "answer": "So."}, "", "Why?"),
+    ],
+)
+def test_numbers_beside_a_question_are_not_part_of_it(fields: dict[str, Any], title: str, question: str) -> None:
+    """They count or number the rows; as titles they may be codes."""
+    made = post(fields)
+    assert (made.title, made.question) == (title, question)
+
+
 def test_every_role_is_read() -> None:
     """Date, link, tags, category, author, score and id."""
     made = post(

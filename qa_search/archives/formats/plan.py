@@ -272,12 +272,23 @@ def _drop_counts(plan: Plan, found: dict[str, list[str]]) -> None:
 def _drop_numbers(plan: Plan, found: dict[str, list[str]]) -> None:
     """Drop numbers that stand where texts should.
 
-    They do where no field has a text, as in statistics, and where a text without a role may be what is asked for.
+    They do where no field has a text, as in statistics; where another field has the question; and where a text without
+    a role may be the question.
     """
-    texts = {name for role in _TEXT_ROLES for name in (*found.get(role, []), *plan.fields.get(role, []))}
-    some = any(name not in plan.columns or not plan.columns[name].is_numbers for name in texts)
-    others = any(column.is_text and column.name not in texts for column in plan.columns.values())
-    for role in _TEXT_ROLES if not some else ASKED if others else ():
+    names = {role: [*found.get(role, []), *plan.fields.get(role, [])] for role in _TEXT_ROLES}
+    with_texts = {
+        role for role in _TEXT_ROLES for name in names[role]
+        if name not in plan.columns or not plan.columns[name].is_numbers
+    }  # fmt: skip
+    used = {name for role in _TEXT_ROLES for name in names[role]}
+    dropped: Sequence[str] = ()
+    if not with_texts:
+        dropped = _TEXT_ROLES
+    elif with_texts.intersection(ASKED):
+        dropped = ("question", "body")
+    elif any(column.is_text and column.name not in used for column in plan.columns.values()):
+        dropped = ASKED
+    for role in dropped:
         if role in found:
             found[role] = [name for name in found[role] if not plan.columns[name].is_numbers]
 
