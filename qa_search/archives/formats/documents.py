@@ -7,7 +7,7 @@ from typing import Any
 
 from qa_search.archives.base import ArchiveFile
 from qa_search.archives.formats.labels import find_labels, names_faq
-from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions
+from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
@@ -42,7 +42,10 @@ def asked_in(tree: Any, named_faq: bool) -> list[Asked]:
 
 def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
     drop_furniture(tree)
+    in_tables = table_questions(tree)
     by_outline = outline_questions(tree, named_faq)
+    if len(in_tables) > len(by_outline):
+        return in_tables, ("column of questions in a table", "column of answers in a table")
     lines = element_text(tree).split("\n")
     labels = find_labels(lines)
     if labels is not None:

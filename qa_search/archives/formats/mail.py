@@ -35,6 +35,8 @@ _ATTRIBUTION = re.compile(
     r"|.*<[^<>@\s]+@[^<>\s]+>.{0,40}[:：]\s*)",
     re.IGNORECASE,
 )
+# The first line of an attribution that goes on in the next one.
+_ATTRIBUTION_BEGINS = re.compile(r"\s*(?:on|am|le|el|il|em|den|op|dnia|w dniu)\b.*\d.*", re.IGNORECASE)
 # From here on a message repeats another, or its list's footer follows.
 _REST_IS_OTHERS = re.compile(
     r"\s*(?:-{2,}\s*(?:original message|forwarded message|ursprüngliche nachricht|message d'origine|mensaje original)"
@@ -240,15 +242,21 @@ def _said(text: str) -> tuple[str, str]:
         if line.startswith((">", "|>", " >")):
             while said and not said[-1].strip():
                 said.pop()
-            if said and _ATTRIBUTION.fullmatch(said[-1][:500]):
-                said.pop()
-            elif len(said) > 1 and _ATTRIBUTION.fullmatch(f"{said[-2]} {said[-1]}"[:500]):
-                del said[-2:]
+            del said[len(said) - _attribution_lines(said) :]
             quoted.append(re.sub(r"^[ |]?>[ ]?", "", line))
         else:
             said.append(line)
     first = "\n".join(line for line in quoted if not line.startswith(">") and not _ATTRIBUTION.fullmatch(line[:500]))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(said)).strip(), re.sub(r"\n{3,}", "\n\n", first).strip()
+
+
+def _attribution_lines(said: list[str]) -> int:
+    """Return how many of the last lines say who wrote what follows: 0, 1 or, where a program broke the line, 2."""
+    last, before = (said[-1][:500], "".join(said[-2:-1])[:250]) if said else ("", "")
+    alone = bool(_ATTRIBUTION.fullmatch(last))
+    if alone and not (_ATTRIBUTION_BEGINS.fullmatch(before) and not _ATTRIBUTION_BEGINS.fullmatch(last)):
+        return 1
+    return 2 if before.strip() and _ATTRIBUTION.fullmatch(f"{before} {last}") else 0
 
 
 def _original(lines: list[str]) -> list[str]:

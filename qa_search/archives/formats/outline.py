@@ -16,7 +16,8 @@ from lxml import etree
 
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks, bare_answer, bare_question, names_faq, seems_to_ask
-from qa_search.archives.formats.trees import drop, words
+from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.trees import drop, element_text, words
 
 # Characters that no text has, as Unicode gives them no meaning: around a title's number, behind a title, at an end.
 _OPEN, _NUMBERED, _CLOSE, _END = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
@@ -202,9 +203,9 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
 def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
     """Take paragraphs that are nothing but a bold question."""
     titles = []
-    for element in tree.xpath(".//p[b or strong] | .//div[b or strong] | .//li[b or strong]"):
-        first = element[0]
-        if (element.text or "").strip() or first.tag not in ("b", "strong"):
+    for element in tree.xpath(".//*[self::p or self::div or self::li][b or strong or a]"):
+        first = _opening_bold(element)
+        if first is None:
             continue
         title = words(first)
         if len(title) <= _MOST_TITLE and (asks(title) or asks(words(element))):
@@ -213,6 +214,42 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
         return []
     found = [asked for asked in _asked_below(_sections(tree, titles)) if asked.answer]
     return found if len(found) > (not named_faq) else []
+
+
+def _opening_bold(element: Any) -> Any | None:
+    """Return the bold text that an element opens with; what links lead to may be around it, or stand before it."""
+    if (element.text or "").strip():
+        return None
+    for child in element:
+        if child.tag in ("b", "strong"):
+            return child
+        if child.tag != "a" or child.get("href"):
+            return None
+        inner = _opening_bold(child)
+        if inner is not None:
+            return inner
+        if words(child) or (child.tail or "").strip():
+            return None
+    return None
+
+
+def table_questions(tree: Any) -> list[Asked]:
+    """Find the rows of tables with a column of questions and one of answers, by the names in their first row."""
+    found = []
+    for table in tree.xpath(".//table"):
+        first, *rest = [
+            row.xpath("./td | ./th") for row in table.xpath("./tr | ./thead/tr | ./tbody/tr | ./tfoot/tr")
+        ] or [[]]
+        roles = [known[0] if (known := role_of(words(cell))) else "" for cell in first]
+        if not {"question", "answer"} <= set(roles):
+            continue
+        for row in rest:
+            cells = {role: cell for role, cell in reversed(list(zip(roles, row, strict=False))) if role}
+            texts = {role: element_text(cell).strip() for role, cell in cells.items()}
+            question, answer = texts.get("question", ""), texts.get("answer", "")
+            if question or answer:
+                found.append(Asked(question, answer, texts.get("category", "")))
+    return found
 
 
 def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:

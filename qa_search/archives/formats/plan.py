@@ -299,7 +299,7 @@ def _all_numbers(column: Column) -> bool:
 
 def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
     """Drop fields with ambiguous names if another field plays their role."""
-    for role, names in found.items():
+    for role, names in list(found.items()):
         weak = [name for name in names if is_weak(_rank(name))]
         strong = [name for name in names if name not in weak]
         if role == "question" and weak and strong and all(plan.columns[name].is_constant for name in strong):

@@ -39,7 +39,7 @@ def json_ld(tree: Any) -> Iterator[object]:
 def microdata(tree: Any) -> Iterator[dict[str, object]]:
     """Yield a page's microdata items as JSON-LD objects, those within others as their properties."""
     budget = [_MOST_ITEMS]
-    for element in tree.xpath(".//*[@itemscope and not(@itemprop)]"):
+    for element in tree.xpath("descendant-or-self::*[@itemscope and not(@itemprop)]"):
         yield _item(element, 0, budget)
 
 
@@ -54,6 +54,8 @@ def _item(element: Any, depth: int, budget: list[int]) -> dict[str, object]:
         budget[0] -= 1
         child = waiting.pop()
         names = (child.get("itemprop") or "").split() if isinstance(child.tag, str) else []
+        if "acceptedAnswer" in names:  # some pages give such an answer both names
+            names = [name for name in names if name != "suggestedAnswer"]
         inner = isinstance(child.tag, str) and child.get("itemscope") is not None
         if names:
             value = _item(child, depth + 1, budget) if inner and depth < _MOST_DEPTH else _value(child, names)

@@ -25,6 +25,7 @@ _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Titles and dates of an export may stand above the header.
 _LINES_ABOVE = 20
+_LONGEST_SHORTENED = 8  # "Sr. No."
 _LONGEST_NAME = 60
 _MOST_WORDS_IN_NAME = 6
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -247,7 +248,8 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
         lines = lines[1:] or lines
     number, first = lines[0]
     columns = _cells(first, delimiter)
-    if not has_post_fields(columns, options):
+    # A line with one cell is a title, even where it names questions.
+    if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
         for later, line in lines[1:_LINES_ABOVE]:
             cells = _cells(line, delimiter)
             if len(cells) > 1 and _looks_like_header(cells) and has_post_fields(cells, options):
@@ -278,7 +280,7 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
         len(cell) <= _LONGEST_NAME
         and len(cell.split()) <= _MOST_WORDS_IN_NAME
         and not cell.strip().isdecimal()
-        and not cell.rstrip().endswith((".", "!"))
+        and not (cell.rstrip().endswith((".", "!")) and len(cell) > _LONGEST_SHORTENED)
         for cell in cells
     )
 
