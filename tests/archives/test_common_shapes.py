@@ -25,6 +25,10 @@ MAIL = (
     "From bob@example.org Wed Mar  4 12:00:00 2015\nFrom: Bob <bob@example.org>\nSubject: Re: Refunds?\n"
     "Message-ID: <2@x>\nIn-Reply-To: <1@x>\nDate: Wed, 4 Mar 2015 12:00:00 +0100\n\n{}\n> Refunds?\n\nWithin 14 days.\n"
 )
+REPLY = "> Refunds?\n\nWithin 14 days."
+HTML_REPLY = (
+    '<p>Within 14 days.</p><div class="gmail_quote">On 4 Mar 2015, Ann wrote:<blockquote>Refunds?</blockquote></div>'
+)
 TABLE = "<table>{}<tr><td>How do I descale it?</td><td>With vinegar.</td></tr><tr><td>Refunds?</td><td>Within 14 days.</td></tr></table>"  # noqa: E501
 SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     "instructions, some with an input": (
@@ -76,6 +80,40 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "m.mbox",
         MAIL.format("On Wed, Mar 4, 2015 at 10:00 AM, Ann Mustermann\n<ann@example.org> wrote:"),
         TWO[1:],
+    ),
+    "a quotation in HTML": (
+        "m.mbox",
+        MAIL.format("")
+        .replace("> Refunds?\n\nWithin 14 days.", "")
+        .replace("\nIn-Reply", "\nContent-Type: text/html\nIn-Reply")
+        + '<p>Within 14 days.</p><div class="gmail_quote">On 4 Mar 2015, Ann wrote:<blockquote>Refunds?</blockquote></div>',
+        TWO[1:],
+    ),
+    "a header above what is answered": (
+        "m.mbox",
+        MAIL.format("").replace(
+            "> Refunds?\n\nWithin 14 days.", "Within 14 days.\n\nFrom: Ann\nSent: Wednesday\nTo: Bob\n\nRefunds?"
+        ),
+        TWO[1:],
+    ),
+    "a ticket with notes among staff": (
+        "tickets.json",
+        '{"tickets": [{"id": 1, "subject": "Kettle", "description": "Refunds?", "requester_id": 5, "comments": ['
+        '{"author_id": 5, "body": "Refunds?", "public": true}, {"author_id": 9, "body": "A bad one.", "public": false},'
+        ' {"author_id": 9, "body": "Within 14 days.", "public": true}]}]}',
+        TWO[1:],
+    ),
+    "categories of questions": (
+        "faq.json",
+        '{"Care": {"How do I descale it?": "With vinegar."}, "Money": {"Are there refunds?": "Within 14 days."}}',
+        [TWO[0], ("Are there refunds?", "Within 14 days.")],
+    ),
+    "a list whose name has questions and answers": (
+        "qna.json",
+        '[{"context": "A kettle boils.", "questions_and_answers": ['
+        '{"question": "How do I descale it?", "answer": "With vinegar."},'
+        ' {"question": "Refunds?", "answer": "Within 14 days."}]}]',
+        TWO,
     ),
 }
 

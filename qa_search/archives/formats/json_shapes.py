@@ -19,6 +19,9 @@ _ASSISTANTS = frozenset(
 )
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
+# What marks a comment that the asker never saw.
+_FOR_STAFF = (("public", False), ("private", True), ("internal", True))
+_WRITER_IDS = ("requester_id", "author_id", "user_id")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
@@ -81,7 +84,7 @@ def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
     if _is_record(value):
         tables.append(Table(path, [value]))
         return
-    for shape in (_keyed_records, _question_to_answer):
+    for shape in (_keyed_records, _question_to_answer, _by_category):
         records = shape(value)
         if records is not None:
             tables.append(Table(path, list(records)))
@@ -136,6 +139,20 @@ def _question_to_answer(value: _Object) -> list[_Object] | None:
     if 2 * asking <= len(value) or any(role_of(key) for key in value):
         return None
     return [{"question": key, "answer": inner} for key, inner in value.items()]
+
+
+def _by_category(value: _Object) -> list[_Object] | None:
+    """Read an object of categories, whose values are objects of questions and their answers."""
+    if not all(isinstance(inner, Mapping) and all(map(_is_answer, inner.values())) for inner in value.values()):
+        return None
+    pairs = _question_to_answer({key: answer for inner in value.values() for key, answer in inner.items()})
+    if pairs is None:
+        return None
+    return [
+        {"question": key, "answer": answer, "category": category}
+        for category, inner in value.items()
+        for key, answer in inner.items()
+    ]
 
 
 def _is_answer(value: object) -> bool:
@@ -290,14 +307,14 @@ def _answers_itself(post: _Object) -> bool:
 
 
 def _comments(value: _Object, key: str, posts: Sequence[_Object]) -> list[_Object]:
-    asker = _name(value)
+    asker = _writer(value)
     answers = [answer for post in posts if (answer := _answer(post, asker)) is not None]
     return [{**{name: inner for name, inner in value.items() if name != key}, "answers": answers}]
 
 
 def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, ...]) -> list[_Object]:
     first = posts[0]
-    asker = _name(first)
+    asker = _writer(first)
     answers = [answer for post in posts[1:] if (answer := _answer(post, asker)) is not None]
     rest = {name: inner for name, inner in value.items() if name not in without}
     own = {
@@ -320,14 +337,21 @@ def _name(post: _Object) -> str:
     return ""
 
 
+def _writer(post: _Object) -> str:
+    """Return what tells who wrote a post from others: a name, else an id."""
+    return _name(post) or next((str(post[key]) for key in _WRITER_IDS if not is_blank(post.get(key))), "")
+
+
 def _answer(post: _Object, asker: str) -> _Object | None:
-    """Make an answer of a post of a thread; None for the asker's posts and deleted posts."""
+    """Make an answer of a post of a thread; None for the asker's posts, deleted ones and notes among staff."""
+    if any(post.get(name) is hidden for name, hidden in _FOR_STAFF):
+        return None
     key = _text_key(post)
     accepted = any(
         is_yes(post.get(name)) for name in ("accepted_answer", "accepted", "is_accepted", "isAnswer", "is_answer")
     )
     text = post.get(key) if key else None
-    if is_blank(text) or (asker and _name(post) == asker and not accepted):
+    if is_blank(text) or (asker and _writer(post) == asker and not accepted):
         return None
     found: dict[str, object] = {"text": text, "accepted": accepted, "author": _name(post) or None}
     for name, inner in post.items():
@@ -363,7 +387,9 @@ def _grouped(value: _Object) -> list[_Object] | None:
     if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
         return None
     roles = {found[0] for name in lists[0][1][0] if (found := role_of(str(name))) is not None}
-    if not {"question", "answer"} <= roles or any((role_of(str(name)) or ("",))[0] == "answer" for name in value):
+    if not {"question", "answer"} <= roles or any(
+        (role_of(str(name)) or ("",))[0] == "answer" for name in value if name != lists[0][0]
+    ):
         return None
     title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
     return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]

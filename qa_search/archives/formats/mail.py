@@ -16,11 +16,14 @@ from email.utils import parseaddr
 from itertools import takewhile
 from pathlib import Path
 
+from lxml import etree
+
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.encodings import declared_encoding, decode_text, detect_encoding
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.threads import Message, thread_post
+from qa_search.archives.formats.trees import element_text, parse_tree
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
@@ -34,6 +37,16 @@ _ATTRIBUTION = re.compile(
     r".{0,200}[:：]\s*"
     r"|.*<[^<>@\s]+@[^<>\s]+>.{0,40}[:：]\s*)",
     re.IGNORECASE,
+)
+_SENDER = re.compile(r"[ *]*(?:from|von|de|da|van|от)[ *]*:", re.IGNORECASE)
+_SENT = re.compile(r"[ *]*(?:sent|gesendet|envoyé|enviado|inviato|verzonden|date|datum|fecha)[ *]*:", re.IGNORECASE)
+_RECIPIENT = re.compile(r"[ *]*(?:to|an|à|para|a|aan|кому)[ *]*:", re.IGNORECASE)
+_HEADER_LINES = 6
+_NOT_XML = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+# Blockquotes of messages, not of people who quote a book.
+_QUOTED_MESSAGE = (
+    ".//blockquote[not(ancestor::blockquote)][@cite or @type='cite' or contains(@style, 'border-left') "
+    "or ancestor-or-self::*[contains(@class, 'quote')]]"
 )
 # The first line of an attribution that goes on in the next one.
 _ATTRIBUTION_BEGINS = re.compile(r"\s*(?:on|am|le|el|il|em|den|op|dnia|w dniu)\b.*\d.*", re.IGNORECASE)
@@ -215,7 +228,23 @@ def _text(mail: Mail) -> str:
             (plain if kind == "text/plain" else rich).append(_decoded(part))
     if any(text.strip() for text in plain):
         return "\n\n".join(plain)
-    return "\n\n".join(html_to_text(text) for text in rich)
+    return "\n\n".join(html_to_text(_with_quotations(text)) for text in rich)
+
+
+def _with_quotations(markup: str) -> str:
+    """Write the quoted messages of an HTML message as plain text has them, behind ">"."""
+    if "<blockquote" not in markup.lower():
+        return markup
+    html_to_text(markup)  # refuses what is nested too deep
+    tree = parse_tree(markup)
+    for quote in [] if tree is None else tree.xpath(_QUOTED_MESSAGE):
+        lines = _NOT_XML.sub("", clean_text(element_text(quote))).split("\n")
+        tail = quote.tail
+        quote.clear()
+        quote.tag, quote.tail = "div", tail
+        for line in lines:
+            etree.SubElement(quote, "div").text = f"> {line}"
+    return markup if tree is None else str(etree.tostring(tree, encoding="unicode", method="html"))
 
 
 def _decoded(part: Mail) -> str:
@@ -236,6 +265,9 @@ def _said(text: str) -> tuple[str, str]:
     for number, line in enumerate(lines):
         if line.rstrip() == "--":
             break
+        if _begins_header(lines[number : number + _HEADER_LINES]):
+            quoted = quoted or _original(lines[number:])
+            break
         if _REST_IS_OTHERS.fullmatch(line[:200]):
             quoted = quoted or _original(lines[number + 1 :])
             break
@@ -248,6 +280,11 @@ def _said(text: str) -> tuple[str, str]:
             said.append(line)
     first = "\n".join(line for line in quoted if not line.startswith(">") and not _ATTRIBUTION.fullmatch(line[:500]))
     return re.sub(r"\n{3,}", "\n\n", "\n".join(said)).strip(), re.sub(r"\n{3,}", "\n\n", first).strip()
+
+
+def _begins_header(lines: list[str]) -> bool:
+    """Return whether lines begin with the header that some programs put above the message that is answered."""
+    return bool(_SENDER.match(lines[0])) and any(map(_SENT.match, lines)) and any(map(_RECIPIENT.match, lines))
 
 
 def _attribution_lines(said: list[str]) -> int:
