@@ -83,10 +83,7 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
     ),
     "a quotation in HTML": (
         "m.mbox",
-        MAIL.format("")
-        .replace("> Refunds?\n\nWithin 14 days.", "")
-        .replace("\nIn-Reply", "\nContent-Type: text/html\nIn-Reply")
-        + '<p>Within 14 days.</p><div class="gmail_quote">On 4 Mar 2015, Ann wrote:<blockquote>Refunds?</blockquote></div>',
+        MAIL.format("").replace(REPLY, HTML_REPLY).replace("\nIn-Reply", "\nContent-Type: text/html\nIn-Reply"),
         TWO[1:],
     ),
     "a header above what is answered": (
