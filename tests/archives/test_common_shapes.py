@@ -105,6 +105,26 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         '{"Care": {"How do I descale it?": "With vinegar."}, "Money": {"Are there refunds?": "Within 14 days."}}',
         [TWO[0], ("Are there refunds?", "Within 14 days.")],
     ),
+    "links to the top of a page": (
+        "faq.md",
+        "# FAQ\n\n## How do I descale it?\n\nWith vinegar.\n\n[Back to top](#faq)\n\n"
+        "## Refunds?\n\nWithin 14 days. [↑](#faq)\n",
+        TWO,
+    ),
+    "a page of MediaWiki": (
+        "faq.html",
+        '<html><h1>FAQ</h1><h2><span>How do I descale it?</span><span class="mw-editsection">[edit]</span></h2>'
+        '<p>With vinegar.<sup class="reference">[1]</sup></p><h2>Refunds?</h2><p>Within 14 days.</p>'
+        '<div id="catlinks">Category: Help</div></html>',
+        TWO,
+    ),
+    "a channel of Slack": (
+        "2020-03-04.json",
+        '[{"type": "message", "user": "U1", "text": "Refunds?", "ts": "1.1", "thread_ts": "1.1", "replies": ['
+        '{"user": "U2", "ts": "1.2"}]},'
+        ' {"type": "message", "user": "U2", "text": "Within 14 days.", "ts": "1.2", "thread_ts": "1.1"}]',
+        TWO[1:],
+    ),
     "a list whose name has questions and answers": (
         "qna.json",
         '[{"context": "A kettle boils.", "questions_and_answers": ['

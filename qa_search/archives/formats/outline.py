@@ -28,7 +28,13 @@ _FURNITURE = frozenset("nav header footer aside form button noscript script styl
 _FURNITURE_ROLES = frozenset("navigation banner contentinfo search complementary".split())
 _FURNITURE_NAMES = re.compile(
     r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|sidebar|cookie\S*|share|social|related(?:-\S+)?|toc|"
-    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*)(?:$|[\s_-])",
+    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*|mw-editsection|catlinks)(?:$|[\s_-])",
+    re.IGNORECASE,
+)
+_TO_THE_TOP = re.compile(
+    r"\W*(?:(?:back|return|go|jump) (?:up )?to (?:the )?)?(?:top|(?:table of )?contents|index)(?: of (?:the )?page)?\W*"
+    r"|\W*(?:zurück )?(?:nach oben|zum seitenanfang|zum anfang)\W*|\W*(?:haut(?: de page)?|retour en haut)\W*"
+    r"|\W*(?:volver )?arriba\W*|[\s↑⬆▲^]+",
     re.IGNORECASE,
 )
 _QUESTION_NAMES = re.compile(
@@ -320,9 +326,16 @@ def _is_furniture(element: Any) -> bool:
         return not asks(words(element)) and not _QUESTION_NAMES.search(element.get("class", "")[:_MOST_TITLE])
     if element.tag == "form":
         return not element.xpath(".//h1|.//h2|.//h3|.//p")
+    if (
+        element.tag == "a"
+        and element.get("href", "")[:1] == "#"
+        and _TO_THE_TOP.fullmatch(words(element)[:_MOST_TITLE])
+    ):
+        return True
     names = f"{element.get('class', '')} {element.get('id', '')}"[:_MOST_TITLE]
     return (
         element.tag in _FURNITURE
+        or (element.tag == "sup" and "reference" in names.split())
         or element.get("role", "").lower() in _FURNITURE_ROLES
         or _FURNITURE_NAMES.search(names) is not None
     )

@@ -251,6 +251,8 @@ def _could_be(role: str, column: Column) -> bool:
     if role in _TEXT_ROLES and column.filled:
         if normal_name(column.name) == "name":
             return 2 * sum("?" in text for text in column.texts) > len(column.texts)
+        if role == "answer" and column.lists == column.filled and not column.texts:
+            return False  # what stands for answers that are elsewhere
         return column.flags < column.filled or normal_name(column.name) not in _FLAGGED
     if role == "date" and normal_name(column.name) in _PERHAPS_DATES:
         return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:_DATES_LOOKED_AT])
