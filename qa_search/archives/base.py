@@ -51,9 +51,11 @@ class ReadingLog:
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
-    # Set before the first post comes out: no record has an answer, and what to say if no other file has them either.
+    # Set before the first post comes out: no record has an answer, and what to raise, or else to remark, if no other
+    # file has them either.
     lacks_answers: bool = False
     problem: ArchiveError | None = None
+    advice: str = ""
 
     def took(self, role: str, name: str, records: int = 1) -> None:
         """Note the number of records in which a field played a role, such as ``took("question", "Frage")``."""

@@ -385,11 +385,11 @@ class _Waiting:
         joiner, files = self._joiner, self._files
         if joiner is None:
             return
-        for file, _ in files.values():
-            if not joiner.replies and file.log.problem is not None:
-                if not self.keep_going:
-                    raise file.log.problem
-                file.log.remark(file.log.problem.reason)
+        for file, _ in () if joiner.replies else files.values():
+            if file.log.problem is not None and not self.keep_going:
+                raise file.log.problem
+            if said := file.log.problem.reason if file.log.problem is not None else file.log.advice:
+                file.log.remark(said)
         orphans: Counter[str] = Counter()
         for item in joiner.joined():
             if isinstance(item, tuple):

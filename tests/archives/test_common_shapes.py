@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.archives.read import read_archives
+from qa_search.archives.read import Reading, read_archives
 from qa_search.types import Post
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
@@ -149,3 +149,16 @@ def test_a_table_without_the_names_is_no_list_of_questions(tmp_path: Path) -> No
     markup = "<tr><th>Article</th><th>Price</th></tr>"
     (tmp_path / "p.html").write_text(f"<html><h1>Shop</h1>{TABLE.format(markup)}</html>", encoding="utf-8")
     assert not [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_answers_of_another_table_are_not_missed(answered: bool, tmp_path: Path) -> None:
+    """What could hold the answers is only said where no other table has them."""
+    (tmp_path / "Questions.csv").write_text("Id,Title,Body\n80,Kettle,Are there refunds?\n", encoding="utf-8")
+    if answered:
+        (tmp_path / "Answers.csv").write_text("Id,ParentId,Body\n92,80,Within 14 days.\n", encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [post.answer for post in posts] == ["Within 14 days." if answered else ""]
+    (remarks,) = [report.remarks for report in reading.reports]
+    assert any("if 'Body' holds the answers" in remark for remark in remarks) is not answered

@@ -199,7 +199,7 @@ def _joined(
                     joiner.add(item)
                 else:
                     yield item
-        file.log.lacks_answers, file.log.problem = False, None
+        file.log.lacks_answers, file.log.problem, file.log.advice = False, None, ""
         for joined in joiner.joined():
             yield joined[1] if isinstance(joined, tuple) else joined
 

@@ -59,3 +59,4 @@ def _take_over(file: ArchiveFile, logs: list[ReadingLog], *, joined: bool) -> No
     if logs and not joined and all(log.lacks_answers for log in logs):
         file.log.lacks_answers = True
         file.log.problem = next((log.problem for log in logs if log.problem is not None), None)
+        file.log.advice = next((log.advice for log in logs if log.advice), "")

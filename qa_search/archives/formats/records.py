@@ -142,7 +142,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
             file.log.problem = file.unclear(*_unclear("answer", unused[0].name, plan))
         elif titled and bodies:
             fields = {"answer": bodies[0]}
-            file.log.remark(
+            file.log.advice = (
                 f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
             )
 
