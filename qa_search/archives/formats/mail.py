@@ -236,7 +236,10 @@ def _with_quotations(markup: str) -> str:
     if "<blockquote" not in markup.lower():
         return markup
     html_to_text(markup)  # refuses what is nested too deep
-    tree = parse_tree(markup)
+    try:
+        tree = parse_tree(markup)
+    except ValueError:  # too long for a tree
+        return markup
     for quote in [] if tree is None else tree.xpath(_QUOTED_MESSAGE):
         lines = _NOT_XML.sub("", clean_text(element_text(quote))).split("\n")
         tail = quote.tail
@@ -265,7 +268,7 @@ def _said(text: str) -> tuple[str, str]:
     for number, line in enumerate(lines):
         if line.rstrip() == "--":
             break
-        if _begins_header(lines[number : number + _HEADER_LINES]):
+        if _SENDER.match(line) and _begins_header(lines[number : number + _HEADER_LINES]):
             quoted = quoted or _original(lines[number:])
             break
         if _REST_IS_OTHERS.fullmatch(line[:200]):
@@ -283,8 +286,8 @@ def _said(text: str) -> tuple[str, str]:
 
 
 def _begins_header(lines: list[str]) -> bool:
-    """Return whether lines begin with the header that some programs put above the message that is answered."""
-    return bool(_SENDER.match(lines[0])) and any(map(_SENT.match, lines)) and any(map(_RECIPIENT.match, lines))
+    """Return whether lines after a sender are the header that some programs put above the message that is answered."""
+    return any(map(_SENT.match, lines)) and any(map(_RECIPIENT.match, lines))
 
 
 def _attribution_lines(said: list[str]) -> int:

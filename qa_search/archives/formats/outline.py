@@ -28,7 +28,8 @@ _FURNITURE = frozenset("nav header footer aside form button noscript script styl
 _FURNITURE_ROLES = frozenset("navigation banner contentinfo search complementary".split())
 _FURNITURE_NAMES = re.compile(
     r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|sidebar|cookie\S*|share|social|related(?:-\S+)?|toc|"
-    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*|mw-editsection|catlinks)(?:$|[\s_-])",
+    r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*|"
+    r"mw-editsection|catlinks)(?:$|[\s_-])",
     re.IGNORECASE,
 )
 _TO_THE_TOP = re.compile(

@@ -76,4 +76,4 @@ def _lines(found: Inspection, shown: int | None) -> list[str]:
         lines.append(f"... and {counted(hidden, 'more note')} (--all)")
     if any(report.posts >= found.limit for report in found.files):
         lines.append(f"At most {counted(found.limit, 'record')} of each file: no more was read (--records).")
-    return lines or ["No files to read."]
+    return lines or ["No posts: the sources have no files, or files without records."]
