@@ -55,6 +55,14 @@ __all__ = [
 ]
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_BY_PANDOC = "convert it first, for example with `pandoc FILE -o faq.md`"
+# What to do about files that hold questions and answers as often as others, but are not read.
+_CONVERTED = {
+    **dict.fromkeys((".rst", ".org", ".tex", ".rtf", ".odt", ".epub", ".textile", ".docbook"), _BY_PANDOC),
+    **dict.fromkeys((".adoc", ".asciidoc"), "convert it to HTML first, for example with `asciidoctor FILE`"),
+    **dict.fromkeys((".doc", ".ppt", ".pptx", ".odp"), "save it as .docx or as HTML first"),
+    ".toml": "write it as JSON or YAML first",
+}
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # Asked in this order: the formats with the surest signs first.
@@ -429,6 +437,8 @@ def _unknown(file: ArchiveFile) -> UnknownFormatError:
     known = f"Known formats: {', '.join(reader.name for reader in readers())}; each also in .gz, .zip or .7z."
     if not file.head:
         return file.unknown("an empty file", known)
+    if file.suffix in _CONVERTED:
+        return file.unknown(f"{file.suffix} files are not read: {_CONVERTED[file.suffix]}", known)
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
     start = " ".join(file.head_text[:200].split())[:40]

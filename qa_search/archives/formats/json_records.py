@@ -47,7 +47,12 @@ class JsonReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """A JSON array or object, unless each line is a separate object."""
         text = file.head_text
-        return text is not None and _DOCUMENT.match(text) is not None and not _is_lines(file)
+        return (
+            text is not None
+            and file.suffix != ".toml"  # its tables begin like a list
+            and _DOCUMENT.match(text) is not None
+            and not _is_lines(file)
+        )
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per object; an item that is not an object is set aside."""

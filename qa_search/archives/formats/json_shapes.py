@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
 
@@ -27,10 +28,12 @@ _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
     "articleBody",
 )  # fmt: skip
+# What content systems, search engines and interfaces put a record's own fields into.
+_WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", *_CHAT_KEYS, *_THREAD_KEYS)
+     "section_id", "folder_id", "type", "reference", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
@@ -243,10 +246,23 @@ def _chat(value: _Object) -> list[_Object] | None:
         asked = next((number for number, (who, text) in enumerate(said) if who in _USERS and text), None)
         if asked is None or not any(who in _ASSISTANTS for who, _ in said):
             continue
-        answers = [text for who, text in said[asked + 1 :] if who in _ASSISTANTS and text]
+        answers = _said_after(said[asked + 1 :])
         rest = {name: inner for name, inner in value.items() if name not in _CHAT_KEYS}
         return [{**rest, "question": said[asked][1], "answer": answers[0] if len(answers) == 1 else answers}]
     return None
+
+
+def _said_after(said: Sequence[tuple[str, str]]) -> list[str]:
+    """Return what was answered; what the user goes on to ask stands before its answer."""
+    answers: list[str] = []
+    asked = ""
+    for who, text in said:
+        if who in _ASSISTANTS and text:
+            answers.append(f"{asked}\n\n{text}" if asked else text)
+            asked = ""
+        elif who in _USERS:
+            asked = text if seems_to_ask(text.strip()) else ""
+    return answers
 
 
 def _speaker(turn: _Object) -> str:
@@ -386,7 +402,8 @@ def _grouped(value: _Object) -> list[_Object] | None:
     lists = [(key, inner) for key, inner in value.items() if isinstance(inner, list) and inner]
     if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
         return None
-    roles = {found[0] for name in lists[0][1][0] if (found := role_of(str(name))) is not None}
+    first = lists[0][1][0]
+    roles = {found[0] for name in first if (found := role_of(str(name))) and not _is_list_of_objects(first[name])}
     if not {"question", "answer"} <= roles or any(
         (role_of(str(name)) or ("",))[0] == "answer" for name in value if name != lists[0][0]
     ):
@@ -403,7 +420,29 @@ def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def _wrapped(value: _Object) -> list[_Object] | None:
+    """Read a record whose own fields stand in an object beside what the program keeps about it."""
+    if any((known := role_of(name)) and known[0] in ("question", "answer") for name in value):
+        return None
+    for key in _WRAPPERS:
+        inner = value.get(key)
+        if isinstance(inner, Mapping) and any((known := role_of(name)) and known[0] == "answer" for name in inner):
+            rest = {name: known for name, known in value.items() if name != key and not isinstance(known, list)}
+            sys = value.get("sys")
+            return expand({**(sys if isinstance(sys, Mapping) else {}), **rest, **inner})
+    return None
+
+
+def _reply(value: _Object) -> list[_Object] | None:
+    """Read a message of a chat that names the message which it replies to."""
+    reference = value.get("reference")
+    above = reference.get("messageId", reference.get("message_id")) if isinstance(reference, Mapping) else None
+    return None if above is None else [{**value, "parent_id": above}]
+
+
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
+    _wrapped,
+    _reply,
     _grouped,
     _schema_org,
     _reading_comprehension,

@@ -28,7 +28,10 @@ _LETTERS = (
     ("问", "答"),
     ("問", "答"),
 )
+# Who speaks, in transcripts of consultations; in other texts these words stand before something else.
+_SPEAKERS = ("patient", "doctor")
 _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
+_TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _OPENERS = re.compile(
@@ -71,8 +74,10 @@ class Labels:
     """The labels of questions and answers in one text, all of one language where letters are used."""
 
     def __init__(self, question: str, answer: str) -> None:
-        self._question = _label(_QUESTION_WORDS, question)
-        self._answer = _label(_ANSWER_WORDS, answer)
+        """Take the letters that stand for the words, or two words that stand for all others."""
+        in_words = len(question) > 1
+        self._question = _label(question, "") if in_words else _label(_QUESTION_WORDS, question)
+        self._answer = _label(answer, "") if in_words else _label(_ANSWER_WORDS, answer)
 
     def of(self, line: str) -> tuple[str, str] | None:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
@@ -103,11 +108,14 @@ class Labels:
 
 def _label(words: str, letter: str) -> re.Pattern[str]:
     number = rf"(?:\s*{_MOST_NUMBER})?"
-    end = r"\s*(?:\*\*|__)?\s*(?:[:：]|(?<=\d)[.)]|(?<=\d)\s[-–—]\s)\s*(?:\*\*|__)?\s*"
+    end = r"\s*(?:\*\*|__)?\s*(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s)\s*(?:\*\*|__)?\s*"
     word = rf"(?i:{words}){number}(?:{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    if not letter:
+        return re.compile(rf"\s*(?:[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*(?:{word})")
     # A letter alone before a dot or a bracket may number a list's items: only "Q." and its "A." are taken.
-    dotted = rf"|{letter}[.)]\s+" if letter in "QA" else ""
-    short = rf"{letter}{number}{end}{dotted}"
+    wide = chr(ord(letter) + _TO_FULL_WIDTH) if letter.isascii() else letter
+    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in "QA" else ""
+    short = rf"[{letter}{wide}]{number}{end}{dotted}"
     return re.compile(rf"\s*(?:#{{1,6}}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*(?:{word}|{short})")
 
 
@@ -122,7 +130,7 @@ def find_labels(lines: list[str]) -> Labels | None:
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    for question, answer in _LETTERS:
+    for question, answer in (*_LETTERS, _SPEAKERS):
         labels = Labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
         starts_with_one = bool(complete) and complete[0].line <= first + 6

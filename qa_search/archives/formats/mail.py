@@ -8,7 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from email import message_from_bytes
+from email import message_from_bytes, message_from_string
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message as Mail
@@ -21,6 +21,7 @@ from lxml import etree
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.encodings import declared_encoding, decode_text, detect_encoding
 from qa_search.archives.formats.html_text import html_to_text
+from qa_search.archives.formats.labels import bare_question
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.threads import Message, thread_post
 from qa_search.archives.formats.trees import element_text, parse_tree
@@ -57,6 +58,16 @@ _REST_IS_OTHERS = re.compile(
     r"|_{30,}|-{30,})\s*",
     re.IGNORECASE,
 )
+# What a list's archive writes where it took a part of a message out.
+_TAKEN_OUT = re.compile(
+    r"^-{8,} next part -{8,}\n"
+    r"(?:[^\n]*\bwas scrubbed\.\.\.\n(?:[A-Z][A-Za-z-]*:[^\n]*(?:\n|\Z)|<?https?:[^\n]*(?:\n|\Z))*)?",
+    re.MULTILINE,
+)
+# What parts the sections of a digest (RFC 1153), and the header that each begins with.
+_DIGEST_LINE = re.compile(r"^-{20,}[ \t]*\n\s*(?=(?:[A-Z][A-Za-z-]*:[^\n]*\n){0,10}Subject:)", re.MULTILINE)
+_DIGEST_END = re.compile(r"^-{20,}[ \t]*\n\s*End of .{0,200}\n\*{4,}\s*\Z", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_FEWEST_SECTIONS = 2
 _MOST_HEADER = 1000
 _MOST_PARTS = 1000
 _MOST_REFERENCES = 100
@@ -64,7 +75,7 @@ _READ_AT_ONCE = 1 << 16
 _TABLES = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE message (
-    number INTEGER PRIMARY KEY, thread INTEGER, reply INTEGER, id, subject, author, date, text, quoted
+    number INTEGER PRIMARY KEY, place INTEGER, thread INTEGER, reply INTEGER, id, subject, author, date, text, quoted
 );
 CREATE TABLE known (id TEXT PRIMARY KEY, thread INTEGER);
 CREATE TABLE subject (subject TEXT PRIMARY KEY, thread INTEGER);
@@ -120,7 +131,15 @@ def _store(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
             yield file.set_aside(place, file.record_over_limit(options).reason)
             continue
         try:
-            _store_message(rows, number, message_from_bytes(data), options)
+            mail = message_from_bytes(data)
+            sections = _sections(_text(mail))
+            messages = [section for section in sections if section.get("From")]
+            for message in messages or ([] if sections else [mail]):
+                _store_message(rows, number, message, options)
+            for section in [] if messages else sections:
+                _store_section(rows, number, mail, section, options)
+            if sections:
+                file.log.remark("what stands around the sections of a digest is left out")
         except (MessageError, ValueError, LookupError, RecursionError, TypeError, AttributeError) as error:
             yield file.set_aside(place, f"a message that cannot be read ({str(error)[:100] or type(error).__name__})")
     rows.commit()
@@ -152,7 +171,40 @@ def _messages(file: ArchiveFile, options: ReadOptions) -> Iterator[bytes | None]
         yield b"".join(held) if size <= limit else None
 
 
-def _store_message(rows: sqlite3.Connection, number: int, mail: Mail, options: ReadOptions) -> None:
+def _sections(text: str) -> list[Mail]:
+    """Split a digest into its sections, each with a header of its own; [] for another text."""
+    text = text.replace("\r\n", "\n")
+    if "\nSubject:" not in text:
+        return []
+    _, *parts = _DIGEST_LINE.split(_DIGEST_END.sub("", text))
+    return [message_from_string(part) for part in parts] if len(parts) >= _FEWEST_SECTIONS else []
+
+
+def _store_section(rows: sqlite3.Connection, place: int, digest: Mail, section: Mail, options: ReadOptions) -> None:
+    """Store a section of a digest whose subject asks and whose text answers, as a thread of its own.
+
+    Raises:
+        ValueError: as `_store_message` does.
+    """
+    question, answer = bare_question(_header(section, "Subject")), clean_text(str(section.get_payload())).strip()
+    answer = re.sub(r"\n-{20,}\s*\Z", "", answer).strip()
+    if len(question) + len(answer) > options.limits.post_characters:
+        raise ValueError(post_too_long(options))
+    number = _next_number(rows)
+    author, date = _author(digest), short_date(_header(digest, "Date"))
+    for following, row in enumerate(((None, date, question), (author, date, answer))):
+        _insert(rows, (number + following, place, number, following, None, "", *row, ""))
+
+
+def _next_number(rows: sqlite3.Connection) -> int:
+    return int(rows.execute("SELECT coalesce(max(number), 0) + 1 FROM message").fetchone()[0])
+
+
+def _insert(rows: sqlite3.Connection, row: tuple[object, ...]) -> None:
+    rows.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def _store_message(rows: sqlite3.Connection, place: int, mail: Mail, options: ReadOptions) -> None:
     """Store a message under its thread.
 
     Raises:
@@ -166,12 +218,13 @@ def _store_message(rows: sqlite3.Connection, number: int, mail: Mail, options: R
         raise ValueError(post_too_long(options))
     own = _ids(_header(mail, "Message-ID"))[:1]
     above = _ids(_header(mail, "References"))[-_MOST_REFERENCES:] + _ids(_header(mail, "In-Reply-To"))[:1]
+    number = _next_number(rows)
     thread = _thread(rows, own + above[::-1], topic if replies or above else "") or number
     rows.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", [(name, thread) for name in (*own, *above)])
     rows.execute("INSERT OR IGNORE INTO subject VALUES (?, ?)", (topic.lower(), thread))
-    row = (number, thread, replies or bool(above), own[0] if own else None, topic, _author(mail),
+    row = (number, place, thread, replies or bool(above), own[0] if own else None, topic, _author(mail),
            short_date(_header(mail, "Date")), text, quoted)  # fmt: skip
-    rows.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    _insert(rows, row)
 
 
 def _thread(rows: sqlite3.Connection, ids: list[str], topic: str) -> int | None:
@@ -185,10 +238,10 @@ def _thread(rows: sqlite3.Connection, ids: list[str], topic: str) -> int | None:
 
 def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside]:
     rows.execute("CREATE INDEX message_thread ON message (thread)")
-    order = "SELECT thread, sum(length(text)) FROM message GROUP BY thread ORDER BY min(number)"
-    for thread, characters in rows.execute(order).fetchall():
+    order = "SELECT thread, sum(length(text)), min(place) FROM message GROUP BY thread ORDER BY min(number)"
+    for thread, characters, place in rows.execute(order).fetchall():
         if characters > options.limits.record_bytes:
-            yield file.set_aside(f"message {thread}", post_too_long(options))
+            yield file.set_aside(f"message {place}", post_too_long(options))
             continue
         found = rows.execute(
             "SELECT id, subject, author, date, text, quoted, reply FROM message WHERE thread = ? "
@@ -201,7 +254,7 @@ def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) 
             file.log.took("answer", "replies", bool(post.answer))
             yield post
         else:
-            yield file.set_aside(f"message {thread}", "a message without text")
+            yield file.set_aside(f"message {place}", "a message without text")
 
 
 def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, str, str, int]]) -> Post:
@@ -264,7 +317,7 @@ def _said(text: str) -> tuple[str, str]:
     """Split a message into its own text and its quotations, without signature, attribution and footers."""
     said: list[str] = []
     quoted: list[str] = []
-    lines = clean_text(text).split("\n")
+    lines = clean_text(_TAKEN_OUT.sub("", text.replace("\r\n", "\n"))).split("\n")
     for number, line in enumerate(lines):
         if line.rstrip() == "--":
             break

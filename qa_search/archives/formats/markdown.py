@@ -10,7 +10,9 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks
 from qa_search.archives.formats.records import Record, content_id, post_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.archives.formats.values import split_tags
 from qa_search.archives.formats.yaml_values import YamlError, parse_yaml
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -18,6 +20,9 @@ from qa_search.util.text import clean_text
 SUFFIXES = (".md", ".mdx", ".markdown", ".mkd", ".mdown")
 _FRONT_MATTER = re.compile(
     r"\ufeff?(?:---|\+\+\+)[ \t]*\n(.{0,65536}?)\n(?:---|\.\.\.|\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
+)
+_PROPERTIES = re.compile(
+    r"(?P<title>\s*# [^\n]+\n[ \t]*\n)(?P<lines>(?:[^\W\d_][\w /()-]{0,40}: [^\n]{1,500}\n){2,30})(?=[ \t]*(?:\n|\Z))"
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 # A line of a program, a table or markup, not of a paragraph of Markdown.
@@ -68,7 +73,8 @@ class MarkdownReader:
 
 
 def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: ReadOptions) -> list[Post | SetAside]:
-    fields = {key.lower(): value for key, value in matter.items()}
+    properties, body = _properties(body)
+    fields = {**properties, **{key.lower(): value for key, value in matter.items()}}
     title = str(fields.get("title") or "")
     markup = markdown_to_html(body)
     # Turned into text once first: that refuses what is nested too deep.
@@ -130,6 +136,23 @@ def _front_matter(text: str) -> tuple[Mapping[str, object], str]:
     except YamlError:
         return {}, body
     return (value, body) if isinstance(value, dict) else ({}, body)
+
+
+def _properties(text: str) -> tuple[dict[str, object], str]:
+    """Split the properties that Notion writes below a page's title from its text: lines such as ``Tags: a, b``."""
+    match = _PROPERTIES.match(text)
+    if match is None:
+        return {}, text
+    found: dict[str, object] = {}
+    for name, _, value in (line.partition(":") for line in match["lines"].strip().split("\n")):
+        role = (role_of(name.strip()) or ("",))[0]
+        if role in ("question", "answer"):
+            return {}, text
+        if role:
+            found.setdefault(role, [*split_tags(value)] if role == "tags" else value.strip())
+    if not found.keys() & {"date", "tags", "category", "url", "author"}:
+        return {}, text
+    return {key: value for key, value in found.items() if key != "title"}, match["title"] + text[match.end() :]
 
 
 def _names(value: object) -> tuple[str, ...]:

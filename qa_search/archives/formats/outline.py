@@ -54,6 +54,10 @@ _NO_QUESTIONS = re.compile(
 )
 # The mark of the list item that the next title stands in.
 _MARKER_LEFT = re.compile(r"(?:^|\n)[ \t]*(?:-|\d{1,4}\.)[ \t]*\Z")
+_TOGGLES = (
+    ".//*[self::button or self::a or self::div or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
+    "[@data-toggle='collapse' or @data-bs-toggle='collapse' or (@aria-controls and @aria-expanded)]"
+)
 _MOST_TITLE = 500
 _LONGEST_ANCHOR = 200
 
@@ -91,7 +95,7 @@ def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
     ``named_faq`` says that the page's name or its title announces questions and answers.
     """
     candidates: list[list[Asked]] = []
-    for find in (_folded, _defined, _classed):
+    for find in (_folded, _defined, _classed, _toggles):
         titles = find(tree)
         if len(titles) > 1 or (titles and named_faq):
             found = _asked_below(_sections(tree, titles))
@@ -207,9 +211,18 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
     return titles if sum(seems_to_ask(words(element)) for element, _ in titles) * 2 >= len(titles) else []
 
 
+def _toggles(tree: Any) -> list[tuple[Any, int]]:
+    """Find what opens a section of an accordion, by how Bootstrap and what reads pages aloud know it."""
+    return [(element, 7) for element in tree.xpath(_TOGGLES) if 3 < len(words(element)) <= _MOST_TITLE]
+
+
 def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
-    """Take paragraphs that are nothing but a bold question."""
+    """Take paragraphs that are nothing but a bold question, or begin with one.
+
+    Where at least half of the paragraphs that are nothing but bold ask, the others are questions as well.
+    """
     titles = []
+    others = []
     for element in tree.xpath(".//*[self::p or self::div or self::li][b or strong or a]"):
         first = _opening_bold(element)
         if first is None:
@@ -217,10 +230,21 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
         title = words(first)
         if len(title) <= _MOST_TITLE and (asks(title) or asks(words(element))):
             titles.append((first, 7))
+        elif len(title) <= _MOST_TITLE and _stands_alone(first, element) and not title.endswith(":"):
+            others.append((first, 7))
+    if len(others) <= len(titles):
+        titles += others
     if len(titles) < 1 + (not named_faq):
         return []
     found = [asked for asked in _asked_below(_sections(tree, titles)) if asked.answer]
     return found if len(found) > (not named_faq) else []
+
+
+def _stands_alone(bold: Any, element: Any) -> bool:
+    """Return whether bold text is all that an element holds, or all of its first line."""
+    following = bold.getnext()
+    broken = following is not None and following.tag == "br" and not (bold.tail or "").strip()
+    return broken or words(bold) == words(element)
 
 
 def _opening_bold(element: Any) -> Any | None:
@@ -324,6 +348,8 @@ def _is_furniture(element: Any) -> bool:
     if element.tag == "header":
         return element.getparent().tag == "body" and not element.xpath(".//h1")
     if element.tag == "button":
+        if element.get("data-toggle") == "collapse" or element.get("data-bs-toggle") == "collapse":
+            return False
         return not asks(words(element)) and not _QUESTION_NAMES.search(element.get("class", "")[:_MOST_TITLE])
     if element.tag == "form":
         return not element.xpath(".//h1|.//h2|.//h3|.//p")

@@ -12,7 +12,7 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.field_text import TextKind, kind_of
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
-from qa_search.archives.formats.values import integer_of, is_blank, lookup, texts_in
+from qa_search.archives.formats.values import integer_of, is_blank, languages_of, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
 
 NO_FIELD = "-"
@@ -29,6 +29,13 @@ _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
 _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
+# Columns of these names may say what each record is, in a table of questions and answers to them.
+_ROW_KINDS = ("type", "posttype", "posttypeid", "kind")
+_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1"))
+_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2"))
+_COMMENT_KINDS = frozenset(("c", "comment", "note"))
+_HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", re.IGNORECASE)
+_COPIES_LOOKED_AT = 50
 _PERHAPS_DATES = ("data", "time", "asked", "submitted", "ts")
 _MOST_NAMES = 1000
 _MOST_TEXTS = 1000
@@ -53,6 +60,7 @@ class Column:
     flags: int = 0
     objects: int = 0
     lists: int = 0
+    languages: set[str] = field(default_factory=set)
 
     def see(self, value: object) -> None:
         """Note a value that is not blank."""
@@ -61,7 +69,9 @@ class Column:
             self.flags += 1
         elif integer_of(value) is not None:
             self.numbers += 1
-        self.objects += isinstance(value, Mapping)
+        if isinstance(value, Mapping):
+            self.objects += 1
+            self.languages.update(languages_of(value))
         self.lists += isinstance(value, list)
         if len(self.texts) < _MOST_TEXTS:
             self.texts += islice(texts_in(value), 20)
@@ -82,9 +92,16 @@ class Column:
         return bool(self.texts) and all(_NUMBER.fullmatch(text.strip()) for text in self.texts)
 
     @property
+    def is_dates(self) -> bool:
+        """Whether its first texts are dates, all of them."""
+        return all(short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:_DATES_LOOKED_AT])
+
+    @property
     def is_text(self) -> bool:
-        """Whether it holds text for people: not numbers, names, links or flags."""
+        """Whether it holds text for people: not numbers, names, dates, links or flags."""
         if not self.texts or self.numbers + self.flags > self.filled / 2:
+            return False
+        if self.is_dates:
             return False
         links = sum("://" in text[:12] for text in self.texts)
         several = sum(" " in text.strip() or not text.isascii() for text in self.texts)
@@ -108,6 +125,8 @@ class Plan:
     own_id: str = ""
     accepted: str = ""
     accepted_id: str = ""
+    row_kind: str = ""  # the field that says whether a record asks, answers or comments
+    question_is_long: bool = False  # what is named the question has the details, and the body is its title
     of_answers: frozenset[str] = frozenset()  # which of author, score and date are those of the answer, in groups
     known: set[str] = field(default_factory=set)
     mapped: dict[str, str] = field(default_factory=dict)
@@ -150,6 +169,13 @@ class Plan:
         value = lookup(fields, name) if name else None
         return None if is_blank(value) else value
 
+    def left_out(self, fields: Mapping[str, object]) -> str:
+        """Return what a record is that is neither a question nor an answer, such as "comments"; "" for others."""
+        kind = str(self.value(fields, self.row_kind) or "").strip().lower()
+        if kind in _COMMENT_KINDS:
+            return "comments"
+        return "hidden posts" if _HIDDEN_KIND.fullmatch(kind) else ""
+
     @property
     def unused(self) -> list[Column]:
         """The text columns without a role."""
@@ -167,8 +193,18 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
+    plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
+
+
+def _question_is_long(plan: Plan) -> bool:
+    """Return whether a field that may be the question is much longer than the body, which then is its title."""
+    first = [names[0] for role in ("question", "body") if (names := plan.fields.get(role))]
+    if len(first) < 2 or not is_weak(_rank(first[0])) or not all(name in plan.columns for name in first):
+        return False
+    question, body = (plan.columns[name].length for name in first)
+    return question > _MUCH_LONGER * body
 
 
 def remarks_on(plan: Plan) -> list[str]:
@@ -183,6 +219,12 @@ def remarks_on(plan: Plan) -> list[str]:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")
     dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
     ambiguous = [text for text in dates if is_ambiguous(text)]
+    for names in plan.fields.values():
+        languages = sorted(plan.columns[names[0]].languages) if names[0] in plan.columns else []
+        if len(languages) > 1:
+            remarks.append(
+                f"{names[0]!r} has texts in {', '.join(languages[:12])}: the first language of each was taken"
+            )
     if ambiguous and plan.day_first is None:
         remarks.append(
             f"dates such as {ambiguous[0]!r} could mean two days, and no other date shows which: they are left out"
@@ -234,6 +276,7 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
         found["answer"] = [name for name in found["answer"] if normal_name(name) != "a"]  # beside no "q"
     _drop_weak(plan, found)
     _put_longest_first(plan, found.get("body", []))
+    _drop_copies(plan, found)
     plan.fields = {role: plan.fields.get(role) or found.get(role, []) for role in ROLES if role not in _STRUCTURAL}
     plan.fields = {role: names for role, names in plan.fields.items() if names}
     return {
@@ -322,6 +365,19 @@ def _put_longest_first(plan: Plan, bodies: list[str]) -> None:
             bodies.insert(0, longest)
 
 
+def _drop_copies(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Drop bodies that repeat the answer, as the column does that has a whole example for the training of a model."""
+    answers = [name for name in found.get("answer", [])[:1] if plan.columns[name].texts]
+    asked = found.get("question", []) or found.get("title", [])
+    for name in list(found.get("body", [])) if answers and asked else ():
+        texts = plan.columns[name].texts[:_COPIES_LOOKED_AT]
+        pairs = list(zip(texts, plan.columns[answers[0]].texts, strict=False))
+        if plan.columns[name].filled == plan.columns[answers[0]].filled and all(
+            len(text) > len(answer) and answer.strip() in text for text, answer in pairs
+        ):
+            found["body"].remove(name)
+
+
 def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping[str, object]]) -> None:
     """Find whether a post consists of several records, and which fields connect them."""
     names = {normal_name(name): name for name in reversed(plan.columns)}
@@ -340,6 +396,20 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         plan.relation, plan.parent, plan.own_id = "replies", of_question, own
     elif answers:
         _set_groups(plan, records, of_question, own)
+    if plan.relation in ("parents", "replies", "threads"):
+        _find_row_kind(plan, names)
+
+
+def _find_row_kind(plan: Plan, names: Mapping[str, str]) -> None:
+    """Find the column that tells questions, answers and comments apart, if all that it says is known."""
+    for name in (names[kind] for kind in _ROW_KINDS if kind in names):
+        said = {text.strip().lower() for text in plan.columns[name].texts}
+        known = _QUESTION_KINDS | _ANSWER_KINDS
+        if said & known and all(
+            kind in known or kind in _COMMENT_KINDS or _HIDDEN_KIND.fullmatch(kind) for kind in said
+        ):
+            plan.row_kind = name
+            return
 
 
 def is_parent(value: object) -> bool:

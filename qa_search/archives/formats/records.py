@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
+from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
@@ -25,7 +27,7 @@ from qa_search.archives.formats.values import (
 )
 from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, counted
 
 __all__ = ["ROLES", "Record", "has_post_fields", "join_answers", "normal_name", "post_of", "posts_of", "split_tags"]
 
@@ -35,6 +37,7 @@ _SAMPLE_CHARACTERS = 4 << 20
 # A file is refused if its first records, this many, are not posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
+_ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _NEITHER = "neither a question nor an answer in it"
 _MOST_NAMES = 1000
 _BY_DEFAULT = TextKind()
@@ -68,10 +71,11 @@ class Record:
 
 
 def posts_of(
-    file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions
+    file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions, *, rows: bool = False
 ) -> Iterator[Post | SetAside | Reply]:
     """Turn records into posts. The first records decide how.
 
+    ``rows`` says that they are rows of a sheet, where what stands once may count for the rows below it.
     An answer whose question is in no record of the file comes out as `Reply`; what was taken for what is noted in
     ``file.log``.
 
@@ -84,9 +88,17 @@ def posts_of(
     sample, problem = _sample(records)
     if problem is not None:
         records = _raising(problem)
+    if rows:
+        above = GivenOnce([record.fields for record in sample if isinstance(record, Record)])
+        sample, records = [_below(above, record) for record in sample], (_below(above, record) for record in records)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     _require_clear(file, plan, len(known), options)
+    if _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
+        raise file.unknown(
+            f"its only record has a text ({plan.fields['body'][0]!r}), but no question, title or answer",
+            "If it is a post, name its fields with field_map={'question': FIELD, 'answer': FIELD}.",
+        )
     table = _Table(file, plan, options)
     try:
         items = table.items(chain(sample, records))
@@ -98,6 +110,13 @@ def posts_of(
                 yield item
     finally:
         table.report()
+        for remark in above.remarks if rows else ():
+            file.log.remark(remark)
+
+
+def _below(above: GivenOnce, record: Record | SetAside) -> Record | SetAside:
+    fields = above.completed(record.fields) if isinstance(record, Record) else None
+    return record if isinstance(record, SetAside) or fields is None else replace(record, fields=fields)
 
 
 def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
@@ -128,9 +147,8 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     """
     asks = any(plan.fields.get(role) for role in ("title", "question", "body"))
     answers = bool(plan.fields.get("answer"))
-    is_alone = count == 1 and file.suffix == ".json"  # the settings of some program, as a rule
     unused = sorted(plan.unused, key=lambda column: -column.length)
-    if plan.relation or asks == answers or is_alone:
+    if plan.relation or asks == answers or _is_alone(file, count):
         return
     if answers and unused and "question" not in plan.mapped:
         raise file.unclear(*_unclear("question", unused[0].name, plan))
@@ -145,6 +163,11 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
             file.log.advice = (
                 f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
             )
+
+
+def _is_alone(file: ArchiveFile, count: int) -> bool:
+    """Return whether a file of one record holds the settings of some program, as a rule."""
+    return count == 1 and file.suffix == ".json"
 
 
 def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
@@ -220,12 +243,17 @@ class _Table:
         self._options = options
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
+        self._left_out: Counter[str] = Counter()
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
         for record in records:
             if isinstance(record, SetAside):
                 yield record
+                continue
+            left_out = self._plan.row_kind and self._plan.left_out(record.fields)
+            if left_out:
+                self._left_out[left_out] += 1
                 continue
             try:
                 yield self._item(record)
@@ -250,6 +278,8 @@ class _Table:
                 log.left(column.name, column.filled)
         for remark in remarks_on(plan):
             log.remark(remark)
+        for what, count in self._left_out.items():
+            log.remark(f"{what} by their {plan.row_kind!r}, {counted(count, 'record')}: left out")
 
     def _item(self, record: Record) -> _Item:
         plan = self._plan
@@ -283,7 +313,7 @@ class _Table:
         body = self._text(values.get("body"))
         answer, parts = self._answers(values.get("answer"))
         if question and body and not title:
-            title, question = question, body
+            title, question = (body, question) if self._plan.question_is_long else (question, body)
         elif body and body != question:
             question = f"{question}\n\n{body}" if question else body
         if not (question or answer or title):

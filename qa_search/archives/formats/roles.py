@@ -38,7 +38,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "answer", "answers", "reply", "replies", "response", "responses", "acceptedanswer", "bestanswer",
         "answertext", "answerbody", "expertanswer", "solution", "answerhtml", "faqanswer", "suggestedanswer",
         "answercontent", "replytext", "replybody", "responsetext", "responsebody", "solutions", "resolution",
-        "completion", "a", "antwort", "antworten", "lösung", "respuesta", "respuestas", "solución", "réponse",
+        "resolutionnote", "resolutionnotes", "completion",
+        "a", "antwort", "antworten", "lösung", "respuesta", "respuestas", "solución", "réponse",
         "réponses", "risposta", "risposte", "soluzione", "resposta", "respostas", "solução", "odpowiedź", "odpowiedzi",
         "ответ", "ответы", "решение", "відповідь", "відповіді", "отговор", "答案", "回答", "答复", "回复", "解答", "答",
         "答え", "답변", "답", "응답", "antwoord", "antwoorden", "svar", "svaret", "vastaus", "vastaukset", "odpověď",
@@ -52,8 +53,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
         "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
         "modified", "modifiedat", "lastmodified", "modifieddate", "datemodified", "lastmodifieddate", "lastupdatedat",
-        "updateddate", "modifiedon", "ts", "datum", "erstelltam", "fecha", "дата", "дата создания", "日期", "时间",
-        "時間", "日時", "日付", "날짜", "작성일", "dato", "tarih", "päivämäärä", "dátum", "data",
+        "updateddate", "modifiedon", "createdtime", "ts", "datum", "erstelltam", "fecha", "дата", "дата создания",
+        "日期", "时间", "時間", "日時", "日付", "날짜", "작성일", "dato", "tarih", "päivämäärä", "dátum", "data",
     ),
     "url": ("url", "link", "permalink", "uri", "href", "htmlurl", "questionurl", "questionlink", "weburl"),
     "tags": ("tags", "tag", "keywords", "labels", "labelnames", "tagnames", "stichwörter", "关键词", "标签"),
@@ -66,15 +67,17 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "postername", "poster", "createdby", "autor", "auteur", "autore", "автор", "作者",
     ),
     "score": ("score", "votes", "upvotes", "votecount", "votenumber", "upvotecount", "ups", "points", "likes"),
-    "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "parentcommentid"),
+    "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "replytomessageid",
+               "parentcommentid"),
     "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts"),
     "accepted": ("accepted", "isaccepted", "isacceptedanswer", "isbestanswer", "isbest", "issolution", "isanswer"),
 }  # fmt: skip
 # Names that play a role only where no other field of the file does.
 WEAK: Mapping[str, tuple[str, ...]] = {
     "title": ("summary", "name"),
-    "question": ("input", "context", "human", "user message"),
-    "answer": ("output", "outputs", "completions", "assistant", "bot", "target", "gpt"),
+    "question": ("input", "context", "human", "user message", "patient"),
+    "body": ("raw", "cooked"),
+    "answer": ("output", "outputs", "completions", "assistant", "bot", "target", "gpt", "doctor"),
 }
 # How a name ends when the head of it is one of these: "original question", "faqAnswer", "Long_Answer".
 _HEADS = {

@@ -73,7 +73,7 @@ class TableReader:
                     "line."
                 )
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
-        return posts_of(file, self._records(file, layout, options), options)
+        return posts_of(file, self._records(file, layout, options), options, rows=True)
 
     def _records(self, file: ArchiveFile, layout: _Layout, options: ReadOptions) -> Iterator[Record | SetAside]:
         # The csv module's own limit, for all of the process, is too small for a long thread; `_Lines` keeps ours.

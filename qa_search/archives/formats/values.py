@@ -11,9 +11,9 @@ from qa_search.util.text import clean_text
 # What programs write for a missing value.
 _NOTHING = frozenset(
     ("", "NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
-     "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]")
+     "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]", "No Answer Present.")
 )  # fmt: skip
-_LONGEST_NOTHING = 12
+_LONGEST_NOTHING = 18
 _TEXT_IN_OBJECT = (
     "text", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext", "comment",
     "html", "value", "$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "@value", "_value", "#text",
@@ -21,6 +21,11 @@ _TEXT_IN_OBJECT = (
 _NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
 _MOST_NUMBER = 100
 _LARGEST_INTEGER = 2**63 - 1
+_LANGUAGE = re.compile(
+    "(?:en|de|es|fr|it|pt|nl|sv|da|nb|no|fi|pl|cs|sk|hu|ro|bg|ru|uk|el|tr|ar|fa|he|hi|th|vi|ms|zh|ja|ko|ca|eu|gl|hr|sr"
+    "|sl|et|lv|lt|is|ga|cy|ur|bn|ta|te|ka|hy|sw|af|tl|fil|id)(?:[-_](?:[A-Z]{2}|[A-Z][a-z]{3}|[a-z]{2}))?"
+)
+_MOST_LANGUAGES = 200
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
 
@@ -50,8 +55,25 @@ def text_of(value: object) -> str:
     if isinstance(value, Mapping):
         return _text_in(value, _TEXT_IN_OBJECT)
     if isinstance(value, list):
-        return "\n\n".join(text_of(item) for item in value if not is_blank(item))
+        return ("" if _is_styled(value) else "\n\n").join(text_of(item) for item in value if not is_blank(item))
     raise ValueError(f"{type(value).__name__} where text was expected")
+
+
+def _is_styled(value: list[object]) -> bool:
+    """Return whether a list is one text in pieces, some of them bold or links, as chat programs write it."""
+    styled = [item for item in value if isinstance(item, Mapping)]
+    return (
+        0 < len(styled) < len(value)
+        and all(isinstance(item.get("text"), str) and "type" in item for item in styled)
+        and all(isinstance(item, str | Mapping) for item in value)
+    )
+
+
+def languages_of(value: Mapping[str, object]) -> list[str]:
+    """Return the keys of an object that has one text in several languages, ``{"en": ..., "de-CH": ...}``; else []."""
+    names = list(value) if len(value) <= _MOST_LANGUAGES else []
+    is_one = names != ["id"] and all(isinstance(name, str) and _LANGUAGE.fullmatch(name) for name in names)
+    return names if is_one and all(isinstance(text, str) for text in value.values()) else []
 
 
 def name_of(value: object) -> str:
@@ -72,6 +94,9 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
             return text_of(found)
         if name[0] == "$" and isinstance(found, Mapping):
             return text_of(found)
+    for name in languages_of(value):
+        if not is_blank(value[name]):
+            return text_of(value[name])
     raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
 
 

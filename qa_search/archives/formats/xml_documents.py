@@ -1,10 +1,11 @@
-"""XML of questions and answers: MedQuAD, WordPress's export, and others whose elements are named so."""
+"""XML of questions and answers: MedQuAD, WordPress's export, feeds, and others whose elements are named so."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from lxml import etree
@@ -16,20 +17,26 @@ from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.labels import asks, names_faq
 from qa_search.archives.formats.page_html import is_html
 from qa_search.archives.formats.records import Record, content_id, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.trees import parse_tree
 from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, counted
 
 _START = re.compile(
     r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
 )
 _ASKS = re.compile(
-    r"<(?:\w+:)?(?:questions?|frage|pregunta|domanda|pytanie|вопрос|q|faq_?question|question_?text)[\s>]", re.IGNORECASE
+    r"<(?:\w+:)?(?:(?:[\w-]*[_-])?questions?|subject|frage|pregunta|domanda|pytanie|вопрос|q|faq_?question|question_?text)"
+    r"[\s>]",
+    re.IGNORECASE,
 )
 _ANSWERS = re.compile(
     r"<(?:\w+:)?(?:\w*_?answers?|antwort|respuesta|réponse|reponse|risposta|ответ|a|reply|response)[\s>]", re.IGNORECASE
 )
+_FEED = re.compile(r"<(?:rss|feed|rdf:RDF)\b", re.IGNORECASE)
+_ENTRIES = frozenset(("item", "entry"))
+_CONTENTS = ("encoded", "content", "description", "summary")
 _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
 _QUESTION_TYPES = frozenset(("question", "questions", "dwqa-question", "topic", "qa_question"))
 _ANSWER_TYPES = frozenset(("answer", "answers", "dwqa-answer", "reply", "qa_answer"))
@@ -47,11 +54,11 @@ class XmlReader:
     name = "XML"
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
-        """XML with elements named as questions and answers, or WordPress's export."""
+        """XML with elements named as questions and answers, WordPress's export, or a feed."""
         text = file.head_text
         if text is None or not _START.match(text) or is_html(file):
             return False
-        return bool(_WORDPRESS.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
+        return bool(_WORDPRESS.search(text) or _FEED.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per question.
@@ -61,6 +68,8 @@ class XmlReader:
         """
         if _WORDPRESS.search(file.head_text or ""):
             yield from _wordpress(file, options)
+        elif _FEED.search(file.head_text or ""):
+            yield from _feed(file, options)
         else:
             yield from posts_of(file, _records(file, options), options)
 
@@ -108,10 +117,63 @@ def _records(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAs
         if _pairs(names):
             place = f"line {element.sourceline}"
             try:
-                yield Record(place, _fields(element), html=False)
+                yield Record(place, _fields(file, element), html=False)
             except ValueError as error:
                 yield file.set_aside(place, str(error))
             _clear(element)
+
+
+def _feed(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+    """Yield a post for each entry of a feed whose title asks.
+
+    Raises:
+        UnknownFormatError: if none does.
+    """
+    entries = _entries(file, options)
+    first = next(entries, None)
+    if first is None:
+        raise file.unknown("a feed without an entry whose title asks", "Its titles must be questions.")
+    yield from posts_of(file, chain([first], entries), options)
+
+
+def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
+    others = 0
+    for element in _elements(file, options):
+        if _local(element) not in _ENTRIES:
+            continue
+        place = f"line {element.sourceline}"
+        try:
+            fields = _entry(element)
+        except ValueError as error:
+            yield file.set_aside(place, str(error))
+        else:
+            if asks(str(fields["question"])) and fields["answer"]:
+                yield Record(place, fields, html=False)
+            else:
+                others += 1
+        _clear(element)
+    if others:
+        file.log.remark(f"{counted(others, 'item')} whose title does not ask, or without a text: left out")
+
+
+def _entry(element: Any) -> _Fields:
+    """Read an entry of a feed, RSS's or Atom's."""
+    fields: _Fields = {"question": "", "answer": ""}
+    texts = {}
+    for child in element:
+        name = _local(child).lower()
+        if name == "title":
+            fields["question"] = html_to_text(child.text or "").strip()
+        elif name in _CONTENTS:
+            texts[name] = _text(child)
+        elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id"):
+            _add(fields, "author" if name == "creator" else name, child.get("term") or (child.text or "").strip())
+        elif name == "link" and (child.text or child.get("rel", "alternate") == "alternate"):
+            fields.setdefault("url", (child.text or child.get("href") or "").strip())
+        elif name == "author":
+            fields.setdefault("author", _unwrapped("".join(child.itertext())).split("\n")[0])
+    fields["answer"] = next((texts[name] for name in _CONTENTS if texts.get(name)), "")
+    return fields
 
 
 def _pairs(names: list[str]) -> bool:
@@ -120,12 +182,15 @@ def _pairs(names: list[str]) -> bool:
     return bool(_ASKS.search(text) and _ANSWERS.search(text))
 
 
-def _fields(element: Any) -> _Fields:
+def _fields(file: ArchiveFile, element: Any) -> _Fields:
     """Read a record's children, its attributes and its question's, and its document's address and topic."""
     fields: _Fields = {}
     for child in element:
-        if isinstance(child.tag, str):
-            _add(fields, _local(child), _text(child))
+        if isinstance(child.tag, str) and _is_wrong(child):
+            file.log.remark("answers of a quiz that earn nothing are left out")
+        elif isinstance(child.tag, str):
+            for inner in _parts(child):
+                _add(fields, _local(inner), _text(inner))
             for name, value in child.attrib.items():
                 if name.lower() in ("qid", "id"):
                     fields.setdefault("id", value)
@@ -141,8 +206,26 @@ def _fields(element: Any) -> _Fields:
     return fields
 
 
+def _is_wrong(answer: Any) -> bool:
+    """Return whether an answer of a quiz (Moodle's) earns nothing."""
+    earned = answer.get("fraction", "")
+    return bool(re.fullmatch(r"-\d{1,3}(?:\.\d{0,9})?|0(?:\.0{0,9})?", earned))
+
+
+def _parts(element: Any) -> list[Any]:
+    """Return the elements below one that have roles by their names, where nothing but elements is in it; else it."""
+    below = [inner for inner in element if isinstance(inner.tag, str)]
+    if not below or (element.text or "").strip() or any((inner.tail or "").strip() for inner in below):
+        return [element]
+    named = [part for inner in below for part in _parts(inner) if role_of(_local(part)) is not None]
+    return named if any(role_of(_local(part)) != role_of("text") for part in named) else [element]
+
+
 def _text(element: Any) -> str:
     """Return an element's text: as HTML's where it holds HTML's elements, or text that is markup."""
+    wrapped = next((inner for inner in element if _local(inner) == "text"), None)
+    if wrapped is not None and not (element.text or "").strip():
+        element = wrapped  # Moodle's, beside its feedback
     if any(_local(inner).lower() in _INNER_HTML for inner in element.iterdescendants(etree.Element)):
         return html_to_text(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
     text = "".join(element.itertext())
