@@ -23,7 +23,7 @@ class GivenOnce:
     """Finds the columns that are filled once for several rows, and fills the rows below."""
 
     def __init__(self, rows: Sequence[_Fields]) -> None:
-        """Decide by a table's first rows."""
+        """Decide by a table's first rows; ``fills`` says whether there is a column to fill."""
         names = dict.fromkeys(name for fields in rows for name in fields)
         roles = {name: found[0] for name in names if (found := role_of(name)) and not is_weak(found[1])}
         self._asking = [name for name, role in roles.items() if role in _ASKING]
@@ -32,6 +32,7 @@ class GivenOnce:
             name for name, role in roles.items() if role == "category" and self._names_groups(rows, name)
         ]
         self._carries = len(self._asking) == 1 and self._stands_once(rows, self._asking[0])
+        self.fills = bool(self._categories) or self._carries
         self._above: dict[str, object] = {}
         self._filled: Counter[str] = Counter()
 

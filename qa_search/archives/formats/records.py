@@ -88,8 +88,8 @@ def posts_of(
     sample, problem = _sample(records)
     if problem is not None:
         records = _raising(problem)
-    if rows:
-        above = GivenOnce([record.fields for record in sample if isinstance(record, Record)])
+    above = GivenOnce([record.fields for record in sample if isinstance(record, Record)] if rows else [])
+    if above.fills:
         sample, records = [_below(above, record) for record in sample], (_below(above, record) for record in records)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
@@ -110,7 +110,7 @@ def posts_of(
                 yield item
     finally:
         table.report()
-        for remark in above.remarks if rows else ():
+        for remark in above.remarks:
             file.log.remark(remark)
 
 
