@@ -134,6 +134,7 @@ def static(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("static")
     tokenizer = Tokenizer.from_file(str(locate_model().folder / "tokenizer.json"))
+    tokenizer.no_truncation()
     weights = np.random.default_rng(0).standard_normal((tokenizer.get_vocab_size(), 16)).astype(np.float32)
     SentenceTransformer(modules=[StaticEmbedding(tokenizer, embedding_weights=weights)], device="cpu").save(str(folder))
     return folder

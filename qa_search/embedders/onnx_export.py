@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,8 +56,13 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     tokenizer = original.fast_tokenizer
     if tokenizer is None:
         raise ModelError("its tokenizer does not belong to the tokenizers library")
+    modules = list(model)
+    if original.is_static:
+        modules[0] = _mean_of_tokens(modules[0].embedding)
+        tokenizer = _without_special_tokens(tokenizer)
     ids = tokenizer.encode("a few words to trace with").ids
-    _export_graph(list(model), {"input_ids": ids}, "sentence_embedding", None, folder, precision)
+    cut = None if model.truncate_dim is None else partial(_cut, dimension=original.dimension)
+    _export_graph(modules, {"input_ids": ids}, "sentence_embedding", cut, folder, precision)
     tokenizer.save(str(folder / TOKENIZER_FILE))
     settings = {
         "model": asdict(original.model_id),
@@ -68,6 +74,38 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
         "query_prompt": original.query_prompt,
     }
     (folder / SETTINGS_FILE).write_text(json.dumps(settings, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def _cut(vectors: Any, dimension: int) -> Any:
+    return vectors[:, :dimension]
+
+
+def _mean_of_tokens(embedding: Any) -> Any:
+    """Make a module that gives what an ``EmbeddingBag`` does for one text: the mean of its tokens, 0 without any."""
+    import torch
+
+    class MeanOfTokens(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tokens = torch.nn.Embedding(embedding.num_embeddings, embedding.embedding_dim)
+            self.tokens.weight = embedding.weight
+
+        def forward(self, features: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            ids = features["input_ids"]
+            count = torch.ones_like(ids).sum(1, keepdim=True).clamp(min=1)
+            return {**features, "sentence_embedding": self.tokens(ids).sum(1) / count}
+
+    return MeanOfTokens()
+
+
+def _without_special_tokens(tokenizer: Any) -> Any:
+    """Return a copy of a tokenizer that adds nothing to a text."""
+    from tokenizers import Tokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    copy = Tokenizer.from_str(tokenizer.to_str())
+    copy.post_processor = TemplateProcessing(single="$A", special_tokens=[])
+    return copy
 
 
 def export_cross_encoder(model: Any, folder: Path) -> None:
@@ -138,7 +176,10 @@ def _export_graph(
     raw = folder / "raw.onnx"
     with _quiet():
         try:
-            _trace(modules, example, output, activation, raw)
+            try:
+                _trace(modules, example, output, activation, raw)
+            except Exception:  # decoders look for texts that were joined, unless they get a mask
+                _trace(modules, example, output, activation, raw, masked=True)
             plain = _quantised(raw) if precision == "int8" else raw
             open_session(plain, optimise_into=folder / MODEL_FILE)
         except Exception as error:
@@ -148,7 +189,16 @@ def _export_graph(
         leftover.unlink()
 
 
-def _trace(modules: Sequence[Any], example: Mapping[str, list[int]], output: str, activation: Any, path: Path) -> None:
+def _trace(
+    modules: Sequence[Any],
+    example: Mapping[str, list[int]],
+    output: str,
+    activation: Any,
+    path: Path,
+    *,
+    masked: bool = False,
+) -> None:
+    """Write the modules' graph; ``masked`` gives them an attention mask that leaves nothing out."""
     import torch
 
     class Whole(torch.nn.Module):
@@ -158,28 +208,36 @@ def _trace(modules: Sequence[Any], example: Mapping[str, list[int]], output: str
 
         def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
             features: dict[str, torch.Tensor] = dict(zip(example, inputs, strict=True))
+            if masked:
+                features["attention_mask"] = torch.ones_like(features["input_ids"])
             for part in self.parts:
                 features = part(features)
             found = features[output]
             return found if activation is None else activation(found)
 
-    transformer = getattr(modules[0], "auto_model", None)
+    with torch.no_grad(), _plain_attention(getattr(modules[0], "auto_model", None)):
+        torch.onnx.export(
+            Whole().eval(),
+            tuple(torch.tensor([ids]) for ids in example.values()),
+            str(path),
+            input_names=list(example),
+            output_names=[output],
+            dynamic_axes={output: {0: "texts"}, **{name: {0: "texts", 1: "tokens"} for name in example}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+@contextmanager
+def _plain_attention(transformer: Any) -> Iterator[None]:
+    """Let a transformer, if there is one, compute attention as a plain graph: the fused kernels are torch's own."""
     if transformer is None:
-        raise ModelError("its first module is not a transformer")
+        yield
+        return
     attention = transformer.config._attn_implementation
-    transformer.set_attn_implementation("eager")  # a plain graph: the fused kernels are torch's own
+    transformer.set_attn_implementation("eager")
     try:
-        with torch.no_grad():
-            torch.onnx.export(
-                Whole().eval(),
-                tuple(torch.tensor([ids]) for ids in example.values()),
-                str(path),
-                input_names=list(example),
-                output_names=[output],
-                dynamic_axes={output: {0: "texts"}, **{name: {0: "texts", 1: "tokens"} for name in example}},
-                opset_version=_OPSET,
-                dynamo=False,
-            )
+        yield
     finally:
         transformer.set_attn_implementation(attention)
 
@@ -205,6 +263,11 @@ def _quantised(raw: Path) -> Path:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what the exporters print and log."""
+    import torch
+
+    functions: Any = torch._C  # untyped
+    write = functions._jit_onnx_log
+    functions._jit_onnx_log = lambda *_: None  # it writes the whole graph to the process's standard output
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -213,3 +276,4 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(disabled)
+        functions._jit_onnx_log = write

@@ -29,12 +29,13 @@ class SentenceTransformerEmbedder:
 
     def __init__(self, located: LocatedModel, *, device: str = "cpu", bfloat16: bool = False) -> None:
         with quiet_loading():
+            import torch
             from sentence_transformers import SentenceTransformer
 
             try:
                 self._model = SentenceTransformer(str(located.folder), device=device, local_files_only=True)
-                if bfloat16:
-                    self._model.bfloat16()
+                # Weights that are kept in half precision compute in full precision here, as their exports do.
+                self._model.to(torch.bfloat16 if bfloat16 else torch.float32)
             except Exception as error:
                 # Loading runs code of three libraries, each with errors of its own.
                 raise ModelError(
@@ -53,6 +54,11 @@ class SentenceTransformerEmbedder:
     def model(self) -> SentenceTransformer:
         """The model itself, for exporting it."""
         return self._model
+
+    @property
+    def is_static(self) -> bool:
+        """Whether the model gives the mean of its tokens' own vectors, whatever stands beside them."""
+        return type(self._model[0]).__name__ == "StaticEmbedding"
 
     @property
     def fast_tokenizer(self) -> Any:
@@ -85,6 +91,8 @@ class SentenceTransformerEmbedder:
             return []
         if hasattr(self._tokenizer, "encode_batch"):
             return [len(found) for found in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        if not callable(self._tokenizer):  # of word vectors, such as GloVe's
+            return [len(self._tokenizer.tokenize(text)) for text in texts]
         return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
     def pieces(self, texts: Sequence[str]) -> list[list[Piece]] | None:
@@ -116,9 +124,14 @@ class SentenceTransformerEmbedder:
 
     def _limit(self, prompt: str) -> int | None:
         longest = self._model.max_seq_length
-        if longest is None or not 0 < longest < 1 << 20:  # static embeddings read any length
-            return None
-        special = self._special_tokens()
+        if (
+            longest is None or not 0 < longest < 1 << 20
+        ):  # static embeddings read as much as their tokenizer lets through
+            cut = getattr(self._model.tokenizer, "truncation", None)
+            if not isinstance(cut, dict):
+                return None
+            longest = cut["max_length"]
+        special = 0 if self.is_static else self._special_tokens()
         limit = int(longest) - special - (self.count_tokens([prompt])[0] if prompt else 0)
         if limit < 8:
             raise ModelError(f"the model {self._id.name!r} reads {longest} tokens, its own prompt included: too few")

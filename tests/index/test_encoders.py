@@ -163,13 +163,73 @@ def test_an_export_that_disagrees_is_not_used(small: Path, small_model: Path, mo
     assert build_index(small / "pages", small / "fallback", model=small_model).embedded == 0
 
 
-def test_a_model_that_cannot_be_exported_is_used_as_it_is(small: Path, static: Path, tmp_path: Path) -> None:
-    """A static-embedding model has no transformer to export."""
-    build_index(small / "pages", tmp_path / "index", model=static)
+def test_a_model_that_cannot_be_exported_is_used_as_it_is(small: Path, tmp_path: Path) -> None:
+    """Averaged word vectors have a tokenizer of their own."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
+    from sentence_transformers.sentence_transformer.modules.tokenizer import WhitespaceTokenizer
+
+    words = "knee heel hip shoulder sore aches pain run walk morning months".split()
+    vectors = np.random.default_rng(0).standard_normal((len(words), 16)).astype(np.float32)
+    modules = [WordEmbeddings(WhitespaceTokenizer(words, stop_words=[]), vectors), Pooling(16)]
+    SentenceTransformer(modules=modules, device="cpu").save(str(tmp_path / "model"))
+    build_index(small / "pages", tmp_path / "index", model=tmp_path / "model")
     with SearchIndex.open(tmp_path / "index") as index:
         assert index.info().encoder["kind"] == "original"
-        assert "not a transformer" in index.info().encoder["why"]
+        assert "tokenizers library" in index.info().encoder["why"]
         assert len(index.search("sore heel").hits) == 5
+
+
+def _save_transformer(folder: Path, config: Any, *, half: bool = False, **settings: Any) -> Path:
+    """Save a transformer with random weights and the packaged model's tokenizer as any model is saved."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+    from transformers import AutoModel, AutoTokenizer
+
+    torch.manual_seed(0)
+    weights: Any = AutoModel  # untyped
+    weights.from_config(config, dtype=torch.float16 if half else torch.float32).save_pretrained(folder / "weights")
+    AutoTokenizer.from_pretrained(str(locate_model().folder)).save_pretrained(folder / "weights")
+    transformer = Transformer(str(folder / "weights"), max_seq_length=128)
+    modules = [transformer, Pooling(64, pooling_mode=settings.pop("pooling", "mean")), Normalize()]
+    SentenceTransformer(modules=modules, device="cpu", **settings).save(str(folder / "model"))
+    return folder / "model"
+
+
+def _model_of(kind: str, folder: Path, static: Path) -> Path:
+    from transformers import BertConfig, Qwen3Config
+
+    bert = BertConfig(hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
+    if kind == "weights of half precision":
+        return _save_transformer(folder, bert, half=True)
+    if kind == "fewer dimensions":
+        return _save_transformer(folder, bert, truncate_dim=32)
+    if kind == "a decoder":
+        qwen = Qwen3Config(
+            vocab_size=bert.vocab_size, hidden_size=64, num_hidden_layers=1, num_attention_heads=2,
+            num_key_value_heads=1, head_dim=32, intermediate_size=64,
+        )  # fmt: skip
+        return _save_transformer(folder, qwen, pooling="lasttoken")
+    return static
+
+
+@pytest.mark.parametrize("kind", ["weights of half precision", "fewer dimensions", "a decoder", "vectors of tokens"])
+def test_models_of_all_kinds_are_exported(
+    kind: str, small: Path, static: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The export agrees with the original, and nothing is written to standard output."""
+    model = _model_of(kind, tmp_path, static)
+    capfd.readouterr()
+    build_index(small / "pages", tmp_path / "index", model=model)
+    assert capfd.readouterr().out == ""
+    original = SentenceTransformerEmbedder(locate_model(model))
+    with SearchIndex.open(tmp_path / "index") as index:
+        assert index.info().encoder["kind"] == "onnx"
+    (exported,) = (tmp_path / "index" / "encoders").iterdir()
+    texts = ["sore heel", "", "my knee aches in the morning " * 3]
+    closeness = np.sum(original.embed_queries(texts) * OnnxEmbedder(exported).embed_queries(texts), axis=1)
+    assert closeness[[0, 2]].min() > 0.99
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "settings"])
