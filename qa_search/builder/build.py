@@ -573,12 +573,21 @@ def inspect_archives(
         if isinstance(item, SetAside):
             if len(notes) < _MOST_NOTES:
                 notes.append(item)
-        elif len(kept := samples.setdefault(item.source, [])) < posts:
-            kept.append(item)
+        else:
+            # Sheets, tables and members of a file have sources of their own, and one report.
+            for source in _sources_of(item.source):
+                if len(kept := samples.setdefault(source, [])) < posts:
+                    kept.append(item)
     reports = reading.reports
     return Inspection(
         reports, tuple(tuple(samples.get(report.source, ())) for report in reports), tuple(notes), records
     )
+
+
+def _sources_of(source: str) -> list[str]:
+    """Return a post's source, and those that it may lie in: ``faq.xlsx/Sheet`` lies in ``faq.xlsx``."""
+    parts = source.split("/")
+    return ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
 
 
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:

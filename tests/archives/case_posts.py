@@ -222,16 +222,19 @@ EXPECTED: dict[str, list[dict[str, Any]]] = {
             "title": "My boiler makes a kn",
             "question": "My boiler makes a knocking noise every morning, is it dangerous?",
             "answer": "Knocking is mostly limescale on the heat exchanger; have it flushed, and turn the flow temperature down until then.",
+            "tags": ("heating",),
         },
         {
             "title": "How often should the",
             "question": "How often should the pressure be topped up?",
             "answer": "Not more than once or twice a year; more often means there is a leak somewhere.",
+            "tags": ("heating",),
         },
         {
             "title": "Radiator is cold at",
             "question": "Radiator is cold at the top but hot below",
             "answer": "Air is trapped in it. Bleed it with a radiator key while the pump is off.",
+            "tags": ("heating",),
         },
     ],
     "csv-title-line-above-header": [

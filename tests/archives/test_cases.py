@@ -73,7 +73,12 @@ def test_the_report_says_what_was_taken_for_what() -> None:
     _, (report,) = read_with_report(CASES / "csv-title-ask-answer")
     assert (report.format, report.encoding, report.files) == ("CSV or TSV", "utf-8", 1)
     assert (report.posts, report.with_question, report.with_answer, report.with_date) == (3, 3, 3, 0)
-    assert report.roles == {"title": {"title": 3}, "question": {"ask": 3}, "answer": {"answer": 3}}
+    assert report.roles == {
+        "title": {"title": 3},
+        "question": {"ask": 3},
+        "answer": {"answer": 3},
+        "category": {"department": 3},
+    }
     _, (report,) = read_with_report(CASES / "json-description-and-content")
     assert report.unused == ("description",)
     assert any("'description'" in remark for remark in report.remarks)

@@ -7,7 +7,7 @@ from typing import Any
 
 from qa_search.archives.base import ArchiveFile
 from qa_search.archives.formats.labels import find_labels, names_faq
-from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions
+from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions, without_footer
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
@@ -52,7 +52,7 @@ def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
         pairs = [*labels.pairs(lines)]
         if len(pairs) >= len(by_outline):
             found = [Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip()) for pair in pairs]
-            return found, ("text behind a label such as Q:", "text behind a label such as A:")
+            return without_footer(found), ("text behind a label such as Q:", "text behind a label such as A:")
     return by_outline, ("headings that ask", "text below them")
 
 

@@ -17,7 +17,7 @@ from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".sql", ".yml", ".yaml", ".xml", ".mbox", ".eml")
-_MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[])", re.IGNORECASE)
+_MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[](?!\w{1,12}\]))", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t]{0,8}(?:\(?(?:\d{1,3}\.){0,4}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t\u00a0]+\S")
 _UNDERLINE = re.compile(r"\s*([=\-*_~#])\1{2,}\s*")
 _MOST_QUESTION_LINES = 4

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 
 _QUESTION_WORDS = (
     "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
-    "|kérdés|soru|întrebare|kysymys"
+    "|kérdés|soru|întrebare|kysymys|küsimus|питання|въпрос|ερώτηση|ερ|سؤال|السؤال|پرسش|שאלה|प्रश्न|คำถาม|hỏi|câu hỏi"
+    "|pertanyaan|ques|fr(?=\\.)|pyt(?=\\.)"
 )
 _ANSWER_WORDS = (
     "answer|ans|antwort|respuesta|resposta|risposta|réponse|reponse|ответ|答案|回答|解答|답변|답|odpowiedź|antwoord|svar"
-    "|odpověď|válasz|cevap|yanıt|răspuns|vastaus"
+    "|odpověď|válasz|cevap|yanıt|răspuns|vastaus|vastus|відповідь|отговор|απάντηση|απ|جواب|الجواب|پاسخ|תשובה|उत्तर|คำตอบ|đáp"
+    "|trả lời|jawaban|antw(?=\\.)|odp(?=\\.)"
 )
 # Letters that mean one thing in one language and the opposite in another: a text keeps to one couple.
 _LETTERS = (
@@ -25,11 +27,31 @@ _LETTERS = (
     ("В", "О"),
     ("V", "A"),
     ("P", "O"),
+    ("F", "S"),
+    ("S", "C"),
+    ("K", "V"),
+    ("س", "ج"),
+    ("ש", "ת"),
+    ("문", "답"),
     ("问", "答"),
     ("問", "答"),
 )
-# Who speaks, in transcripts of consultations; in other texts these words stand before something else.
-_SPEAKERS = ("patient", "doctor")
+# Who speaks, or what stands beside what, in transcripts and lists; in other texts these words begin something else.
+_COUPLES = (
+    ("patient(?:in)?", "doctor|dr|physician|arzt|ärztin"),
+    (
+        "customer|client|caller|user|member|human|kund(?:e|in)",
+        "agent|support|advisor|assistant|bot|operator|berater(?:in)?",
+    ),
+    ("problem|issue|symptom|complaint|störung", "solution|resolution|fix|remedy|lösung"),
+    ("query|enquiry|inquiry|request", "reply|response"),
+    (
+        r"(?:special )?interrogatory(?: no\.)?|request(?: for \w+)? no\.",
+        "(?:response|answer)(?: to (?:interrogatory|request)(?: no\\.)?)?",
+    ),
+)
+# Letters that a point may follow: others number the items of a list.
+_POINTED = "QAPRD"
 _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
 _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
@@ -108,15 +130,20 @@ class Labels:
 
 def _label(words: str, letter: str) -> re.Pattern[str]:
     number = rf"(?:\s*{_MOST_NUMBER})?"
-    end = r"\s*(?:\*\*|__)?\s*(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s)\s*(?:\*\*|__)?\s*"
-    word = rf"(?i:{words}){number}(?:{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    bold = r"\s*(?:\*\*|__)?\s*"
+    end = rf"{bold}(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s){bold}"
+    word = rf"(?i:{words}){number}(?:\.?{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    before = r"\s*(?:#{1,6}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*"
+    named = rf"(?i:{words})"
     if not letter:
-        return re.compile(rf"\s*(?:[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*(?:{word})")
-    # A letter alone before a dot or a bracket may number a list's items: only "Q." and its "A." are taken.
+        return re.compile(rf"{before}(?:{word}|[\[(【]{named}{number}[\])】]{bold}[:：]?{bold})")
     wide = chr(ord(letter) + _TO_FULL_WIDTH) if letter.isascii() else letter
-    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in "QA" else ""
-    short = rf"[{letter}{wide}]{number}{end}{dotted}"
-    return re.compile(rf"\s*(?:#{{1,6}}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*(?:{word}|{short})")
+    letters = rf"[{letter}{wide}]"
+    bracketed = rf"[\[(【](?:{named}|{letters}){number}[\])】]{bold}[:：]?{bold}"
+    # A letter alone before a dot or a bracket may number a list's items: only some are taken.
+    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in _POINTED else ""
+    short = rf"{letters}{number}{end}|{letters}\s?(?:>|[-–—](?=\s)){bold}{dotted}"
+    return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 
 
 _COMMON = (Labels("Q", "A"), Labels("F", "A"))
@@ -130,7 +157,7 @@ def find_labels(lines: list[str]) -> Labels | None:
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    for question, answer in (*_LETTERS, _SPEAKERS):
+    for question, answer in (*_LETTERS, *_COUPLES):
         labels = Labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
         starts_with_one = bool(complete) and complete[0].line <= first + 6

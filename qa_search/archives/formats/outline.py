@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lxml import etree
@@ -58,6 +58,12 @@ _TOGGLES = (
     ".//*[self::button or self::a or self::div or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
     "[@data-toggle='collapse' or @data-bs-toggle='collapse' or (@aria-controls and @aria-expanded)]"
 )
+# What stands below the last answer of a page.
+_FOOTER = re.compile(
+    r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
+    r"|stand:|letzte änderung|zuletzt (?:aktualisiert|geändert)|dernière mise à jour|última actualización).*",
+    re.IGNORECASE,
+)
 _MOST_TITLE = 500
 _LONGEST_ANCHOR = 200
 
@@ -105,8 +111,18 @@ def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
     candidates.append(
         questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
     )
-    best = max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found))
-    return best or _bold_questions(tree, named_faq)
+    best = without_footer(max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found)))
+    return best or without_footer(_bold_questions(tree, named_faq))
+
+
+def without_footer(found: list[Asked]) -> list[Asked]:
+    """Cut what stands below the last answer: whose page this is, and when it was changed."""
+    if not found:
+        return found
+    last = found[-1]
+    parts = last.answer.split("\n\n")
+    end = next((number for number, part in enumerate(parts) if number and _FOOTER.fullmatch(part.split("\n")[0])), None)
+    return found if end is None else [*found[:-1], replace(last, answer="\n\n".join(parts[:end]).rstrip(" \n-*_"))]
 
 
 def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
@@ -216,11 +232,25 @@ def _toggles(tree: Any) -> list[tuple[Any, int]]:
     return [(element, 7) for element in tree.xpath(_TOGGLES) if 3 < len(words(element)) <= _MOST_TITLE]
 
 
+def _join_bold(tree: Any) -> None:
+    """Join bold texts that nothing parts, as word processors write a number and its question."""
+    for element in tree.xpath(
+        ".//b[following-sibling::*[1][self::b]] | .//strong[following-sibling::*[1][self::strong]]"
+    ):
+        following = element.getnext()
+        while following is not None and following.tag == element.tag and not element.tail:
+            element.tail, following.tail = following.tail, None
+            following.tag = "span"
+            element.append(following)
+            following = element.getnext()
+
+
 def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
     """Take paragraphs that are nothing but a bold question, or begin with one.
 
     Where at least half of the paragraphs that are nothing but bold ask, the others are questions as well.
     """
+    _join_bold(tree)
     titles = []
     others = []
     for element in tree.xpath(".//*[self::p or self::div or self::li][b or strong or a]"):
@@ -328,11 +358,13 @@ def _mark(element: Any, number: int) -> tuple[str | None, list[Any]]:
     ends = [close]
     parent = element.getparent()
     if parent is not None and parent.tag in ("details", "dl") and element.tag in ("summary", "dt"):
-        owner = parent if parent.tag == "details" else None
-        if owner is not None:
-            end = etree.SubElement(owner, "div")
-            end.text = _END
-            ends.append(end)
+        if parent.tag == "details":
+            end = etree.SubElement(parent, "div")
+        else:  # what follows a list is no definition
+            end = etree.Element("div")
+            parent.addnext(end)
+        end.text = _END
+        ends.append(end)
     return before, ends
 
 
@@ -359,6 +391,8 @@ def _is_furniture(element: Any) -> bool:
         and _TO_THE_TOP.fullmatch(words(element)[:_MOST_TITLE])
     ):
         return True
+    if element.tag == "address" or _is_comment(element):
+        return True
     names = f"{element.get('class', '')} {element.get('id', '')}"[:_MOST_TITLE]
     return (
         element.tag in _FURNITURE
@@ -366,6 +400,13 @@ def _is_furniture(element: Any) -> bool:
         or element.get("role", "").lower() in _FURNITURE_ROLES
         or _FURNITURE_NAMES.search(names) is not None
     )
+
+
+def _is_comment(element: Any) -> bool:
+    """Return whether an element is a comment of Google Docs, or the mark that leads to it."""
+    if element.tag == "a":
+        return bool(element.get("href", "").startswith("#cmnt"))
+    return element.tag == "p" and len(element) > 0 and re.match(r"cmnt\d", element[0].get("id", "")) is not None
 
 
 def _anchor(element: Any) -> str:

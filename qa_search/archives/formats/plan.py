@@ -12,7 +12,7 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.field_text import TextKind, kind_of
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
-from qa_search.archives.formats.values import integer_of, is_blank, languages_of, lookup, texts_in
+from qa_search.archives.formats.values import integer_of, is_blank, is_yes, languages_of, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
 
 NO_FIELD = "-"
@@ -21,22 +21,44 @@ ASKED = ("title", "question", "body")
 # Without an id, the same question in another place or on another subject is another question.
 OTHER_SIDES = ("url", "tags", "category")
 _STRUCTURAL = ("parent", "thread", "accepted")
-_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "_id", "aid")
+_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "_id", "aid")
 _OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
-_ACCEPTED_ANSWER = "acceptedanswerid"
+_ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid")
 # Columns of these names that hold numbers count answers.
 _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
 _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
 _NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
 # Columns of these names may say what each record is, in a table of questions and answers to them.
-_ROW_KINDS = ("type", "posttype", "posttypeid", "kind")
-_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1"))
-_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2"))
+_ROW_KINDS = ("type", "posttype", "posttypeid", "kind", "role")
+_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1", "prompter", "user", "human"))
+_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant"))
 _COMMENT_KINDS = frozenset(("c", "comment", "note"))
 _HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", re.IGNORECASE)
+# Flags that keep a record from readers, and their value then.
+_HIDING = {
+    **dict.fromkeys(("hidden", "ishidden", "deleted", "isdeleted", "isdraft", "draft", "private", "isprivate"), True),
+    **dict.fromkeys(("internal", "isinternal", "internalnote", "spam", "isspam"), True),
+    **dict.fromkeys(("published", "ispublished", "approved", "isapproved", "public", "ispublic"), False),
+}
+_FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _COPIES_LOOKED_AT = 50
-_PERHAPS_DATES = ("data", "time", "asked", "submitted", "ts")
+_PERHAPS_DATES = (
+    "received",
+    "opened",
+    "added",
+    "sent",
+    "stand",
+    "eingang",
+    "erstellt",
+    "creado",
+    "entrydate",
+    "data",
+    "time",
+    "asked",
+    "submitted",
+    "ts",
+)
 _MOST_NAMES = 1000
 _MOST_TEXTS = 1000
 _TEXTS_LOOKED_AT = 300
@@ -92,9 +114,17 @@ class Column:
         return bool(self.texts) and all(_NUMBER.fullmatch(text.strip()) for text in self.texts)
 
     @property
+    def is_flags(self) -> bool:
+        """Whether it holds yes and no, or 1 and 0."""
+        said = {text.strip().lower() for text in self.texts}
+        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= _FLAG_WORDS))
+
+    @property
     def is_dates(self) -> bool:
         """Whether its first texts are dates, all of them."""
-        return all(short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:_DATES_LOOKED_AT])
+        return bool(self.texts) and all(
+            short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:_DATES_LOOKED_AT]
+        )
 
     @property
     def is_text(self) -> bool:
@@ -125,6 +155,7 @@ class Plan:
     own_id: str = ""
     accepted: str = ""
     accepted_id: str = ""
+    hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
     row_kind: str = ""  # the field that says whether a record asks, answers or comments
     question_is_long: bool = False  # what is named the question has the details, and the body is its title
     of_answers: frozenset[str] = frozenset()  # which of author, score and date are those of the answer, in groups
@@ -171,16 +202,25 @@ class Plan:
 
     def left_out(self, fields: Mapping[str, object]) -> str:
         """Return what a record is that is neither a question nor an answer, such as "comments"; "" for others."""
+        for name, hides in self.hidden.items():
+            if not is_blank(fields.get(name)) and is_yes(fields[name]) is hides:
+                return f"hidden by {name!r}"
         kind = str(self.value(fields, self.row_kind) or "").strip().lower()
         if kind in _COMMENT_KINDS:
-            return "comments"
-        return "hidden posts" if _HIDDEN_KIND.fullmatch(kind) else ""
+            return f"comments by {self.row_kind!r}"
+        return f"hidden by {self.row_kind!r}" if _HIDDEN_KIND.fullmatch(kind) else ""
+
+    def asks(self, fields: Mapping[str, object]) -> bool:
+        """Return whether a record says of itself that it asks, though it may go on from another one."""
+        return str(self.value(fields, self.row_kind) or "").strip().lower() in _QUESTION_KINDS
 
     @property
     def unused(self) -> list[Column]:
         """The text columns without a role."""
         used = {name for names in self.fields.values() for name in names}
-        return [column for column in self.columns.values() if column.name not in used and column.is_text]
+        return [
+            column for column in self.columns.values() if column.name and column.name not in used and column.is_text
+        ]
 
 
 def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, html: bool | None = None) -> Plan:
@@ -193,6 +233,12 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
+    used = {name for names in plan.fields.values() for name in names}
+    plan.hidden = {
+        column.name: _HIDING[folded]
+        for column in plan.columns.values()
+        if (folded := normal_name(column.name)) in _HIDING and column.is_flags and column.name not in used
+    }
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
@@ -297,6 +343,8 @@ def _could_be(role: str, column: Column) -> bool:
         if role == "answer" and column.lists == column.filled and not column.texts:
             return False  # what stands for answers that are elsewhere
         return column.flags < column.filled or normal_name(column.name) not in _FLAGGED
+    if role == "date" and column.is_flags:
+        return False
     if role == "date" and normal_name(column.name) in _PERHAPS_DATES:
         return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:_DATES_LOOKED_AT])
     return True
@@ -383,7 +431,10 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     names = {normal_name(name): name for name in reversed(plan.columns)}
     asks = any(plan.fields.get(role) for role in ("title", "question"))
     answers, body = bool(plan.fields.get("answer")), bool(plan.fields.get("body"))
-    plan.accepted_id, plan.accepted = names.get(_ACCEPTED_ANSWER, ""), tied.get("accepted", "")
+    plan.accepted_id, plan.accepted = (
+        next((names[name] for name in _ACCEPTED_ANSWER if name in names), ""),
+        tied.get("accepted", ""),
+    )
     thread, parent = tied.get("thread", ""), tied.get("parent", "")
     of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "")
     own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")

@@ -157,7 +157,9 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         titled = plan.fields.get("title") or plan.fields.get("question")
         bodies = plan.fields.get("body", [])
         if unused:
-            file.log.problem = file.unclear(*_unclear("answer", unused[0].name, plan))
+            # Beside a title, a longer text named as the rest of the question may as well be the answer.
+            longer = [name for name in bodies if titled and plan.columns[name].length > unused[0].length]
+            file.log.problem = file.unclear(*_unclear("answer", (longer or [unused[0].name])[0], plan))
         elif titled and bodies:
             fields = {"answer": bodies[0]}
             file.log.advice = (
@@ -244,6 +246,7 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
+        self._hides = bool(plan.row_kind or plan.hidden)
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
@@ -251,8 +254,7 @@ class _Table:
             if isinstance(record, SetAside):
                 yield record
                 continue
-            left_out = self._plan.row_kind and self._plan.left_out(record.fields)
-            if left_out:
+            if self._hides and (left_out := self._plan.left_out(record.fields)):
                 self._left_out[left_out] += 1
                 continue
             try:
@@ -279,7 +281,7 @@ class _Table:
         for remark in remarks_on(plan):
             log.remark(remark)
         for what, count in self._left_out.items():
-            log.remark(f"{what} by their {plan.row_kind!r}, {counted(count, 'record')}: left out")
+            log.remark(f"{counted(count, 'record')} left out: {what}")
 
     def _item(self, record: Record) -> _Item:
         plan = self._plan
@@ -293,7 +295,7 @@ class _Table:
         parent = plan.value(record.fields, plan.parent)
         if plan.relation == "threads":
             return Member(self._short(parent), "says", post, part)
-        if is_parent(parent):
+        if is_parent(parent) and not plan.asks(record.fields):
             return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
         return Member(bare_id(post.source_id), "asks", post, part, accepted)

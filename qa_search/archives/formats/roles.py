@@ -9,7 +9,7 @@ from functools import lru_cache
 
 # Names are compared as `normal_name` folds them. Earlier names win.
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "key", "slug", "pid", "nr"),
+    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "messageid", "key", "slug", "pid", "nr"),
     "title": (
         "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
         "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
@@ -19,7 +19,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "question": (
         "question", "complaint", "query", "problem", "questions", "faqquestion", "ask", "prompt", "instruction",
         "patterns", "pattern", "utterance", "utterances", "q", "inquiry", "enquiry", "complaints", "queries",
-        "frage", "fragen", "fragestellung", "pregunta", "preguntas", "consulta", "demande", "domanda", "domande",
+        "frage", "fragen", "fragestellung", "anliegen", "pregunta", "preguntas", "consulta", "demande", "domanda",
+        "domande",
         "quesito", "pergunta", "perguntas", "pytanie", "pytania", "вопрос", "вопросы", "питання", "запитання", "въпрос",
         "问题", "問題", "提问", "提問", "问", "質問", "問い", "질문", "문의", "vraag", "vragen", "fråga", "frågor",
         "spørgsmål", "spørsmål", "kysymys", "kysymykset", "otázka", "otázky", "dotaz", "soru", "sorular", "kérdés",
@@ -49,40 +50,83 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
         "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
-        "updatedat", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon", "datecreated",
+        "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon",
+        "datecreated",
         "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
         "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
         "modified", "modifiedat", "lastmodified", "modifieddate", "datemodified", "lastmodifieddate", "lastupdatedat",
-        "updateddate", "modifiedon", "createdtime", "ts", "datum", "erstelltam", "fecha", "дата", "дата создания",
+        "updateddate", "modifiedon", "createdtime", "createtime", "ctime", "dateadded", "dateasked",
+        "datereceived", "datesubmitted", "submittedon", "dateopened", "openedat", "entrydate", "crdate", "tstamp",
+        "postertime", "dateline", "received", "opened", "added", "sent", "ts", "datum", "erstelltam", "erstellt",
+        "erstelldatum", "erstellungsdatum", "eingangsdatum", "eingangam", "gefragtam",
+        "angelegtam", "veröffentlichtam", "anfragedatum", "zeitstempel", "geändertam", "stand", "eingang",
+        "date de création",
+        "date de la demande", "créé le", "publié le", "fecha de creación", "creado", "data di creazione",
+        "data utworzenia",
+        "дата вопроса", "作成日", "创建时间", "등록일", "fecha", "дата", "дата создания",
         "日期", "时间", "時間", "日時", "日付", "날짜", "작성일", "dato", "tarih", "päivämäärä", "dátum", "data",
     ),
     "url": ("url", "link", "permalink", "uri", "href", "htmlurl", "questionurl", "questionlink", "weburl"),
-    "tags": ("tags", "tag", "keywords", "labels", "labelnames", "tagnames", "stichwörter", "关键词", "标签"),
+    "tags": ("tags", "tag", "keywords", "labels", "labelnames", "tagnames", "stichwörter", "stichworte", "schlagworte",
+        "schlagwörter", "mots-clés", "关键词", "标签"),
     "category": (
-        "category", "categories", "forum", "section", "topic", "subforum", "categoryname", "forumname", "kategorie",
+        "category", "categories", "forum", "section", "topic", "topics", "subforum", "subcategory", "subjectarea",
+        "categoryname", "forumname", "kategorie", "rubrik", "bereich", "thema", "themengebiet", "themenbereich",
+        "fachgebiet",
+        "rubrique", "thème", "tema", "área", "sección", "argomento", "раздел", "рубрика", "カテゴリー", "分類", "科室",
         "categoría", "catégorie", "categoria", "kategoria", "категория", "分类", "类别", "カテゴリ", "카테고리",
     ),
     "author": (
         "author", "user", "username", "askedby", "postedby", "asker", "authorname", "owner", "displayname",
-        "postername", "poster", "createdby", "autor", "auteur", "autore", "автор", "作者",
+        "postername", "poster", "createdby", "submittedby", "requester", "userfullname", "sender", "sendername", "nick",
+        "nickname", "verfasser", "absender", "fragesteller", "erstelltvon", "投稿者", "autor", "auteur", "autore",
+        "автор", "作者",
     ),
-    "score": ("score", "votes", "upvotes", "votecount", "votenumber", "upvotecount", "ups", "points", "likes"),
+    "score": ("score", "votes", "upvotes", "votecount", "votenumber", "votescount", "upvotecount", "ups", "points",
+        "likes"),
     "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "replytomessageid",
                "parentcommentid"),
-    "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts"),
+    "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts", "thread", "ticketid", "caseid"),
     "accepted": ("accepted", "isaccepted", "isacceptedanswer", "isbestanswer", "isbest", "issolution", "isanswer"),
 }  # fmt: skip
 # Names that play a role only where no other field of the file does.
 WEAK: Mapping[str, tuple[str, ...]] = {
     "title": ("summary", "name"),
-    "question": ("input", "context", "human", "user message", "patient"),
+    "question": (
+        "input",
+        "context",
+        "human",
+        "user message",
+        "patient",
+        "issue",
+        "problème",
+        "front",
+        "term",
+        "concept",
+    ),
     "body": ("raw", "cooked"),
-    "answer": ("output", "outputs", "completions", "assistant", "bot", "target", "gpt", "doctor"),
+    "category": ("theme", "department", "area", "group", "product", "abteilung", "gruppe", "service"),
+    "author": ("from", "sendertype", "speaker", "customer", "reporter", "member", "kunde", "benutzer", "utente", "имя"),
+    "answer": (
+        "output",
+        "outputs",
+        "completions",
+        "assistant",
+        "bot",
+        "target",
+        "gpt",
+        "doctor",
+        "contestación",
+        "parere",
+        "back",
+        "definition",
+    ),
 }
 # How a name ends when the head of it is one of these: "original question", "faqAnswer", "Long_Answer".
 _HEADS = {
     "question": "question", "questions": "question", "complaint": "question", "query": "question",
     "answer": "answer", "answers": "answer", "reply": "answer", "replies": "answer", "response": "answer",
+    "consulta": "question", "contestacion": "answer", "duvida": "question",
     "responses": "answer", "solution": "answer",
     "frage": "question", "pregunta": "question", "domanda": "question", "pergunta": "question", "вопрос": "question",
     "antwort": "answer", "respuesta": "answer", "risposta": "answer", "resposta": "answer", "ответ": "answer",
@@ -92,7 +136,10 @@ _HEADS_WITHOUT_BLANKS = {
     "frage": "question", "antwort": "answer", "问题": "question", "問題": "question", "质问": "question",
     "質問": "question", "答案": "answer", "回答": "answer", "答复": "answer", "질문": "question", "답변": "answer",
 }  # fmt: skip
-_QUALIFIERS = frozenset("paragraph text body content html raw plain string full cleaned clean en english value".split())
+_QUALIFIERS = frozenset(
+    "paragraph text body content html raw plain string full cleaned clean markdown english value c en de es fr it "
+    "pt nl sv pl cs ru uk tr ar he hi vi zh ja ko posée apportée posee apportee donnée donnee".split()
+)
 _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()

@@ -11,7 +11,7 @@ from qa_search.util.text import clean_text
 # What programs write for a missing value.
 _NOTHING = frozenset(
     ("", "NULL", "Null", "null", "NaN", "nan", "NAN", "N/A", "n/a", "#N/A", "NA", r"\N", "None", "<NA>", "NaT",
-     "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]", "No Answer Present.")
+     "[deleted]", "[removed]", "undefined", "(null)", "{}", "[]", "CANNOTANSWER", "No Answer Present.")
 )  # fmt: skip
 _LONGEST_NOTHING = 18
 _TEXT_IN_OBJECT = (

@@ -90,7 +90,9 @@ def _as_verify(match: re.Match[str]) -> str:
 
 
 def _as_map(match: re.Match[str]) -> str:
-    return " ".join(f"{option_of('field_map')} {role}={_value(name)}" for role, name in _ITEM.findall(match[0]))
+    return " ".join(
+        f"{option_of('field_map')} {shlex.quote(f'{role}={_value(name)}')}" for role, name in _ITEM.findall(match[0])
+    )
 
 
 def _as_option(match: re.Match[str]) -> str:
