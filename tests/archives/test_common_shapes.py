@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qa_search import inspect_archives
 from qa_search.archives.read import Reading, read_archives
+from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
@@ -290,6 +292,131 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "</description></item></channel></rss>",
         [("Are there refunds?", "Within 14 days.")],
     ),
+    "categories of lists of questions": (
+        "faq.json",
+        '{"Care": [{"question": "How do I descale it?", "answer": "With vinegar."}],'
+        ' "Money": [{"question": "Refunds?", "answer": "Within 14 days."}]}',
+        TWO,
+    ),
+    "columns of lists": (
+        "faq.json",
+        '{"question": ["How do I descale it?", "Refunds?"], "answer": ["With vinegar.", "Within 14 days."]}',
+        TWO,
+    ),
+    "columns of numbered cells": (
+        "faq.json",
+        '{"question": {"0": "How do I descale it?", "1": "Refunds?"}, "answer": {"0": "With vinegar.", "1": "Within 14 days."}}',
+        TWO,
+    ),
+    "names of columns beside rows": (
+        "faq.json",
+        '{"columns": ["question", "answer", "date"], "data": [["How do I descale it?", "With vinegar.", "2020-03-04"],'
+        ' ["Refunds?", "Within 14 days.", "2020-03-05"]]}',
+        TWO,
+    ),
+    "numbered keys": (
+        "faq.json",
+        '{"faq": {"title": "FAQ", "q1": "How do I descale it?", "a1": "With vinegar.", "q2": "Refunds?", "a2": "Within 14 days."}}',
+        TWO,
+    ),
+    "numbers within keys": (
+        "faq.json",
+        '{"faq.0.question": "How do I descale it?", "faq.0.answer": "With vinegar.", "faq.1.question": "Refunds?",'
+        ' "faq.1.answer": "Within 14 days."}',
+        TWO,
+    ),
+    "messages with the newest first": (
+        "message_1.json",
+        '{"participants": [{"name": "Ann"}], "title": "Ann", "messages": [{"sender_name": "Shop", "timestamp_ms": 1552473600000,'
+        ' "content": "Within 14 days."}, {"sender_name": "Ann", "timestamp_ms": 1552470000000, "content": "Refunds?"}]}',
+        TWO[1:],
+    ),
+    "a conversation kept as a tree": (
+        "conversations.json",
+        '[{"title": "Kettle", "current_node": "b", "mapping": {"r": {"message": null, "parent": null},'
+        ' "a": {"message": {"author": {"role": "user"}, "content": {"parts": ["Refunds?"]}}, "parent": "r"},'
+        ' "x": {"message": {"author": {"role": "assistant"}, "content": {"parts": ["Never."]}}, "parent": "a"},'
+        ' "b": {"message": {"author": {"role": "assistant"}, "content": {"parts": ["Within 14 days."]}}, "parent": "a"}}}]',
+        TWO[1:],
+    ),
+    "a follow-up in a tree of messages": (
+        "oasst.jsonl",
+        '{"message_id": "1", "parent_id": null, "text": "Refunds?", "role": "prompter"}\n'
+        '{"message_id": "2", "parent_id": "1", "text": "Within 14 days.", "role": "assistant"}\n'
+        '{"message_id": "3", "parent_id": "2", "text": "In sales, too?", "role": "prompter"}\n'
+        '{"message_id": "4", "parent_id": "3", "text": "No.", "role": "assistant"}\n',
+        [TWO[1], ("In sales, too?", "No.")],
+    ),
+    "what Slack writes by itself": (
+        "2020-03-04.json",
+        '[{"type": "message", "subtype": "channel_join", "user": "U3", "text": "<@U3> has joined the channel", "ts": "0.1"},'
+        ' {"type": "message", "user": "U1", "text": "Refunds, see <https://x.example|here>?", "ts": "1.1", "thread_ts": "1.1"},'
+        ' {"type": "message", "user": "U2", "text": "Within 14 days, <@U1>.", "ts": "1.2", "thread_ts": "1.1"}]',
+        [("Refunds, see here (https://x.example)?", "Within 14 days, @U1.")],
+    ),
+    "letters of options": (
+        "quiz.csv",
+        "Question,Option A,Option B,Option C,Correct Answer\nRefunds?,Never.,Within 14 days.,Always.,B\n"
+        "How do I descale it?,With vinegar.,With sand.,With milk.,A\n",
+        [TWO[1], TWO[0]],
+    ),
+    "numbers of options": (
+        "quiz.json",
+        '[{"question": "Refunds?", "options": ["Never.", "Within 14 days."], "answer": 1},'
+        ' {"question": "How do I descale it?", "options": ["With vinegar.", "With sand."], "answer": 0}]',
+        [TWO[1], TWO[0]],
+    ),
+    "tags that were written as entities": (
+        "faq.csv",
+        "question,answer\nHow do I descale it?,&lt;p&gt;With vinegar.&lt;/p&gt;\nRefunds?,&lt;p&gt;Within 14 days.&lt;/p&gt;\n",
+        TWO,
+    ),
+    "hidden rows": (
+        "faq.csv",
+        "question,answer,hidden\nHow do I descale it?,With vinegar.,0\nPills?,Buy here.,1\nRefunds?,Within 14 days.,0\n",
+        TWO,
+    ),
+    "underlined questions": (
+        "faq.txt",
+        "Kettles - frequently asked questions\n====================================\n\nHow do I descale it?\n"
+        "--------------------\nWith vinegar.\n\nWhat about refunds?\n-------------------\nWithin 14 days.\n",
+        [TWO[0], ("What about refunds?", "Within 14 days.")],
+    ),
+    "bullets before questions": (
+        "faq.txt",
+        "FAQ\n\n- How do I descale it?\n  With vinegar.\n\n- What about refunds?\n  Within 14 days.\n",
+        [TWO[0], ("What about refunds?", "Within 14 days.")],
+    ),
+    "a footer": (
+        "faq.html",
+        "<html><h1>FAQ</h1><h3>How do I descale it?</h3><p>With vinegar.</p><h3>Refunds?</h3><p>Within 14 days.</p><hr>"
+        "<p>© 2010 Club. All rights reserved. <a href='/'>Home</a></p></html>",
+        TWO,
+    ),
+    "what follows a list of definitions": (
+        "faq.html",
+        "<html><h1>FAQ</h1><dl><dt>How do I descale it?</dt><dd>With vinegar.</dd><dt>Refunds?</dt><dd>Within 14 days.</dd></dl>"
+        "<p>Did this not help? Write to us.</p></html>",
+        TWO,
+    ),
+    "a number and its question in two bold parts": (
+        "faq.htm",
+        "<html><h1>FAQ</h1><p><b>1. </b><b>How do I descale it?</b></p><p>With vinegar.</p><p><b>2. </b><b>Refunds?</b></p>"
+        "<p>Within 14 days.</p></html>",
+        TWO,
+    ),
+    "comments of Google Docs": (
+        "faq.html",
+        '<html><h1>FAQ</h1><h2>How do I descale it?</h2><p>With vinegar.<sup><a href="#cmnt1" id="cmnt_ref1">[a]</a></sup></p>'
+        '<h2>Refunds?</h2><p>Within 14 days.</p><div><p><a href="#cmnt_ref1" id="cmnt1">[a]</a><span>Sure?</span></p></div></html>',
+        TWO,
+    ),
+    "labels in cells": (
+        "faq.html",
+        "<html><table><tr><td><b>Q:</b></td><td>How do I descale it?</td></tr><tr><td><b>A:</b></td><td>With vinegar.</td></tr>"
+        "<tr><td><b>Q:</b></td><td>Refunds?</td></tr><tr><td><b>A:</b></td><td>Within 14 days.</td></tr></table></html>",
+        TWO,
+    ),
 }
 
 
@@ -354,3 +481,62 @@ def test_texts_in_other_languages_are_reported(tmp_path: Path) -> None:
     assert isinstance(post, Post)
     assert (post.question, post.answer) == TWO[1]
     assert "'question' has texts in de, en: the first language of each was taken" in reading.reports[0].remarks
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("D.", "R."), ("[Q]", "[A]"), ("(Q)", "(A)"), ("Q>", "A>"), ("Q -", "A -"), ("Ques:", "Ans:"), ("Query:", "Reply:"),
+        ("F:", "S:"), ("S:", "C:"), ("K:", "V:"), ("Hỏi:", "Đáp:"), ("Ερώτηση:", "Απάντηση:"), ("ש:", "ת:"), ("س:", "ج:"),
+        ("السؤال:", "الجواب:"), ("پرسش:", "پاسخ:"), ("【質問】", "【回答】"), ("문:", "답:"), ("प्रश्न:", "उत्तर:"),
+        ("Customer:", "Agent:"), ("Patient:", "Arzt:"), ("Problem:", "Solution:"), ("INTERROGATORY NO. 1:", "RESPONSE:"),
+    ],
+)  # fmt: skip
+def test_labels_of_many_languages_are_known(asked: str, answered: str, tmp_path: Path) -> None:
+    """However people mark what asks and what answers."""
+    text = (
+        f"{asked} My heel hurts at night\n{answered} Stretch it.\n\n{asked} Where do I pay\n{answered} At the desk.\n"
+    )
+    (tmp_path / "talk.txt").write_text(text, encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == [
+        ("My heel hurts at night", "Stretch it."),
+        ("Where do I pay", "At the desk."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("date", "subject", "author"),
+    [("Eingang am", "Rubrik", "Verfasser"), ("Date Received", "Department", "Submitted By"), ("Créé le", "Thème", "Auteur"),
+     ("crdate", "Subject Area", "nickname"), ("Stand", "Fachgebiet", "Kunde")],
+)  # fmt: skip
+def test_columns_beside_the_texts_are_known_by_many_names(date: str, subject: str, author: str, tmp_path: Path) -> None:
+    """A date, a subject and an author are not lost."""
+    rows = f"Question,Answer,{date},{subject},{author}\nRefunds?,Within 14 days.,2020-03-04,Money,Ann\n"
+    (tmp_path / "faq.csv").write_text(rows, encoding="utf-8")
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.date, post.tags, post.author) == ("2020-03-04", ("Money",), "Ann")
+
+
+def test_a_number_that_could_be_either_option_is_left_alone(tmp_path: Path) -> None:
+    """1 of three options is the first or the second."""
+    (tmp_path / "quiz.json").write_text(
+        '[{"question": "Refunds?", "options": ["a", "b", "c"], "answer": 1}]', encoding="utf-8"
+    )
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert post.answer == "1"
+
+
+def test_inspect_shows_posts_of_tables_within_a_file(tmp_path: Path) -> None:
+    """A database's posts have the table in their source, and its report has not."""
+    table = "CREATE TABLE faq (question text, answer text);\nINSERT INTO faq VALUES ('Refunds?', 'Within 14 days.');\n"
+    (tmp_path / "faq.sql").write_text(table, encoding="utf-8")
+    (samples,) = inspect_archives(tmp_path / "faq.sql").samples
+    assert [(post.question, post.answer) for post in samples] == TWO[1:]
+
+
+def test_a_suggested_option_can_be_pasted_into_a_shell() -> None:
+    """A field's name may have blanks."""
+    assert in_options("build with field_map={'answer': 'Article body'}") == "build with --map 'answer=Article body'"

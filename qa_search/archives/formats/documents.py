@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qa_search.archives.base import ArchiveFile
+from qa_search.archives.base import ArchiveFile, short_date
 from qa_search.archives.formats.labels import find_labels, names_faq
 from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions, without_footer
 from qa_search.archives.formats.records import content_id
@@ -29,7 +29,7 @@ def document_posts(
             source_id=content_id("", "", question, answer),
             question=question,
             answer=answer,
-            date=date,
+            date=short_date(asked.date) or date,
             url=_address(url, asked.anchor),
             tags=tuple(dict.fromkeys(tag for given in (*tags, asked.category) if (tag := clean_text(given)))),
         )

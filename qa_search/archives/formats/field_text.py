@@ -71,6 +71,7 @@ class TextKind:
     bbcode: bool = False
     breaks: bool = False
     lists: bool = False
+    escaped: bool = False
     mojibake: bool = False
 
     def plain(self, text: str, most: int | None = None) -> str:
@@ -86,6 +87,8 @@ class TextKind:
             text = _WRITTEN_BREAK.sub("\n", text).replace("\\t", "\t").replace('\\"', '"')
         if self.bbcode:
             text = bbcode_to_text(text)
+        if self.escaped and "&" in text:
+            text = html.unescape(text)
         if "<" in text and self._is_html(text):
             return html_to_text(escape_strays(text), most)
         return decode_entities(text) if self.entities else text
@@ -111,7 +114,11 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
     with_ampersand = [text for text in sample if "&" in text]
     entities = sum(len(_ENTITY.findall(text)) for text in with_ampersand)
     bare = sum(len(_BARE_AMPERSAND.findall(text)) for text in with_ampersand)
+    escaped = _is_escaped(sample)
+    if escaped:
+        html_known = True
     return TextKind(
+        escaped=escaped,
         html=html_known if html_known is not None else vote > 0 if shown else None,
         entities=entities >= bare,
         bbcode=_is_bbcode(sample),
@@ -119,6 +126,14 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
         lists=bool(sample) and all(_LIST.fullmatch(text) for text in sample) and all(map(written_list, sample[:50])),
         mojibake=any(not text.isascii() and _is_mojibake(text) for text in sample),
     )
+
+
+def _is_escaped(sample: list[str]) -> bool:
+    """Return whether the texts are HTML whose tags were written as entities: none has a tag, and most have one then."""
+    with_entities = [text for text in sample if "&lt;" in text]
+    if not with_entities or any("<" in text for text in sample):
+        return False
+    return sum(html_vote(html.unescape(text)) for text in with_entities) > len(with_entities) / 2
 
 
 def html_vote(text: str) -> int:

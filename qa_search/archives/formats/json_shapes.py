@@ -5,10 +5,12 @@ A shape is one small function that takes an object and gives its records, or Non
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from qa_search.archives.formats.json_layouts import numbered_records, records_by_columns
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
@@ -18,10 +20,23 @@ _USERS = frozenset(("user", "human", "prompter", "customer", "client", "question
 _ASSISTANTS = frozenset(
     ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
 )
+# What Slack's program writes by itself.
+_EVENTS = (
+    "channel_join",
+    "channel_leave",
+    "channel_topic",
+    "channel_purpose",
+    "channel_name",
+    "bot_add",
+    "pinned_item",
+)
+_SLACK_LINK = re.compile(r"<(https?://[^|<>\s]+|mailto:[^|<>\s]+)(?:\|([^<>]*))?>")
+_SLACK_NAME = re.compile(r"<([@#!])([^|<>\s]+)(?:\|([^<>]*))?>")
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What marks a comment that the asker never saw.
 _FOR_STAFF = (("public", False), ("private", True), ("internal", True))
+_TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
@@ -33,7 +48,7 @@ _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "re
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", "reference", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS)
+     "section_id", "folder_id", "type", "reference", "mapping", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
@@ -68,7 +83,11 @@ def tables_of(document: object) -> list[Table]:
     if isinstance(document, list):
         tables.append(Table("", document))
     elif isinstance(document, Mapping):
-        _walk(document, "", tables, 0)
+        records = records_by_columns(document)
+        if records is None:
+            _walk(document, "", tables, 0)
+        else:
+            tables.append(Table("rows", list(records)))
     return tables
 
 
@@ -84,25 +103,37 @@ def records_of(document: object) -> list[_Object]:
 def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
     if depth > _MOST_DEPTH:
         return
-    if _is_record(value):
-        tables.append(Table(path, [value]))
+    numbered = numbered_records(value)
+    if numbered is not None or _is_record(value):
+        tables.append(Table(path, list(numbered or [value])))
         return
     for shape in (_keyed_records, _question_to_answer, _by_category):
         records = shape(value)
         if records is not None:
             tables.append(Table(path, list(records)))
             return
+    named = _names_categories(value)
     for key, inner in value.items():
         if isinstance(inner, Mapping):
             _walk(inner, f"{path}.{key}" if path else key, tables, depth + 1)
         elif isinstance(inner, list):
             first = next((number for number, item in enumerate(inner) if isinstance(item, Mapping)), None)
             if first is not None:
-                tables.append(Table(f"{path}.{key}" if path else key, inner[first:]))
+                items = [{"category": key, **item} if named and isinstance(item, Mapping) else item for item in inner]
+                tables.append(Table(f"{path}.{key}" if path else key, items[first:]))
             elif len(inner) > 1 and all(_pair(item) for item in inner if isinstance(item, list)):
                 pairs = [item for item in inner if isinstance(item, list)]
                 if pairs:
                     tables.append(Table(f"{path}.{key}" if path else key, list(pairs)))
+
+
+def _names_categories(value: _Object) -> bool:
+    """Return whether an object holds several lists of questions with their answers, each by its subject."""
+    lists = [(key, inner[0]) for key, inner in value.items() if _is_list_of_objects(inner)]
+    return len(lists) >= _PAIR and all(
+        role_of(key) is None and {"question", "answer"} <= {known[0] for name in first if (known := role_of(str(name)))}
+        for key, first in lists
+    )
 
 
 def _is_record(value: _Object) -> bool:
@@ -303,6 +334,7 @@ def _thread(value: _Object) -> list[_Object] | None:
         answered = [name for name in value if name != key and (known := role_of(name)) and known[0] == "answer"]
         if any(not is_blank(value[name]) for name in answered):
             continue
+        posts = _oldest_first(posts)
         titles = {str(title) for post in posts if (title := post.get("title") or post.get("subject"))}
         if not all(_text_key(post) for post in posts) or any(_answers_itself(post) for post in posts):
             continue
@@ -311,6 +343,14 @@ def _thread(value: _Object) -> list[_Object] | None:
         if "title" in roles and len(titles) <= 1:
             return _asked_first(value, posts, (key,))
     return None
+
+
+def _oldest_first(posts: list[_Object]) -> list[_Object]:
+    """Return posts in the order of their times; some programs export the newest first."""
+    times = [next((post[name] for name in _TIMES if isinstance(post.get(name), int | float)), None) for post in posts]
+    if any(time is None for time in times):
+        return posts
+    return [post for _, post in sorted(zip(times, posts, strict=True), key=lambda pair: pair[0] or 0)]
 
 
 def _text_key(post: _Object) -> str | None:
@@ -344,7 +384,7 @@ def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, .
 
 
 def _name(post: _Object) -> str:
-    for key in ("username", "author", "user", "owner", "display_name", "name", "posterName"):
+    for key in ("username", "author", "user", "owner", "display_name", "name", "posterName", "sender_name", "from"):
         if not is_blank(post.get(key)):
             try:
                 return name_of(post[key])
@@ -433,6 +473,31 @@ def _wrapped(value: _Object) -> list[_Object] | None:
     return None
 
 
+def _slack(value: _Object) -> list[_Object] | None:
+    """Read a message of Slack: links and names as people see them; what the program says itself is left out."""
+    text = value.get("text")
+    if value.get("type") != "message" or "ts" not in value or not isinstance(text, str):
+        return None
+    if value.get("subtype") in _EVENTS:
+        return []
+    plain = _SLACK_LINK.sub(lambda match: f"{match[2]} ({match[1]})" if match[2] else match[1], text)
+    plain = _SLACK_NAME.sub(lambda match: f"{match[1]}{match[3] or match[2]}", plain).strip()
+    return None if plain == text else [{**value, "text": plain}]
+
+
+def _tree(value: _Object) -> list[_Object] | None:
+    """Read a conversation that is kept as a tree of messages, as ChatGPT's export has it: the branch that was shown."""
+    nodes, current = value.get("mapping"), value.get("current_node")
+    if not isinstance(nodes, Mapping) or not isinstance(current, str):
+        return None
+    turns: list[object] = []
+    while isinstance(node := nodes.get(current), Mapping) and len(turns) <= len(nodes):
+        turns.append(node.get("message"))
+        current = node.get("parent")
+    rest = {name: inner for name, inner in value.items() if name not in ("mapping", "current_node")}
+    return _chat({**rest, "messages": [turn for turn in reversed(turns) if isinstance(turn, Mapping)]})
+
+
 def _reply(value: _Object) -> list[_Object] | None:
     """Read a message of a chat that names the message which it replies to."""
     reference = value.get("reference")
@@ -443,6 +508,8 @@ def _reply(value: _Object) -> list[_Object] | None:
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _wrapped,
     _reply,
+    _slack,
+    _tree,
     _grouped,
     _schema_org,
     _reading_comprehension,

@@ -212,6 +212,8 @@ def _follows(line: str, before: str) -> bool:
 def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:
     if pair is not None:
         for line in lines:
+            if not pair.answer and _UNDERLINE.fullmatch(line):
+                continue  # of the question
             pair.add(line, most, to_answer=True)
 
 

@@ -67,6 +67,7 @@ _OPENERS = re.compile(
 _NUMBERING = re.compile(
     rf"^\s*(?:[Qq]{_MOST_NUMBER}\s*[:.)\-–—]?\s+|\(?\d{{1,3}}(?:\.\d{{1,3}})*[.):]?\s+|\[\d{{1,3}}\]\s*|\d{{1,3}}(?:\.\d{{1,3}})*[.)]\s*)"
 )
+_BULLET = re.compile(r"^\s*[-–—•*]\s+")
 _FAQ = re.compile(
     r"\bfaqs?\b|frequently[\s_-]+asked|\bq\s?(?:&|and|&amp;|n)\s?as?\b|\bquestions?\s+(?:and|&)\s+answers?\b|\bcommon\s+questions\b|^\s*questions\s*$"
     r"|häufige(?:\s+|[\w\s]*\s)fragen|fragen und antworten|häufig gestellte|foire aux questions|questions fréquentes"
@@ -105,9 +106,9 @@ class Labels:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
         start = line[:_MOST_LINE]
         if match := self._question.match(start):
-            return "question", line[match.end() :].strip(" \t*_")
+            return "question", line[match.end() :].strip(" \t*_|")
         if match := self._answer.match(start):
-            return "answer", line[match.end() :].strip(" \t*_")
+            return "answer", line[match.end() :].strip(" \t*_|")
         return None
 
     def pairs(self, lines: Iterable[str], most: int = sys.maxsize) -> Iterator[LabelledPair]:
@@ -183,7 +184,7 @@ def names_faq(title: str) -> bool:
 
 def bare_question(title: str) -> str:
     """Remove numbering, labels and link marks from a question."""
-    title = title.strip().strip("¶#🔗").strip(" *_\t")
+    title = _BULLET.sub("", title.strip().strip("¶#🔗")).strip(" *_\t")
     for labels in _COMMON:
         found = labels.of(title)
         if found and found[0] == "question" and found[1]:

@@ -66,7 +66,7 @@ _TAKEN_OUT = re.compile(
 )
 # What parts the sections of a digest (RFC 1153), and the header that each begins with.
 _DIGEST_LINE = re.compile(r"^-{20,}[ \t]*\n\s*(?=(?:[A-Z][A-Za-z-]*:[^\n]*\n){0,10}Subject:)", re.MULTILINE)
-_DIGEST_END = re.compile(r"^-{20,}[ \t]*\n\s*End of .{0,200}\n\*{4,}\s*\Z", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_DIGEST_END = re.compile(r"^-{20,}[ \t]*\n\s*End of [^\n]{0,200}(?:\n\*{4,})?\s*\Z", re.MULTILINE | re.IGNORECASE)
 _FEWEST_SECTIONS = 2
 _MOST_HEADER = 1000
 _MOST_PARTS = 1000

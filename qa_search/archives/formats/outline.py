@@ -86,6 +86,7 @@ class Asked:
     answer: str
     category: str = ""
     anchor: str = ""
+    date: str = ""
 
 
 def drop_furniture(tree: Any) -> None:
@@ -309,7 +310,7 @@ def table_questions(tree: Any) -> list[Asked]:
             texts = {role: element_text(cell).strip() for role, cell in cells.items()}
             question, answer = texts.get("question", ""), texts.get("answer", "")
             if question or answer:
-                found.append(Asked(question, answer, texts.get("category", "")))
+                found.append(Asked(question, answer, texts.get("category", ""), date=texts.get("date", "")))
     return found
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
+from qa_search.archives.formats.choices import Choices
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
@@ -88,9 +89,14 @@ def posts_of(
     sample, problem = _sample(records)
     if problem is not None:
         records = _raising(problem)
+    quiz = Choices([record.fields for record in sample if isinstance(record, Record)])
+    if quiz.found:
+        sample = [_changed(quiz.completed, record) for record in sample]
+        records = (_changed(quiz.completed, record) for record in records)
     above = GivenOnce([record.fields for record in sample if isinstance(record, Record)] if rows else [])
     if above.fills:
-        sample, records = [_below(above, record) for record in sample], (_below(above, record) for record in records)
+        sample = [_changed(above.completed, record) for record in sample]
+        records = (_changed(above.completed, record) for record in records)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     _require_clear(file, plan, len(known), options)
@@ -114,9 +120,10 @@ def posts_of(
             file.log.remark(remark)
 
 
-def _below(above: GivenOnce, record: Record | SetAside) -> Record | SetAside:
-    fields = above.completed(record.fields) if isinstance(record, Record) else None
-    return record if isinstance(record, SetAside) or fields is None else replace(record, fields=fields)
+def _changed(
+    change: Callable[[Mapping[str, object]], Mapping[str, object]], record: Record | SetAside
+) -> Record | SetAside:
+    return replace(record, fields=change(record.fields)) if isinstance(record, Record) else record
 
 
 def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:

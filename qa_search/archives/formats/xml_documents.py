@@ -147,7 +147,8 @@ def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAs
         except ValueError as error:
             yield file.set_aside(place, str(error))
         else:
-            if asks(str(fields["question"])) and fields["answer"]:
+            kinds = " ".join(child.get("term", "") for child in element if _local(child) == "category")
+            if asks(str(fields["question"])) and fields["answer"] and "#comment" not in kinds:
                 yield Record(place, fields, html=False)
             else:
                 others += 1
@@ -166,6 +167,8 @@ def _entry(element: Any) -> _Fields:
             fields["question"] = html_to_text(child.text or "").strip()
         elif name in _CONTENTS:
             texts[name] = _text(child)
+        elif name == "category" and "schemas." in child.get("scheme", ""):
+            continue  # what Blogger keeps about its entries
         elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id"):
             _add(fields, "author" if name == "creator" else name, child.get("term") or (child.text or "").strip())
         elif name == "link" and (child.text or child.get("rel", "alternate") == "alternate"):
