@@ -41,9 +41,9 @@ def test_an_option_stands_for_each_parameter(message: str, parameter: str | None
         ("longer than 2 kB (see Limits.record_bytes)", "longer than 2 kB (see --max-record)"),
         ("Name: field_map={'question': FIELD, 'answer': '2'}.", "Name: --map question=FIELD --map answer=2."),
         ("with field_map={ROLE: FIELD} to use it", "with --map ROLE=FIELD to use it"),
-        ("""field_map={'answer': "it's"} names no field""", "--map answer=it's names no field"),
+        ("""field_map={'answer': "it's"} names no field""", "--map 'answer=it'\"'\"'s' names no field"),
         ("with field_map={'answer': '-'} or keep_unanswered=True.", "with --map answer=- or --keep-unanswered."),
-        ("field_map={'answer': 'a\\x1b[2J'}", "--map answer=a\ufffd[2J"),
+        ("field_map={'answer': 'a\\x1b[2J'}", "--map 'answer=a\ufffd[2J'"),
     ],
 )  # fmt: skip
 def test_remarks_and_notes_name_options(remark: str, shown: str) -> None:
