@@ -428,8 +428,18 @@ def _add_pages(
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
+        form, _ = _form(request.query_params, private=_PRIVATE in request.cookies)
+        return await opened(request, post_id, form)
+
+    @app.post("/posts/{post_id}", include_in_schema=False)
+    async def post_by_body(request: Request, post_id: str) -> Response:
+        """Show a post and take along a search that no address holds."""
+        fields = await _form_fields(request)
+        form, _ = _form(fields, private="private" in fields)
+        return await opened(request, post_id, form)
+
+    async def opened(request: Request, post_id: str, form: Form) -> Response:
         view = await service.read(lambda index: _view(index, post_id))
-        form = _form(request.query_params, private=_PRIVATE in request.cookies)[0]
         if questions is not None and form.q:
             questions.mark(form.q, opened=view.post_id)
         mark = read_mark(view.post, request.query_params.get("at", ""))

@@ -258,6 +258,18 @@ def test_a_private_search_has_no_address(address: str) -> None:
     assert "Max-Age=0" in ask_unredirected(f"{address}/", b"q=knee5")["set-cookie"]
 
 
+def test_a_post_is_opened_without_an_address_of_the_search(address: str) -> None:
+    """By the fields of a form, from which the page leads back; a post that is not there is 404."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    post_id = ask(f"{address}/api/search?q=knee5&k=1")[1]["hits"][0]["post_id"]
+    status, page, _ = ask(f"{address}/posts/{post_id}", b"q=knee5&private=1", form)
+    assert status == 200
+    assert "Back to the results" in page
+    assert '<input type="hidden" name="q" value="knee5">' in page
+    assert " checked" in page
+    assert ask(f"{address}/posts/nosuchpost", b"q=knee5&private=1", form)[0] == 404
+
+
 def test_results_while_typing_can_be_switched_off(index: Path) -> None:
     """The page's script asks only where the page says so."""
     with serving(index, Settings(rate=0)) as address:

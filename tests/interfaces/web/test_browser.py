@@ -472,7 +472,7 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
     tab.get_by_role("button", name="Nearest first").click()
     expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
-    tab.locator("h3 a").first.click()
+    tab.locator("h3 button").first.click()
     expect(tab.locator("#mark")).to_be_visible()
     assert "swollen" not in tab.url
     expect(tab.get_by_label("Private")).to_be_checked()
@@ -481,6 +481,108 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     tab.get_by_role("button", name="Search", exact=True).click()
     tab.wait_for_url("**/?q=swollen+knee")
     expect(tab.get_by_label("Private")).not_to_be_checked()
+
+
+def private_results(tab: Page) -> None:
+    """Ask in private, newest first, and wait for the results."""
+    box(tab).fill("swollen knee after football")
+    tab.get_by_label("Private").check()
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.get_by_role("button", name="Newest first").click()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_private_search_leads_to_posts_and_back(open_page: Open, scripts: bool) -> None:
+    """As an open one does, also without scripts: the mark goes along, and on to other posts; no address has it."""
+    tab = open_page(viewport=PHONE, java_script_enabled=scripts)
+    private_results(tab)
+    found = titles(tab)
+    assert not violations(tab) if scripts else True
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    expect(tab).to_have_title("Swollen knee after football – Past answers")
+    assert not violations(tab) if scripts else True
+    tab.get_by_role("navigation", name="Posts before and after").get_by_role("button").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Heel hurts in the morning")
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    if scripts:
+        tab.keyboard.press("Escape")
+    else:
+        tab.get_by_role("button", name="Back to the results").click()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    assert titles(tab) == found
+    assert "?" not in tab.url
+    expect(tab.get_by_label("Private")).to_be_checked()
+
+
+def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
+    """Where there is room: the best one at first, others by their key, from there on alone, and back."""
+    tab = open_page(viewport=DESKTOP)
+    private_results(tab)
+    beside = tab.locator(".beside")
+    first, second = titles(tab)[:2]
+    expect(beside.get_by_role("heading", name=first, exact=True)).to_be_visible()
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    expect(beside.get_by_role("heading", name=second, exact=True)).to_be_visible()
+    expect(beside).to_be_focused()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name=second).first).to_be_focused()
+    assert not violations(tab)
+    beside.get_by_role("button", name=second).click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text(second)
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+
+
+def test_a_long_search_leads_to_posts_and_back(open_page: Open) -> None:
+    """A complaint that is too long for an address goes along all the same."""
+    tab = open_page(viewport=PHONE)
+    text = "Swollen knee after football. " * 2000
+    box(tab).fill(text)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()  # the keys are there
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#found")).to_be_visible()
+    assert box(tab).input_value() == text
+
+
+def test_filters_of_a_private_search_can_be_cleared(open_page: Open) -> None:
+    """Without an address."""
+    tab = open_page(viewport=PHONE)
+    box(tab).fill("swollen knee after football")
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since").fill("2019-01-01")
+    tab.get_by_label("Private").check()
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(status(tab)).to_have_text("No post passes the filters.")
+    tab.get_by_text("Filters (1 set)").click()
+    tab.get_by_role("button", name="Clear the filters").click()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    assert "?" not in tab.url
+
+
+def test_more_like_a_post_can_be_ordered_in_private(open_page: Open) -> None:
+    """The address names a post, not a complaint."""
+    tab = open_page(viewport=PHONE)
+    private_results(tab)
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    tab.get_by_role("link", name="More like this").click()
+    expect(tab.locator(".like")).to_have_text("Like Swollen knee after football")
+    tab.get_by_role("link", name="Newest first").click()
+    expect(tab.get_by_role("link", name="Nearest first")).to_be_visible()
+    tab.locator("h3 a").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after a jump")
+    tab.wait_for_load_state()  # the keys are there
+    tab.keyboard.press("Escape")
+    expect(tab.locator(".like")).to_have_text("Like Swollen knee after football")
 
 
 def test_posts_are_found_by_tag_year_and_source(open_page: Open) -> None:
