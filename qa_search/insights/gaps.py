@@ -83,6 +83,8 @@ class Gap:
 class GapReport:
     """What an archive does not answer of some complaints; the gaps are in the order of their counts.
 
+    ``complaints`` are those ``answered``, those ``unanswered``, and ``danger``: those that showed a notice of the
+    archivist's file in place of an answer, which no post would change.
     ``single`` are unanswered complaints in groups smaller than ``least``. ``too_little`` said too little to be a gap
     (greetings, one common word), ``unreadable`` are in a language that the model cannot read, ``left_out`` were too
     many to compare: none of these is in a group. ``periods`` counts all dated complaints by ``period`` ("day", "week",
@@ -93,6 +95,7 @@ class GapReport:
     complaints: int
     answered: int
     unanswered: int
+    danger: int
     least: int
     single: int
     too_little: int
@@ -116,6 +119,7 @@ class _Asked:
     text: str
     dates: list[str | None]
     answered: bool = False
+    noticed: bool = False
     confidence: float = 0.0
 
     @property
@@ -149,7 +153,8 @@ def find_gaps(
     require_probability(min_confidence)
     asked = _distinct(complaints)
     _ask(index, asked, min_confidence, progress or _unreported)
-    unanswered = [one for one in asked if not one.answered]
+    in_danger = [one for one in asked if one.noticed and not one.answered]
+    unanswered = [one for one in asked if not one.answered and not one.noticed]
     readable = [one for one in unanswered if not cannot_read(index.embedder, one.text)]
     telling = [one for one in readable if not _too_little(index, one.text)]
     # The latest are compared, if there are too many.
@@ -160,8 +165,9 @@ def find_gaps(
     return GapReport(
         index=index.location,
         complaints=_count(asked),
-        answered=_count(asked) - _count(unanswered),
+        answered=_count(asked) - _count(unanswered) - _count(in_danger),
         unanswered=_count(unanswered),
+        danger=_count(in_danger),
         least=least,
         single=_count(compared) - sum(gap.count for gap in gaps),
         too_little=_count(readable) - _count(telling),
@@ -199,7 +205,7 @@ def _ask(
         block = asked[start : start + _BLOCK]
         results = index.search_many([one.text for one in block], k=1, min_confidence=min_confidence)
         for one, result in zip(block, results, strict=True):
-            one.answered, one.confidence = result.answered, result.confidence
+            one.answered, one.confidence, one.noticed = result.answered, result.confidence, result.notice is not None
         progress(start + len(block), len(asked))
 
 
