@@ -10,6 +10,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.cli.output import echo_paged
@@ -32,6 +33,7 @@ _MOST_TOPICS_BYTES = 10_000_000
 @click.option(
     "--topics-from",
     metavar="FILE",
+    shell_complete=complete_files,
     help="Begin with the topics in this file (from --topics --json), so that they stay where they were.",
 )
 @json_option("everything")

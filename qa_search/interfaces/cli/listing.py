@@ -13,6 +13,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
     color_option,
     filter_options,
@@ -73,7 +74,7 @@ def list_posts(
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @place_option()
 @filter_options()
 @quiet_option()

@@ -10,7 +10,13 @@ from typing import Any
 
 import click
 
-from qa_search.interfaces.cli.completion import complete_sources, complete_tags
+from qa_search.interfaces.cli.completion import (
+    complete_files,
+    complete_folders,
+    complete_indexes,
+    complete_sources,
+    complete_tags,
+)
 from qa_search.interfaces.cli.output import json_text
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
 
@@ -28,6 +34,7 @@ def index_option() -> Decorator:
         envvar="QA_SEARCH_INDEX",
         show_default=f"{DEFAULT_INDEX}/, or QA_SEARCH_INDEX",
         metavar="PATH",
+        shell_complete=complete_indexes,
         help="The index folder.",
     )
 
@@ -135,7 +142,7 @@ def quiet_option() -> Decorator:
 
 def model_option(what: str) -> Decorator:
     """--model: a name or a folder."""
-    return click.option("--model", metavar="NAME|PATH", help=what)
+    return click.option("--model", metavar="NAME|PATH", shell_complete=complete_folders, help=what)
 
 
 def feedback_option(what: str) -> Decorator:
@@ -190,6 +197,7 @@ def log_options() -> Decorator:
         return click.option(
             "--log",
             metavar="FILE",
+            shell_complete=complete_files,
             help="Log the questions in this file: text (mail addresses and phone numbers masked), hour, whether it was "
             "answered. Without it, nothing is logged.",
         )(kept(with_log))

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 import click
 
 import qa_search
+from qa_search.interfaces.cli.completion import complete_folders
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.util.text import counted
 
 
 @click.command()
 @index_option()
-@click.option("--judged", metavar="FOLDER", help="Learn from this judged set: queries.jsonl and qrels.tsv.")
+@click.option(
+    "--judged",
+    metavar="FOLDER",
+    shell_complete=complete_folders,
+    help="Learn from this judged set: queries.jsonl and qrels.tsv.",
+)
 @click.option("--trust-self", is_flag=True, help="Keep weights even if they were learnt without judgements.")
 @click.option("--reset", is_flag=True, help="Go back to the default weights.")
 @json_option("the report")
