@@ -12,7 +12,6 @@ import click
 
 from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.listening import (
-    MAX_CONNECTIONS,
     address_of,
     is_loopback,
     listen,
@@ -29,6 +28,7 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
     token_option,
 )
+from qa_search.util.defaults import DEFAULT_CONNECTIONS
 from qa_search.util.threads import configured_threads
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def threads_of_each(workers: int, cores: int) -> int:
 @click.option(
     "--max-connections",
     type=click.IntRange(min=1),
-    default=MAX_CONNECTIONS,
+    default=DEFAULT_CONNECTIONS,
     show_default=True,
     metavar="N",
     help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
@@ -199,7 +199,8 @@ def serve(
     site = Site() if site_file is None else read_site(site_file)
     opening = Opening(index_path, model, feedback)
     index = opening.open()
-    listener = listen(host, port, "--port or --host")
+    limits = limits_for(max_connections)
+    listener = listen(host, port, limits.backlog, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
         site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
@@ -219,7 +220,7 @@ def serve(
     app = create_app(index, settings, searching)
     server = guarded_server(
         app,
-        limits_for(max_connections),
+        limits,
         graceful_seconds=_SHUTDOWN_SECONDS,
         on_stop=app.stop_soon,
         on_ready=partial(open_in_browser, page) if open_page else None,
