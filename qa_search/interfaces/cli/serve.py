@@ -39,6 +39,10 @@ _MOST_WORKERS = 256
 # One process gains little from more cores than these (docs/speed.md); each worker takes memory of its own.
 _CORES_EACH = 4
 _MOST_BY_DEFAULT = 4
+_NO_WIDGET = (
+    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. For the widget, "
+    "serve with --no-auth; programs in pages of --allow-origin may send the token to /api/."
+)
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -210,6 +214,8 @@ def serve(
     if not quiet:
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
+        if origins and token is not None:
+            click.echo(_NO_WIDGET, err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(

@@ -30,6 +30,7 @@ from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.wording import hidden_post
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.guards import (
+    WIDGET,
     App,
     Buckets,
     Guards,
@@ -493,7 +494,7 @@ def _add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
 
 
 def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
-    @app.get("/widget.js", include_in_schema=False)
+    @app.get(WIDGET, include_in_schema=False)
     async def script() -> Response:
         return FileResponse(_STATIC / "widget.js")
 

@@ -270,6 +270,18 @@ def test_a_post_is_opened_without_an_address_of_the_search(address: str) -> None
     assert ask(f"{address}/posts/nosuchpost", b"q=knee5&private=1", form)[0] == 404
 
 
+def test_the_widget_is_open_where_the_archive_is_not(index: Path) -> None:
+    """With a token, the script is handed out, to say why it has no answers; no answer is, without the token."""
+    club = {"origin": "https://club.example", "content-type": "application/x-www-form-urlencoded"}
+    with serving(index, Settings(rate=0, token="t", origins=frozenset((club["origin"],)))) as address:  # noqa: S106
+        assert ask(f"{address}/widget.js")[0] == 200
+        status, _, headers = ask(f"{address}/widget", b"q=knee5", club)
+        assert (status, headers["access-control-allow-origin"]) == (401, club["origin"])
+        assert ask(f"{address}/widget", b"q=knee5", {**club, "authorization": "Bearer t"})[0] == 200
+    with serving(index, Settings(rate=0, token="t")) as address:  # noqa: S106
+        assert ask(f"{address}/widget.js")[0] == 404
+
+
 def test_results_while_typing_can_be_switched_off(index: Path) -> None:
     """The page's script asks only where the page says so."""
     with serving(index, Settings(rate=0)) as address:

@@ -639,15 +639,15 @@ WIDGET_PAGE = """<!doctype html><html lang="en"><title>Club</title><h1>Club</h1>
 
 
 @pytest.fixture
-def club(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Two sites, allowed and not, whose pages use one service; their addresses. The service names the first alone."""
+def club(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two sites, allowed and not, whose pages use one service, by a token if the test names one; their addresses."""
     words = WordsEmbedder()
     archive = write_archive(tmp_path / "archive")
     build_index([archive / "forum [2018].jsonl"], tmp_path / "index", model=words)
     with ExitStack() as open_now:
         sites = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         addresses = [f"http://127.0.0.1:{site.getsockname()[1]}" for site in sites]
-        settings = Settings(rate=0, origins=frozenset(addresses[:1]))
+        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=getattr(request, "param", None))
         service = open_now.enter_context(serving(SearchIndex.open(tmp_path / "index", model=words), settings))
         body = WIDGET_PAGE.format(service=service.rstrip("/")).encode()
 
@@ -697,6 +697,32 @@ def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromi
     box_of.fill("swollen knee after a jump")
     widgets.first.get_by_role("button", name="Search").click()
     expect(widgets.first.get_by_role("status")).to_have_text("The search does not answer.")
+    tab.close()
+
+
+@pytest.mark.parametrize("club", ["secret"], indirect=True)
+def test_a_widget_without_a_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
+    """No password is asked for, and no message is shown as if it were an answer."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").first
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text("This page gets no answers: the search asks for a token.")
+    tab.close()
+
+
+def test_a_widget_tells_what_was_refused(club: tuple[str, str], chromium: Browser) -> None:
+    """In words for people, not in JSON."""
+    tab = chromium.new_page()
+    tab.route("**/widget", lambda route: route.continue_(post_data="q=knee&k=1000"))
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").first
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text(
+        "The search does not answer: The number of answers must be from 1 to 100."
+    )
     tab.close()
 
 

@@ -41,6 +41,17 @@
   root.adoptedStyleSheets = [sheet];
   const found = make("div", { role: "status" });
 
+  function problem(status, text) {
+    if (status === 401) {
+      return "This page gets no answers: the search asks for a token.";
+    }
+    try {
+      return `The search does not answer: ${JSON.parse(text).error.message.replace(/\.$/, "")}.`;
+    } catch {
+      return "The search does not answer."; // something on the way, such as a proxy, has said so in its own words
+    }
+  }
+
   let running;
   async function search(text) {
     running?.abort();
@@ -49,7 +60,12 @@
     try {
       const body = new URLSearchParams({ q: text, k });
       const answer = await fetch(`${service}/widget`, { method: "POST", body, signal, credentials: "omit" });
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const said = await answer.text();
+      if (!answer.ok) {
+        found.textContent = problem(answer.status, said);
+        return;
+      }
+      const part = new DOMParser().parseFromString(said, "text/html");
       for (const link of part.querySelectorAll("a")) {
         link.href = new URL(link.getAttribute("href"), service).href;
       }
