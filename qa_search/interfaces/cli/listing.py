@@ -83,7 +83,8 @@ def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **option
     """Write all posts that pass the filters to a new FILE: .jsonl or .csv; - is JSON Lines on standard output.
 
     The file is an archive that qa-search build reads. In CSV, a text that a spreadsheet would take for a formula gets
-    an apostrophe in front. Exit status 1 if no post passes the filters. qa-search query --format exports a result.
+    an apostrophe in front. Exit status 1, and no file, if no post passes the filters. qa-search query --format exports
+    a result.
     """
     if file != "-" and Path(file).suffix.lower() not in _SUFFIXES:
         raise click.UsageError(f"{printable(file)}: name a file that ends in {' or '.join(_SUFFIXES)}, or -.")
@@ -94,6 +95,8 @@ def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **option
         else:
             lines = posts_to_csv(posts) if file.lower().endswith(".csv") else map(_json_line, posts)
             written = _write_new(Path(file), lines) - file.lower().endswith(".csv")
+            if not written:
+                Path(file).unlink()  # it would only be in the way of the next try
     if not written and not quiet:
         click.echo(NO_POST_PASSES, err=True)
     elif file != "-" and not quiet:

@@ -20,6 +20,7 @@ from qa_search.interfaces.cli.completion import (
 from qa_search.interfaces.cli.output import json_text
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
 
+INDEX_SOURCE = "qa_search.index_source"
 _TOKEN = re.compile(r"[!-~]+")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -33,10 +34,17 @@ def index_option() -> Decorator:
         default=DEFAULT_INDEX,
         envvar="QA_SEARCH_INDEX",
         show_default=f"{DEFAULT_INDEX}/, or QA_SEARCH_INDEX",
+        callback=_note_source,
         metavar="PATH",
         shell_complete=complete_indexes,
         help="The index folder.",
     )
+
+
+def _note_source(context: click.Context, option: click.Parameter, path: str) -> str:
+    """Keep what has named the folder, for the message that there is no index."""
+    context.meta[INDEX_SOURCE] = context.get_parameter_source("index_path")
+    return path
 
 
 def place_option() -> Decorator:

@@ -49,6 +49,8 @@ def _summary(report: qa_search.TuneReport, *, reset: bool) -> str:
             f"On {held_out} nDCG@10 goes from {report.before:.4f} with the default weights to "
             f"{report.after:.4f} (p = {report.p_value:.4f}).",
         ]
+    if report.source == "posts" and not report.kept and not reset:
+        lines.append("Weights learnt without judgements are only reported: name some by --judged, or add --trust-self.")
     return "\n".join([*lines, f"In use {'now' if report.kept or reset else 'still'}: {_listed(report.weights)}."])
 
 
