@@ -145,7 +145,7 @@ def find_gaps(
         progress: is called with the number of distinct complaints asked so far, and of all.
 
     Raises:
-        QueryError: if a text is blank or too long, or a number is out of range.
+        QueryError: if a text is blank or too long, something else than a text, or a number is out of range.
         ModelError: if the model is not on this machine or is not the one that made the index.
     """
     if least < 1:
@@ -182,9 +182,11 @@ def find_gaps(
 
 def _distinct(complaints: Iterable[Complaint | str]) -> list[_Asked]:
     """Gather complaints of the same words, in the order in which each text came last."""
+    if isinstance(complaints, str):
+        raise QueryError("expected a list of complaints, not a single text")
     found: dict[str, _Asked] = {}
     for one in complaints:
-        complaint = Complaint(one) if isinstance(one, str) else one
+        complaint = one if isinstance(one, Complaint) else Complaint(one)
         (text,) = checked_texts([complaint.text])
         key = " ".join(text.casefold().split())
         asked = found.pop(key, None) or _Asked(text, [])

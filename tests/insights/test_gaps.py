@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,13 @@ def test_the_same_words_count_as_often_as_they_were_asked(index: SearchIndex) ->
     report = find_gaps(index, ["Passport renewal", "passport  RENEWAL", "passport renewal"])
     (gap,) = report.gaps
     assert (gap.count, gap.wordings) == (3, 1)
+
+
+@pytest.mark.parametrize("complaints", ["clutch", [3], [Complaint(None)], [None]])  # type: ignore[arg-type]
+def test_what_is_no_list_of_texts_is_refused(index: SearchIndex, complaints: Any) -> None:
+    """A single text is not taken for its letters."""
+    with pytest.raises(QueryError, match="expected a"):
+        find_gaps(index, complaints)
 
 
 def test_every_complaint_is_counted_once(index: SearchIndex) -> None:
