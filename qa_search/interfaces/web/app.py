@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import reprlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -262,6 +263,17 @@ def create_app(index: SearchIndex, settings: Settings | None = None, workers: Wo
     return Service(_Counted(app, service), service, chosen)
 
 
+def _known_parameters(request: Request) -> None:
+    """Refuse a parameter that the path does not have: a misspelt filter would find what it should leave out."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise QueryError(f"{reprlib.repr(name)}: unknown parameter. There are: {', '.join(known)}.")
+
+
+_KNOWN = [Depends(_known_parameters)]
+
+
 def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
     """Count a query against its client: a long query or many hits cost as much as many short queries."""
     wait = prices.take(client_of(request.scope), question_cost(characters, k))
@@ -281,7 +293,12 @@ def _require_bounded(result: SearchResult) -> SearchResult:
 
 
 def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
-    @app.get("/api/search", summary="Find the past answers closest to a query", response_model=SearchResult)
+    @app.get(
+        "/api/search",
+        summary="Find the past answers closest to a query",
+        response_model=SearchResult,
+        dependencies=_KNOWN,
+    )
     async def search(
         request: Request,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint.")],
@@ -310,7 +327,11 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         return JSONResponse(post_document(post_id, view.post, (view.prev, view.next), ids))
 
     @app.get(
-        "/api/posts/{post_id}/similar", summary="More like this", response_model=SearchResult, responses=_NOT_FOUND
+        "/api/posts/{post_id}/similar",
+        summary="More like this",
+        response_model=SearchResult,
+        responses=_NOT_FOUND,
+        dependencies=_KNOWN,
     )
     async def similar(request: Request, post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
         await service.read(lambda index: _view(index, post_id))
@@ -537,8 +558,7 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
 def _add_errors(app: FastAPI, look: Look) -> None:
     async def invalid(request: Request, error: Any) -> Response:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
-        return _error_answer(request, look, 400, "QueryError", problems)
+        return _error_answer(request, look, 400, "QueryError", "; ".join(map(_problem, error.errors()[:5])))
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -547,7 +567,12 @@ def _add_errors(app: FastAPI, look: Look) -> None:
             routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
             headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-        return _error_answer(request, look, error.status_code, kind, str(error.detail), headers)
+        message = str(error.detail)
+        if message == "Not Found":  # starlette's own words, of a path that no route has
+            message = "Nothing is at this address. The API is described at /openapi.json."
+        elif error.status_code == 405:
+            message = f"This address takes {headers['allow']}."
+        return _error_answer(request, look, error.status_code, kind, message, headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         status, headers = 503, _RETRY
@@ -573,6 +598,16 @@ def _add_errors(app: FastAPI, look: Look) -> None:
 
     app.add_exception_handler(QASearchError, failed)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with one parameter of a request, or with its body as a whole."""
+    name = ".".join(map(str, item["loc"][1:]))
+    if item["type"] == "json_invalid":
+        return f"the body is not JSON ({item['ctx']['error']} at character {name})"
+    if not name:
+        return "the body must be a JSON object, sent with content-type: application/json"
+    return f"{name}: {item['msg']}"
 
 
 def _error_answer(

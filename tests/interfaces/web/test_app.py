@@ -258,6 +258,33 @@ def test_a_private_search_has_no_address(address: str) -> None:
     assert "Max-Age=0" in ask_unredirected(f"{address}/", b"q=knee5")["set-cookie"]
 
 
+@pytest.mark.parametrize("query", ["q=knee5&sinse=2012", "q=knee5&tags=knee", "q=knee5&=x"])
+def test_a_misspelt_parameter_is_told(address: str, query: str) -> None:
+    """It would be a filter that filters nothing; the message has those that there are."""
+    status, document, _ = ask(f"{address}/api/search?{query}")
+    assert status == 400
+    assert document["error"]["message"].endswith("There are: q, k, since, until, source, tag, min_confidence.")
+    post_id = ask(f"{address}/api/search?q=knee5&k=1")[1]["hits"][0]["post_id"]
+    assert ask(f"{address}/api/posts/{post_id}/similar?k=2")[0] == 200
+    status, document, _ = ask(f"{address}/api/posts/{post_id}/similar?since=2012")
+    assert (status, document["error"]["message"]) == (400, "'since': unknown parameter. There are: k.")
+
+
+def test_a_request_that_is_none_is_told_what_is_missing(address: str) -> None:
+    """A body of another kind, JSON that is none, an address or a method that is not there."""
+    kinds = (
+        ("application/json", b"{bad"),
+        ("application/json", b"[]"),
+        ("application/x-www-form-urlencoded", b'{"query": "x"}'),
+    )
+    said = [ask(f"{address}/api/search", body, {"content-type": kind})[1]["error"]["message"] for kind, body in kinds]
+    assert said[0].startswith("the body is not JSON (")
+    assert said[1:] == ["the body must be a JSON object, sent with content-type: application/json"] * 2
+    missing, wrong = ask(f"{address}/api/nothing")[1], ask(f"{address}/api/info", b"{}")[1]
+    assert missing["error"]["message"] == "Nothing is at this address. The API is described at /openapi.json."
+    assert wrong["error"]["message"] == "This address takes GET, HEAD."
+
+
 def test_a_post_is_opened_without_an_address_of_the_search(address: str) -> None:
     """By the fields of a form, from which the page leads back; a post that is not there is 404."""
     form = {"content-type": "application/x-www-form-urlencoded"}
