@@ -80,7 +80,7 @@ def _complaints(name: str) -> list[Complaint]:
     from qa_search.insights.query_lines import read_lines
     from qa_search.insights.question_log import is_question_log, read_questions
 
-    with opened(name) as stream:
+    with opened(name, "a log of questions, or a file with a complaint on each line") as stream:
         if name == "-" or not is_question_log(stream.read(_START)):
             if name != "-":
                 stream.seek(0)

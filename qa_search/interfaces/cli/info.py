@@ -60,7 +60,7 @@ def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> N
 
     start = None
     if start_file is not None:
-        with opened(start_file) as stream:
+        with opened(start_file, "a file from qa-search info --topics --json") as stream:
             try:
                 start = TopicReport.of_dict(json.loads(stream.read(_MOST_TOPICS_BYTES)))
             except (ValueError, RecursionError) as error:

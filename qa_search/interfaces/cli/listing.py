@@ -68,7 +68,7 @@ def list_posts(
         if more and not quiet:
             click.echo(f"More posts: --skip {skip + top_k}", err=True)
     elif not quiet:
-        click.echo(NO_POST_PASSES, err=True)
+        click.echo(f"There is no post behind the first {skip:,}." if skip else NO_POST_PASSES, err=True)
     if not posts:
         ctx.exit(EXIT_NOTHING_FOUND)
 

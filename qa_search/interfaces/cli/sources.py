@@ -50,6 +50,9 @@ def remove(names: tuple[str, ...], index_path: str, as_json: bool, quiet: bool, 
 
     Later builds leave them out too; qa-search add takes them in again.
     """
+    from qa_search.index.folder import IndexFolder  # here, because help and completion need no index
+
+    IndexFolder(index_path).pointer()  # where there is no index, that is the message
     report = qa_search.build_index(None, index_path, remove=names, progress=None if quiet else ProgressLine(), **guard)
     print_report(report, as_json=as_json, quiet=quiet)
 

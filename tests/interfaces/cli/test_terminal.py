@@ -182,6 +182,17 @@ def test_a_missing_index_is_named_whole_and_another_can_be_named(
     assert "QA_SEARCH_INDEX" not in named.stderr
 
 
+def test_a_message_is_about_what_was_asked(index: Path, tmp_path: Path) -> None:
+    """Posts that are skipped are no filter, an index that is missing is no source, a log is no file of JSON Lines."""
+    assert run(index, "list", "--skip", "999").stderr == "There is no post behind the first 999.\n"
+    removed = run(tmp_path / "none", "remove", "club")
+    assert (removed.exit_code, "none: no index in this folder" in removed.stderr) == (3, True)
+    assert not (tmp_path / "none").exists()
+    assert "Name a log of questions, or a file with a complaint on each line, or" in run(index, "gaps", "no").stderr
+    topics = run(index, "info", "--topics-from", "no")
+    assert "Name a file from qa-search info --topics --json, or - for" in topics.stderr
+
+
 def test_info_has_years_tags_and_the_size_that_verify_reads(index: Path) -> None:
     """And one of anything is not several."""
     text = run(index, "info").stdout
