@@ -57,6 +57,7 @@ from qa_search.interfaces.web.pages import (
     read_mark,
     search_page,
 )
+from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.service import SearchService, characters_like, question_cost
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site, style_of
 from qa_search.interfaces.web.workers import Workers
@@ -364,6 +365,8 @@ def _add_feedback(app: FastAPI, service: SearchService) -> None:
 def _add_pages(
     app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None
 ) -> None:
+    asked = RecentTexts()
+
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
         return await page(request, request.query_params, private=_PRIVATE in request.cookies)
@@ -418,7 +421,13 @@ def _add_pages(
         parameters = _parameters(form)
         if not form.like:
             _charge(prices, request, len(form.q), form.k)
-            return await service.search(form.q, parameters, client_of(request.scope), logged=not typing)
+            client = client_of(request.scope)
+            result = await service.search(
+                form.q, parameters, client, logged=not typing and asked.is_new(client, form.q)
+            )
+            if questions is not None and not typing:
+                asked.note(client, form.q)
+            return result
         _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 

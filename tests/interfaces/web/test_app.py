@@ -17,9 +17,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from qa_search import SearchIndex, build_index
+from qa_search import QuestionLog, SearchIndex, build_index, read_questions
 from qa_search.interfaces.web.app import Settings, create_app
 from qa_search.interfaces.web.connections import Limits, guarded_server
+from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.workers import Workers
 from tests.helpers import WordsEmbedder, write_pages
 
@@ -307,6 +308,37 @@ def test_the_widget_is_open_where_the_archive_is_not(index: Path) -> None:
         assert ask(f"{address}/widget", b"q=knee5", {**club, "authorization": "Bearer t"})[0] == 200
     with serving(index, Settings(rate=0, token="t")) as address:  # noqa: S106
         assert ask(f"{address}/widget.js")[0] == 404
+
+
+def test_whoever_comes_back_to_the_results_has_asked_once(index: Path, tmp_path: Path) -> None:
+    """On the page, going back, another order and more posts are no new question; each request of a program is."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    with QuestionLog(tmp_path / "log") as log, serving(index, Settings(rate=0, questions=log)) as address:
+        for path in ("?q=knee5", "?q=knee5&sort=newest", "?q=Knee5+&k=10"):
+            assert ask(f"{address}/{path}")[0] == 200
+        assert ask(f"{address}/", b"q=knee5&private=1", form)[0] == 200
+        assert ask(f"{address}/?q=knee6")[0] == 200
+        for _ in range(2):
+            assert ask(f"{address}/api/search?q=knee7")[0] == 200
+    assert [question.text for question in read_questions(tmp_path / "log")] == ["knee5", "knee6", "knee7", "knee7"]
+
+
+def test_the_same_is_asked_anew_after_a_while_and_by_others() -> None:
+    """Ten minutes after it was asked last; what is older is forgotten."""
+    now = 0.0
+    asked = RecentTexts(lambda: now)
+    assert asked.is_new("ann", "my knee")
+    asked.note("ann", "my knee")
+    assert asked.is_new("bob", "my knee")
+    asked.note("bob", "my knee")
+    now = 500.0
+    assert not asked.is_new("ann", "My  knee")
+    asked.note("ann", "My  knee")
+    now = 1000.0
+    assert not asked.is_new("ann", "my knee")
+    assert asked.is_new("bob", "my knee")
+    now = 2000.0
+    assert asked.is_new("ann", "my knee")
 
 
 def test_results_while_typing_can_be_switched_off(index: Path) -> None:
