@@ -530,7 +530,10 @@ def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: 
 
     @app.post("/widget", include_in_schema=False)
     async def found(request: Request) -> Response:
-        """Search for the page of an allowed site; return the hits as a part of a page."""
+        """Search for the page of an allowed site; return the hits as a part of a page.
+
+        With ``typing``, somebody still writes, and the text is no question yet.
+        """
         if request.headers.get("origin") not in origins:
             raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
         try:
@@ -541,7 +544,8 @@ def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: 
         if problem:
             raise QueryError(problem)
         _charge(prices, request, len(form.q), form.k)
-        result = await service.search(form.q, _parameters(form), client_of(request.scope))
+        client, logged = client_of(request.scope), "typing" not in fields
+        result = await service.search(form.q, _parameters(form), client, logged=logged)
         return HTMLResponse(found_part(result))
 
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -321,6 +321,17 @@ def test_whoever_comes_back_to_the_results_has_asked_once(index: Path, tmp_path:
         for _ in range(2):
             assert ask(f"{address}/api/search?q=knee7")[0] == 200
     assert [question.text for question in read_questions(tmp_path / "log")] == ["knee5", "knee6", "knee7", "knee7"]
+
+
+def test_what_somebody_still_writes_is_not_logged(index: Path, tmp_path: Path) -> None:
+    """Neither on the page nor in the widget of another site."""
+    club = {"origin": "https://club.example", "content-type": "application/x-www-form-urlencoded"}
+    settings = Settings(rate=0, questions=QuestionLog(tmp_path / "log"), origins=frozenset((club["origin"],)))
+    with settings.questions or nullcontext(), serving(index, settings) as address:
+        assert ask(f"{address}/", b"q=knee5&part=1", club)[0] == 200
+        assert ask(f"{address}/widget", b"q=knee6&typing=1", club)[0] == 200
+        assert ask(f"{address}/widget", b"q=knee7", club)[0] == 200
+    assert [question.text for question in read_questions(tmp_path / "log")] == ["knee7"]
 
 
 def test_the_same_is_asked_anew_after_a_while_and_by_others() -> None:

@@ -690,8 +690,12 @@ def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromi
     expect(widgets.first.locator("mark").first).to_be_visible()
     assert widgets.first.locator("li").count() == 2
     assert tab.evaluate("document.querySelector('h1').closest('.qa-search-widget') === null")
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.post_data or ""))
     tab.locator("#mine").press_sequentially("My knee is swollen after a jump")
     expect(widgets.nth(1).get_by_role("link", name="Swollen knee after a jump")).to_be_visible()
+    assert asked
+    assert all(body.endswith("typing=1") for body in asked)
     assert problems == []
     tab.goto(other)
     box_of.fill("swollen knee after a jump")

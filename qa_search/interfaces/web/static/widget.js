@@ -53,12 +53,12 @@
   }
 
   let running;
-  async function search(text) {
+  async function search(text, more = {}) {
     running?.abort();
     running = new AbortController();
     const { signal } = running;
     try {
-      const body = new URLSearchParams({ q: text, k });
+      const body = new URLSearchParams({ q: text, k, ...more });
       const answer = await fetch(`${service}/widget`, { method: "POST", body, signal, credentials: "omit" });
       const said = await answer.text();
       if (!answer.ok) {
@@ -86,7 +86,7 @@
       running?.abort();
       const text = watched.value.trim();
       if (text.length >= FEWEST) {
-        resting = setTimeout(search, RESTING, text);
+        resting = setTimeout(search, RESTING, text, { typing: "1" });
       }
     });
   } else {
