@@ -94,5 +94,6 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line.strip():
                     yield number, line.rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}). A judged set is a folder with queries.jsonl and "
+        why = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path}: cannot be read ({why}). A judged set is a folder with queries.jsonl and "
                            "qrels.tsv.") from error  # fmt: skip

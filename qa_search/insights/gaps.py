@@ -83,6 +83,8 @@ class Gap:
 class GapReport:
     """What an archive does not answer of some complaints; the gaps are in the order of their counts.
 
+    ``complaints`` are those ``answered``, those ``unanswered``, and ``danger``: those that showed a notice of the
+    archivist's file in place of an answer, which no post would change.
     ``single`` are unanswered complaints in groups smaller than ``least``. ``too_little`` said too little to be a gap
     (greetings, one common word), ``unreadable`` are in a language that the model cannot read, ``left_out`` were too
     many to compare: none of these is in a group. ``periods`` counts all dated complaints by ``period`` ("day", "week",
@@ -93,6 +95,7 @@ class GapReport:
     complaints: int
     answered: int
     unanswered: int
+    danger: int
     least: int
     single: int
     too_little: int
@@ -116,6 +119,7 @@ class _Asked:
     text: str
     dates: list[str | None]
     answered: bool = False
+    noticed: bool = False
     confidence: float = 0.0
 
     @property
@@ -141,7 +145,7 @@ def find_gaps(
         progress: is called with the number of distinct complaints asked so far, and of all.
 
     Raises:
-        QueryError: if a text is blank or too long, or a number is out of range.
+        QueryError: if a text is blank or too long, something else than a text, or a number is out of range.
         ModelError: if the model is not on this machine or is not the one that made the index.
     """
     if least < 1:
@@ -149,7 +153,8 @@ def find_gaps(
     require_probability(min_confidence)
     asked = _distinct(complaints)
     _ask(index, asked, min_confidence, progress or _unreported)
-    unanswered = [one for one in asked if not one.answered]
+    in_danger = [one for one in asked if one.noticed and not one.answered]
+    unanswered = [one for one in asked if not one.answered and not one.noticed]
     readable = [one for one in unanswered if not cannot_read(index.embedder, one.text)]
     telling = [one for one in readable if not _too_little(index, one.text)]
     # The latest are compared, if there are too many.
@@ -160,8 +165,9 @@ def find_gaps(
     return GapReport(
         index=index.location,
         complaints=_count(asked),
-        answered=_count(asked) - _count(unanswered),
+        answered=_count(asked) - _count(unanswered) - _count(in_danger),
         unanswered=_count(unanswered),
+        danger=_count(in_danger),
         least=least,
         single=_count(compared) - sum(gap.count for gap in gaps),
         too_little=_count(readable) - _count(telling),
@@ -176,9 +182,11 @@ def find_gaps(
 
 def _distinct(complaints: Iterable[Complaint | str]) -> list[_Asked]:
     """Gather complaints of the same words, in the order in which each text came last."""
+    if isinstance(complaints, str):
+        raise QueryError("expected a list of complaints, not a single text")
     found: dict[str, _Asked] = {}
     for one in complaints:
-        complaint = Complaint(one) if isinstance(one, str) else one
+        complaint = one if isinstance(one, Complaint) else Complaint(one)
         (text,) = checked_texts([complaint.text])
         key = " ".join(text.casefold().split())
         asked = found.pop(key, None) or _Asked(text, [])
@@ -199,7 +207,7 @@ def _ask(
         block = asked[start : start + _BLOCK]
         results = index.search_many([one.text for one in block], k=1, min_confidence=min_confidence)
         for one, result in zip(block, results, strict=True):
-            one.answered, one.confidence = result.answered, result.confidence
+            one.answered, one.confidence, one.noticed = result.answered, result.confidence, result.notice is not None
         progress(start + len(block), len(asked))
 
 

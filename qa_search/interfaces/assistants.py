@@ -1,7 +1,8 @@
 """An assistant's name and an index -> its file of settings, with this search as one of its tools.
 
 Each assistant reads its servers from a JSON file of its own: Claude Desktop, Claude Code, Cursor, Windsurf and Gemini
-CLI below "mcpServers", VS Code below "servers". Only the entry of this search changes; all else in the file stays.
+CLI below "mcpServers", VS Code below "servers". Only the entry of this search changes; all else in the file stays,
+comments and layout included.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_search.errors import QASearchError
+from qa_search.interfaces.json_edits import read_json, with_value
 
 _MAX_BYTES = 10_000_000
 _BACKUP = ".before-qa-search"
@@ -118,20 +120,37 @@ def plan(assistant: Assistant, name: str, entry: Mapping[str, Any], system: Syst
         system: where the file is.
 
     Raises:
-        QASearchError: if the file is there and is not JSON with an object of servers.
+        QASearchError: if the file is there and is not JSON (comments and commas after last values apart) with an
+            object of servers. The message has what to paste.
     """
     path = assistant.file(system)
-    previous = _read(path)
-    document = _parsed(path, previous) if previous is not None and previous.strip() else {}
-    servers = document.get(assistant.key, {})
-    if not isinstance(servers, dict):
-        raise QASearchError(
-            f'{path}: "{assistant.key}" is not an object. Correct the file, or print the entry (--print).'
-        )
-    changed = {**document, assistant.key: {**servers, name: dict(entry)}}
-    text = previous if changed == document and previous is not None else _written(changed, previous)
     shown = json.dumps({assistant.key: {name: dict(entry)}}, ensure_ascii=False, indent=2)
+    try:
+        previous = _read(path)
+        text = _with_entry(previous or "", assistant.key, name, dict(entry))
+    except (ValueError, RecursionError) as error:
+        raise QASearchError(
+            f"{path}: not a file of settings in JSON ({error}). Nothing was changed. Correct the file, or paste this "
+            f"into it:\n{shown}"
+        ) from error
     return Change(path, text, previous, shown)
+
+
+def _with_entry(text: str, key: str, name: str, entry: dict[str, Any]) -> str:
+    """Return the file's text with the entry in it.
+
+    Raises:
+        ValueError: if it is not JSON with an object of servers.
+        RecursionError: if it is nested too deep.
+    """
+    changed = with_value(text, (key, name), entry)
+    document = read_json(text) or {}
+    wanted = {**document, key: {**document.get(key, {}), name: entry}}
+    if wanted == document:
+        return text
+    if read_json(changed) != wanted:
+        raise ValueError("the entry does not fit in")
+    return changed
 
 
 def install(change: Change) -> Path | None:
@@ -145,14 +164,20 @@ def install(change: Change) -> Path | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if _read(change.path) != change.previous:
-            raise QASearchError(f"{change.path}: another program has just changed it. Run the command again.")
+            raise _changed(change.path)
         backup = _back_up(path) if change.previous is not None else None
         _replace(path, change.text)
+    except UnicodeDecodeError:
+        raise _changed(change.path) from None
     except OSError as error:
         raise QASearchError(
             f"{change.path}: cannot be written ({error.strerror or error}). It was not changed: add the entry yourself."
         ) from error
     return backup
+
+
+def _changed(path: Path) -> QASearchError:
+    return QASearchError(f"{path}: another program has just changed it. Run the command again.")
 
 
 def _read(path: Path) -> str | None:
@@ -165,41 +190,7 @@ def _read(path: Path) -> str | None:
         raise QASearchError(f"{path}: cannot be read ({error.strerror or error}).") from error
     if len(data) > _MAX_BYTES:
         raise QASearchError(f"{path}: more than {_MAX_BYTES:,} bytes, which no file of settings has.")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _not_json(path, error) from error
-
-
-def _parsed(path: Path, text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_once)
-    except (ValueError, RecursionError) as error:
-        raise _not_json(path, error) from error
-    if not isinstance(document, dict):
-        raise _not_json(path, "not an object")
-    return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that stands twice in an object: one of the two would be lost."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
-
-
-def _not_json(path: Path, why: object) -> QASearchError:
-    return QASearchError(
-        f"{path}: not JSON that can be read and written without loss ({why}); comments and commas at the end of a list "
-        "are not JSON. Nothing was changed: correct the file, or add the entry yourself."
-    )
-
-
-def _written(document: Mapping[str, Any], previous: str | None) -> str:
-    """Write the document with the line ends of the file before."""
-    text = json.dumps(document, ensure_ascii=False, indent=2) + "\n"
-    return text.replace("\n", "\r\n") if previous is not None and "\r\n" in previous else text
+    return data.decode("utf-8")
 
 
 def _back_up(path: Path) -> Path:

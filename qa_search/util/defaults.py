@@ -16,5 +16,7 @@ DEFAULT_KEEP = 3
 DEFAULT_LARGEST_LOSS = 0.1
 # How many posts a list shows.
 DEFAULT_LISTED = 20
+# The connections of a service at once.
+DEFAULT_CONNECTIONS = 512
 # The days that a new log of questions keeps them.
 DEFAULT_KEEP_DAYS = 90

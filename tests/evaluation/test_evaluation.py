@@ -103,7 +103,10 @@ def test_a_malformed_set_is_told_with_the_place(
 
 def test_a_set_that_is_not_there_or_measures_nothing_is_told(tmp_path: Path) -> None:
     """By its folder."""
-    with pytest.raises(DatasetError, match=r"nowhere/queries\.jsonl: cannot be read .*A judged set is a folder with"):
+    with pytest.raises(
+        DatasetError,
+        match=r"nowhere/queries\.jsonl: cannot be read \(No such file or directory\)\. A judged set is a folder with",
+    ):
         load_dataset(tmp_path / "nowhere")
     write_set(tmp_path / "set", "q1\td1\t0\n")
     with pytest.raises(DatasetError, match="set: none of the complaints has a post that answers it"):

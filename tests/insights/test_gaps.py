@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +41,30 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SearchIndex]:
         yield opened
 
 
+def test_a_complaint_with_a_sign_of_danger_is_no_gap(tmp_path: Path) -> None:
+    """It is counted apart, in every form of the report; a pinned answer below the notice stays an answer."""
+    model = WordsEmbedder()
+    build_index(write_archive(tmp_path / "pages"), tmp_path / "index", model=model)
+    with SearchIndex.open(tmp_path / "index", model=model) as opened:
+        knee = opened.search(KNEE).hits[0].post_id
+    (tmp_path / "index" / "curation.toml").write_text(
+        '[[danger]]\nwords = ["blue lips"]\nnotice = "Call 112 now."\n'
+        f'[[pin]]\npost = "{knee}"\nquestions = ["blue lips and a sore knee"]\n',
+        encoding="utf-8",
+    )
+    asked = ["my lips are blue", "blue lips at night", "blue lips again", "blue lips and a sore knee", *CLUTCH]
+    with SearchIndex.open(tmp_path / "index", model=model) as opened:
+        report = find_gaps(opened, asked)
+    assert (report.complaints, report.answered, report.unanswered, report.danger) == (7, 1, 3, 3)
+    assert [sorted(gap.texts) for gap in report.gaps] == [sorted(CLUTCH)]
+    assert report.to_dict()["danger"] == 3
+    said = "3 had a sign of danger: they showed its notice, which is no gap of the archive."
+    assert said in gaps_to_markdown(report)
+    page_of_it = gaps_to_html(report)
+    assert said in page_of_it
+    assert 'aria-label="1 answered, 3 with a sign of danger, 3 not answered"' in page_of_it
+
+
 @pytest.mark.slow
 def test_unanswered_complaints_on_one_matter_are_one_gap(index: SearchIndex) -> None:
     """Answered ones, and those alone, are in none; the most frequent gap is first."""
@@ -68,12 +93,27 @@ def test_the_same_words_count_as_often_as_they_were_asked(index: SearchIndex) ->
     assert (gap.count, gap.wordings) == (3, 1)
 
 
+@pytest.mark.parametrize("complaints", ["clutch", [3], [Complaint(None)], [None]])  # type: ignore[arg-type]
+def test_what_is_no_list_of_texts_is_refused(index: SearchIndex, complaints: Any) -> None:
+    """A single text is not taken for its letters."""
+    with pytest.raises(QueryError, match="expected a"):
+        find_gaps(index, complaints)
+
+
 def test_every_complaint_is_counted_once(index: SearchIndex) -> None:
     """Answered, in a gap, in a smaller group, too little, or left out."""
     asked = [*CLUTCH, KNEE, "hello", "passport renewal office", "hello", *BEES]
     report = find_gaps(index, asked, least=4)
     in_gaps = sum(gap.count for gap in report.gaps)
-    parts = (report.answered, in_gaps, report.single, report.too_little, report.unreadable, report.left_out)
+    parts = (
+        report.answered,
+        report.danger,
+        in_gaps,
+        report.single,
+        report.too_little,
+        report.unreadable,
+        report.left_out,
+    )
     assert sum(parts) == report.complaints == len(asked)
     assert report.too_little == 2
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from qa_search import QASearchError, build_index
 from qa_search.interfaces.assistants import ASSISTANTS, Assistant, System, install, plan, server_entry
 from qa_search.interfaces.cli import cli
+from qa_search.interfaces.json_edits import read_json
 from tests.helpers import WordsEmbedder, write_jsonl
 from tests.interfaces.cli.words import use_words
 
@@ -102,31 +103,100 @@ def test_no_setting_is_lost(tmp_path_factory: pytest.TempPathFactory, other: Any
     assert json.loads(path.read_text("utf-8")) == {"other": other, "mcpServers": {"mine": ENTRY}}
 
 
+COMMENTED = """\
+// My servers. { "x": 1 }
+{
+    /* not "servers": {} */
+    "inputs": ["http://x//y", "a, ]", "\\\\", ], // a comma too many
+    "servers": {
+        "other": {"command": "x", /* why */ "args": [1, 2,]}, // not a , }
+    }, // the end
+    // and a last word
+}
+"""
+CHANGED = """\
+// My servers. { "x": 1 }
+{
+    /* not "servers": {} */
+    "inputs": ["http://x//y", "a, ]", "\\\\", ], // a comma too many
+    "servers": {
+        "other": {"command": "x", /* why */ "args": [1, 2,]}, // not a , }
+        "mine": {
+            "command": "qa-search"
+        }
+    }, // the end
+    // and a last word
+}
+"""
+MINE = '"servers": {\n    "mine": {\n      "command": "qa-search"\n    }\n  }'
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        (COMMENTED, CHANGED),
+        (COMMENTED.replace("\n", "\r\n"), CHANGED.replace("\n", "\r\n")),
+        (COMMENTED.replace("    ", "\t"), CHANGED.replace("    ", "\t")),
+        (
+            '{"servers": {"mine": {"old": 1}, "z": 0} /* x */}',
+            '{"servers": {"mine": {\n  "command": "qa-search"\n}, "z": 0} /* x */}',
+        ),
+        ('{"a": 1 // one\n}', '{"a": 1, // one\n  ' + MINE + "\n}"),
+        ("// none yet\n", "// none yet\n{\n  " + MINE + "\n}\n"),
+        ("\ufeff{ }", "\ufeff{\n  " + MINE + "\n}"),
+    ],
+)  # fmt: skip
+def test_comments_and_layout_stay(tmp_path: Path, text: str, changed: str) -> None:
+    """As VS Code and others write them: only the entry is new, and an entry that is there is not written again."""
+    path = tmp_path / "mcp.json"
+    path.write_bytes(text.encode())
+    entry = {"command": "qa-search"}
+    install(plan(at(path, "servers"), "mine", entry, system()))
+    assert path.read_bytes().decode() == changed
+    assert not plan(at(path, "servers"), "mine", entry, system()).needed
+
+
+@pytest.mark.slow
+@given(st.lists(st.sampled_from([*'{}[]":,/*\\ \n', "//", "/*", "*/", '"a"', '"servers"', "1", "\t"]), max_size=30))
+def test_no_text_is_damaged(tmp_path_factory: pytest.TempPathFactory, pieces: list[str]) -> None:
+    """What is read is read the same but for the entry; what cannot be read is refused, never with a crash."""
+    path = tmp_path_factory.mktemp("settings") / "x.json"
+    text = "{" + "".join(pieces) + "}"
+    path.write_bytes(text.encode())
+    try:
+        change = plan(at(path, "servers"), "mine", ENTRY, system())
+    except QASearchError:
+        return
+    before, after = read_json(text), read_json(change.text)
+    assert after == {**before, "servers": {**before.get("servers", {}), "mine": ENTRY}}
+
+
 @pytest.mark.parametrize("text", [None, "", " \n", "{}", "\ufeff{}"])
 def test_a_missing_or_empty_file_is_made(tmp_path: Path, text: str | None) -> None:
-    """With its folder."""
+    """With its folder; a mark of the byte order stays."""
     path = tmp_path / "new" / "mcp.json"
     if text is not None:
         path.parent.mkdir()
         path.write_text(text, encoding="utf-8")
     kept = install(plan(at(path), "mine", ENTRY, system()))
-    assert json.loads(path.read_text("utf-8")) == {"mcpServers": {"mine": ENTRY}}
+    assert json.loads(path.read_text("utf-8-sig")) == {"mcpServers": {"mine": ENTRY}}
     assert (kept is None) == (text is None)
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        b'{"a": 1,}', b"// mine\n{}", b"[]", b"3", b"{", b'{"mcpServers": []}', b"\xff{}", b'{"a": 1, "a": 2}',
-        b"[" * 5000,
+        b"[]", b"3", b"{", b'{"mcpServers": []}', b"\xff{}", b'{"a": 1, "a": 2}', b'{"mcpServers": {"m": 1, "m": 2}}',
+        b"[" * 5000, b"{} /* no end", b"{} x", b"{'a': 1}", b'"', b"null", b'{"mcpServers": null}',
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_without_loss_is_refused(tmp_path: Path, data: bytes) -> None:
-    """Comments, a comma too many, a name that stands twice: the file stays as it is, and the message names it."""
+    """A name that stands twice, no JSON: the file stays as it is, and the message names it and has what to paste."""
     path = tmp_path / "mcp.json"
     path.write_bytes(data)
-    with pytest.raises(QASearchError, match=r"mcp\.json: .*(Correct|correct) the file"):
+    with pytest.raises(QASearchError, match=r"mcp\.json: .*Correct the file, or paste this") as refused:
         plan(at(path), "mine", ENTRY, system())
+    assert json.loads(str(refused.value).partition("\n")[2]) == {"mcpServers": {"mine": ENTRY}}
     assert path.read_bytes() == data
     assert len(list(tmp_path.iterdir())) == 1
 

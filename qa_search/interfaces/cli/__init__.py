@@ -13,6 +13,7 @@ import click
 
 import qa_search
 from qa_search.errors import IndexNotFoundError, QASearchError, QueryError
+from qa_search.interfaces.cli.options import INDEX_SOURCE
 from qa_search.interfaces.cli.output import prepare_streams, report_lost
 from qa_search.interfaces.render.commands import message_of
 
@@ -48,6 +49,7 @@ _COMMANDS = {
 }
 
 
+_NO_POST, _WHERE_IDS_ARE = "the index has no post with this id", " (qa-search list prints the ids)"
 _BUILDS = ("add", "build", "remove")
 # "eval" and "list" are built-in names of Python.
 _MODULES = {
@@ -104,9 +106,11 @@ class _Group(click.Group):
             error.ctx = error.ctx or self._called(ctx)
             raise
         except QueryError as error:
-            raise click.UsageError(message_of(error), ctx=self._called(ctx)) from error
+            said = message_of(error)
+            ids = _WHERE_IDS_ARE if said.endswith(_NO_POST) else ""
+            raise click.UsageError(f"{said}{ids}", ctx=self._called(ctx)) from error
         except QASearchError as error:
-            click.echo(f"Error: {message_of(error)}{_other_index(error)}", err=True)
+            click.echo(f"Error: {message_of(error)}{_other_index(ctx, error)}", err=True)
             ctx.exit(EXIT_UNUSABLE)
         except KeyboardInterrupt:
             if ctx.invoked_subcommand in _BUILDS:
@@ -119,13 +123,16 @@ class _Group(click.Group):
             ctx.exit(0)
 
 
-def _other_index(error: QASearchError) -> str:
-    """Return what names another index, for an error that says that there is none."""
+def _other_index(ctx: click.Context, error: QASearchError) -> str:
+    """Return what names another index, for an error that says that there is none where nobody has just named one."""
     if not isinstance(error, IndexNotFoundError):
         return ""
-    if os.environ.get("QA_SEARCH_INDEX"):
-        return " (The folder is named by --index, or else by QA_SEARCH_INDEX, which is set.)"
-    return " (An index elsewhere is named by --index PATH, or for all commands by QA_SEARCH_INDEX.)"
+    named_by = ctx.meta.get(INDEX_SOURCE)
+    if named_by is click.core.ParameterSource.ENVIRONMENT:
+        return " (QA_SEARCH_INDEX names this folder; --index PATH names another.)"
+    if named_by is click.core.ParameterSource.DEFAULT:
+        return " (An index elsewhere is named by --index PATH, or for all commands by QA_SEARCH_INDEX.)"
+    return ""
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -13,6 +13,7 @@ import qa_search
 from qa_search.archives.limits import Limits, format_size, parse_size
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.errors import MissingExtraError, QASearchError
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
@@ -60,7 +61,7 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 
 
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=complete_files)
 @index_option()
 @store_option("A PostgreSQL database to load the index into as well.")
 @click.option(

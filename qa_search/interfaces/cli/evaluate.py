@@ -6,6 +6,7 @@ import click
 
 import qa_search
 from qa_search.evaluation.dataset import MEASURES
+from qa_search.interfaces.cli.completion import complete_files, complete_folders, complete_indexes
 from qa_search.interfaces.cli.options import (
     chosen_place,
     default_index,
@@ -25,10 +26,16 @@ from qa_search.util.text import counted
     "--index",
     "index_path",
     metavar="PATH",
+    shell_complete=complete_indexes,
     help="The index to measure. [default: one built from the set's own corpus.jsonl]",
 )
 @store_option("The PostgreSQL database to measure, in place of a folder.", variable=None)
-@click.option("--workdir", metavar="PATH", help="Where that index is built. [default: in the user's cache]")
+@click.option(
+    "--workdir",
+    metavar="PATH",
+    shell_complete=complete_folders,
+    help="Where that index is built. [default: in the user's cache]",
+)
 @click.option(
     "--ranking",
     type=click.Choice(RANKING_NAMES),
@@ -42,10 +49,23 @@ from qa_search.util.text import counted
     type=click.Choice(RANKING_NAMES),
     help="Another ranking, compared with the first query by query; may be repeated.",
 )
-@click.option("--foreign", metavar="FOLDER", help="Another judged set, whose queries this archive does not answer.")
+@click.option(
+    "--foreign",
+    metavar="FOLDER",
+    shell_complete=complete_folders,
+    help="Another judged set, whose queries this archive does not answer.",
+)
 @click.option("--self", "by_itself", is_flag=True, help="Measure on queries made from the posts, without judgements.")
-@click.option("--run", "run_path", metavar="FILE", help="Write the ranking's run in TREC's format.")
-@click.option("--plot", "plot_path", metavar="FILE", help="Draw the comparison (.png, .svg or .pdf; needs matplotlib).")
+@click.option(
+    "--run", "run_path", metavar="FILE", shell_complete=complete_files, help="Write the ranking's run in TREC's format."
+)
+@click.option(
+    "--plot",
+    "plot_path",
+    metavar="FILE",
+    shell_complete=complete_files,
+    help="Draw the comparison (.png, .svg or .pdf; needs matplotlib).",
+)
 @json_option("the measures")
 @quiet_option()
 def evaluate(

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 import qa_search
+from qa_search.interfaces.cli.completion import complete_files, complete_ids
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.terminal import one_line
 
 
 @click.command()
-@click.argument("post", required=False)
+@click.argument("post", required=False, shell_complete=complete_ids)
 @click.argument("text", nargs=-1, metavar="[TEXT]...")
 @place_option()
 @click.option("--no", "rejected", is_flag=True, help="The post does not answer the query.")
@@ -20,6 +21,7 @@ from qa_search.interfaces.render.terminal import one_line
     "--file",
     "file",
     metavar="FILE",
+    shell_complete=complete_files,
     envvar="QA_SEARCH_FEEDBACK",
     help="The file of votes. [default: QA_SEARCH_FEEDBACK, or feedback.jsonl in the index folder]",
 )

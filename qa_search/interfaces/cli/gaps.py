@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import qa_search
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.terminal import printable
@@ -21,7 +22,7 @@ _START = 16
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @place_option()
 @click.option(
     "--least", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="The complaints of a gap."
@@ -79,7 +80,7 @@ def _complaints(name: str) -> list[Complaint]:
     from qa_search.insights.query_lines import read_lines
     from qa_search.insights.question_log import is_question_log, read_questions
 
-    with opened(name) as stream:
+    with opened(name, "a log of questions, or a file with a complaint on each line") as stream:
         if name == "-" or not is_question_log(stream.read(_START)):
             if name != "-":
                 stream.seek(0)

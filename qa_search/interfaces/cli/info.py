@@ -10,6 +10,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.cli.output import echo_paged
@@ -32,6 +33,7 @@ _MOST_TOPICS_BYTES = 10_000_000
 @click.option(
     "--topics-from",
     metavar="FILE",
+    shell_complete=complete_files,
     help="Begin with the topics in this file (from --topics --json), so that they stay where they were.",
 )
 @json_option("everything")
@@ -58,7 +60,7 @@ def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> N
 
     start = None
     if start_file is not None:
-        with opened(start_file) as stream:
+        with opened(start_file, "a file from qa-search info --topics --json") as stream:
             try:
                 start = TopicReport.of_dict(json.loads(stream.read(_MOST_TOPICS_BYTES)))
             except (ValueError, RecursionError) as error:

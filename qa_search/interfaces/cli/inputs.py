@@ -12,8 +12,8 @@ from qa_search.errors import QASearchError
 
 
 @contextmanager
-def opened(name: str) -> Iterator[BinaryIO]:
-    """Open a file for reading, or standard input for "-".
+def opened(name: str, wanted: str = "a file of JSON Lines") -> Iterator[BinaryIO]:
+    """Open a file for reading, or standard input for "-"; ``wanted`` says what it should be, for a message.
 
     Raises:
         QASearchError: if it cannot be read.
@@ -25,7 +25,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
         stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are separate from errors of reading
     except OSError as error:
         raise QASearchError(
-            f"{name}: cannot be read ({error.strerror}). Name a file of JSON Lines, or - for standard input."
+            f"{name}: cannot be read ({error.strerror}). Name {wanted}, or - for standard input."
         ) from error
     with stream:
         yield stream

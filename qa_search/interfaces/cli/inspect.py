@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import qa_search
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
     comments_option,
     encoding_option,
@@ -23,7 +24,7 @@ _SHOWN = 10
 
 
 @click.command()
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=complete_files)
 @map_option()
 @encoding_option()
 @comments_option()

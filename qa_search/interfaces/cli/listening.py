@@ -11,9 +11,6 @@ import click
 
 from qa_search.errors import QASearchError
 
-MAX_CONNECTIONS = 512  # at once, where no option sets another limit
-_BACKLOG = 64
-
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address."""
@@ -42,18 +39,24 @@ def require_protection(host: str, option: str, *, token: str | None, no_auth: bo
         )
 
 
-def listen(host: str, port: int, options: str) -> socket.socket:
+def listen(host: str, port: int, backlog: int, options: str) -> socket.socket:
     """Take a port before slow work begins, so that a port in use is reported at once.
 
+    Args:
+        host: the address, or a name that leads to it.
+        port: the port; 0 for a free one.
+        backlog: how many connections may wait until they are accepted.
+        options: the options that set host and port, for a message.
+
     Raises:
-        QASearchError: if the address or the port cannot be used; ``options`` names the options that set them.
+        QASearchError: if the address or the port cannot be used.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(_BACKLOG)
+        listener.listen(backlog)
     except OSError as error:
         raise QASearchError(
             f"{host}:{port}: cannot listen there ({error.strerror or error}). Choose another {options}."

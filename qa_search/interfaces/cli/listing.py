@@ -13,6 +13,7 @@ import click
 
 import qa_search
 from qa_search.errors import QASearchError
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
     color_option,
     filter_options,
@@ -67,13 +68,13 @@ def list_posts(
         if more and not quiet:
             click.echo(f"More posts: --skip {skip + top_k}", err=True)
     elif not quiet:
-        click.echo(NO_POST_PASSES, err=True)
+        click.echo(f"There is no post behind the first {skip:,}." if skip else NO_POST_PASSES, err=True)
     if not posts:
         ctx.exit(EXIT_NOTHING_FOUND)
 
 
 @click.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @place_option()
 @filter_options()
 @quiet_option()
@@ -82,7 +83,8 @@ def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **option
     """Write all posts that pass the filters to a new FILE: .jsonl or .csv; - is JSON Lines on standard output.
 
     The file is an archive that qa-search build reads. In CSV, a text that a spreadsheet would take for a formula gets
-    an apostrophe in front. Exit status 1 if no post passes the filters. qa-search query --format exports a result.
+    an apostrophe in front. Exit status 1, and no file, if no post passes the filters. qa-search query --format exports
+    a result.
     """
     if file != "-" and Path(file).suffix.lower() not in _SUFFIXES:
         raise click.UsageError(f"{printable(file)}: name a file that ends in {' or '.join(_SUFFIXES)}, or -.")
@@ -93,6 +95,8 @@ def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **option
         else:
             lines = posts_to_csv(posts) if file.lower().endswith(".csv") else map(_json_line, posts)
             written = _write_new(Path(file), lines) - file.lower().endswith(".csv")
+            if not written:
+                Path(file).unlink()  # it would only be in the way of the next try
     if not written and not quiet:
         click.echo(NO_POST_PASSES, err=True)
     elif file != "-" and not quiet:

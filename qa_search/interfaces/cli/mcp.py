@@ -12,7 +12,6 @@ import click
 import qa_search
 from qa_search.errors import MissingExtraError
 from qa_search.interfaces.cli.listening import (
-    MAX_CONNECTIONS,
     address_of,
     is_loopback,
     listen,
@@ -20,6 +19,7 @@ from qa_search.interfaces.cli.listening import (
     require_protection,
 )
 from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, token_option
+from qa_search.util.defaults import DEFAULT_CONNECTIONS
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -126,7 +126,8 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
     from qa_search.interfaces.web.logs import set_up_logging
 
     set_up_logging(logging.WARNING)
-    listener = listen(host, port, "--http HOST:PORT")
+    limits = limits_for(DEFAULT_CONNECTIONS)
+    listener = listen(host, port, limits.backlog, "--http HOST:PORT")
     # Every request stands for itself: there is nothing to lose when the server is started again.
     app = Guards(
         _without_streams(server.streamable_http_app(host=host, stateless_http=True, json_response=True)),
@@ -136,7 +137,7 @@ def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | N
         hosts=own_names(host) if is_loopback(host) else frozenset(),
     )
     click.echo(f"Serving MCP on http://{address_of(listener, host)}/mcp (Ctrl-C stops)", err=True)
-    guarded_server(app, limits_for(MAX_CONNECTIONS), graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
+    guarded_server(app, limits, graceful_seconds=_SHUTDOWN_SECONDS).run(sockets=[listener])
 
 
 def _without_streams(app: App) -> App:

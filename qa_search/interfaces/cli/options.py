@@ -10,10 +10,17 @@ from typing import Any
 
 import click
 
-from qa_search.interfaces.cli.completion import complete_sources, complete_tags
+from qa_search.interfaces.cli.completion import (
+    complete_files,
+    complete_folders,
+    complete_indexes,
+    complete_sources,
+    complete_tags,
+)
 from qa_search.interfaces.cli.output import json_text
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
 
+INDEX_SOURCE = "qa_search.index_source"
 _TOKEN = re.compile(r"[!-~]+")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -27,9 +34,17 @@ def index_option() -> Decorator:
         default=DEFAULT_INDEX,
         envvar="QA_SEARCH_INDEX",
         show_default=f"{DEFAULT_INDEX}/, or QA_SEARCH_INDEX",
+        callback=_note_source,
         metavar="PATH",
+        shell_complete=complete_indexes,
         help="The index folder.",
     )
+
+
+def _note_source(context: click.Context, option: click.Parameter, path: str) -> str:
+    """Keep what has named the folder, for the message that there is no index."""
+    context.meta[INDEX_SOURCE] = context.get_parameter_source("index_path")
+    return path
 
 
 def place_option() -> Decorator:
@@ -135,7 +150,7 @@ def quiet_option() -> Decorator:
 
 def model_option(what: str) -> Decorator:
     """--model: a name or a folder."""
-    return click.option("--model", metavar="NAME|PATH", help=what)
+    return click.option("--model", metavar="NAME|PATH", shell_complete=complete_folders, help=what)
 
 
 def feedback_option(what: str) -> Decorator:
@@ -190,6 +205,7 @@ def log_options() -> Decorator:
         return click.option(
             "--log",
             metavar="FILE",
+            shell_complete=complete_files,
             help="Log the questions in this file: text (mail addresses and phone numbers masked), hour, whether it was "
             "answered. Without it, nothing is logged.",
         )(kept(with_log))

@@ -13,6 +13,7 @@ import click
 import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
+from qa_search.interfaces.cli.completion import complete_files, complete_folders
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import (
     color_option,
@@ -51,6 +52,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "--from",
     "from_file",
     metavar="FILE",
+    shell_complete=complete_files,
     help="Many queries, one on each line: a text, as it is or in JSON, or an object with id and text (or query); - is "
     "standard input.",
 )
@@ -65,7 +67,10 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
 )
 @click.option("--explain", is_flag=True, help="Explain each hit (in text and JSON).")
 @click.option(
-    "--rerank", metavar="NAME|PATH", help="Reorder the best posts by this sentence-transformers CrossEncoder."
+    "--rerank",
+    metavar="NAME|PATH",
+    shell_complete=complete_folders,
+    help="Reorder the best posts by this sentence-transformers CrossEncoder.",
 )
 @click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
 @format_options()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import json_option, print_json
 from qa_search.interfaces.render.terminal import printable
 
@@ -25,7 +26,7 @@ def questions() -> None:
 
 
 @questions.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @click.option("--unanswered", is_flag=True, help="Only questions that were not answered.")
 @click.option("--all", "show_all", is_flag=True, help=f"All questions, not only the latest {_SHOWN}.")
 @json_option("all questions")
@@ -46,7 +47,7 @@ def show(file: str, unanswered: bool, show_all: bool, as_json: bool) -> None:
 
 
 @questions.command()
-@click.argument("file", metavar="FILE")
+@click.argument("file", metavar="FILE", shell_complete=complete_files)
 @click.option("--about", metavar="TEXT", help="Those that contain this text, in any case.")
 @click.option("--before", metavar="DATE", help="Those of days before this date (2026, 2026-11 or 2026-11-27).")
 @click.option("--all", "everything", is_flag=True, help="All of them.")

@@ -12,7 +12,6 @@ import click
 
 from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.listening import (
-    MAX_CONNECTIONS,
     address_of,
     is_loopback,
     listen,
@@ -29,6 +28,7 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
     token_option,
 )
+from qa_search.util.defaults import DEFAULT_CONNECTIONS
 from qa_search.util.threads import configured_threads
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ _MOST_WORKERS = 256
 # One process gains little from more cores than these (docs/speed.md); each worker takes memory of its own.
 _CORES_EACH = 4
 _MOST_BY_DEFAULT = 4
+_NO_WIDGET = (
+    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. For the widget, "
+    "serve with --no-auth; programs in pages of --allow-origin may send the token to /api/."
+)
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -94,7 +98,7 @@ def threads_of_each(workers: int, cores: int) -> int:
 @click.option(
     "--max-connections",
     type=click.IntRange(min=1),
-    default=MAX_CONNECTIONS,
+    default=DEFAULT_CONNECTIONS,
     show_default=True,
     metavar="N",
     help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
@@ -199,7 +203,8 @@ def serve(
     site = Site() if site_file is None else read_site(site_file)
     opening = Opening(index_path, model, feedback)
     index = opening.open()
-    listener = listen(host, port, "--port or --host")
+    limits = limits_for(max_connections)
+    listener = listen(host, port, limits.backlog, "--port or --host")
     settings = Settings(
         token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
         site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
@@ -209,6 +214,8 @@ def serve(
     if not quiet:
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
+        if origins and token is not None:
+            click.echo(_NO_WIDGET, err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(
@@ -219,7 +226,7 @@ def serve(
     app = create_app(index, settings, searching)
     server = guarded_server(
         app,
-        limits_for(max_connections),
+        limits,
         graceful_seconds=_SHUTDOWN_SECONDS,
         on_stop=app.stop_soon,
         on_ready=partial(open_in_browser, page) if open_page else None,

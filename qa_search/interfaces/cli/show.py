@@ -47,7 +47,7 @@ def show(post_id: str, index_path: str, complaint: str | None, model: str | None
             why = index.why_hidden(post_id)
             if why is not None:
                 raise QueryError(f"{post_id}: {hidden_post(why)}")
-            raise QueryError(f"{post_id!r}: the index has no post with this id (qa-search list prints the ids)")
+            raise QueryError(f"{post_id!r}: the index has no post with this id")
         mark = None if complaint is None else index.match(post_id, complaint).highlight
         neighbours = index.neighbours(post_id)
         ids = index.post_ids(post_id)

@@ -8,13 +8,14 @@ import click
 
 import qa_search
 from qa_search.interfaces.cli.build import print_report
+from qa_search.interfaces.cli.completion import complete_files, complete_posts_or_files
 from qa_search.interfaces.cli.options import guard_options, index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.cli.progress import ProgressLine
 from qa_search.interfaces.render.terminal import printable
 
 
 @click.command()
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_files)
 @index_option()
 @click.option("--name", metavar="NAME", help="The name of SOURCE, for the ids of its posts.")
 @guard_options()
@@ -39,7 +40,7 @@ def add(sources: tuple[str, ...], index_path: str, name: str | None, as_json: bo
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="SOURCE|POST...")
+@click.argument("names", nargs=-1, required=True, metavar="SOURCE|POST...", shell_complete=complete_posts_or_files)
 @index_option()
 @guard_options()
 @json_option("the report")
@@ -49,6 +50,9 @@ def remove(names: tuple[str, ...], index_path: str, as_json: bool, quiet: bool, 
 
     Later builds leave them out too; qa-search add takes them in again.
     """
+    from qa_search.index.folder import IndexFolder  # here, because help and completion need no index
+
+    IndexFolder(index_path).pointer()  # where there is no index, that is the message
     report = qa_search.build_index(None, index_path, remove=names, progress=None if quiet else ProgressLine(), **guard)
     print_report(report, as_json=as_json, quiet=quiet)
 

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 import click
 
 import qa_search
+from qa_search.interfaces.cli.completion import complete_folders
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.util.text import counted
 
 
 @click.command()
 @index_option()
-@click.option("--judged", metavar="FOLDER", help="Learn from this judged set: queries.jsonl and qrels.tsv.")
+@click.option(
+    "--judged",
+    metavar="FOLDER",
+    shell_complete=complete_folders,
+    help="Learn from this judged set: queries.jsonl and qrels.tsv.",
+)
 @click.option("--trust-self", is_flag=True, help="Keep weights even if they were learnt without judgements.")
 @click.option("--reset", is_flag=True, help="Go back to the default weights.")
 @json_option("the report")
@@ -43,6 +49,8 @@ def _summary(report: qa_search.TuneReport, *, reset: bool) -> str:
             f"On {held_out} nDCG@10 goes from {report.before:.4f} with the default weights to "
             f"{report.after:.4f} (p = {report.p_value:.4f}).",
         ]
+    if report.source == "posts" and not report.kept and not reset:
+        lines.append("Weights learnt without judgements are only reported: name some by --judged, or add --trust-self.")
     return "\n".join([*lines, f"In use {'now' if report.kept or reset else 'still'}: {_listed(report.weights)}."])
 
 

@@ -71,6 +71,7 @@ def summary(report: GapReport) -> list[str]:
         f"groups of at least {report.least:,}, and {report.single:,} in smaller ones."
     ]
     others = (
+        (report.danger, "had a sign of danger: they showed its notice, which is no gap of the archive"),
         (report.too_little, "said too little to be grouped"),
         (report.unreadable, "are in a language that the model cannot read"),
         (report.left_out, "were asked before the others and are not grouped, because they are too many"),
@@ -102,22 +103,18 @@ def _others(gap: Gap) -> list[str]:
 
 
 def _share(report: GapReport) -> dict[str, Any] | None:
-    """Return the bar of answered and unanswered complaints."""
+    """Return the bar of complaints: answered, with a sign of danger if any, and not answered."""
     if not report.complaints:
         return None
-    width = round(_WIDTH * report.answered / report.complaints, 1)
-    said = f"{report.answered:,} answered, {report.unanswered:,} not answered"
-    return {
-        "width": _WIDTH,
-        "label": said,
-        "parts": [
-            {"kind": "rest", "x": 0, "width": width, "label": f"{report.answered:,} answered"},
-            {
-                "kind": "bar", "x": width, "width": round(_WIDTH - width, 1),
-                "label": f"{report.unanswered:,} not answered",
-            },
-        ],
-    }  # fmt: skip
+    kinds = [("rest", report.answered, "answered"), ("sign", report.danger, "with a sign of danger")]
+    kinds.append(("bar", report.unanswered, "not answered"))
+    parts, before = [], 0
+    for kind, count, what in kinds:
+        if count or kind != "sign":
+            x, end = (round(_WIDTH * sum_of / report.complaints, 1) for sum_of in (before, before + count))
+            parts.append({"kind": kind, "x": x, "width": round(end - x, 1), "label": f"{count:,} {what}"})
+        before += count
+    return {"width": _WIDTH, "label": ", ".join(str(part["label"]) for part in parts), "parts": parts}
 
 
 def _columns(periods: Mapping[str, int], label: str) -> dict[str, Any] | None:

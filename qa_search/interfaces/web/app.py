@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import reprlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -30,6 +31,7 @@ from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.wording import hidden_post
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.guards import (
+    WIDGET,
     App,
     Buckets,
     Guards,
@@ -55,6 +57,7 @@ from qa_search.interfaces.web.pages import (
     read_mark,
     search_page,
 )
+from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.service import SearchService, characters_like, question_cost
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site, style_of
 from qa_search.interfaces.web.workers import Workers
@@ -261,6 +264,17 @@ def create_app(index: SearchIndex, settings: Settings | None = None, workers: Wo
     return Service(_Counted(app, service), service, chosen)
 
 
+def _known_parameters(request: Request) -> None:
+    """Refuse a parameter that the path does not have: a misspelt filter would find what it should leave out."""
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise QueryError(f"{reprlib.repr(name)}: unknown parameter. There are: {', '.join(known)}.")
+
+
+_KNOWN = [Depends(_known_parameters)]
+
+
 def _charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
     """Count a query against its client: a long query or many hits cost as much as many short queries."""
     wait = prices.take(client_of(request.scope), question_cost(characters, k))
@@ -280,7 +294,12 @@ def _require_bounded(result: SearchResult) -> SearchResult:
 
 
 def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
-    @app.get("/api/search", summary="Find the past answers closest to a query", response_model=SearchResult)
+    @app.get(
+        "/api/search",
+        summary="Find the past answers closest to a query",
+        response_model=SearchResult,
+        dependencies=_KNOWN,
+    )
     async def search(
         request: Request,
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARACTERS, description="The complaint.")],
@@ -309,7 +328,11 @@ def _add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         return JSONResponse(post_document(post_id, view.post, (view.prev, view.next), ids))
 
     @app.get(
-        "/api/posts/{post_id}/similar", summary="More like this", response_model=SearchResult, responses=_NOT_FOUND
+        "/api/posts/{post_id}/similar",
+        summary="More like this",
+        response_model=SearchResult,
+        responses=_NOT_FOUND,
+        dependencies=_KNOWN,
     )
     async def similar(request: Request, post_id: str, k: Count = DEFAULT_TOP_K) -> Response:
         await service.read(lambda index: _view(index, post_id))
@@ -342,6 +365,8 @@ def _add_feedback(app: FastAPI, service: SearchService) -> None:
 def _add_pages(
     app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None
 ) -> None:
+    asked = RecentTexts()
+
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
         return await page(request, request.query_params, private=_PRIVATE in request.cookies)
@@ -396,7 +421,13 @@ def _add_pages(
         parameters = _parameters(form)
         if not form.like:
             _charge(prices, request, len(form.q), form.k)
-            return await service.search(form.q, parameters, client_of(request.scope), logged=not typing)
+            client = client_of(request.scope)
+            result = await service.search(
+                form.q, parameters, client, logged=not typing and asked.is_new(client, form.q)
+            )
+            if questions is not None and not typing:
+                asked.note(client, form.q)
+            return result
         _charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 
@@ -428,8 +459,18 @@ def _add_pages(
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
+        form, _ = _form(request.query_params, private=_PRIVATE in request.cookies)
+        return await opened(request, post_id, form)
+
+    @app.post("/posts/{post_id}", include_in_schema=False)
+    async def post_by_body(request: Request, post_id: str) -> Response:
+        """Show a post and take along a search that no address holds."""
+        fields = await _form_fields(request)
+        form, _ = _form(fields, private="private" in fields)
+        return await opened(request, post_id, form)
+
+    async def opened(request: Request, post_id: str, form: Form) -> Response:
         view = await service.read(lambda index: _view(index, post_id))
-        form = _form(request.query_params, private=_PRIVATE in request.cookies)[0]
         if questions is not None and form.q:
             questions.mark(form.q, opened=view.post_id)
         mark = read_mark(view.post, request.query_params.get("at", ""))
@@ -483,13 +524,16 @@ def _add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
 
 
 def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
-    @app.get("/widget.js", include_in_schema=False)
+    @app.get(WIDGET, include_in_schema=False)
     async def script() -> Response:
         return FileResponse(_STATIC / "widget.js")
 
     @app.post("/widget", include_in_schema=False)
     async def found(request: Request) -> Response:
-        """Search for the page of an allowed site; return the hits as a part of a page."""
+        """Search for the page of an allowed site; return the hits as a part of a page.
+
+        With ``typing``, somebody still writes, and the text is no question yet.
+        """
         if request.headers.get("origin") not in origins:
             raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
         try:
@@ -500,7 +544,8 @@ def _add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: 
         if problem:
             raise QueryError(problem)
         _charge(prices, request, len(form.q), form.k)
-        result = await service.search(form.q, _parameters(form), client_of(request.scope))
+        client, logged = client_of(request.scope), "typing" not in fields
+        result = await service.search(form.q, _parameters(form), client, logged=logged)
         return HTMLResponse(found_part(result))
 
 
@@ -526,8 +571,7 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
 def _add_errors(app: FastAPI, look: Look) -> None:
     async def invalid(request: Request, error: Any) -> Response:
-        problems = "; ".join(f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()[:5])
-        return _error_answer(request, look, 400, "QueryError", problems)
+        return _error_answer(request, look, 400, "QueryError", "; ".join(map(_problem, error.errors()[:5])))
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -536,7 +580,12 @@ def _add_errors(app: FastAPI, look: Look) -> None:
             routes = [route for route in app.routes if route.matches(request.scope)[0] != Match.NONE]
             methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
             headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-        return _error_answer(request, look, error.status_code, kind, str(error.detail), headers)
+        message = str(error.detail)
+        if message == "Not Found":  # starlette's own words, of a path that no route has
+            message = "Nothing is at this address. The API is described at /openapi.json."
+        elif error.status_code == 405:
+            message = f"This address takes {headers['allow']}."
+        return _error_answer(request, look, error.status_code, kind, message, headers)
 
     async def failed(request: Request, error: Exception) -> Response:
         status, headers = 503, _RETRY
@@ -562,6 +611,16 @@ def _add_errors(app: FastAPI, look: Look) -> None:
 
     app.add_exception_handler(QASearchError, failed)
     app.add_exception_handler(Exception, unexpected)
+
+
+def _problem(item: Mapping[str, Any]) -> str:
+    """Say what is wrong with one parameter of a request, or with its body as a whole."""
+    name = ".".join(map(str, item["loc"][1:]))
+    if item["type"] == "json_invalid":
+        return f"the body is not JSON ({item['ctx']['error']} at character {name})"
+    if not name:
+        return "the body must be a JSON object, sent with content-type: application/json"
+    return f"{name}: {item['msg']}"
 
 
 def _error_answer(

@@ -441,7 +441,8 @@ class _Service:
         if isinstance(got, httpx2.TimeoutException):
             raise self.too_slow() from got
         if isinstance(got, httpx2.HTTPError):
-            raise self.error(f"no usable answer: {got or type(got).__name__}") from got
+            way_out = " Start it by: qa-search serve" if isinstance(got, httpx2.ConnectError) else ""
+            raise self.error(f"no usable answer: {got or type(got).__name__}.{way_out}") from got
         try:
             document = json.loads(got.body)
         except (ValueError, RecursionError):
@@ -451,6 +452,9 @@ class _Service:
                 raise self.error("the answer is not JSON: is this a qa_search service?", got.status)
             return document
         kind, message = _error_of(document)
+        if got.status == 401:
+            wrong = "authorization" in self.options["headers"]
+            message = "the token is not that of the service" if wrong else "it wants a token: Client(URL, token=TOKEN)"
         if got.status == 404 and kind == "NotFound" and request.missing == "nothing":
             return None
         if (got.status == 404 and kind == "NotFound" and request.missing == "query") or got.status == 413:

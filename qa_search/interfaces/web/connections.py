@@ -27,11 +27,11 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from qa_search.interfaces.web.guards import MAX_HEAD_BYTES, address_too_long, headers_too_long
+from qa_search.util.defaults import DEFAULT_CONNECTIONS
 
-BACKLOG = 64  # connections that wait until they are accepted, and that are accepted at once
+_BACKLOG = 64  # connections that wait until they are accepted, and that are accepted at once
 # Rounds of the loop from a connection's acceptance until a refused one is closed.
 _ROUNDS = 3
-MAX_CONNECTIONS = 512
 # Files that are open beside the connections: the index (two generations at a move), its libraries, a database.
 _OTHER_FILES = 128
 _FEWEST = 8
@@ -53,14 +53,14 @@ class Limits:
     ``linger_seconds``. ``backlog`` connections are accepted at once, before any of them can be refused.
     """
 
-    connections: int = MAX_CONNECTIONS
-    per_address: int = MAX_CONNECTIONS // 4
+    connections: int = DEFAULT_CONNECTIONS
+    per_address: int = DEFAULT_CONNECTIONS // 4
     head_seconds: float = 10.0
     send_seconds: float = 20.0
     send_rate: int = 32 << 10
     unsent_bytes: int = 64 << 20
     linger_seconds: float = 2.0
-    backlog: int = BACKLOG
+    backlog: int = _BACKLOG
 
 
 def limits_for(connections: int) -> Limits:
@@ -71,9 +71,9 @@ def limits_for(connections: int) -> Limits:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     except ModuleNotFoundError:  # not on Windows
         return Limits(connections=connections, per_address=max(connections // 4, _FEWEST))
-    backlog, possible = BACKLOG, connections
+    backlog, possible = _BACKLOG, connections
     if files != resource.RLIM_INFINITY:
-        backlog = max(min(BACKLOG, files // 16), _FEWEST)
+        backlog = max(min(_BACKLOG, files // 16), _FEWEST)
         possible = files - _OTHER_FILES - _ROUNDS * backlog
     count = max(min(connections, possible), _FEWEST)
     if count < connections:

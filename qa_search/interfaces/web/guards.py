@@ -20,8 +20,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# Paths for monitors: they reveal nothing of the archive.
+# Paths for monitors: they reveal nothing of the archive. Neither does the widget, which says why it has no answers.
 _OPEN_PATHS = frozenset(("/healthz", "/readyz"))
+WIDGET = "/widget.js"
 _MOST_CLIENTS = 10_000
 # Of a request: its address and headers, how many of these, how many parameters, and how long its body may take.
 MAX_HEAD_BYTES = 32 << 10
@@ -220,7 +221,8 @@ class Guards:
             return error_response(421, "WrongHost", "this service does not answer under that name (--allow-host)")
         if scope["path"] not in _OPEN_PATHS:
             client = client_of(scope)
-            if self._token is not None and not self._has_token(headers.get("authorization", "")):
+            asks = self._token is not None and scope["path"] != WIDGET
+            if asks and not self._has_token(headers.get("authorization", "")):
                 return self._refuse_token(client, tried="authorization" in headers)
             wait = self._requests.take(client)
             if wait > 0:

@@ -118,9 +118,9 @@ class Listing:
 
 
 def form_address(form: Form) -> str | None:
-    """Return the address of a search; None if it is private, or would be too long to be passed on."""
+    """Return the address of a search; None if it would name a private complaint, or be too long to be passed on."""
     address = "/?" + urlencode(form_fields(form))
-    return address if len(address) <= _LONGEST_LINK and not form.private else None
+    return address if len(address) <= _LONGEST_LINK and not (form.private and form.q) else None
 
 
 def form_fields(form: Form) -> dict[str, str]:
@@ -128,6 +128,11 @@ def form_fields(form: Form) -> dict[str, str]:
     usual = asdict(Form())
     filled = {name: value for name, value in asdict(form).items() if name != "private" and value != usual[name]}
     return {name: str(_shown(value)) for name, value in filled.items()}
+
+
+def is_sent(form: Form) -> bool:
+    """Return whether a form takes the search along from page to page (by POST), since no address does."""
+    return bool(form.q or form.like) and form_address(form) is None
 
 
 def post_address(post_id: str, form: Form | None = None, mark: Highlight | None = None) -> str:
@@ -204,10 +209,9 @@ def post_page(
     look: Look = Look(),
 ) -> str:  # fmt: skip
     """Return the page of one post, with a sentence marked, and with the search that leads back to its results."""
-    back = form_address(form) if form.q or form.like else None
     parts = [(_marked_within(text, start, "answer", mark), part) for text, start, part in _parts(view.post)]
     whole = {name: _marked_within(getattr(view.post, name), 0, name, mark) for name in ("title", "question")}
-    return _render("post.html", look, form, archive, view=view, post=view.post, parts=parts, whole=whole, back=back)
+    return _render("post.html", look, form, archive, view=view, post=view.post, parts=parts, whole=whole)
 
 
 def browse_page(listing: Listing, archive: Archive, *, look: Look = Look()) -> str:
@@ -229,7 +233,7 @@ def listed_address(listing: Listing, **changed: str | int) -> str:
 
 def found_part(result: SearchResult) -> str:
     """Return the hits alone, in short, for a part of somebody else's page."""
-    return _PAGES.get_template("widget.html").render(result=result, form=Form(private=True))
+    return _PAGES.get_template("widget.html").render(result=result, form=Form())
 
 
 def error_page(status: int, message: str, *, look: Look = Look()) -> str:
@@ -253,7 +257,7 @@ def _render(template: str, look: Look, form: Form, archive: Archive, **values: o
         counts=sorted({*_COUNTS, form.k}),
         filters=len(filters),
         open_filters=bool(filters) or form.k != Form().k,
-        unfiltered=form_address(Form(q=form.q, like=form.like)) if not form.private else None,
+        unfiltered=Form(q=form.q, like=form.like, private=form.private),
         **values,
     )
 
@@ -376,6 +380,7 @@ def _environment() -> Environment:
     )
     pages.globals.update(
         form_fields=form_fields,
+        is_sent=is_sent,
         excerpt=_excerpt,
         whole=_whole,
         met=_met,

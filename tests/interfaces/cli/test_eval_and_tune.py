@@ -154,14 +154,15 @@ def test_an_archive_is_measured_by_itself(index: Path) -> None:
 
 
 def test_tune_says_what_it_found(index: Path, judged: Path) -> None:
-    """In one document, or in three lines; without judgements the weights are only reported."""
+    """In one document, or in four lines; without judgements the weights are only reported."""
     result = run("tune", "--index", index, "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
     assert (document["source"], document["kept"], document["complaints"]) == ("posts", False, POSTS)
     assert 0 <= document["before"] <= 1
     told = run("tune", "--index", index)
-    learnt, held_out, used = told.stdout.splitlines()
+    learnt, held_out, way_on, used = told.stdout.splitlines()
+    assert way_on.endswith("name some by --judged, or add --trust-self.")
     assert learnt.startswith(f"Learnt from {POSTS // 2} queries made from the posts: ")
     assert held_out.startswith(f"On {POSTS // 2} held-out queries nDCG@10 goes from {document['before']:.4f} ")
     assert used.startswith("In use still: best 1, whole 0.6, parts 0.6, lexical 0.25.")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,8 +16,10 @@ from click.testing import CliRunner
 
 import qa_search
 from qa_search import SearchIndex, build_index
+from qa_search.index.owned import POINTER
 from qa_search.index.peek import choices
 from qa_search.interfaces.cli import cli
+from qa_search.interfaces.cli.completion import complete_indexes
 from tests.helpers import ROOT, WordsEmbedder, write_jsonl
 
 HEAVY = {
@@ -81,6 +85,65 @@ def test_ids_tags_and_sources_are_completed_at_once(tmp_path: Path, words: str, 
     said, heavy = loaded(program, **environment, QA_SEARCH_INDEX=str(tmp_path / "index"))
     expected = offered.format(source=post.source, post_id=post.post_id)
     assert (said.strip(), heavy) == (f"plain,{expected}" if expected else "", [])
+
+
+def offered(typed: str) -> list[tuple[str, str]]:
+    """Complete --index; return the type and the value of each choice."""
+    found = cli.get_command(click.Context(cli), "info")
+    assert found is not None
+    return [(item.type, item.value) for item in complete_indexes(click.Context(found), found.params[0], typed)]
+
+
+def test_folders_that_are_indexes_are_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they are typed, three folders deep; where there is none, and where one needs quoting, the shell offers any."""
+    for name in ("index", "inner/club/index", "too/deep/to/find", ".hidden/index", "with blank"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / POINTER).touch()
+    (tmp_path / "inbox").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert offered("") == [("plain", "index"), ("plain", "inner/club/index")]
+    assert offered("inn") == [("plain", "inner/club/index")]
+    assert offered("./ind") == [("plain", "./index")]
+    assert offered("~/ind") == [("plain", "~/index")]
+    assert offered(f"{tmp_path}/ind") == [("plain", f"{tmp_path}/index")]
+    assert offered("index/") == [("plain", "index/")]
+    assert offered(".hid") == [("plain", ".hidden/index")]
+    for typed in ("inb", "too", "with", "~nobody-of-that-name/", "no/such/", "x" * 300 + "/", "\0"):
+        assert offered(typed) == [("dir", typed)]
+
+
+def parameters(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Parameter]]:
+    """Yield the parameters of a command and of those below it."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            found = command.get_command(context, below)
+            assert found is not None
+            yield from parameters(found, f"{name} {below}")
+    yield from ((f"{name} {parameter.opts[0]}", parameter) for parameter in command.params)
+
+
+def test_files_and_folders_are_completed() -> None:
+    """Wherever one is named: a shell offers none by itself where a program completes."""
+    kinds = {}
+    for name, parameter in parameters(cli):
+        if re.search("FILE|FOLDER|PATH|SOURCE|DATASET", parameter.metavar or ""):
+            choices_of_it = parameter.shell_complete(click.Context(cli), "no-such-index")
+            kinds[name] = [item.type for item in choices_of_it]
+    assert len(kinds) > 40
+    assert [name for name, offered_there in kinds.items() if offered_there not in (["file"], ["dir"])] == []
+
+
+@pytest.mark.process
+def test_an_index_is_completed_at_once(tmp_path: Path) -> None:
+    """Without loading what opens one."""
+    (tmp_path / "index").mkdir()
+    (tmp_path / "index" / POINTER).touch()
+    words = {"COMP_WORDS": f"qa-search query --index {tmp_path}/in", "COMP_CWORD": "3"}
+    program = RUN.replace("main()", "import click; main.__globals__['cli'](prog_name='qa-search')")
+    said, heavy = loaded(program, _QA_SEARCH_COMPLETE="bash_complete", **words)
+    assert (said, heavy) == (f"plain,{tmp_path}/index\n", [])
 
 
 @pytest.mark.parametrize("pointer", [b"", b"g000001", b"../x y", b"\xff", b"\0 x"])

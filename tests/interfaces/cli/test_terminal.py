@@ -143,6 +143,8 @@ def test_a_post_is_shown_whole_with_its_mark_on_demand(index: Path) -> None:
     unknown = run(index, "show", "nonsense")
     assert (unknown.exit_code, "the index has no post with this id" in unknown.stderr) == (2, True)
     assert "show --help" in unknown.stderr
+    for command in (["show", "nonsense"], ["similar", "nonsense"], ["feedback", "nonsense", "foot"]):
+        assert run(index, *command).stderr.endswith("(qa-search list prints the ids)\n")
     assert run(index, "show", post_id, "--for", " ").exit_code == 2
 
 
@@ -168,12 +170,27 @@ def test_an_error_of_a_command_leads_to_its_own_help(index: Path) -> None:
 def test_a_missing_index_is_named_whole_and_another_can_be_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its absolute path, and the option and the variable that name another; one line."""
+    """Its absolute path, and what has not just named it: the option, the variable; one line."""
     monkeypatch.chdir(tmp_path)
-    (line,) = run(Path("nowhere"), "info").stderr.splitlines()
-    assert f"Error: {tmp_path}/nowhere: no index in this folder. Build one with: qa-search build SOURCE" in line
+    monkeypatch.delenv("QA_SEARCH_INDEX", raising=False)
+    (line,) = CliRunner().invoke(cli, ["info"]).stderr.splitlines()
+    assert f"Error: {tmp_path}/index: no index in this folder. Build one with: qa-search build SOURCE" in line
     assert "--index PATH, or for all commands by QA_SEARCH_INDEX" in line
-    assert "QA_SEARCH_INDEX, which is set" in run(Path("nowhere"), "list", QA_SEARCH_INDEX="x").stderr
+    alone = CliRunner().invoke(cli, ["list"], env={"QA_SEARCH_INDEX": "x"})
+    assert alone.stderr.endswith("(QA_SEARCH_INDEX names this folder; --index PATH names another.)\n")
+    named = CliRunner().invoke(cli, ["list", "--index", "y"], env={"QA_SEARCH_INDEX": "x"})
+    assert "QA_SEARCH_INDEX" not in named.stderr
+
+
+def test_a_message_is_about_what_was_asked(index: Path, tmp_path: Path) -> None:
+    """Posts that are skipped are no filter, an index that is missing is no source, a log is no file of JSON Lines."""
+    assert run(index, "list", "--skip", "999").stderr == "There is no post behind the first 999.\n"
+    removed = run(tmp_path / "none", "remove", "club")
+    assert (removed.exit_code, "none: no index in this folder" in removed.stderr) == (3, True)
+    assert not (tmp_path / "none").exists()
+    assert "Name a log of questions, or a file with a complaint on each line, or" in run(index, "gaps", "no").stderr
+    topics = run(index, "info", "--topics-from", "no")
+    assert "Name a file from qa-search info --topics --json, or - for" in topics.stderr
 
 
 def test_info_has_years_tags_and_the_size_that_verify_reads(index: Path) -> None:
@@ -258,7 +275,9 @@ def test_an_export_replaces_nothing_and_leaves_no_half_a_file(
     assert run(index, "export", tmp_path / "x.doc").exit_code == 2
     assert run(index, "export", tmp_path / "nowhere" / "x.csv").exit_code == 3
     assert len(run(index, "export", "-", "--tag", "foot").stdout.splitlines()) == 1
-    assert run(index, "export", tmp_path / "none.csv", "--since", "2030").exit_code == 1
+    for name in ("none.csv", "none.jsonl"):
+        assert run(index, "export", tmp_path / name, "--since", "2030").exit_code == 1
+        assert not (tmp_path / name).exists()
 
     def fail(*_: object) -> str:
         raise OSError(28, "No space left on device")

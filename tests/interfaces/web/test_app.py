@@ -10,16 +10,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 
-from qa_search import SearchIndex, build_index
+from qa_search import QuestionLog, SearchIndex, build_index, read_questions
 from qa_search.interfaces.web.app import Settings, create_app
 from qa_search.interfaces.web.connections import Limits, guarded_server
+from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.workers import Workers
 from tests.helpers import WordsEmbedder, write_pages
 
@@ -256,6 +257,99 @@ def test_a_private_search_has_no_address(address: str) -> None:
     assert " checked" in ask(f"{address}/", headers={"cookie": cookie})[1]
     assert " checked" not in ask(f"{address}/")[1]
     assert "Max-Age=0" in ask_unredirected(f"{address}/", b"q=knee5")["set-cookie"]
+
+
+@pytest.mark.parametrize("query", ["q=knee5&sinse=2012", "q=knee5&tags=knee", "q=knee5&=x"])
+def test_a_misspelt_parameter_is_told(address: str, query: str) -> None:
+    """It would be a filter that filters nothing; the message has those that there are."""
+    status, document, _ = ask(f"{address}/api/search?{query}")
+    assert status == 400
+    assert document["error"]["message"].endswith("There are: q, k, since, until, source, tag, min_confidence.")
+    post_id = ask(f"{address}/api/search?q=knee5&k=1")[1]["hits"][0]["post_id"]
+    assert ask(f"{address}/api/posts/{post_id}/similar?k=2")[0] == 200
+    status, document, _ = ask(f"{address}/api/posts/{post_id}/similar?since=2012")
+    assert (status, document["error"]["message"]) == (400, "'since': unknown parameter. There are: k.")
+
+
+def test_a_request_that_is_none_is_told_what_is_missing(address: str) -> None:
+    """A body of another kind, JSON that is none, an address or a method that is not there."""
+    kinds = (
+        ("application/json", b"{bad"),
+        ("application/json", b"[]"),
+        ("application/x-www-form-urlencoded", b'{"query": "x"}'),
+    )
+    said = [ask(f"{address}/api/search", body, {"content-type": kind})[1]["error"]["message"] for kind, body in kinds]
+    assert said[0].startswith("the body is not JSON (")
+    assert said[1:] == ["the body must be a JSON object, sent with content-type: application/json"] * 2
+    missing, wrong = ask(f"{address}/api/nothing")[1], ask(f"{address}/api/info", b"{}")[1]
+    assert missing["error"]["message"] == "Nothing is at this address. The API is described at /openapi.json."
+    assert wrong["error"]["message"] == "This address takes GET, HEAD."
+
+
+def test_a_post_is_opened_without_an_address_of_the_search(address: str) -> None:
+    """By the fields of a form, from which the page leads back; a post that is not there is 404."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    post_id = ask(f"{address}/api/search?q=knee5&k=1")[1]["hits"][0]["post_id"]
+    status, page, _ = ask(f"{address}/posts/{post_id}", b"q=knee5&private=1", form)
+    assert status == 200
+    assert "Back to the results" in page
+    assert '<input type="hidden" name="q" value="knee5">' in page
+    assert " checked" in page
+    assert ask(f"{address}/posts/nosuchpost", b"q=knee5&private=1", form)[0] == 404
+
+
+def test_the_widget_is_open_where_the_archive_is_not(index: Path) -> None:
+    """With a token, the script is handed out, to say why it has no answers; no answer is, without the token."""
+    club = {"origin": "https://club.example", "content-type": "application/x-www-form-urlencoded"}
+    with serving(index, Settings(rate=0, token="t", origins=frozenset((club["origin"],)))) as address:  # noqa: S106
+        assert ask(f"{address}/widget.js")[0] == 200
+        status, _, headers = ask(f"{address}/widget", b"q=knee5", club)
+        assert (status, headers["access-control-allow-origin"]) == (401, club["origin"])
+        assert ask(f"{address}/widget", b"q=knee5", {**club, "authorization": "Bearer t"})[0] == 200
+    with serving(index, Settings(rate=0, token="t")) as address:  # noqa: S106
+        assert ask(f"{address}/widget.js")[0] == 404
+
+
+def test_whoever_comes_back_to_the_results_has_asked_once(index: Path, tmp_path: Path) -> None:
+    """On the page, going back, another order and more posts are no new question; each request of a program is."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    with QuestionLog(tmp_path / "log") as log, serving(index, Settings(rate=0, questions=log)) as address:
+        for path in ("?q=knee5", "?q=knee5&sort=newest", "?q=Knee5+&k=10"):
+            assert ask(f"{address}/{path}")[0] == 200
+        assert ask(f"{address}/", b"q=knee5&private=1", form)[0] == 200
+        assert ask(f"{address}/?q=knee6")[0] == 200
+        for _ in range(2):
+            assert ask(f"{address}/api/search?q=knee7")[0] == 200
+    assert [question.text for question in read_questions(tmp_path / "log")] == ["knee5", "knee6", "knee7", "knee7"]
+
+
+def test_what_somebody_still_writes_is_not_logged(index: Path, tmp_path: Path) -> None:
+    """Neither on the page nor in the widget of another site."""
+    club = {"origin": "https://club.example", "content-type": "application/x-www-form-urlencoded"}
+    settings = Settings(rate=0, questions=QuestionLog(tmp_path / "log"), origins=frozenset((club["origin"],)))
+    with settings.questions or nullcontext(), serving(index, settings) as address:
+        assert ask(f"{address}/", b"q=knee5&part=1", club)[0] == 200
+        assert ask(f"{address}/widget", b"q=knee6&typing=1", club)[0] == 200
+        assert ask(f"{address}/widget", b"q=knee7", club)[0] == 200
+    assert [question.text for question in read_questions(tmp_path / "log")] == ["knee7"]
+
+
+def test_the_same_is_asked_anew_after_a_while_and_by_others() -> None:
+    """Ten minutes after it was asked last; what is older is forgotten."""
+    now = 0.0
+    asked = RecentTexts(lambda: now)
+    assert asked.is_new("ann", "my knee")
+    asked.note("ann", "my knee")
+    assert asked.is_new("bob", "my knee")
+    asked.note("bob", "my knee")
+    now = 500.0
+    assert not asked.is_new("ann", "My  knee")
+    asked.note("ann", "My  knee")
+    now = 1000.0
+    assert not asked.is_new("ann", "my knee")
+    assert asked.is_new("bob", "my knee")
+    now = 2000.0
+    assert asked.is_new("ann", "my knee")
 
 
 def test_results_while_typing_can_be_switched_off(index: Path) -> None:

@@ -472,7 +472,7 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
     tab.get_by_role("button", name="Nearest first").click()
     expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
-    tab.locator("h3 a").first.click()
+    tab.locator("h3 button").first.click()
     expect(tab.locator("#mark")).to_be_visible()
     assert "swollen" not in tab.url
     expect(tab.get_by_label("Private")).to_be_checked()
@@ -481,6 +481,108 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     tab.get_by_role("button", name="Search", exact=True).click()
     tab.wait_for_url("**/?q=swollen+knee")
     expect(tab.get_by_label("Private")).not_to_be_checked()
+
+
+def private_results(tab: Page) -> None:
+    """Ask in private, newest first, and wait for the results."""
+    box(tab).fill("swollen knee after football")
+    tab.get_by_label("Private").check()
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.get_by_role("button", name="Newest first").click()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_private_search_leads_to_posts_and_back(open_page: Open, scripts: bool) -> None:
+    """As an open one does, also without scripts: the mark goes along, and on to other posts; no address has it."""
+    tab = open_page(viewport=PHONE, java_script_enabled=scripts)
+    private_results(tab)
+    found = titles(tab)
+    assert not violations(tab) if scripts else True
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    expect(tab).to_have_title("Swollen knee after football – Past answers")
+    assert not violations(tab) if scripts else True
+    tab.get_by_role("navigation", name="Posts before and after").get_by_role("button").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Heel hurts in the morning")
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    if scripts:
+        tab.keyboard.press("Escape")
+    else:
+        tab.get_by_role("button", name="Back to the results").click()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    assert titles(tab) == found
+    assert "?" not in tab.url
+    expect(tab.get_by_label("Private")).to_be_checked()
+
+
+def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
+    """Where there is room: the best one at first, others by their key, from there on alone, and back."""
+    tab = open_page(viewport=DESKTOP)
+    private_results(tab)
+    beside = tab.locator(".beside")
+    first, second = titles(tab)[:2]
+    expect(beside.get_by_role("heading", name=first, exact=True)).to_be_visible()
+    tab.keyboard.press("j")
+    tab.keyboard.press("j")
+    tab.keyboard.press("Enter")
+    expect(beside.get_by_role("heading", name=second, exact=True)).to_be_visible()
+    expect(beside).to_be_focused()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name=second).first).to_be_focused()
+    assert not violations(tab)
+    beside.get_by_role("button", name=second).click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text(second)
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+
+
+def test_a_long_search_leads_to_posts_and_back(open_page: Open) -> None:
+    """A complaint that is too long for an address goes along all the same."""
+    tab = open_page(viewport=PHONE)
+    text = "Swollen knee after football. " * 2000
+    box(tab).fill(text)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()  # the keys are there
+    tab.keyboard.press("Escape")
+    expect(tab.locator("#found")).to_be_visible()
+    assert box(tab).input_value() == text
+
+
+def test_filters_of_a_private_search_can_be_cleared(open_page: Open) -> None:
+    """Without an address."""
+    tab = open_page(viewport=PHONE)
+    box(tab).fill("swollen knee after football")
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since").fill("2019-01-01")
+    tab.get_by_label("Private").check()
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(status(tab)).to_have_text("No post passes the filters.")
+    tab.get_by_text("Filters (1 set)").click()
+    tab.get_by_role("button", name="Clear the filters").click()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    assert "?" not in tab.url
+
+
+def test_more_like_a_post_can_be_ordered_in_private(open_page: Open) -> None:
+    """The address names a post, not a complaint."""
+    tab = open_page(viewport=PHONE)
+    private_results(tab)
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    tab.get_by_role("link", name="More like this").click()
+    expect(tab.locator(".like")).to_have_text("Like Swollen knee after football")
+    tab.get_by_role("link", name="Newest first").click()
+    expect(tab.get_by_role("link", name="Nearest first")).to_be_visible()
+    tab.locator("h3 a").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("Swollen knee after a jump")
+    tab.wait_for_load_state()  # the keys are there
+    tab.keyboard.press("Escape")
+    expect(tab.locator(".like")).to_have_text("Like Swollen knee after football")
 
 
 def test_posts_are_found_by_tag_year_and_source(open_page: Open) -> None:
@@ -537,15 +639,15 @@ WIDGET_PAGE = """<!doctype html><html lang="en"><title>Club</title><h1>Club</h1>
 
 
 @pytest.fixture
-def club(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """Two sites, allowed and not, whose pages use one service; their addresses. The service names the first alone."""
+def club(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """Two sites, allowed and not, whose pages use one service, by a token if the test names one; their addresses."""
     words = WordsEmbedder()
     archive = write_archive(tmp_path / "archive")
     build_index([archive / "forum [2018].jsonl"], tmp_path / "index", model=words)
     with ExitStack() as open_now:
         sites = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         addresses = [f"http://127.0.0.1:{site.getsockname()[1]}" for site in sites]
-        settings = Settings(rate=0, origins=frozenset(addresses[:1]))
+        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=getattr(request, "param", None))
         service = open_now.enter_context(serving(SearchIndex.open(tmp_path / "index", model=words), settings))
         body = WIDGET_PAGE.format(service=service.rstrip("/")).encode()
 
@@ -588,13 +690,43 @@ def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromi
     expect(widgets.first.locator("mark").first).to_be_visible()
     assert widgets.first.locator("li").count() == 2
     assert tab.evaluate("document.querySelector('h1').closest('.qa-search-widget') === null")
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.post_data or ""))
     tab.locator("#mine").press_sequentially("My knee is swollen after a jump")
     expect(widgets.nth(1).get_by_role("link", name="Swollen knee after a jump")).to_be_visible()
+    assert asked
+    assert all(body.endswith("typing=1") for body in asked)
     assert problems == []
     tab.goto(other)
     box_of.fill("swollen knee after a jump")
     widgets.first.get_by_role("button", name="Search").click()
     expect(widgets.first.get_by_role("status")).to_have_text("The search does not answer.")
+    tab.close()
+
+
+@pytest.mark.parametrize("club", ["secret"], indirect=True)
+def test_a_widget_without_a_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
+    """No password is asked for, and no message is shown as if it were an answer."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").first
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text("This page gets no answers: the search asks for a token.")
+    tab.close()
+
+
+def test_a_widget_tells_what_was_refused(club: tuple[str, str], chromium: Browser) -> None:
+    """In words for people, not in JSON."""
+    tab = chromium.new_page()
+    tab.route("**/widget", lambda route: route.continue_(post_data="q=knee&k=1000"))
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").first
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text(
+        "The search does not answer: The number of answers must be from 1 to 100."
+    )
     tab.close()
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from qa_search import build_index
+from qa_search.interfaces.cli.listening import listen
 from qa_search.interfaces.web.connections import Connections, Limits, guarded_server, limits_for
 from qa_search.interfaces.web.guards import Guards
 from qa_search.interfaces.web.logs import RepeatFilter
@@ -374,3 +375,22 @@ def test_assistants_are_served_beside_silent_connections(tmp_path: Path) -> None
         process.send_signal(signal.SIGTERM)
         said = process.communicate(timeout=600)[1]
     assert "Too many open files" not in said
+
+
+def test_a_listener_queues_as_many_connections_as_the_limits_say() -> None:
+    """From the beginning, before the server runs: the kernel holds one more than asked for."""
+    listener = listen("127.0.0.1", 0, 1, "")
+    with listener, ExitStack() as held:
+        waiting = [held.enter_context(socket.socket()) for _ in range(8)]
+        for one in waiting:
+            one.setblocking(False)
+        states = [one.connect_ex(listener.getsockname()) for one in waiting]
+        connected = [one for one, state in zip(waiting, states, strict=True) if state == 0 or is_connected(one)]
+        assert len(connected) <= 2
+
+
+def is_connected(one: socket.socket) -> bool:
+    try:
+        return bool(one.getpeername())
+    except OSError:
+        return False

@@ -472,8 +472,10 @@ def test_a_private_page_does_not_repeat_the_complaint() -> None:
     page = html.fromstring(text)
     assert texts(page, "//title") == ["5 posts – Past answers"]
     assert not [link for link in page.xpath("//a/@href") if "knee+pain" in link]
-    assert page.xpath("//button[@form='ask']/@value") == ["newest", "10"]
-    assert "checked" in one(page, "//input[@name='private']").attrib
+    assert page.xpath("//button[@form='sent']/@value") == ["newest", "10"]
+    assert page.xpath("//form[@id='sent']/@action") == ["/"]
+    assert not [button for button in page.xpath("//button/@formaction") if "knee" in button]
+    assert "checked" in one(page, "//input[@id='private']").attrib
     assert not page.xpath("//button[@data-copy='address']")
 
 

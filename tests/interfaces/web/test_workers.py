@@ -377,6 +377,22 @@ def test_a_model_that_is_missing_is_one_error(index: Path, count: int) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("options", [["--token", "x"], ["--allow-origin", "https://club.example"]])
+def test_a_widget_that_gets_no_answers_is_told_at_the_start(index: Path, options: list[str]) -> None:
+    """Where a token is set and a site may use the widget; one of the two alone needs no remark."""
+    command = [sys.executable, "-m", "qa_search", "serve", "--index", str(index), "--port", "0", "--model", "/missing"]
+
+    def said(*more: str) -> str:
+        return subprocess.run(
+            [*command, *more], cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=LONGEST, check=False
+        ).stderr
+
+    assert "The widget gets no answers" not in said(*options)
+    assert "The widget gets no answers while --token is set" in said(
+        "--token", "x", "--allow-origin", "https://a.example"
+    )
+
+
 @contextmanager
 def program(index: Path, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the command with two workers; yield it and its address once it is ready.

@@ -57,6 +57,15 @@ async function pageAt(address, options) {
   return new DOMParser().parseFromString(await answer.text(), "text/html");
 }
 
+// A hit is opened by a link or, where no address holds the search, by a button of the form that takes it along.
+const OPENERS = ".hit h3 :is(a, button)";
+function pageBehind(opener, signal) {
+  if (opener.localName === "a") {
+    return pageAt(opener.href, { signal });
+  }
+  return pageAt(opener.formAction, { method: "POST", body: new URLSearchParams(new FormData(opener.form)), signal });
+}
+
 // Results while typing: of short texts, once the keys rest; an outdated search is given up.
 let soon;
 let typed;
@@ -100,7 +109,7 @@ async function openBeside(link, focus) {
   const { signal } = opening;
   let post;
   try {
-    post = await pageAt(link.href, { signal });
+    post = await pageBehind(link, signal);
   } catch (error) {
     if (error.name === "AbortError") {
       return;
@@ -112,8 +121,7 @@ async function openBeside(link, focus) {
     return;
   }
   const heading = document.createElement("h2");
-  const own = document.createElement("a");
-  own.href = link.href;
+  const own = link.cloneNode(false);
   own.append(...article.querySelector("h1").childNodes);
   heading.append(own);
   article.querySelector("h1").replaceWith(heading);
@@ -139,7 +147,7 @@ async function openBeside(link, focus) {
   }
 }
 function openFirst() {
-  const first = document.querySelector(".hit h3 a");
+  const first = document.querySelector(OPENERS);
   if (wide.matches && first) {
     openBeside(first, false);
   } else {
@@ -155,7 +163,7 @@ if (results) {
   });
 }
 document.addEventListener("click", (event) => {
-  const link = event.target.closest(".hit h3 a");
+  const link = event.target.closest(OPENERS);
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (link && plain && wide.matches) {
     event.preventDefault();
@@ -165,7 +173,7 @@ document.addEventListener("click", (event) => {
 
 // Keys: / to the box, j and k to the next and the previous hit, Escape back to the hits or to the results.
 function step(by) {
-  const links = [...document.querySelectorAll(".hit h3 a, .nearest h3 a, .nearest h2 a")].filter((link) =>
+  const links = [...document.querySelectorAll(`${OPENERS}, .nearest :is(h2, h3) :is(a, button)`)].filter((link) =>
     link.checkVisibility());
   const hit = document.activeElement?.closest(".hit, .nearest li");
   const at = links.findIndex((link) => hit?.contains(link));
@@ -174,7 +182,7 @@ function step(by) {
 function leave(event) {
   const back = document.querySelector("[data-back]");
   if (document.activeElement?.closest(".beside")) {
-    document.querySelector(".hit[aria-current] h3 a")?.focus();
+    document.querySelector(".hit[aria-current] h3 :is(a, button)")?.focus();
   } else if (back) {
     event.preventDefault(); // the browser would stop loading the page that this key leads to
     back.click();

@@ -41,15 +41,31 @@
   root.adoptedStyleSheets = [sheet];
   const found = make("div", { role: "status" });
 
+  function problem(status, text) {
+    if (status === 401) {
+      return "This page gets no answers: the search asks for a token.";
+    }
+    try {
+      return `The search does not answer: ${JSON.parse(text).error.message.replace(/\.$/, "")}.`;
+    } catch {
+      return "The search does not answer."; // something on the way, such as a proxy, has said so in its own words
+    }
+  }
+
   let running;
-  async function search(text) {
+  async function search(text, more = {}) {
     running?.abort();
     running = new AbortController();
     const { signal } = running;
     try {
-      const body = new URLSearchParams({ q: text, k });
+      const body = new URLSearchParams({ q: text, k, ...more });
       const answer = await fetch(`${service}/widget`, { method: "POST", body, signal, credentials: "omit" });
-      const part = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const said = await answer.text();
+      if (!answer.ok) {
+        found.textContent = problem(answer.status, said);
+        return;
+      }
+      const part = new DOMParser().parseFromString(said, "text/html");
       for (const link of part.querySelectorAll("a")) {
         link.href = new URL(link.getAttribute("href"), service).href;
       }
@@ -70,7 +86,7 @@
       running?.abort();
       const text = watched.value.trim();
       if (text.length >= FEWEST) {
-        resting = setTimeout(search, RESTING, text);
+        resting = setTimeout(search, RESTING, text, { typing: "1" });
       }
     });
   } else {

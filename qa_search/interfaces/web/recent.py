@@ -1,0 +1,37 @@
+"""What clients asked on the pages -> whether they ask it anew, or came back to its results."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+_SECONDS = 600.0
+_MOST = 10_000
+
+
+class RecentTexts:
+    """The texts that each client has asked within the last ten minutes, in memory alone.
+
+    Whoever opens a post and goes back, or changes the order, asks the service again, and it is still one question.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def is_new(self, client: str, text: str) -> bool:
+        """Return whether the client has not asked this for a while, in any case and with any blanks."""
+        return self._asked.get(_key(client, text), -_SECONDS) <= self._clock() - _SECONDS
+
+    def note(self, client: str, text: str) -> None:
+        """Keep that the client has asked this, and got an answer."""
+        now, key = self._clock(), _key(client, text)
+        self._asked[key] = now
+        self._asked.move_to_end(key)
+        while len(self._asked) > _MOST or next(iter(self._asked.values())) <= now - _SECONDS:
+            self._asked.popitem(last=False)
+
+
+def _key(client: str, text: str) -> tuple[str, str]:
+    return client, " ".join(text.casefold().split())
