@@ -7,10 +7,14 @@ from qa_search.index.manifest import Manifest
 
 
 class TablesRecord(NamedTuple):
-    """The tables of a generation: their size and their schema."""
+    """The tables of a generation: their size, their schema, and that of the vectors, which others use, too.
+
+    ``vectors`` is empty where the vectors are in the generation's own tables, as in format 2 of a database.
+    """
 
     bytes: int
     schema: str
+    vectors: str = ""
 
 
 class DatabaseFiles(NamedTuple):
