@@ -321,8 +321,8 @@ class PostgresWriter:
             missing = [missing_vectors(target, self._there(before)) for target in targets]
             unused = sum(count_unused(target, self._there(before)) for target in targets)
             if sum(map(len, missing)) <= counts.passages * _MOST_ADDED and unused <= counts.passages * _MOST_UNUSED:
-                for target, passages in zip(targets, missing, strict=True):
-                    copy_vectors(target, self._there(before), table, passages, stores.vectors)
+                for target, lacking in zip(targets, missing, strict=True):
+                    copy_vectors(target, self._there(before), table, lacking, stores.vectors)
                 return before
         vectors = new_vectors_schema()
         there = self._there(vectors)

@@ -19,28 +19,28 @@ from qa_search.index.stores.vectors import VectorStore
 
 _BLOCK = 4096
 
+Missing = Sequence[tuple[int, bytes]]
 
-def missing_vectors(connection: Connection, schema: str) -> list[int]:
-    """Return a passage of each key whose vector is not in a schema: numbers of the new generation, ascending."""
+
+def missing_vectors(connection: Connection, schema: str) -> Missing:
+    """Return the keys of the new generation's passages that are not in a schema, each with a passage, ascending."""
     rows = connection.execute(
-        f"SELECT min(p.id) AS passage FROM {PASSAGE} p WHERE NOT EXISTS "  # noqa: S608 - names of ours
-        f"(SELECT 1 FROM {schema}.{VECTOR} v WHERE v.key = p.key) GROUP BY p.key ORDER BY passage"
+        f"SELECT min(p.id) AS passage, p.key FROM {PASSAGE} p WHERE NOT EXISTS "  # noqa: S608 - names of ours
+        f"(SELECT 1 FROM {schema}.{VECTOR} v WHERE v.key = p.key) GROUP BY p.key ORDER BY passage",
+        binary=True,
     )
-    return [number for (number,) in rows]
+    return [(number, key) for number, key in rows]
 
 
-def copy_vectors(
-    connection: Connection, schema: str, table: Table, passages: Sequence[int], stored: VectorStore
-) -> None:
-    """Copy the vectors of some passages into a schema."""
+def copy_vectors(connection: Connection, schema: str, table: Table, missing: Missing, stored: VectorStore) -> None:
+    """Copy the vectors of missing keys into a schema."""
     statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(sql.Identifier(schema, table.name))
-    keys = f"SELECT key FROM {PASSAGE} WHERE id = ANY(%s) ORDER BY id"  # noqa: S608 - fixed text
-    for start in range(0, len(passages), _BLOCK):
-        some = list(passages[start : start + _BLOCK])
-        rows = connection.execute(keys, [some], binary=True).fetchall()
-        with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.set_types(table.types())
-            for (key,), vector in zip(rows, stored.reconstruct(np.asarray(some)), strict=True):
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(table.types())
+        for start in range(0, len(missing), _BLOCK):
+            some = missing[start : start + _BLOCK]
+            vectors = stored.reconstruct(np.asarray([number for number, _ in some]))
+            for (_, key), vector in zip(some, vectors, strict=True):
                 copy.write_row((key, HalfVector(vector)))
 
 
