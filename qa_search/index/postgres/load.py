@@ -84,7 +84,7 @@ _PART_BYTES = 4 << 20
 _BLOCK = 4096
 _MAX_INDEX_MEMORY_MB = 1024
 _LENGTHS = np.asarray(length_steps(), np.int64)
-# Adding a vector to a graph takes some eight times as long as making a new graph does for each of its vectors.
+# Adding a vector to a graph takes four to eight times as long as making a new graph does for each of its vectors.
 _MOST_ADDED = 1 / 8
 # A search skips the vectors that its generation does not have: they may be so many for each of its own.
 _MOST_UNUSED = 1 / 4
@@ -296,7 +296,7 @@ class PostgresWriter:
             for target in targets:
                 if self._shards:
                     _run(target, shard_views(remote, self._there(vectors)))
-                _make_indices(target, target.schema, spread)
+                _make_indices(target, target.schema, spread, _index_memory(manifest))
                 size += _size(target, target.schema, spread)
                 size += _size(target, self._there(vectors), [vector_table(0, "")])
             tokens = loading.terms()
@@ -330,9 +330,7 @@ class PostgresWriter:
             target.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(there)))
             _run(target, create_statements(there, [table], self._extension, partitioned=False))
             copy_vectors(target, there, table, missing_vectors(target, there), stores.vectors)
-            # The graph is built in memory as long as it fits.
-            needed = min(64 + counts.passages * (2 * dimension + 600) // 1_000_000, _MAX_INDEX_MEMORY_MB)
-            _make_indices(target, there, [table], needed)
+            _make_indices(target, there, [table], _index_memory(manifest))
         return vectors
 
     def _there(self, schema: str) -> str:
@@ -385,13 +383,15 @@ class PostgresWriter:
         content, tokens, text, tables = row
         try:
             answering = _Answering(content, tokens, DatabaseManifest.parse(json.loads(text)))
+            if answering.tables.schema != tables:
+                return None
             # A transaction of its own: those that it begins on shards would not see what is loaded there later.
             with connection.transaction():
                 connection.schema = tables
                 self._require_counts(connection, answering.manifest.counts, answering.tables)
         except (StoreError, psycopg.Error, ValueError):
             return None  # a shard may have lost its part
-        return answering if answering.tables.schema == tables else None
+        return answering
 
     def _is_usable(self, before: DatabaseManifest, manifest: FolderManifest) -> bool:
         """Return whether rows of a generation can be those of a new one: the same rules made both."""
@@ -633,6 +633,12 @@ def _make_home(connection: Connection) -> None:
                 raise
         else:
             return
+
+
+def _index_memory(manifest: Manifest) -> int:
+    """Return the megabytes that indices are made in: the graph of vectors fits, up to a limit."""
+    needed = manifest.counts.passages * (2 * manifest.model.dimension + 600) // 1_000_000
+    return min(64 + needed, _MAX_INDEX_MEMORY_MB)
 
 
 def _make_indices(connection: Connection, schema: str, tables: Sequence[Table], megabytes: int = 64) -> None:

@@ -1,9 +1,10 @@
 """The manifest of a generation in a database: as in a folder, with tables in the place of files."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from qa_search.index.manifest import Manifest
+from qa_search.index.postgres.schema import is_schema_name
 
 
 class TablesRecord(NamedTuple):
@@ -13,8 +14,8 @@ class TablesRecord(NamedTuple):
     """
 
     bytes: int
-    schema: str
-    vectors: str = ""
+    schema: Annotated[str, is_schema_name]
+    vectors: Annotated[str, lambda name: not name or is_schema_name(name)] = ""
 
 
 class DatabaseFiles(NamedTuple):

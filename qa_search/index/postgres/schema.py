@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import zlib
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ HOME = "qa_search"
 VECTORS_BEGIN = f"{HOME}_vectors_"
 # Readers hold advisory locks of this class, with the number that `lock_number` gives.
 LOCK_CLASS = 0x71615F73
+# A schema of ours, as it may stand in a statement. A database that others write to may name any text.
+_SCHEMA = re.compile(rf"{HOME}_[a-z0-9_]+")
 PASSAGE = "passage"
 VECTOR = "vector"
 # Views on shards: what is searched for vectors, and vectors as they are stored, where numbers would be written out.
@@ -157,6 +160,11 @@ def new_schema(number: int) -> str:
     So an open index never reads the tables of another one after the database was reset or restored.
     """
     return f"{HOME}_{generation_name(number)}_{secrets.token_hex(4)}"
+
+
+def is_schema_name(name: str) -> bool:
+    """Return whether a text can be the name of one of our schemas: it needs no quotes."""
+    return _SCHEMA.fullmatch(name) is not None
 
 
 def new_vectors_schema() -> str:
