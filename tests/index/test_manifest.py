@@ -342,9 +342,15 @@ def test_a_kind_is_a_type() -> None:
 
 def test_a_database_has_tables_in_the_place_of_files() -> None:
     """The same manifest but for them."""
-    document = {**FULL, "vector_index": {"kind": "hnsw"}, "files": {"tables": {"bytes": 7, "schema": "g1"}}}
+    tables = {"bytes": 7, "schema": "qa_search_g1"}
+    document = {**FULL, "vector_index": {"kind": "hnsw"}, "files": {"tables": tables}}
     manifest = DatabaseManifest.parse(document)
     assert manifest.dump() == document
+    shared = {**document, "files": {"tables": {**tables, "vectors": "qa_search_vectors_1"}}}
+    assert DatabaseManifest.parse(shared).dump() == shared
+    for part in ("schema", "vectors"):
+        other = {**document, "files": {"tables": {**tables, part: "public.f()"}}}
+        assert flaw_of(other, DatabaseManifest) == f"files.tables.{part}"
     assert (manifest.own_bytes, manifest.bytes) == (7, 8)
     assert flaw_of(FULL, DatabaseManifest) == "files.tables"
     assert flaw_of({**document, "files": {"tables": {"bytes": 7}}}, DatabaseManifest) == "files.tables.schema"

@@ -33,7 +33,7 @@ from qa_search.index.postgres.readers import (
     PostgresVectors,
     PostgresWords,
 )
-from qa_search.index.postgres.schema import HOME, LOCK_CLASS, STORE_FORMAT, generation_name, lock_number
+from qa_search.index.postgres.schema import HOME, LOCK_CLASS, READ_STORE_FORMATS, generation_name, lock_number
 from qa_search.index.postgres.trust import require_plain
 from qa_search.util.cache import VARIABLE, cache_folder
 from qa_search.util.terms import Analysis
@@ -81,7 +81,13 @@ class StoredGeneration:
         counts = self.manifest.counts
         return Stores(
             PostgresPosts(self.connections, sharded=self.sharded),
-            PostgresVectors(self.connections, self.manifest.model.dimension, counts.passages, sharded=self.sharded),
+            PostgresVectors(
+                self.connections,
+                self.manifest.model.dimension,
+                counts.passages,
+                sharded=self.sharded,
+                vectors=self.manifest.files.tables.vectors,
+            ),
             PostgresWords(self.connections, counts.posts, self.tokens),
             PostgresOwners(self.connections),
             Analysis(self.manifest.lexical.analysis),
@@ -187,9 +193,10 @@ class PostgresIndex:
 
     def _open(self, number: int, pointed: str) -> StoredGeneration:
         ((store_format,),) = self._control.rows(f"SELECT format FROM {HOME}.store") or [(None,)]  # noqa: S608
-        if store_format != STORE_FORMAT:
+        if store_format not in READ_STORE_FORMATS:
             raise IndexFormatError(
-                f"{self.path}: database format {store_format}; this version of qa-search reads format {STORE_FORMAT}. "
+                f"{self.path}: database format {store_format}; this version of qa-search reads formats "
+                f"{' and '.join(map(str, READ_STORE_FORMATS))}. "
                 "Build the index again in another database, or use the version of qa-search that made it."
             )
         rows = self._control.rows(
@@ -211,7 +218,7 @@ class PostgresIndex:
                 f"{self.path}: the manifest of {generation_name(number)} names other tables. Build the index again: "
                 "build_index(SOURCES, INDEX, store=URL)"
             )
-        reading = _Reading(self.address, tables, sharded=bool(shards))
+        reading = _Reading(self.address, tables, manifest.files.tables.vectors, sharded=bool(shards))
         connections = Connections(self.address, reading)
         connections.rows("SELECT 1")  # from now on no build removes the generation
         return StoredGeneration(number, tables, manifest, tokens, bool(shards), connections)
@@ -265,14 +272,17 @@ class PostgresIndex:
 class _Reading:
     """Prepares the connections of one generation: they read its tables, and keep builds from dropping them."""
 
-    def __init__(self, address: Address, tables: str, *, sharded: bool) -> None:
+    def __init__(self, address: Address, tables: str, vectors: str, *, sharded: bool) -> None:
         self._address = address
         self._tables = tables
+        self._vectors = vectors
         self._sharded = sharded
 
     def __call__(self, connection: Connection) -> None:
         require_server(connection, self._address)
         require_plain(connection, self._address, self._tables, sharded=self._sharded)
+        if self._vectors and not self._sharded:
+            require_plain(connection, self._address, self._vectors)
         connection.schema = self._tables
         settings = {
             "hnsw.ef_search": str(EF_SEARCH),

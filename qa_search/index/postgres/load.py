@@ -9,13 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
-from pgvector import HalfVector
 from psycopg import sql
 
 from qa_search.errors import IndexFormatError, IndexLockedError, StoreError
@@ -36,14 +35,19 @@ from qa_search.index.postgres.connections import (
     process_name,
     require_server,
 )
+from qa_search.index.postgres.kept import KeptRows, Place, each
 from qa_search.index.postgres.manifest import DatabaseFiles, DatabaseManifest, TablesRecord
 from qa_search.index.postgres.schema import (
     HOME,
     HOME_TABLES,
     LOCK_CLASS,
     PASSAGE,
+    READ_STORE_FORMATS,
+    SHARD_VIEWS,
     STORE_FORMAT,
+    VECTOR,
     VECTOR_BYTES,
+    VECTORS_BEGIN,
     Table,
     create_statements,
     generation_name,
@@ -51,9 +55,12 @@ from qa_search.index.postgres.schema import (
     length_steps,
     lock_number,
     new_schema,
+    new_vectors_schema,
     seen_on_shards,
     shard_schema_of,
+    shard_views,
     tag_key,
+    vector_table,
 )
 from qa_search.index.postgres.shards import (
     declare_shards,
@@ -63,6 +70,7 @@ from qa_search.index.postgres.shards import (
     shard_of_each,
 )
 from qa_search.index.postgres.trust import require_plain
+from qa_search.index.postgres.vectors import copy_vectors, count_unused, missing_vectors
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.index.stores.records import GraphVectors
 from qa_search.util.terms import ENGLISH
@@ -76,10 +84,27 @@ _PART_BYTES = 4 << 20
 _BLOCK = 4096
 _MAX_INDEX_MEMORY_MB = 1024
 _LENGTHS = np.asarray(length_steps(), np.int64)
+# Adding a vector to a graph takes four to eight times as long as making a new graph does for each of its vectors.
+_MOST_ADDED = 1 / 8
+# A search skips the vectors that its generation does not have: they may be so many for each of its own.
+_MOST_UNUSED = 1 / 4
 # Generations that stay: the one that answers and the previous one, as in an index folder.
 _KEPT = 2
 
 Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """The generation that answers."""
+
+    content: str
+    tokens: int
+    manifest: DatabaseManifest
+
+    @property
+    def tables(self) -> TablesRecord:
+        return self.manifest.files.tables
 
 
 class PostgresWriter:
@@ -158,14 +183,18 @@ class PostgresWriter:
         try:
             number = self._next_number(connection)
             self._clear_leftovers(connection)
-            same = self._same_tables(connection, manifest)
+            answering = self._answering(connection)
+            same = answering is not None and answering.content == _content_id(manifest)
             # On one server all is one transaction. Shards commit theirs first; nobody reads there before the switch.
             with connection.transaction():
                 if encoder is not None and isinstance(manifest.encoder, ExportedEncoder):
                     _store_encoder(connection, encoder, manifest.encoder.files)
-                tables, tokens, size = same or self._load(connection, number, manifest, stores, report)
+                if answering is not None and same:
+                    tables, tokens = answering.tables, answering.tokens
+                else:
+                    tables, tokens = self._load(connection, number, manifest, stores, answering, report)
                 self._holder.execute("SELECT 1")  # the lock is still held
-                self._publish(connection, number, tables, manifest, tokens, size)
+                self._publish(connection, number, tables, manifest, tokens)
             self._clear(connection)
         except psycopg.Error as error:
             # The error names the server that failed.
@@ -202,7 +231,7 @@ class PostgresWriter:
 
     def _know_store(self, connection: Connection) -> None:
         row = connection.execute(f"SELECT format, id, shards FROM {HOME}.store").fetchone()  # noqa: S608 - fixed text
-        if row is not None and row[0] != STORE_FORMAT:
+        if row is not None and row[0] not in READ_STORE_FORMATS:
             raise IndexFormatError(
                 f"{self.address}: the database is laid out in format {row[0]}, and this version of qa_search writes "
                 f"{STORE_FORMAT}. Use a database of its own."
@@ -228,55 +257,98 @@ class PostgresWriter:
         number: int,
         manifest: FolderManifest,
         stores: FolderStores,
+        answering: _Answering | None,
         report: Callable[[int], None],
-    ) -> tuple[str, int, int]:
-        """Load all tables; return their schema, the number of words in posts, and the size in bytes."""
+    ) -> tuple[TablesRecord, int]:
+        """Load all tables, or what the generation that answers lacks; return them, and the number of words in posts."""
         counts = manifest.counts
-        tables = generation_tables(manifest.model.dimension, self._extension)
+        tables = generation_tables()
         own = new_schema(number)
         remote = shard_schema_of(self._store, own)
+        before = answering.tables if answering is not None and self._is_usable(answering.manifest, manifest) else None
         self._enter(connection, own)
         _run(connection, create_statements(own, tables, self._extension, partitioned=bool(self._shards)))
         spread = [table for table in tables if table.key]
         shard_of: Sequence[int] | None = None
+        targets = self._shards or [connection]
         with ExitStack() as transactions:
             for shard in self._shards:
                 transactions.enter_context(shard.transaction())
                 self._enter(shard, remote)
                 _run(shard, create_statements(remote, spread, self._extension, partitioned=False))
             if self._shards:
-                seen = seen_on_shards(tables)
+                seen = seen_on_shards(manifest.model.dimension)
                 _run(connection, create_statements(own, seen, self._extension, partitioned=True))
                 hang_foreign_tables(connection, [*spread, *seen], self._servers, remote)
                 shard_of = shard_of_each(connection, counts.posts, len(self._shards))
-            loading = _Loading(
-                connection, self._shards or [connection], shard_of, {table.name: table for table in tables}
+            schema = "" if before is None else before.schema
+            kept = KeptRows(
+                Place(connection, schema), [Place(target, self._there(schema)) for target in targets], shard_of
             )
-            tokens = loading.posts(stores, report)
+            kept.find(stores, counts.posts, counts.posts + counts.duplicates)
+            kept.copy()
+            loading = _Loading(connection, targets, shard_of, {table.name: table for table in tables}, kept)
+            loading.posts(stores, report)
             loading.passages(stores)
             loading.rest(stores)
+            vectors = self._load_vectors(targets, "" if before is None else before.vectors, manifest, stores)
             size = 0
-            for target in self._shards or [connection]:
+            for target in targets:
                 if self._shards:
-                    _make_vector_bytes(target)
-                _make_indices(target, spread, counts.passages, manifest.model.dimension)
-                size += _size(target, spread)
+                    _run(target, shard_views(remote, self._there(vectors)))
+                _make_indices(target, target.schema, spread, _index_memory(manifest))
+                size += _size(target, target.schema, spread)
+                size += _size(target, self._there(vectors), [vector_table(0, "")])
+            tokens = loading.terms()
         local = [table for table in tables if not table.key]
-        _make_indices(connection, local, 0, 0)
+        _make_indices(connection, own, local)
         if self._shards:
             for table in spread:
                 connection.execute(f"ANALYZE {own}.{table.name}")
-        self._require_counts(connection, counts)
-        return own, tokens, size + _size(connection, local)
+        record = TablesRecord(size + _size(connection, own, local), own, vectors)
+        self._require_counts(connection, counts, record)
+        # From now on older versions of the program, which would not find the vectors, refuse the database by name.
+        connection.execute(f"UPDATE {HOME}.store SET format = %s", [STORE_FORMAT])  # noqa: S608 - fixed text
+        return record, tokens
+
+    def _load_vectors(
+        self, targets: Sequence[Connection], before: str, manifest: FolderManifest, stores: FolderStores
+    ) -> str:
+        """Add the missing vectors to those in a schema, or put all into a new one; return the schema."""
+        counts, dimension = manifest.counts, manifest.model.dimension
+        table = vector_table(dimension, self._extension)
+        if before:
+            missing = [missing_vectors(target, self._there(before)) for target in targets]
+            unused = sum(count_unused(target, self._there(before)) for target in targets)
+            if sum(map(len, missing)) <= counts.passages * _MOST_ADDED and unused <= counts.passages * _MOST_UNUSED:
+                for target, lacking in zip(targets, missing, strict=True):
+                    copy_vectors(target, self._there(before), table, lacking, stores.vectors)
+                return before
+        vectors = new_vectors_schema()
+        there = self._there(vectors)
+        for target in targets:
+            target.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(there)))
+            _run(target, create_statements(there, [table], self._extension, partitioned=False))
+            copy_vectors(target, there, table, missing_vectors(target, there), stores.vectors)
+            _make_indices(target, there, [table], _index_memory(manifest))
+        return vectors
+
+    def _there(self, schema: str) -> str:
+        """Return the name that a schema has on the servers that posts are on; "" stays as it is."""
+        return shard_schema_of(self._store, schema) if schema and self._shards else schema
 
     def _enter(self, connection: Connection, schema: str) -> None:
         """Create a schema; later statements use its tables."""
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         connection.schema = schema
         _keep_commits(connection)
+        # In one process, as shared memory may be scarce; and nothing is asked so often that compiling it would pay.
+        connection.execute("SET LOCAL max_parallel_maintenance_workers TO 0")
+        connection.execute("SET LOCAL max_parallel_workers_per_gather TO 0")
+        connection.execute("SET LOCAL jit TO off")
 
-    def _require_counts(self, connection: Connection, counts: CountsRecord) -> None:
-        """Compare the counts of the tables that searches will read with those of the manifest.
+    def _require_counts(self, connection: Connection, counts: CountsRecord, tables: TablesRecord) -> None:
+        """Compare the counts of the tables that searches read with those of the manifest.
 
         Raises:
             StoreError: if a count differs.
@@ -288,6 +360,9 @@ class PostgresWriter:
             "set_aside": counts.set_aside,
             "unanswered": counts.unanswered,
         }
+        vectors = f"{PASSAGE} JOIN {tables.vectors}.{VECTOR} v ON v.key = {PASSAGE}.key"
+        if tables.vectors:
+            expected[VECTOR_BYTES if self._shards else vectors] = counts.passages
         for table, count in expected.items():
             ((found,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()  # noqa: S608 - names above
             if found != count:
@@ -296,38 +371,71 @@ class PostgresWriter:
         if connection.execute(query).fetchone() == (False,):
             raise StoreError(f"{self.address}: words are missing.")
 
-    def _same_tables(self, connection: Connection, manifest: FolderManifest) -> tuple[str, int, int] | None:
-        """Return the tables, tokens and bytes of the generation that answers, if its content is the same."""
+    def _answering(self, connection: Connection) -> _Answering | None:
+        """Return the generation that answers; None without one that is whole and on these servers."""
         row = connection.execute(
-            f"SELECT g.tables, g.tokens, g.manifest FROM {HOME}.current c "  # noqa: S608 - fixed text
-            f"JOIN {HOME}.generation g ON g.number = c.number WHERE g.content = %s AND g.shards = %s",
-            [_content_id(manifest), self._servers],
+            f"SELECT g.content, g.tokens, g.manifest, g.tables FROM {HOME}.current c "  # noqa: S608 - fixed text
+            f"JOIN {HOME}.generation g ON g.number = c.number WHERE g.shards = %s",
+            [self._servers],
         ).fetchone()
         if row is None:
             return None
-        tables, tokens, before = row
+        content, tokens, text, tables = row
         try:
+            answering = _Answering(content, tokens, DatabaseManifest.parse(json.loads(text)))
+            if answering.tables.schema != tables:
+                return None
             # A transaction of its own: those that it begins on shards would not see what is loaded there later.
             with connection.transaction():
                 connection.schema = tables
-                self._require_counts(connection, manifest.counts)
-            size = DatabaseManifest.parse(json.loads(before)).files.tables.bytes
+                self._require_counts(connection, answering.manifest.counts, answering.tables)
         except (StoreError, psycopg.Error, ValueError):
             return None  # a shard may have lost its part
-        return tables, tokens, size
+        return answering
+
+    def _is_usable(self, before: DatabaseManifest, manifest: FolderManifest) -> bool:
+        """Return whether rows of a generation can be those of a new one: the same rules made both."""
+        tables = before.files.tables
+        if (
+            not tables.vectors
+            or before.model.dimension != manifest.model.dimension
+            or not all(
+                one == other
+                for one, other in (
+                    (before.built_by, manifest.built_by),
+                    (before.vectors, manifest.vectors),
+                    (before.lexical.rules, manifest.lexical.rules),
+                    (before.lexical.analysis, manifest.lexical.analysis),
+                )
+            )
+        ):
+            return False
+        sharded = bool(self._shards)
+        places = zip(self._shards or [self._connection], self._addresses or [self.address], strict=True)
+        schemas = [(*place, self._there(schema)) for place in places for schema in (tables.schema, tables.vectors)]
+        if sharded:
+            schemas.append((self._connection, self.address, tables.schema))
+        views = SHARD_VIEWS if sharded else ()
+        try:
+            # What others put there would run as this role.
+            for connection, address, schema in schemas:
+                require_plain(connection, address, schema, sharded=sharded, mine=True, views=views)
+        except StoreError:
+            return False
+        return True
 
     def _publish(
-        self, connection: Connection, number: int, tables: str, manifest: FolderManifest, tokens: int, size: int
+        self, connection: Connection, number: int, tables: TablesRecord, manifest: FolderManifest, tokens: int
     ) -> None:
         parts = {one.name: getattr(manifest, one.name) for one in fields(Manifest)}
         parts |= {"generation": generation_name(number), "vector_index": GraphVectors("hnsw")}
-        complete = DatabaseManifest(**parts, files=DatabaseFiles(TablesRecord(size, tables)))
+        complete = DatabaseManifest(**parts, files=DatabaseFiles(tables))
         text = json.dumps(complete.dump(), ensure_ascii=False)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         _keep_commits(connection)
         connection.execute(
             f"INSERT INTO {HOME}.generation VALUES (%s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - fixed text
-            [number, tables, _content_id(manifest), sha256, text, tokens, self._servers],
+            [number, tables.schema, _content_id(manifest), sha256, text, tokens, self._servers],
         )
         connection.execute(
             f"INSERT INTO {HOME}.current (number) VALUES (%s) "  # noqa: S608 - fixed text
@@ -337,16 +445,17 @@ class PostgresWriter:
 
     def _clear_leftovers(self, connection: Connection) -> None:
         """Drop what killed builds left: tables on shards that do not belong to a generation."""
-        known = {tables for (tables,) in connection.execute(f"SELECT tables FROM {HOME}.generation")}  # noqa: S608
-        wanted = {shard_schema_of(self._store, tables) for tables in known}
+        known = self._known(connection)
+        wanted = {shard_schema_of(self._store, name) for names in known for name in names}
         beginning = shard_schema_of(self._store, "")
         for shard in self._shards:
-            rows = shard.execute(
-                "SELECT nspname FROM pg_catalog.pg_namespace WHERE starts_with(nspname::text, %s)", [beginning]
-            ).fetchall()
-            for (schema,) in rows:
-                if schema not in wanted:
-                    _drop(shard, schema)
+            for schema in _schemas(shard, beginning) - wanted:
+                _drop(shard, schema)
+
+    def _known(self, connection: Connection) -> list[tuple[str, str]]:
+        """Return the schemas of each generation's tables and of its vectors."""
+        rows = connection.execute(f"SELECT tables, manifest FROM {HOME}.generation")  # noqa: S608 - fixed text
+        return [(tables, _vectors_of(text)) for tables, text in rows]
 
     def _clear(self, connection: Connection) -> None:
         """Drop generations older than the previous one that nobody reads."""
@@ -366,6 +475,7 @@ class PostgresWriter:
                         continue  # somebody reads it
                     _drop(connection, tables)
                 connection.execute(f"DELETE FROM {HOME}.generation WHERE number = %s", [number])  # noqa: S608
+        self._clear_vectors(connection)
         self._clear_leftovers(connection)
         kept = connection.execute(f"SELECT manifest FROM {HOME}.generation").fetchall()  # noqa: S608 - fixed text
         models: set[str] = set()
@@ -378,9 +488,17 @@ class PostgresWriter:
             models.update(record.sha256 for record in files.values())
         connection.execute(f"DELETE FROM {HOME}.encoder_file WHERE sha256 <> ALL(%s)", [sorted(models)])  # noqa: S608
 
+    def _clear_vectors(self, connection: Connection) -> None:
+        """Drop the vectors of generations that have gone. Those on shards are leftovers there."""
+        used = {vectors for _, vectors in self._known(connection)}
+        with suppress(psycopg.errors.LockNotAvailable), connection.transaction():
+            connection.execute("SELECT set_config('lock_timeout', %s, true)", [_DROP_WAIT])
+            for schema in _schemas(connection, VECTORS_BEGIN) - used:
+                _drop(connection, schema)
+
 
 class _Loading:
-    """Copies the rows of a generation, each to its shard."""
+    """Copies the rows of a generation that are not kept, each to its shard."""
 
     def __init__(
         self,
@@ -388,63 +506,80 @@ class _Loading:
         targets: Sequence[Connection],
         shard_of: Sequence[int] | None,
         tables: Mapping[str, Table],
+        kept: KeptRows,
     ) -> None:
         self._coordinator = coordinator
         self._targets = targets
         self._shard_of = shard_of
         self._tables = tables
+        self._kept = kept
+        self._terms = {term: number for term, (number, _) in kept.terms.items()}
 
-    def posts(self, stores: FolderStores, report: Callable[[int], None]) -> int:
-        """Copy posts and their words; return the number of words."""
-        terms: dict[str, int] = {}
-        holders: Counter[int] = Counter()
-        postings: list[Row] = []
-        tokens = done = 0
+    def posts(self, stores: FolderStores, report: Callable[[int], None]) -> None:
+        """Copy posts and their words."""
+        terms, postings = self._terms, list[Row]()
+        unused = max(terms.values(), default=-1) + 1
+        done = 0
 
         def rows() -> Iterator[Row]:
-            nonlocal tokens, done
-            for row in _each(stores.posts.table("post", _BLOCK)):
+            nonlocal unused, done
+            for row in each(stores.posts.table("post", _BLOCK)):
                 number, _, title, question, answer, _ = row
-                words = Counter(stores.analysis.terms_of("\n".join((title, question, answer))))
-                length = words.total()
-                tokens += length
-                rounded = int(_LENGTHS[np.searchsorted(_LENGTHS, length, "right") - 1])
-                for term, count in words.items():
-                    known = terms.setdefault(term, len(terms))
-                    holders[known] += 1
-                    postings.append((known, number, count, rounded))
                 done += 1
                 if done % _BLOCK == 0:
                     report(done)
+                if self._kept.posts[number]:
+                    continue
+                words = Counter(stores.analysis.terms_of("\n".join((title, question, answer))))
+                rounded = int(_LENGTHS[np.searchsorted(_LENGTHS, words.total(), "right") - 1])
+                for term, count in words.items():
+                    known = terms.setdefault(term, unused)
+                    unused += known == unused
+                    postings.append((known, number, count, rounded))
                 yield row
 
         self._copy("post", rows(), 0)
         report(done)
         self._copy("posting", postings, 1)
-        self._copy("term", ((term, number, holders[number]) for term, number in terms.items()))
+
+    def terms(self) -> int:
+        """Copy the words of all posts, which are there; return how many the posts have."""
+        holders: Counter[int] = Counter()
+        tokens = 0
+        for target in self._targets:
+            # The sum of a few texts' words is that of their numbers, too.
+            query = "SELECT term, count(*), sum(tf)::int8 FROM posting GROUP BY term"
+            for term, posts, times in target.execute(query, binary=True):
+                holders[term] += posts
+                tokens += times
+        before = dict(self._kept.terms.values())
+        changed = [(term, n, holders[n]) for term, n in self._terms.items() if holders[n] != before.get(n, 0)]
+        self._kept.copy_terms([number for _, number, _ in changed])
+        self._copy("term", (row for row in changed if row[2]))
         return tokens
 
     def passages(self, stores: FolderStores) -> None:
-        """Copy passages and their vectors."""
-        vectors = (vector for block in stores.vectors.blocks(_BLOCK) for vector in block)
-        rows = zip(_each(stores.posts.table("passage", _BLOCK)), vectors, strict=True)
-        self._copy("passage", ((*row, HalfVector(vector)) for row, vector in rows), 1)
+        """Copy passages."""
+        rows = each(stores.posts.table("passage", _BLOCK))
+        self._copy("passage", (row for row in rows if not self._kept.posts[row[1]]), 1)
 
     def rest(self, stores: FolderStores) -> None:
         """Copy the ids of posts, and the notes on what could not be read."""
         owners: dict[int, int] = {}
 
         def entries() -> Iterator[Row]:
-            for row in _each(stores.posts.table("entry", _BLOCK)):
+            for row in each(stores.posts.table("entry", _BLOCK)):
                 owners[row[0]] = row[2]
+                if self._kept.entries[row[0]]:
+                    continue
                 folded = sorted({fold_tag(str(tag)) for tag in json.loads(row[7])})
                 yield (*row, folded, [tag_key(tag) for tag in folded])
 
         self._copy("entry", entries(), 2)
-        titles = _each(stores.posts.table("page_title", _BLOCK))
+        titles = self._kept.titles(each(stores.posts.table("page_title", _BLOCK)))
         self._copy("page_title", ((folded, entry, owners.get(entry)) for folded, entry in titles))
         for name in ("unanswered", "set_aside", "page_link"):
-            self._copy(name, _each(stores.posts.table(name, _BLOCK)))
+            self._copy(name, self._kept.notes(self._tables[name], each(stores.posts.table(name, _BLOCK))))
 
     def _copy(self, name: str, rows: Iterable[Row], owner: int | None = None) -> None:
         """Copy rows to a table; ``owner`` is the column of the post whose shard they go to."""
@@ -463,11 +598,6 @@ class _Loading:
             else:
                 for row in rows:
                     copies[self._shard_of[row[owner]]].write_row(row)
-
-
-def _each(blocks: Iterator[list[Row]]) -> Iterator[Row]:
-    for block in blocks:
-        yield from block
 
 
 def _run(connection: Connection, statements: Iterable[str]) -> None:
@@ -505,30 +635,39 @@ def _make_home(connection: Connection) -> None:
             return
 
 
-def _make_vector_bytes(shard: Connection) -> None:
-    shard.execute(
-        f"CREATE VIEW {shard.schema}.{VECTOR_BYTES} AS "  # noqa: S608 - names of ours
-        f"SELECT id, post, halfvec_send(embedding) AS bytes FROM {PASSAGE}"
-    )
+def _index_memory(manifest: Manifest) -> int:
+    """Return the megabytes that indices are made in: the graph of vectors fits, up to a limit."""
+    needed = manifest.counts.passages * (2 * manifest.model.dimension + 600) // 1_000_000
+    return min(64 + needed, _MAX_INDEX_MEMORY_MB)
 
 
-def _make_indices(connection: Connection, tables: Sequence[Table], passages: int, dimension: int) -> None:
-    # The graph of vectors is built in memory as long as it fits; in one process, as shared memory may be scarce.
-    needed = min(64 + passages * (2 * dimension + 600) // 1_000_000, _MAX_INDEX_MEMORY_MB)
-    connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", [f"{needed}MB"])
-    connection.execute("SET LOCAL max_parallel_maintenance_workers TO 0")
+def _make_indices(connection: Connection, schema: str, tables: Sequence[Table], megabytes: int = 64) -> None:
+    connection.execute("SELECT set_config('maintenance_work_mem', %s, true)", [f"{megabytes}MB"])
     for table in tables:
         for index in table.indices:
-            connection.execute(f"CREATE INDEX ON {connection.schema}.{table.name} {index}")
-        connection.execute(f"ANALYZE {connection.schema}.{table.name}")
+            connection.execute(f"CREATE INDEX ON {schema}.{table.name} {index}")
+        connection.execute(f"ANALYZE {schema}.{table.name}")
 
 
-def _size(connection: Connection, tables: Sequence[Table]) -> int:
+def _size(connection: Connection, schema: str, tables: Sequence[Table]) -> int:
     row = connection.execute(
         "SELECT sum(pg_total_relation_size(name::regclass))::int8 FROM unnest(%s::text[]) AS name",
-        [[f"{connection.schema}.{table.name}" for table in tables]],
+        [[f"{schema}.{table.name}" for table in tables]],
     ).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def _schemas(connection: Connection, beginning: str) -> set[str]:
+    """Return the schemas whose names begin like this."""
+    query = "SELECT nspname::text FROM pg_catalog.pg_namespace WHERE starts_with(nspname::text, %s)"
+    return {name for (name,) in connection.execute(query, [beginning])}
+
+
+def _vectors_of(manifest: str) -> str:
+    """Return the schema of a generation's vectors, "" without one; other versions of the program may have made it."""
+    with suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(manifest)["files"]["tables"]["vectors"])
+    return ""
 
 
 def _drop(connection: Connection, schema: str) -> None:

@@ -14,7 +14,7 @@ from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters, fold_tag
 from qa_search.index.postgres.connections import Connections
 from qa_search.index.postgres.patterns import glob_to_regex
-from qa_search.index.postgres.schema import NEAREST, PASSAGE, VECTOR_BYTES, tag_key
+from qa_search.index.postgres.schema import NEAREST, PASSAGE, VECTOR, VECTOR_BYTES, tag_key
 from qa_search.index.stores.posts import PostQueries
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.types import FIELDS, Field
@@ -144,10 +144,17 @@ class PostgresVectors:
         count: int,
         *,
         sharded: bool,
+        vectors: str = "",
         exact_passages: int = EXACT_PASSAGES,
     ) -> None:
-        self._table = NEAREST if sharded else PASSAGE
-        self._bytes = f"bytes FROM {VECTOR_BYTES}" if sharded else f"halfvec_send(embedding) FROM {PASSAGE}"
+        """Search ``count`` passages; ``vectors`` is the schema of their vectors, "" where they are with the passages.
+
+        Where there are shards, each joins its own.
+        """
+        # The vectors of other generations are in the same table and graph: those without a passage here are skipped.
+        joined = f"{PASSAGE} JOIN {vectors}.{VECTOR} AS v ON v.key = {PASSAGE}.key" if vectors else PASSAGE
+        self._table = NEAREST if sharded else joined
+        self._bytes = f"bytes FROM {VECTOR_BYTES}" if sharded else f"halfvec_send(embedding) FROM {joined}"
         self.count = count
         self._connections = connections
         self._dimension = dimension

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-STORE_FORMAT = 2
+STORE_FORMAT = 3
+# In format 2 the vectors are in each generation's table of passages. A build changes such a database to the newer one.
+READ_STORE_FORMATS = (2, STORE_FORMAT)
 HOME = "qa_search"
+# How the schemas begin of the vectors that generations share.
+VECTORS_BEGIN = f"{HOME}_vectors_"
 # Readers hold advisory locks of this class, with the number that `lock_number` gives.
 LOCK_CLASS = 0x71615F73
+# A schema of ours, as it may stand in a statement. A database that others write to may name any text.
+_SCHEMA = re.compile(rf"{HOME}_[a-z0-9_]+")
 PASSAGE = "passage"
-# What is searched for vectors: the same table under a second name where it is on shards, which are asked otherwise.
+VECTOR = "vector"
+# Views on shards: what is searched for vectors, and vectors as they are stored, where numbers would be written out.
 NEAREST = "nearest"
-# Vectors as they are stored: a view on shards, which would write each number out.
 VECTOR_BYTES = "vector_bytes"
+SHARD_VIEWS = (NEAREST, VECTOR_BYTES)
 # pgvector's index takes no longer halfvec.
 MOST_INDEXED_DIMENSIONS = 4000
 
 TABLE_NAMES = frozenset(
     {
-        "post", "entry", PASSAGE, "posting", "term", "unanswered", "set_aside", "page_title", "page_link", NEAREST,
-        VECTOR_BYTES,
+        "post", "entry", PASSAGE, "posting", "term", "unanswered", "set_aside", "page_title", "page_link", *SHARD_VIEWS,
     }
 )  # fmt: skip
 
@@ -86,13 +93,11 @@ def _columns(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def generation_tables(dimension: int, extension: str) -> tuple[Table, ...]:
-    """Return the tables of a generation whose vectors have so many dimensions; ``extension`` is pgvector's schema.
+def generation_tables() -> tuple[Table, ...]:
+    """Return the tables of a generation.
 
     A text may be of any length, so that indices of texts are of their hashes: a B-tree or GIN takes some 2,700 bytes.
     """
-    vectors = (f"USING hnsw (embedding {extension}.halfvec_ip_ops)",) if dimension <= MOST_INDEXED_DIMENSIONS else ()
-    passage = _columns('id int4, post int4, field text, start int4, "end" int4, key bytea')
     return (
         Table(
             "post",
@@ -111,9 +116,9 @@ def generation_tables(dimension: int, extension: str) -> tuple[Table, ...]:
         ),
         Table(
             PASSAGE,
-            (*passage, ("embedding", f"halfvec({dimension}) NOT NULL")),
+            _columns('id int4, post int4, field text, start int4, "end" int4, key bytea'),
             "post",
-            ("(id)", "(post)", "USING hash (key)", *vectors),
+            ("(id)", "(post)", "USING hash (key)"),
         ),
         Table(
             "posting",
@@ -129,6 +134,21 @@ def generation_tables(dimension: int, extension: str) -> tuple[Table, ...]:
     )
 
 
+def vector_table(dimension: int, extension: str) -> Table:
+    """Return the table of vectors by the keys of their passages, which several generations share.
+
+    Args:
+        dimension: that of the vectors.
+        extension: pgvector's schema.
+    """
+    graph = (f"USING hnsw (embedding {extension}.halfvec_ip_ops)",) if dimension <= MOST_INDEXED_DIMENSIONS else ()
+    return Table(VECTOR, (*_columns("key bytea"), _embedding(dimension)), None, ("USING hash (key)", *graph))
+
+
+def _embedding(dimension: int) -> tuple[str, str]:
+    return "embedding", f"halfvec({dimension}) NOT NULL"
+
+
 def generation_name(number: int) -> str:
     """The name of a generation, as an index folder has it."""
     return f"g{number:06}"
@@ -142,13 +162,23 @@ def new_schema(number: int) -> str:
     return f"{HOME}_{generation_name(number)}_{secrets.token_hex(4)}"
 
 
+def is_schema_name(name: str) -> bool:
+    """Return whether a text can be the name of one of our schemas: it needs no quotes."""
+    return _SCHEMA.fullmatch(name) is not None
+
+
+def new_vectors_schema() -> str:
+    """Return a new schema for vectors that generations share. Its name is never reused."""
+    return f"{VECTORS_BEGIN}{secrets.token_hex(4)}"
+
+
 def lock_number(schema: str) -> int:
     """Return the number of the advisory lock that readers of these tables hold."""
     return zlib.crc32(schema.encode()) >> 1
 
 
 def shard_schema_of(store: str, schema: str) -> str:
-    """Return the schema of a generation's tables on a shard, which may hold those of several stores."""
+    """Return the name that a schema of tables has on a shard, which may hold those of several stores."""
     return f"{HOME}_{store}_{schema.removeprefix(f'{HOME}_')}"
 
 
@@ -166,12 +196,20 @@ def length_steps() -> list[int]:
     return small
 
 
-def seen_on_shards(tables: Sequence[Table]) -> list[Table]:
-    """Return the additional tables of a coordinator: passages under a second name, and their vectors as bytes."""
-    (passage,) = (table for table in tables if table.name == PASSAGE)
+def seen_on_shards(dimension: int) -> list[Table]:
+    """Return the additional tables of a coordinator: the views on the shards."""
     return [
-        replace(passage, name=NEAREST),
+        Table(NEAREST, (*_columns("id int4, post int4"), _embedding(dimension)), "post"),
         Table(VECTOR_BYTES, _columns("id int4, post int4, bytes bytea"), "post"),
+    ]
+
+
+def shard_views(schema: str, vectors: str) -> list[str]:
+    """Return the statements that create the views of a shard, in the schema of a generation there."""
+    joined = f"FROM {schema}.{PASSAGE} p JOIN {vectors}.{VECTOR} v ON v.key = p.key"
+    return [
+        f"CREATE VIEW {schema}.{NEAREST} AS SELECT p.id, p.post, v.embedding {joined}",
+        f"CREATE VIEW {schema}.{VECTOR_BYTES} AS SELECT p.id, p.post, halfvec_send(v.embedding) AS bytes {joined}",
     ]
 
 

@@ -11,7 +11,7 @@ from psycopg import conninfo, sql
 from qa_search.errors import StoreError
 from qa_search.index.postgres.connections import Address, Connection, require_server
 from qa_search.index.postgres.readers import EF_SEARCH
-from qa_search.index.postgres.schema import NEAREST, PASSAGE, Table
+from qa_search.index.postgres.schema import NEAREST, Table
 
 # What the search needs of a server. Without them the coordinator fetches all vectors to sort them itself: the remote
 # planner must believe that few rows are wanted, as it does not see the LIMIT. A disabled scan seems to cost so much
@@ -116,8 +116,7 @@ def hang_foreign_tables(
         if table.key is None:
             continue
         for number, server in enumerate(servers):
-            remote = PASSAGE if table.name == NEAREST else table.name
-            options: dict[str, Any] = {"schema_name": remote_schema, "table_name": remote}
+            options: dict[str, Any] = {"schema_name": remote_schema, "table_name": table.name}
             if table.name != NEAREST:
                 options |= _MANY_ROWS
             coordinator.execute(

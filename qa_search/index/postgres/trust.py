@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qa_search.errors import StoreError
 from qa_search.index.postgres.connections import Address, Connection
 from qa_search.index.postgres.schema import HOME
@@ -9,7 +11,8 @@ from qa_search.index.postgres.schema import HOME
 _OURS = """
 WITH home AS (SELECT n.oid, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace n WHERE n.nspname = %s),
 ours AS (SELECT c.oid, c.relname::text AS named, c.relkind::text AS kind, c.relowner, c.relrowsecurity, c.relacl
-    FROM pg_catalog.pg_class c JOIN home ON c.relnamespace = home.oid)
+    FROM pg_catalog.pg_class c JOIN home ON c.relnamespace = home.oid
+    WHERE NOT (c.relkind = 'v' AND c.relname = ANY(%s::name[])))
 """
 # Each finds objects that an index does not have, and that could run code of their owner.
 _NOT_OURS = (
@@ -53,7 +56,13 @@ _NOT_MINE = (
 
 
 def require_plain(
-    connection: Connection, address: Address, schema: str = HOME, *, sharded: bool = False, mine: bool = False
+    connection: Connection,
+    address: Address,
+    schema: str = HOME,
+    *,
+    sharded: bool = False,
+    mine: bool = False,
+    views: Sequence[str] = (),
 ) -> None:
     """Make sure that a schema holds only tables and indices, so that code of others never runs.
 
@@ -63,12 +72,13 @@ def require_plain(
         schema: the schema; it may be missing.
         sharded: whether partitions on other servers are expected.
         mine: whether it will be written to: then only its owner and superusers may change it.
+        views: the views that it may have, which are not used.
 
     Raises:
         StoreError: if it holds other objects; the message names them.
     """
     checks = (*_NOT_OURS, *_NOT_MINE) if mine else _NOT_OURS
-    found = connection.execute(_OURS + " UNION ALL ".join(checks), [schema, sharded]).fetchall()
+    found = connection.execute(_OURS + " UNION ALL ".join(checks), [schema, list(views), sharded]).fetchall()
     if found:
         names = ", ".join(str(what)[:100] for (what,) in found[:5])
         raise StoreError(

@@ -141,7 +141,10 @@ def test_the_index_of_vectors_finds_what_brute_force_finds(
     store: Any = retriever.vectors
     generation = index.generation
     if isinstance(generation, StoredGeneration):
-        store = PostgresVectors(generation.connections, 64, store.count, sharded=generation.sharded, exact_passages=0)
+        schema = generation.manifest.files.tables.vectors
+        store = PostgresVectors(
+            generation.connections, 64, store.count, sharded=generation.sharded, vectors=schema, exact_passages=0
+        )
         if not generation.sharded:
             generation.connections.rows("SELECT set_config('enable_seqscan', 'off', false)")
     vectors = all_vectors(folder)

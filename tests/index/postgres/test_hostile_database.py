@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from devtools.postgres_servers import Server, running
 from qa_search import SearchIndex
-from qa_search.errors import IndexLockedError, StoreError
+from qa_search.errors import IndexDamagedError, IndexLockedError, StoreError
 from qa_search.index.postgres.schema import HOME, LOCK_CLASS, lock_number
 from qa_search.index.postgres.statements import qualified
 from tests.index.postgres.test_postgres import build, generations, open_index, schemas
@@ -252,6 +254,32 @@ def test_tables_of_a_generation_are_looked_at_before_they_are_read(watched: Serv
     watched.execute(f"ALTER TABLE {schema}.post ENABLE ROW LEVEL SECURITY", url.rpartition("/")[2])
     with pytest.raises(StoreError, match=rf"the schema {schema} holds more"):
         open_index(url)
+
+
+@pytest.mark.parametrize("part", ["schema", "vectors"])
+def test_a_schema_that_is_a_statement_is_damage(watched: Server, url: str, tmp_path: Path, part: str) -> None:
+    """Names of schemas stand in statements: one that others wrote is not used unless it is a plain name of ours."""
+    build(tmp_path, url, 2)
+    database = url.rpartition("/")[2]
+    watched.execute(
+        "CREATE FUNCTION public.caught() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'caught'; END$$",
+        database,
+    )
+    ((text,),) = watched.execute(f"SELECT manifest FROM {HOME}.generation", database)  # noqa: S608 - our schema
+    manifest = json.loads(str(text))
+    tables = manifest["files"]["tables"]
+    tables[part] = f"{HOME}_g.x JOIN (SELECT public.caught() AS key) v ON true WHERE true OR {tables[part]}"
+    changed = json.dumps(manifest)
+    watched.execute(
+        f"UPDATE {HOME}.generation SET manifest = %s, sha256 = %s, tables = %s",  # noqa: S608 - our schema
+        database,
+        [changed, hashlib.sha256(changed.encode()).hexdigest(), tables["schema"]],
+    )
+    with pytest.raises(IndexDamagedError, match=rf"files\.tables\.{part}"):
+        open_index(url)
+    build(tmp_path, url, 3)
+    with open_index(url) as opened:
+        assert len(opened.search("knee", 10).hits) == 3
 
 
 def test_nobody_keeps_readers_or_builds_waiting_by_locks_that_anybody_can_take(

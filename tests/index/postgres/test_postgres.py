@@ -55,8 +55,9 @@ def open_index(url: str) -> SearchIndex:
 
 
 def schemas(url: str) -> list[str]:
+    """Return the schemas of the tables of generations."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'qa\\_search\\_%' ORDER BY 1")
+        rows = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname ~ '^qa_search_.*g0' ORDER BY 1")
         return [name for (name,) in rows]
 
 

@@ -105,11 +105,11 @@ def test_a_shard_answers_by_its_index_of_vectors(many: tuple[str, Path]) -> None
         host=server["host"], port=server["port"], dbname=server["dbname"], user="postgres", options=server["options"]
     ) as shard:
         rows = shard.execute(
-            f"EXPLAIN DECLARE c CURSOR FOR SELECT id, embedding FROM {schema}.passage "  # noqa: S608 - names of ours
+            f"EXPLAIN DECLARE c CURSOR FOR SELECT id, embedding FROM {schema}.nearest "  # noqa: S608 - names of ours
             f"ORDER BY embedding <#> '{vector}' ASC NULLS LAST"
         )
         found = [line for (line,) in rows]
-    assert any("Index Scan using passage_embedding_idx" in line for line in found), found
+    assert any("Index Scan using vector_embedding_idx" in line for line in found), found
 
 
 def test_words_are_counted_by_the_shards(many: tuple[str, Path]) -> None:
