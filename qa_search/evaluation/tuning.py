@@ -23,7 +23,8 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.history import history_of
 from qa_search.index.manifest import RankingRecord
 from qa_search.index.open import require_folder
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted
+from qa_search.search.advice import Languages
+from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, UNREAD_WEIGHTS, Fusion, weighted
 from qa_search.search.search_index import SearchIndex
 from qa_search.search.signals import Values
 from qa_search.types import to_jsonable
@@ -138,14 +139,16 @@ def tune(
     require_folder(index)
     folder = IndexFolder(index)
     with SearchIndex.open(index) as opened, folder.writing():
+        manifest = opened.generation.manifest
+        default = UNREAD_WEIGHTS if Languages.of_manifest(manifest).unreadable else DEFAULT_WEIGHTS
         if reset:
-            if dict(opened.weights) != dict(DEFAULT_WEIGHTS):
+            if manifest.ranking.tuned or dict(opened.weights) != dict(default):
                 _publish(folder, opened, DEFAULT_WEIGHTS, tuned=False)
-            return TuneReport("default", False, DEFAULT_WEIGHTS, DEFAULT_WEIGHTS, 0, 0, 0.0, 0.0, 1.0)
+            return TuneReport("default", False, default, default, 0, 0, 0.0, 0.0, 1.0)
         dataset = None if judged is None else load_dataset(judged)
         cases = self_cases(opened) if dataset is None else judged_cases(opened, dataset)
-        learnt = learn_weights(cases[::2])
-        before, after = (_gains(cases[1::2], weighted(choice)) for choice in (DEFAULT_WEIGHTS, learnt))
+        learnt = learn_weights(cases[::2], default)
+        before, after = (_gains(cases[1::2], weighted(choice)) for choice in (default, learnt))
         p_value = paired_p_value(before, after)
         better = float(after.mean()) > float(before.mean()) and p_value < _SIGNIFICANT
         kept = better and (dataset is not None or trust_self)
@@ -164,9 +167,9 @@ def tune(
         )
 
 
-def learn_weights(cases: Sequence[WeightedView]) -> dict[str, float]:
+def learn_weights(cases: Sequence[WeightedView], default: Mapping[str, float] = DEFAULT_WEIGHTS) -> dict[str, float]:
     """Choose weights by coordinate ascent from the defaults: one at a time, as long as a step helps."""
-    weights = {"best": 1.0, **dict.fromkeys(_TUNED, 0.0), **DEFAULT_WEIGHTS}
+    weights = {"best": 1.0, **dict.fromkeys(_TUNED, 0.0), **default}
     reached = float(_gains(cases, weighted(weights)).mean())
     for _ in range(_ROUNDS):
         before = reached

@@ -14,9 +14,11 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.tuning import WeightedView, learn_weights, self_quality, tune
-from qa_search.search.fusion import DEFAULT_WEIGHTS, weighted
+from qa_search.search.fusion import DEFAULT_WEIGHTS, UNREAD_WEIGHTS, weighted
 from qa_search.search.searchable import SearchableGeneration
+from tests.embedders.test_readability import latin
 from tests.helpers import WordsEmbedder, write_jsonl
+from tests.util.test_languages import OF
 
 SIGNALS = ("title", "question", "answer", "best", "whole", "parts", "lexical")
 POSTS = 120
@@ -207,6 +209,15 @@ def test_a_small_archive_can_go_back_to_the_default(tmp_path: Path) -> None:
     assert tune(tmp_path / "index", judged=rare_complaints(tmp_path / "rare", 45)).kept
     assert tune(tmp_path / "index", reset=True).weights == DEFAULT_WEIGHTS
     assert in_use(tmp_path / "index")[1] == {"weights": DEFAULT_WEIGHTS, "tuned": False}
+
+
+def test_an_archive_that_the_model_cannot_read_goes_back_to_its_own_default(tmp_path: Path) -> None:
+    """In which the words count most; where nothing was learnt, nothing is published."""
+    records = [{"question": text, "answer": "好的"} for text in OF["zh"]]
+    build_index(write_jsonl(tmp_path / "archive.jsonl", records), tmp_path / "index", model=latin())
+    report = tune(tmp_path / "index", reset=True)
+    assert (report.weights, report.learnt) == (UNREAD_WEIGHTS, UNREAD_WEIGHTS)
+    assert in_use(tmp_path / "index") == ("g000001", {"weights": UNREAD_WEIGHTS, "tuned": False})
 
 
 def test_rankings_can_be_compared_without_judgements(index: Path) -> None:
