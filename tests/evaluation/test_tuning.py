@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +123,14 @@ def test_a_signal_that_tells_the_right_post_gains_weight(telling: str) -> None:
     assert learnt[telling] >= 0.6
     assert after > before + 0.1
     assert min(learnt.values()) > 0
+
+
+def test_complaints_that_are_searched_by_their_words_teach_nothing_about_them() -> None:
+    """A search gives their words enough weight already: what is learnt is what it would do with the weights."""
+    cases = make_cases(60, "lexical")
+    by_words = [replace(case, words_lacking=True) for case in cases]
+    assert learn_weights(cases)["lexical"] > DEFAULT_WEIGHTS["lexical"]
+    assert learn_weights(by_words)["lexical"] == DEFAULT_WEIGHTS["lexical"]
 
 
 def test_nothing_to_gain_leaves_the_default() -> None:

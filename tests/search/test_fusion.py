@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qa_search import build_index
 from qa_search.embedders.queries import read_queries
 from qa_search.index.folder import IndexFolder
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, reciprocal_rank, shares, weighted
+from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, by_words, reciprocal_rank, shares, weighted
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Values
 from qa_search.util.terms import ENGLISH
@@ -67,6 +67,15 @@ def test_shares_add_up_to_the_score(rows: list[tuple[float, ...]], weights: dict
         assert set(found) == {name for name, weight in weights.items() if weight}
         for name, (value, weight, _) in found.items():
             assert (value, weight) == (by_name[name], weights[name])
+
+
+@given(weights_of_some)
+def test_by_words_the_words_count_half_or_more(weights: dict[str, float]) -> None:
+    """The other signals keep their weights; where the words count more already, nothing changes."""
+    found = by_words(weights)
+    others = {name: weight for name, weight in weights.items() if name != "lexical"}
+    assert found == {**others, "lexical": max(sum(others.values()), weights.get("lexical", 0))}
+    assert by_words(found) == found
 
 
 def test_the_order_of_weights_and_other_signals_change_nothing() -> None:
