@@ -95,7 +95,7 @@ class Retriever:
     ) -> Iterator[Ranked]:
         """Rank for each complaint in turn at least the k best posts, or all that pass the filters.
 
-        Where the model has few of a complaint's words, these count more than ``weights`` says (`by_words`).
+        Where the model lacks a complaint's words, these count more than ``weights`` says (`by_words`).
 
         The filters keep out what ``amended`` hides (`Amendments.limited`).
         """
