@@ -36,7 +36,7 @@ from qa_search.evaluation.statistics import auroc
 from qa_search.index.filters import Filters
 from qa_search.index.manifest import dump_record
 from qa_search.search.confidence import Confidence, Signs, hit_signs
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
+from qa_search.search.fusion import RANKINGS, weighted
 from qa_search.search.hits import HitReader
 from qa_search.search.retrieval import Ranked
 from qa_search.types import SIGNS
@@ -113,7 +113,7 @@ def read(name: str, datasets: Mapping[str, Dataset], index: SearchIndex) -> list
         values = {signal: column[gone] for signal, column in ranked.signals.values.items()}
         best = values["lexical"].max(initial=0)
         values["lexical"] = values["lexical"] / (best if best > 0 else 1)
-        order = gone[np.argsort(-weighted(DEFAULT_WEIGHTS)(values), kind="stable")]
+        order = gone[np.argsort(-weighted(index.weights)(values), kind="stable")]
         found.append(_reading("taken out", order, np.minimum(grades, 0), reader, {}))
     for query, ranked, reader in _ranked(index, dataset, own):
         found.append(_reading("own", ranked.order, _grades(index, ranked, dataset.grades[query]), reader, {}))
@@ -133,7 +133,7 @@ def _ranked(index: SearchIndex, dataset: Dataset, queries: list[str]) -> Iterabl
         block = queries[start : start + 64]
         texts = [dataset.queries[query] for query in block]
         complaints = read_queries(index.embedder, texts, index.retriever.analysis, index.retriever.rarities)
-        rankings = index.retriever.rank(complaints, 10, DEFAULT_WEIGHTS)
+        rankings = index.retriever.rank(complaints, 10, index.weights)
         for query, complaint, ranked in zip(block, complaints, rankings, strict=True):
             yield query, ranked, HitReader(index.retriever, index.embedder, complaint, ranked, Filters())
 

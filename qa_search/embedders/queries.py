@@ -9,6 +9,7 @@ import numpy as np
 
 from qa_search.embedders.base import Embedder, Vectors, checked_vectors
 from qa_search.embedders.passages import Splitter
+from qa_search.embedders.readability import lacks_words
 from qa_search.embedders.shortening import Rarities, all_alike, shortened
 from qa_search.util.sentences import Span, split_sentences
 from qa_search.util.terms import Analysis, rarity
@@ -35,7 +36,7 @@ class Query:
 
     ``terms`` are the words of ``text`` as the lexical store has them, and how much each counts. ``read`` is what the
     vectors are made from: the text, or what `shortened` leaves of a very long one. ``vector`` (dimension,) is its own,
-    ``parts`` (n, dimension) those of the spans ``part_spans`` in it.
+    ``parts`` (n, dimension) those of the spans ``part_spans`` in it. ``words_lacking``: the model knows little of it.
     """
 
     text: str
@@ -44,6 +45,7 @@ class Query:
     parts: Vectors
     part_spans: tuple[Span, ...]
     terms: dict[str, float]
+    words_lacking: bool = False
 
 
 def split_parts(text: str) -> list[Span]:
@@ -99,7 +101,15 @@ def read_queries(
             wanted += [text[start:end] for start, end in parts]
     vectors = embed_whole_queries(embedder, wanted)
     return [
-        Query(text, short, vectors[number], vectors[rows[number]], tuple(spans[number]), analysis.query_weights(text))
+        Query(
+            text,
+            short,
+            vectors[number],
+            vectors[rows[number]],
+            tuple(spans[number]),
+            analysis.query_weights(text),
+            lacks_words(embedder, short),
+        )
         for number, (text, short) in enumerate(zip(texts, read, strict=True))
     ]
 

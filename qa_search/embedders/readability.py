@@ -1,10 +1,12 @@
-"""Texts and a model's tokenizer -> the share of their letters that the model cannot read.
+"""Texts and a model's tokenizer -> the share of their letters that the model cannot read, and whether it has the words.
 
-A tokenizer cuts what its vocabulary lacks into unknown tokens or single letters; what a text says is lost then.
+A tokenizer cuts what its vocabulary lacks into unknown tokens or single letters; what a text says is lost then. Words
+that it cuts into longer pieces ("Auf", "##ste", "##hen") say little: the model has hardly met them.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -12,6 +14,9 @@ from qa_search.embedders.base import Embedder, Piece
 
 # A model cannot read a text of which it loses more than this share of the letters.
 UNREADABLE = 0.5
+# A model half knows a language at most, of whose words it has no more than this share whole.
+_LEAST_WHOLE = 0.5
+_WORD = re.compile(r"[^\W\d_]+")
 # "The knee hurts when I climb stairs", in scripts that only a multilingual vocabulary has.
 _MANY_LANGUAGES = (
     "Болит колено, когда поднимаюсь по лестнице",
@@ -42,6 +47,21 @@ def cannot_read(embedder: Embedder, text: str) -> bool:
 def reads_many_languages(embedder: Embedder) -> bool:
     """Return whether a model's vocabulary is multilingual; also where it does not show its tokens."""
     return (unread_share(embedder, _MANY_LANGUAGES) or 0.0) <= UNREADABLE
+
+
+def lacks_words(embedder: Embedder, text: str) -> bool:
+    """Return whether a model's vocabulary has at most half of a text's words whole.
+
+    Not of a multilingual one, which cuts the words of every language, nor where the model does not show its tokens.
+    """
+    words = [match.span() for match in _WORD.finditer(text)]
+    show = getattr(embedder, "pieces", None)
+    found = show([text]) if show is not None and words else None
+    if found is None:
+        return False
+    whole = {(start, end) for start, end, known in found[0] if known}
+    share = sum(span in whole for span in words) / len(words)
+    return share <= _LEAST_WHOLE and not reads_many_languages(embedder)
 
 
 def _unread_letters(text: str, pieces: Sequence[Piece]) -> int:

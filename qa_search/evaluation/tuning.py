@@ -23,7 +23,8 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.history import history_of
 from qa_search.index.manifest import RankingRecord
 from qa_search.index.open import require_folder
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, Fusion, weighted
+from qa_search.search.advice import Languages
+from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, UNREAD_WEIGHTS, Fusion, by_words, weighted
 from qa_search.search.search_index import SearchIndex
 from qa_search.search.signals import Values
 from qa_search.types import to_jsonable
@@ -85,11 +86,15 @@ class TuneReport:
 
 @dataclass(frozen=True, slots=True)
 class WeightedView:
-    """A complaint to learn from: its candidates' signals and grades (n,), and the best that DCG@10 can be."""
+    """A complaint to learn from: its candidates' signals and grades (n,), and the best that DCG@10 can be.
+
+    ``words_lacking`` is that of the `Query`: a search changes the weights for it.
+    """
 
     values: Mapping[str, Values]
     grades: Floats
     ideal: float
+    words_lacking: bool = False
 
     def ndcg(self, fuse: Fusion) -> float:
         """Return nDCG@10 of a ranking of the candidates."""
@@ -106,7 +111,7 @@ def self_quality(index: SearchIndex, rankings: Sequence[str] = ("default",)) -> 
     cases = self_cases(index)
     found = []
     for name in rankings:
-        gains = _gains(cases, weighted(index.weights) if name == "default" else RANKINGS[name])
+        gains = _gains_by(cases, index.weights) if name == "default" else _gains(cases, RANKINGS[name])
         interval = bootstrap_interval(gains)
         found.append(SelfQuality(name, len(gains), float(gains.mean()), interval, float((gains == 1).mean())))
     return found
@@ -138,14 +143,16 @@ def tune(
     require_folder(index)
     folder = IndexFolder(index)
     with SearchIndex.open(index) as opened, folder.writing():
+        manifest = opened.generation.manifest
+        default = UNREAD_WEIGHTS if Languages.of_manifest(manifest).unreadable else DEFAULT_WEIGHTS
         if reset:
-            if dict(opened.weights) != dict(DEFAULT_WEIGHTS):
+            if manifest.ranking.tuned or dict(opened.weights) != dict(default):
                 _publish(folder, opened, DEFAULT_WEIGHTS, tuned=False)
-            return TuneReport("default", False, DEFAULT_WEIGHTS, DEFAULT_WEIGHTS, 0, 0, 0.0, 0.0, 1.0)
+            return TuneReport("default", False, default, default, 0, 0, 0.0, 0.0, 1.0)
         dataset = None if judged is None else load_dataset(judged)
         cases = self_cases(opened) if dataset is None else judged_cases(opened, dataset)
-        learnt = learn_weights(cases[::2])
-        before, after = (_gains(cases[1::2], weighted(choice)) for choice in (DEFAULT_WEIGHTS, learnt))
+        learnt = learn_weights(cases[::2], default)
+        before, after = (_gains_by(cases[1::2], choice) for choice in (default, learnt))
         p_value = paired_p_value(before, after)
         better = float(after.mean()) > float(before.mean()) and p_value < _SIGNIFICANT
         kept = better and (dataset is not None or trust_self)
@@ -164,16 +171,16 @@ def tune(
         )
 
 
-def learn_weights(cases: Sequence[WeightedView]) -> dict[str, float]:
+def learn_weights(cases: Sequence[WeightedView], default: Mapping[str, float] = DEFAULT_WEIGHTS) -> dict[str, float]:
     """Choose weights by coordinate ascent from the defaults: one at a time, as long as a step helps."""
-    weights = {"best": 1.0, **dict.fromkeys(_TUNED, 0.0), **DEFAULT_WEIGHTS}
-    reached = float(_gains(cases, weighted(weights)).mean())
+    weights = {"best": 1.0, **dict.fromkeys(_TUNED, 0.0), **default}
+    reached = float(_gains_by(cases, weights).mean())
     for _ in range(_ROUNDS):
         before = reached
         for name in _TUNED:
             for step in _STEPS:
                 trial = {**weights, name: step}
-                gain = float(_gains(cases, weighted(trial)).mean())
+                gain = float(_gains_by(cases, trial).mean())
                 if gain > reached + _LEAST_GAIN:
                     weights, reached = trial, gain
         if reached <= before:
@@ -211,13 +218,15 @@ def judged_cases(index: SearchIndex, dataset: Dataset) -> list[WeightedView]:
         queries = dataset.answerable[start : start + _BLOCK]
         texts = [dataset.queries[query] for query in queries]
         complaints = read_queries(index.embedder, texts, index.retriever.analysis, index.retriever.rarities)
-        for query, ranked in zip(queries, index.retriever.rank(complaints, _POOL, index.weights), strict=True):
+        rankings = index.retriever.rank(complaints, _POOL, index.weights)
+        for query, complaint, ranked in zip(queries, complaints, rankings, strict=True):
             known = dataset.grades[query]
             names = index.retriever.posts.source_ids(ranked.candidates.posts.tolist())
             grades = [max(known.get(name, 0) for name in names[post]) for post in ranked.candidates.posts.tolist()]
             best = np.sort([max(grade, 0) for grade in known.values()])[::-1][:_DEPTH]
             ideal = float((best * _DISCOUNTS[: len(best)]).sum())
-            cases.append(WeightedView(ranked.signals.values, np.maximum(np.asarray(grades, np.float64), 0), ideal))
+            gained = np.maximum(np.asarray(grades, np.float64), 0)
+            cases.append(WeightedView(ranked.signals.values, gained, ideal, complaint.words_lacking))
     if not any(case.grades.any() for case in cases):
         raise DatasetError(f"{dataset.folder}: none of its judged posts is in this index.")
     return cases
@@ -225,6 +234,12 @@ def judged_cases(index: SearchIndex, dataset: Dataset) -> list[WeightedView]:
 
 def _gains(cases: Sequence[WeightedView], fuse: Fusion) -> Floats:
     return np.asarray([case.ndcg(fuse) for case in cases])
+
+
+def _gains_by(cases: Sequence[WeightedView], weights: Mapping[str, float]) -> Floats:
+    """Return nDCG@10 of each complaint, as a search with these weights has it."""
+    fuse, unread = weighted(weights), weighted(by_words(weights))
+    return np.asarray([case.ndcg(unread if case.words_lacking else fuse) for case in cases])
 
 
 def _publish(folder: IndexFolder, index: SearchIndex, weights: Mapping[str, float], *, tuned: bool) -> None:

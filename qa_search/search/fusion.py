@@ -11,9 +11,16 @@ from qa_search.types import RANKING_NAMES
 
 # Chosen on the development halves of the judged sets; docs/ranking.md tells how, and how flat the optimum is.
 DEFAULT_WEIGHTS: Mapping[str, float] = {"best": 1.0, "whole": 0.6, "parts": 0.6, "lexical": 0.25}
+# Of an archive that the model cannot read, the words count as much as all that it says together.
+UNREAD_WEIGHTS: Mapping[str, float] = {**DEFAULT_WEIGHTS, "lexical": 2.2}
 _RRF_CONSTANT = 60
 
 Fusion = Callable[[Mapping[str, Values]], Values]
+
+
+def by_words(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights for a complaint that the model half knows: the words count as much as any other signal."""
+    return {**weights, "lexical": max(weights.values())}
 
 
 def weighted(weights: Mapping[str, float]) -> Fusion:

@@ -17,7 +17,7 @@ from qa_search.index.filters import Filters
 from qa_search.index.stores.arrays import distinct
 from qa_search.index.stores.vectors import Ids, Scores
 from qa_search.search.amendments import Amendments
-from qa_search.search.fusion import Fusion, weighted
+from qa_search.search.fusion import Fusion, by_words, weighted
 from qa_search.search.signals import (
     Candidates,
     Signals,
@@ -95,6 +95,8 @@ class Retriever:
     ) -> Iterator[Ranked]:
         """Rank for each complaint in turn at least the k best posts, or all that pass the filters.
 
+        Where the model lacks a complaint's words, these count more than ``weights`` says (`by_words`).
+
         The filters keep out what ``amended`` hides (`Amendments.limited`).
         """
         allowed_posts = self.posts.allowed_posts(filters) if filters else None
@@ -151,6 +153,8 @@ class Retriever:
         candidates = self.candidates(posts)
         best_words = float(best[0]) if len(best) else 0.0
         signals = compute_signals(complaint, candidates, numbers, scores, best_words)
+        if complaint.words_lacking:
+            weights = by_words(weights)
         if amended is not None:
             signals = amended.signals(complaint, candidates, signals)
         return Ranked(

@@ -456,7 +456,7 @@ class SearchIndex:
             model=dump_record(manifest.model),
             encoder={key: value for key, value in dump_record(manifest.encoder).items() if key != "files"},
             splitter=dump_record(manifest.splitter),
-            ranking=dump_record(manifest.ranking),
+            ranking=dump_record(manifest.ranking._replace(weights=opened.weights)),
             confidence=dump_record(manifest.confidence),
             counts=dump_record(manifest.counts),
             vector_index=dump_record(manifest.vector_index),

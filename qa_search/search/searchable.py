@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,13 @@ from qa_search.embedders.readability import cannot_read
 from qa_search.errors import ModelError, ModelMismatchError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
-from qa_search.index.manifest import ExportedEncoder
+from qa_search.index.manifest import ExportedEncoder, Manifest
 from qa_search.search.advice import RELY_ON_NONE, Languages, read_in_part
 from qa_search.search.amendments import Amendments, Pinned
 from qa_search.search.archivist_files import ArchivistFiles
 from qa_search.search.confidence import TOO_LITTLE, Confidence
 from qa_search.search.curation import Curation
+from qa_search.search.fusion import UNREAD_WEIGHTS
 from qa_search.search.hits import HitReader
 from qa_search.search.query import SearchParameters
 from qa_search.search.retrieval import Ranked, Retriever
@@ -54,8 +56,8 @@ class SearchableGeneration:
         closeness = PLAIN if self.manifest.closeness is None else Closeness(*self.manifest.closeness)
         self.retriever = Retriever(generation.folder, generation.open_stores(), closeness)
         self.confidence = Confidence.of_record(self.manifest.confidence)
-        self.weights = self.manifest.ranking.weights
         self.languages = Languages.of_manifest(self.manifest)
+        self.weights = weights_of(self.manifest)
         self.amended: Amendments | None = None
         self._model = model
         self._embedder: Embedder | None = None
@@ -137,6 +139,16 @@ class SearchableGeneration:
                 f"(SHA-256 {made_with.sha256[:12]}), not with {name!r} ({sha256[:12]}). Search with the model it "
                 "was made with (model=PATH), or build the index again with the other one."
             )
+
+
+def weights_of(manifest: Manifest) -> Mapping[str, float]:
+    """Return the weights of the signals that an index is searched with.
+
+    Those in the manifest are for an archive that the model can read, unless they were learnt.
+    """
+    if manifest.ranking.tuned or not Languages.of_manifest(manifest).unreadable:
+        return manifest.ranking.weights
+    return UNREAD_WEIGHTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from qa_search.embedders.base import Embedder, Piece, pieces_of
-from qa_search.embedders.readability import cannot_read, reads_many_languages, unread_share
+from qa_search.embedders.readability import cannot_read, lacks_words, reads_many_languages, unread_share
 from tests.helpers import WordsEmbedder
 from tests.util.test_languages import OF
 
@@ -70,6 +70,30 @@ def test_letters_that_the_vocabulary_lacks_are_unread(text: str, share: float) -
     assert cannot_read(latin(), text) == (share > 0.5)
 
 
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("my knee", True),
+        ("my knee is up", False),
+        ("My, KNEE: is (up)!", False),
+        ("is", False),
+        ("漏れる", True),
+        ("γόνατο", True),
+        ("", False),
+        ("123 !?", False),
+    ],
+)
+def test_a_vocabulary_lacks_the_words_of_which_it_has_half_at_most(text: str, lacking: bool) -> None:
+    """Whole, whatever their case and what stands around them; digits and signs are no words."""
+    assert lacks_words(latin(), text) == lacking
+
+
+def test_a_multilingual_vocabulary_lacks_no_words() -> None:
+    """Though it cuts those of every language."""
+    embedder = multilingual()
+    assert [text for texts in OF.values() for text in texts if lacks_words(embedder, text)] == []
+
+
 def test_a_multilingual_vocabulary_reads_every_language() -> None:
     """No language of the table is called unreadable for it."""
     embedder = multilingual()
@@ -83,6 +107,7 @@ def test_an_embedder_without_pieces_is_not_judged(embedder: WordsEmbedder) -> No
     """A model of the caller's own need not show its tokens."""
     assert unread_share(embedder, ["膝盖疼"]) is None
     assert not cannot_read(embedder, "膝盖疼")
+    assert not lacks_words(embedder, "膝盖疼")
     assert reads_many_languages(embedder)
 
 
@@ -93,3 +118,10 @@ def test_the_packaged_model_reads_european_languages_and_no_others(minilm: Embed
     assert max(shares[language] for language in ("cs", "de", "en", "es", "fi", "fr", "it", "nl", "pl", "tr")) < 0.1
     assert all(cannot_read(minilm, text) for language in UNREAD for text in OF[language])
     assert not reads_many_languages(minilm)
+
+
+def test_the_packaged_model_lacks_the_words_of_other_languages(minilm: Embedder) -> None:
+    """Also where it reads the letters; of no English complaint."""
+    lacking = {language: sum(lacks_words(minilm, text) for text in texts) for language, texts in OF.items()}
+    assert lacking["en"] == 0
+    assert all(lacking[language] == len(OF[language]) for language in ("de", "fi", "pl", "ru", "sv", "tr", "zh"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import pytest
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
 from qa_search.evaluation.tuning import WeightedView, learn_weights, self_quality, tune
-from qa_search.search.fusion import DEFAULT_WEIGHTS, weighted
+from qa_search.search.fusion import DEFAULT_WEIGHTS, UNREAD_WEIGHTS, weighted
 from qa_search.search.searchable import SearchableGeneration
+from tests.embedders.test_readability import latin
 from tests.helpers import WordsEmbedder, write_jsonl
+from tests.util.test_languages import OF
 
 SIGNALS = ("title", "question", "answer", "best", "whole", "parts", "lexical")
 POSTS = 120
@@ -122,6 +125,14 @@ def test_a_signal_that_tells_the_right_post_gains_weight(telling: str) -> None:
     assert min(learnt.values()) > 0
 
 
+def test_complaints_that_are_searched_by_their_words_teach_nothing_about_them() -> None:
+    """A search gives their words enough weight already: what is learnt is what it would do with the weights."""
+    cases = make_cases(60, "lexical")
+    by_words = [replace(case, words_lacking=True) for case in cases]
+    assert learn_weights(cases)["lexical"] > DEFAULT_WEIGHTS["lexical"]
+    assert learn_weights(by_words)["lexical"] == DEFAULT_WEIGHTS["lexical"]
+
+
 def test_nothing_to_gain_leaves_the_default() -> None:
     """Where every complaint finds its post already."""
     cases = make_cases(20, "lexical")
@@ -207,6 +218,15 @@ def test_a_small_archive_can_go_back_to_the_default(tmp_path: Path) -> None:
     assert tune(tmp_path / "index", judged=rare_complaints(tmp_path / "rare", 45)).kept
     assert tune(tmp_path / "index", reset=True).weights == DEFAULT_WEIGHTS
     assert in_use(tmp_path / "index")[1] == {"weights": DEFAULT_WEIGHTS, "tuned": False}
+
+
+def test_an_archive_that_the_model_cannot_read_goes_back_to_its_own_default(tmp_path: Path) -> None:
+    """In which the words count most; where nothing was learnt, nothing is published."""
+    records = [{"question": text, "answer": "好的"} for text in OF["zh"]]
+    build_index(write_jsonl(tmp_path / "archive.jsonl", records), tmp_path / "index", model=latin())
+    report = tune(tmp_path / "index", reset=True)
+    assert (report.weights, report.learnt) == (UNREAD_WEIGHTS, UNREAD_WEIGHTS)
+    assert in_use(tmp_path / "index") == ("g000001", {"weights": UNREAD_WEIGHTS, "tuned": False})
 
 
 def test_rankings_can_be_compared_without_judgements(index: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,12 @@ import pytest
 from devtools.manifests import make_manifest
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
+from qa_search.index.manifest import RankingRecord
 from qa_search.interfaces.render.wording import note
 from qa_search.search.advice import SAY_MORE, Languages
 from qa_search.search.confidence import TOO_LITTLE
+from qa_search.search.fusion import UNREAD_WEIGHTS
+from qa_search.search.searchable import weights_of
 from qa_search.types import SearchResult
 from tests.archives.test_cases import CASES
 from tests.embedders.test_readability import TokenizedEmbedder, latin, multilingual
@@ -107,6 +112,35 @@ def test_an_archive_that_the_model_cannot_read_answers_nothing(tmp_path: Path) -
             result = index.search(text)
             assert (result.answered, result.advice) == (False, report.advice)
             assert max(result.confidence, *(hit.confidence for hit in result.hits)) <= TOO_LITTLE
+
+
+def test_posts_that_the_model_cannot_read_are_found_by_their_words(tmp_path: Path) -> None:
+    """Each complaint, cut short, finds its post first, whatever a model says that cannot tell one from another."""
+    texts = OF["zh"]
+    archive = write_jsonl(tmp_path / "archive.jsonl", [{"question": text, "answer": "好的"} for text in texts])
+    embedder = latin()
+    build_index(archive, tmp_path / "index", model=embedder)
+    with SearchIndex.open(tmp_path / "index", model=embedder) as index:
+        assert index.info().ranking == {"weights": UNREAD_WEIGHTS, "tuned": False}
+        results = index.search_many([text[1:] for text in texts], 1)
+    assert [result.hits[0].question for result in results] == list(texts)
+
+
+@pytest.mark.parametrize(
+    ("unread", "tuned", "expected"),
+    [
+        (0.9, False, UNREAD_WEIGHTS),
+        (0.9, True, {"best": 2.0}),
+        (0.1, False, {"best": 2.0}),
+        (None, False, {"best": 2.0}),
+    ],
+)
+def test_learnt_weights_stay_and_so_do_those_of_a_readable_archive(
+    unread: float | None, tuned: bool, expected: Mapping[str, float]
+) -> None:
+    """Only the weights that nobody learnt give way to the words, also in an index of an earlier version."""
+    manifest = replace(make_manifest(), unread=unread, ranking=RankingRecord({"best": 2.0}, tuned=tuned))
+    assert weights_of(manifest) == expected
 
 
 def test_a_model_that_reads_the_archive_answers(tmp_path: Path) -> None:

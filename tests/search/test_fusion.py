@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from qa_search import build_index
 from qa_search.embedders.queries import read_queries
 from qa_search.index.folder import IndexFolder
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, reciprocal_rank, shares, weighted
+from qa_search.search.fusion import (
+    DEFAULT_WEIGHTS,
+    RANKINGS,
+    UNREAD_WEIGHTS,
+    by_words,
+    reciprocal_rank,
+    shares,
+    weighted,
+)
 from qa_search.search.retrieval import Ranked, Retriever
 from qa_search.search.signals import Values
 from qa_search.util.terms import ENGLISH
@@ -67,6 +75,20 @@ def test_shares_add_up_to_the_score(rows: list[tuple[float, ...]], weights: dict
         assert set(found) == {name for name, weight in weights.items() if weight}
         for name, (value, weight, _) in found.items():
             assert (value, weight) == (by_name[name], weights[name])
+
+
+@given(weights_of_some)
+def test_by_words_no_signal_counts_more_than_the_words(weights: dict[str, float]) -> None:
+    """The other signals keep their weights; where the words count most already, nothing changes."""
+    found = by_words(weights)
+    assert found == {**weights, "lexical": max(weights.values())}
+    assert by_words(found) == found
+
+
+def test_of_an_archive_that_the_model_cannot_read_half_the_score_is_words() -> None:
+    """A complaint that it cannot read changes nothing there."""
+    assert UNREAD_WEIGHTS["lexical"] == pytest.approx(sum(UNREAD_WEIGHTS.values()) / 2)
+    assert by_words(UNREAD_WEIGHTS) == UNREAD_WEIGHTS
 
 
 def test_the_order_of_weights_and_other_signals_change_nothing() -> None:

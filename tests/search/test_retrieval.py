@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from qa_search.errors import IndexDamagedError
 from qa_search.index.filters import Filters
 from qa_search.index.folder import IndexFolder
 from qa_search.index.stores.owners import POSTS_NAME
-from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, weighted
+from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, by_words, weighted
 from qa_search.search.retrieval import Ranked, Retriever, compute_signals
 from qa_search.search.signals import Candidates, Values
 from qa_search.util.terms import ENGLISH
@@ -112,6 +113,15 @@ def assert_best(ranked: Ranked, expected: Values, passing: list[int], k: int) ->
     scores = ranked.scores[ranked.order[:k]]
     assert np.allclose(scores, expected[found], atol=1e-5)
     assert np.allclose(scores, np.sort(expected[passing])[::-1][:k], atol=1e-5)
+
+
+@pytest.mark.parametrize("complaint", COMPLAINTS[::5])
+def test_a_complaint_whose_words_the_model_lacks_is_ranked_by_them(retriever: Retriever, complaint: Query) -> None:
+    """Its weights, and so its explanation, say so; those of the complaint beside it stay."""
+    lacking = replace(complaint, words_lacking=True)
+    changed, plain = retriever.rank([lacking, complaint], 10, DEFAULT_WEIGHTS)
+    assert (changed.weights, plain.weights) == (by_words(DEFAULT_WEIGHTS), DEFAULT_WEIGHTS)
+    assert_best(changed, score_all(retriever, complaint, by_words(DEFAULT_WEIGHTS)), list(range(POSTS)), 10)
 
 
 def passing_posts(retriever: Retriever, filters: Filters) -> list[int]:
