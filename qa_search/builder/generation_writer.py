@@ -52,7 +52,7 @@ from qa_search.util.text import counted
 
 _EMBED_BLOCK = 1024
 # How many new posts are cut at once, and from how many characters on fewer: the tokenizer holds the tokens of all.
-_POSTS_AT_ONCE, _CHARACTERS_AT_ONCE = 256, 1 << 17
+_POSTS_AT_ONCE, _CHARACTERS_AT_ONCE = 256, 1 << 16
 # How many passages the language of an archive is taken from.
 _LANGUAGE_SAMPLE = 200
 

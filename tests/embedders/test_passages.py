@@ -106,10 +106,10 @@ def test_many_posts_take_few_calls_of_the_tokenizer(words: WordsEmbedder) -> Non
         calls.append(len(texts))
         return words.count_tokens(texts)
 
-    posts = [Post("s", str(number), "Sore knee", "It hurts. " * 16, "Rest.") for number in range(100)]
-    cut = Splitter(count, 30).passages_of(posts)
+    posts = [Post("s", str(number), "Sore knee", "It hurts. " * 22, "Rest.") for number in range(100)]
+    cut = Splitter(count, 60).passages_of(posts)
     assert [len(passages) for passages in cut] == [4] * 100
-    assert calls == [300, 1600]
+    assert calls == [300, 2200]
 
 
 def test_a_very_long_text_without_sentences_is_cut_in_good_time(minilm: Embedder) -> None:
