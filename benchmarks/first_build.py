@@ -4,8 +4,7 @@
     python -m benchmarks.first_build /tmp/earlier --posts 10000 DATASET/corpus.jsonl ...
 
 Both versions build the same archive, one after the other, some times; what counts is the ratio of the medians, of the
-time and of the seconds of computing (all of the process, its imports too), which depend less on what else the machine
-does. The archive without the model's time is made from sentences of the sample, in files of 1,000 posts; its embedder
+time and of the seconds of computing, which depend less on what else the machine does. The archive without the model's time is made from sentences of the sample, in files of 1,000 posts; its embedder
 costs next to nothing (`rebuilds_program`).
 """
 
@@ -25,7 +24,7 @@ from devtools.environment import ROOT, commit_of, save
 
 
 def compare(earlier: Path, archive: Path, rounds: int, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Build an archive by both versions in turn; return the medians, and how many times as fast the later one is."""
+    """Build an archive by both versions in turn; return the medians, and how many times as much the earlier one took."""
     found: dict[str, list[dict[str, Any]]] = {"before": [], "after": []}
     for _ in range(rounds):
         for version, checkout in (("before", earlier), ("after", ROOT)):

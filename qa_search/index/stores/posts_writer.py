@@ -180,11 +180,15 @@ class PostWriter:
 
     def add_passages(self, post: int, passages: Iterable[KeyedPassage]) -> None:
         """Store the passages of a post, numbered on from the last."""
-        for passage, key in passages:
-            self._put("passage", (self.passages, post, passage.field, passage.start, passage.end, key))
-            self.passages += 1
-            if self._rows >= _MOST_WAITING:
-                self._write_waiting()
+        rows = [
+            (number, post, passage.field, passage.start, passage.end, key)
+            for number, (passage, key) in enumerate(passages, start=self.passages)
+        ]
+        self._waiting["passage"] += rows
+        self.passages += len(rows)
+        self._rows += len(rows)
+        if self._rows >= _MOST_WAITING:
+            self._write_waiting()
 
     def end_file(self, source: str, place: str, stat: str, content: str, reading: str, *, alone: bool) -> None:
         """Note the file that what was added since the last file came from; see `StoredFile`."""
