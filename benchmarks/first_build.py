@@ -4,8 +4,9 @@
     python -m benchmarks.first_build /tmp/earlier --posts 10000 DATASET/corpus.jsonl ...
 
 Both versions build the same archive, one after the other, some times; what counts is the ratio of the medians, of the
-time and of the seconds of computing, which depend less on what else the machine does. The archive without the model's time is made from sentences of the sample, in files of 1,000 posts; its embedder
-costs next to nothing (`rebuilds_program`).
+time and of the seconds of computing, which depend less on what else the machine does. The archive without the model's
+time is made from sentences of the sample, in files of 1,000 posts; its embedder costs next to nothing
+(`rebuilds_program`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from devtools.environment import ROOT, commit_of, save
 
 
 def compare(earlier: Path, archive: Path, rounds: int, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Build an archive by both versions in turn; return the medians, and how many times as much the earlier one took."""
+    """Build an archive by both versions in turn; return the medians, and what the earlier took for each of the later."""
     found: dict[str, list[dict[str, Any]]] = {"before": [], "after": []}
     for _ in range(rounds):
         for version, checkout in (("before", earlier), ("after", ROOT)):
