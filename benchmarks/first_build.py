@@ -25,7 +25,7 @@ from devtools.environment import ROOT, commit_of, save
 
 
 def compare(earlier: Path, archive: Path, rounds: int, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Build an archive by both versions in turn; return the medians, and what the earlier took for each of the later."""
+    """Build an archive by both versions in turn; return the medians, and the earlier one's over the later one's."""
     found: dict[str, list[dict[str, Any]]] = {"before": [], "after": []}
     for _ in range(rounds):
         for version, checkout in (("before", earlier), ("after", ROOT)):
