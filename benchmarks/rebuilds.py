@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,11 @@ def change_posts(paths: list[Path], per_file: int) -> None:
         os.utime(path, (_LONG_AGO + 1, _LONG_AGO + 1))
 
 
-def built(checkout: Path, archive: Path, index: Path) -> dict[str, Any]:
-    """Build with a version, in a process of its own."""
+def built(checkout: Path, archive: Path, index: Path, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Build with a version, in a process of its own; ``options`` are those of `rebuilds_program`."""
     program = Path(__file__).with_name("rebuilds_program.py")
     out = subprocess.run(
-        [sys.executable, str(program), str(archive), str(index)],
+        [sys.executable, str(program), str(archive), str(index), *options],
         cwd=checkout, env={**os.environ, "PYTHONPATH": str(checkout)}, stdout=subprocess.PIPE, text=True, check=True,
     ).stdout  # fmt: skip
     found: dict[str, Any] = json.loads(out)

@@ -13,7 +13,7 @@ from qa_search.builder.reuse import PreviousGeneration
 from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
 from qa_search.index.manifest import FolderManifest
-from qa_search.index.stores.post_rows import StoredEntry
+from qa_search.index.stores.post_rows import MOST_ROWS, StoredEntry
 from qa_search.types import IndexSource, SourceChanges
 from qa_search.util.text import counted
 
@@ -58,14 +58,18 @@ class Changes:
         for _, numbers in copied:
             for source, count in new.count_entries(numbers).items():
                 counts[source]["unchanged"] += count
-        old_entries = previous.stored_entries([old for old, _ in copied]) if previous is not None else iter(())
-        for old, now in _side_by_side(old_entries, new.stored_entries([now for _, now in copied])):
-            if old is None and now is not None:
-                counts[now.source]["added"] += 1
-            elif old is not None and now is None:
-                gone.append(old)
-            elif old is not None and now is not None:
-                counts[now.source]["unchanged" if old == now else "changed"] += 1
+        if previous is None:  # nothing to compare with
+            for source, count in new.count_entries(range(MOST_ROWS)).items():
+                counts[source]["added"] += count
+        else:
+            old_entries = previous.stored_entries([old for old, _ in copied])
+            for old, now in _side_by_side(old_entries, new.stored_entries([now for _, now in copied])):
+                if old is None and now is not None:
+                    counts[now.source]["added"] += 1
+                elif old is not None and now is None:
+                    gone.append(old)
+                elif old is not None and now is not None:
+                    counts[now.source]["unchanged" if old == now else "changed"] += 1
         kept = new.has_contents([entry.content for entry in gone])
         self.removed = [entry for entry in gone if entry.content not in kept]
         self.renamed = [entry for entry in gone if entry.content in kept]

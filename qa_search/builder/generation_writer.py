@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -51,8 +51,13 @@ from qa_search.util.terms import Analysis
 from qa_search.util.text import counted
 
 _EMBED_BLOCK = 1024
+# How many new posts are cut at once, and from how many characters on fewer: the tokenizer holds the tokens of all.
+_POSTS_AT_ONCE, _CHARACTERS_AT_ONCE = 256, 1 << 16
 # How many passages the language of an archive is taken from.
 _LANGUAGE_SAMPLE = 200
+
+# The number of a post, the post and its `content_hash`.
+NewPost = tuple[int, Post, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +239,11 @@ class GenerationWriter:
             report=self.report,
         )
         known_passages = None if old is None else StoredPassages(old)
-        for number, post, content in stored:
-            known = [] if known_passages is None else known_passages.of_content(content)
-            writer.add_passages(number, known or _keyed_passages(self.splitter, post))
+        for fresh in stored:
+            known = [[] if known_passages is None else known_passages.of_content(content) for _, _, content in fresh]
+            cut = iter(_cut(self.splitter, [post for (_, post, _), has in zip(fresh, known, strict=True) if not has]))
+            for (number, _, _), has in zip(fresh, known, strict=True):
+                writer.add_passages(number, has or next(cut))
         writer.name_repeated()
 
     def _write_vectors(
@@ -279,16 +286,22 @@ def store_posts(
     keep_unanswered: bool,
     strict: bool,
     report: Callable[[Progress], None],
-) -> Iterator[tuple[int, Post, bytes]]:
-    """Store every post once, and yield the number of each new text that was read, the post and its `content_hash`.
+) -> Iterator[list[NewPost]]:
+    """Store every post once, and yield the new texts that were read, some at a time.
 
+    Their passages are to be added before the next ones are asked for: files that did not change are copied with theirs.
     ``reading`` collects how all files were read.
 
     Raises:
         SetAsideError: if a post cannot be read, and ``strict`` says to stop then.
         IndexDamagedError: if the previous generation is damaged, from which ``kept`` copies.
     """
+    fresh: list[NewPost] = []
+    characters = 0
     for post in posts:
+        if fresh and (kept.waiting or len(fresh) >= _POSTS_AT_ONCE or characters >= _CHARACTERS_AT_ONCE):
+            yield fresh
+            fresh, characters = [], 0
         if isinstance(post, FileRead):
             kept.write(post, writer)
             reading.add(post.reading)
@@ -305,8 +318,11 @@ def store_posts(
             if not (excluded and excluded & {post.post_id, distinct_id(post, content)}):
                 number = writer.add(post, content)
                 if number is not None:
-                    yield number, post, content
+                    fresh.append((number, post, content))
+                    characters += len(post.question) + len(post.answer)
         report(Progress("reading", writer.noted, None))
+    if fresh:
+        yield fresh
     kept.flush(writer)
 
 
@@ -337,9 +353,12 @@ def _closeness(encoder: BuildEncoder, previous: PreviousGeneration | None) -> Cl
     return known or ClosenessRecord(*astuple(measure_closeness(encoder.embedder)))
 
 
-def _keyed_passages(splitter: Splitter, post: Post) -> Iterator[KeyedPassage]:
-    for passage in splitter.passages(post):
-        yield passage, passage_key(getattr(post, passage.field)[passage.start : passage.end])
+def _cut(splitter: Splitter, posts: Sequence[Post]) -> list[list[KeyedPassage]]:
+    """Return the passages of each post."""
+    return [
+        [(one, passage_key(getattr(post, one.field)[one.start : one.end])) for one in passages]
+        for post, passages in zip(posts, splitter.passages_of(posts), strict=True)
+    ]
 
 
 def _write_words(

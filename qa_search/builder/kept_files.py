@@ -75,6 +75,11 @@ class KeptFiles:
         """A hash of all names and contents, when all files are written down; "" if one is unknown."""
         return "" if self._digest is None else self._digest.hexdigest()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether the posts of kept files wait to be copied: all posts that were read before are written by then."""
+        return self._run is not None
+
     def look(self, file: ArchiveFile) -> KeptFile | None:
         """Return what the previous generation has of a file, None if it must be read.
 

@@ -153,8 +153,9 @@ class PassageVectors:
             rate = len(keys) / max(time.perf_counter() - started, 1e-9)
             self._at_once = int(min(max(rate * _SECONDS_AT_ONCE, _LEAST_AT_ONCE), _MOST_AT_ONCE))
             self.keep(keys, made)
-            for key, vector in zip(keys, made, strict=True):
-                vectors[rows[key]] = vector
+            found = [(row, number) for number, key in enumerate(keys) for row in rows[key]]
+            places, sources = zip(*found, strict=True)
+            vectors[list(places)] = made[list(sources)]
             tick(len(block) - sum(len(rows[key]) for key in left))
         return vectors
 

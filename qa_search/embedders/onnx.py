@@ -146,7 +146,7 @@ class OnnxEmbedder:
         try:
             if sum(map(len, texts)) <= _ONE_BY_ONE:
                 return [self._tokenizer.encode(text, add_special_tokens=special) for text in texts]
-            return self._tokenizer.encode_batch(texts, add_special_tokens=special)
+            return self._tokenizer.encode_batch_fast(texts, add_special_tokens=special)  # without offsets
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of tokenizers is not an Exception

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from qa_search.types import FIELDS, Passage, Post
 from qa_search.util.sentences import Span, split_sentences, trim
@@ -28,11 +29,14 @@ class Splitter:
         if self.limit < 1:
             raise ValueError(f"a passage of at most {self.limit} tokens cannot hold any text")
 
-    def passages(self, post: Post) -> Iterator[Passage]:
-        """Yield the passages of a post: title, question and answer in turn, each field from start to end."""
-        for field in FIELDS:
-            for start, end in self.split(getattr(post, field)):
-                yield Passage(field, start, end)
+    def passages(self, post: Post) -> list[Passage]:
+        """Return the passages of a post: title, question and answer in turn, each field from start to end."""
+        return self.passages_of([post])[0]
+
+    def passages_of(self, posts: Sequence[Post]) -> list[list[Passage]]:
+        """Return the `passages` of each post. The tokenizer is called a few times for all of them."""
+        spans = iter(self.split_all([getattr(post, field) for post in posts for field in FIELDS]))
+        return [[Passage(field, *span) for field in FIELDS for span in next(spans)] for _ in posts]
 
     def split(self, text: str) -> list[Span]:
         """Cut a text into passages of whole sentences.
@@ -44,13 +48,34 @@ class Splitter:
             (start, end) spans in order. Together they hold every character that is not a blank;
             each has at most ``limit`` tokens.
         """
-        whole = trim(text)
-        if whole is None:
-            return []
+        return self.split_all([text])[0]
+
+    def split_all(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Cut each text as `split` does."""
+        found: list[list[Span]] = []
+        short: list[int] = []
+        left: list[int] = []
+        for number, text in enumerate(texts):
+            whole = trim(text)
+            found.append([] if whole is None else [whole])
+            if whole is not None:
+                (short if len(text) <= self.limit * _MEASURED_CHARACTERS else left).append(number)
         # Most texts are one passage: their sentences need not be found.
-        if len(text) <= self.limit * _MEASURED_CHARACTERS and self._count(text, *whole) < self.limit * 3 // 4:
-            return [whole]
-        units, sizes = self._units(text)
+        counts = self._counts(texts, [(number, found[number][0]) for number in short])
+        left += [number for number, count in zip(short, counts, strict=True) if count >= self.limit * 3 // 4]
+        sentences = [(number, span) for number in left for span in split_sentences(texts[number])]
+        measured = zip(sentences, self._counts(texts, sentences), strict=True)
+        for number, group in groupby(measured, lambda one: one[0][0]):
+            found[number] = self._filled(texts[number], [(span, size) for (_, span), size in group])
+        return found
+
+    def _counts(self, texts: Sequence[str], spans: Sequence[tuple[int, Span]]) -> Sequence[int]:
+        """Return the tokens of each span, given with the number of its text."""
+        return self.count_tokens([texts[number][start:end] for number, (start, end) in spans]) if spans else []
+
+    def _filled(self, text: str, sentences: list[tuple[Span, int]]) -> list[Span]:
+        """Join the sentences of a text, given with their sizes in tokens, to passages."""
+        units, sizes = self._units(text, sentences)
         wanted = max(-(-sum(sizes) // self.limit), 1)
         target = -(-sum(sizes) // wanted)
         spans: list[Span] = []
@@ -70,13 +95,11 @@ class Splitter:
         """Check the real count near the limit: tokens of a whole are not always the sum of its parts'."""
         return estimate < self.limit * 3 // 4 or self.count_tokens([text])[0] <= self.limit
 
-    def _units(self, text: str) -> tuple[list[Span], list[int]]:
-        """Cut a text into sentences, and too long ones into pieces; return them with their sizes in tokens."""
-        sentences = split_sentences(text)
+    def _units(self, text: str, sentences: list[tuple[Span, int]]) -> tuple[list[Span], list[int]]:
+        """Cut too long sentences into pieces; return all with their sizes in tokens."""
         units: list[Span] = []
         sizes: list[int] = []
-        counts = self.count_tokens([text[start:end] for start, end in sentences])
-        for (start, end), size in zip(sentences, counts, strict=True):
+        for (start, end), size in sentences:
             pieces = [(start, end)] if size <= self.limit else list(self._pieces(text, start, end))
             units.extend(pieces)
             sizes.extend([size] if size <= self.limit else self.count_tokens([text[a:b] for a, b in pieces]))

@@ -11,6 +11,7 @@ import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from qa_search import SearchIndex, build_index, verify_index
 from qa_search.archives import read
 from qa_search.archives.base import ArchiveFile
 from qa_search.archives.read import Reading, read_archives
-from qa_search.builder import changes, kept_files
+from qa_search.builder import changes, generation_writer, kept_files
 from qa_search.errors import IndexDamagedError, ShrinkError
 from qa_search.index.stores import lexical, posts_writer
 from qa_search.index.stores.post_rows import StoredFile
@@ -152,6 +153,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lexical, "_MEAN_CHUNK", 3)
     monkeypatch.setattr(lexical, "_MOST_CHUNK", 5)
     monkeypatch.setattr(posts_writer, "_COPIED_AT_ONCE", 3)
+    monkeypatch.setattr(posts_writer, "_MOST_WAITING", 4)
+    monkeypatch.setattr(generation_writer, "_POSTS_AT_ONCE", 2)
     monkeypatch.setattr(kept_files, "_FILES_AHEAD", 2)
     monkeypatch.setattr(changes, "_MOST_RUNS", 2)
 
@@ -203,6 +206,34 @@ def test_a_build_upon_another_is_what_a_fresh_one_is(name: str, tmp_path: Path, 
     require_same(archive, index, tmp_path / "fresh", build(archive, index))
     write(archive / "last.jsonl", jsonl([70]))
     require_same(archive, index, tmp_path / "fresh", build(archive, index))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "few"),
+    [
+        (generation_writer, "_POSTS_AT_ONCE", 1),
+        (generation_writer, "_CHARACTERS_AT_ONCE", 1),
+        (posts_writer, "_MOST_WAITING", 1),
+        (posts_writer, "_MOST_WAITING", 5),
+        (posts_writer, "_MOST_WAITING_CHARACTERS", 1),
+    ],
+)
+def test_how_many_are_written_at_once_does_not_show(
+    module: ModuleType, name: str, few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One text in two files, one id three times, links, notes and tags: the same rows, in a first build and a next."""
+    archive, index, other = tmp_path / "archive", tmp_path / "index", tmp_path / "other"
+    write_archive(archive, 0)
+    write(archive / "picture.bin", b"\x00\x01\x02" * 50)
+    for again in (False, True):
+        if again:
+            CHANGES["a file is added in the middle"](archive)
+        build(archive, index, keep_going=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, few)
+            build(archive, other, keep_going=True)
+        assert rows_of(other) == rows_of(index)
+        assert answers_of(other) == answers_of(index)
 
 
 @pytest.mark.slow

@@ -91,6 +91,27 @@ def test_a_post_s_passages_know_their_field() -> None:
     ]
 
 
+@given(st.lists(ANY_TEXT, max_size=6), st.integers(1, 40))
+def test_texts_are_cut_together_as_each_alone(texts: list[str], limit: int) -> None:
+    """Whatever stands beside a text in one call: short, long or empty."""
+    splitter = Splitter(WordsEmbedder().count_tokens, limit)
+    assert splitter.split_all(texts) == [splitter.split(text) for text in texts]
+
+
+def test_many_posts_take_few_calls_of_the_tokenizer(words: WordsEmbedder) -> None:
+    """One for all whole fields, and one for all sentences of those that are too long, however many posts there are."""
+    calls: list[int] = []
+
+    def count(texts: Sequence[str]) -> list[int]:
+        calls.append(len(texts))
+        return words.count_tokens(texts)
+
+    posts = [Post("s", str(number), "Sore knee", "It hurts. " * 22, "Rest.") for number in range(100)]
+    cut = Splitter(count, 60).passages_of(posts)
+    assert [len(passages) for passages in cut] == [4] * 100
+    assert calls == [300, 2200]
+
+
 def test_a_very_long_text_without_sentences_is_cut_in_good_time(minilm: Embedder) -> None:
     """A megabyte without a full stop: no quadratic work."""
     text = "word " * 200_000

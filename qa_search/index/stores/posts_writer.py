@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
 
 from qa_search.index.filters import fold_tag
@@ -41,7 +42,8 @@ from qa_search.types import Post, SetAside
 # The end of an id that distinguishes posts of one id. A post whose own id ends like this gets such an end as well.
 _TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
 _COPIED_AT_ONCE = 4096
-_TAKEN = "SELECT 1 FROM entry WHERE post_id = ?"
+# Whether an id is taken, and the number of a text.
+_KNOWN = "SELECT (SELECT 1 FROM entry WHERE post_id = ?), (SELECT id FROM post WHERE content = ?)"
 _ENTRY_CALLED = "SELECT id FROM entry WHERE post_id = ?"
 _CONTENT = "SELECT p.content FROM entry e JOIN post p ON p.id = e.post WHERE e.id = ?"
 # Where the posts that are copied get other numbers: the number that one had, and the one that it has.
@@ -52,6 +54,15 @@ _ENDS = (
     "SELECT (SELECT count(*) FROM old.entry), (SELECT count(*) FROM old.unanswered), "
     "(SELECT count(*) FROM old.page_link)"
 )
+# So many rows, or rows of so many characters, are written at once.
+_MOST_WAITING, _MOST_WAITING_CHARACTERS = 4096, 1 << 20
+_INSERTS = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * columns)})"  # noqa: S608 - fixed names
+    for table, columns in {
+        "post": 6, "entry": 12, "tag": 2, "passage": 6, "unanswered": 3, "set_aside": 3, "page_link": 3,
+        "archive_file": 13,
+    }.items()
+}  # fmt: skip
 _RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 
 
@@ -92,6 +103,11 @@ class PostWriter:
         self._texts = hashlib.blake2b(digest_size=16)
         self._linked_sources: set[str] = set()
         self._repeated: dict[tuple[str, str], list[int]] = {}  # what source and id name -> the entries but the first
+        # The rows of each table that are not written yet, and the ids and texts among them.
+        self._waiting: dict[str, list[tuple[Any, ...]]] = {table: [] for table in _INSERTS}
+        self._rows = self._characters = 0
+        self._waiting_ids: set[str] = set()
+        self._waiting_contents: dict[bytes, int] = {}
 
     def add(self, post: Post, content: bytes) -> int | None:
         """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
@@ -99,33 +115,63 @@ class PostWriter:
         Posts whose id is repeated get ids of their own in `close`, when all of them are known.
         """
         post_id = post.post_id
-        taken = self._db.execute(_TAKEN, (post_id,)).fetchone()
+        taken, known = self._known(post_id, content)
         if taken or _TOLD_APART.search(post.source_id):
             self._repeated.setdefault((post.source, post.source_id), []).append(self.entries)
             post_id = f"~{self.entries}"
         self._add_links(post)
-        row = self._db.execute("SELECT id FROM post WHERE content = ?", (content,)).fetchone()
-        number = self.posts if row is None else int(row[0])
-        if row is None:
+        number = self.posts if known is None else known
+        if known is None:
             answers = to_json([part.to_dict() for part in post.answers])
-            self._db.execute(
-                "INSERT INTO post VALUES (?, ?, ?, ?, ?, ?)",
-                (number, content, post.title, post.question, post.answer, answers),
-            )
+            self._put("post", (number, content, post.title, post.question, post.answer, answers))
+            self._characters += len(post.title) + len(post.question) + len(post.answer) + len(answers)
+            self._waiting_contents[content] = number
             self.posts += 1
             self._texts.update(content)
-        self._db.execute(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self._waiting_ids.add(post_id)
+        self._put(
+            "entry",
             (
                 self.entries, post_id, number, post.source, post.source_id, post.date, post.url,
                 to_json(post.tags), post.author, post.score, post.prev_title, post.next_title,
             ),
         )  # fmt: skip
-        if post.tags:
-            tags = {(fold_tag(tag), self.entries) for tag in post.tags}
-            self._db.executemany("INSERT INTO tag VALUES (?, ?)", tags)
+        for tag in {fold_tag(tag) for tag in post.tags}:
+            self._put("tag", (tag, self.entries))
         self.entries += 1
-        return number if row is None else None
+        if self._rows >= _MOST_WAITING or self._characters >= _MOST_WAITING_CHARACTERS:
+            self._write_waiting()
+        return number if known is None else None
+
+    def _known(self, post_id: str, content: bytes) -> tuple[bool, int | None]:
+        """Return whether an id is taken, and the number of a text if it is there."""
+        taken, number = post_id in self._waiting_ids, self._waiting_contents.get(content)
+        if not taken or number is None:
+            row: Any = self._db.execute(_KNOWN, (post_id, content)).fetchone()
+            taken, number = taken or row[0] is not None, row[1] if number is None else number
+        return taken, number
+
+    def _put(self, table: str, row: tuple[Any, ...]) -> None:
+        """Have a row written with others."""
+        self._waiting[table].append(row)
+        self._rows += 1
+
+    def _write_waiting(self) -> None:
+        """Write the rows that wait, each table's at once: a statement takes longer to begin than to insert a row."""
+        if self._rows:
+            for table, rows in self._waiting.items():
+                if rows:
+                    self._db.executemany(_INSERTS[table], rows)
+                    rows.clear()
+            self._rows = self._characters = 0
+            self._waiting_ids.clear()
+            self._waiting_contents.clear()
+
+    @property
+    def _written(self) -> apsw.Connection:
+        """The database, with all that was added."""
+        self._write_waiting()
+        return self._db
 
     @property
     def noted(self) -> int:
@@ -138,15 +184,18 @@ class PostWriter:
             (number, post, passage.field, passage.start, passage.end, key)
             for number, (passage, key) in enumerate(passages, start=self.passages)
         ]
-        self._db.executemany("INSERT INTO passage VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._waiting["passage"] += rows
         self.passages += len(rows)
+        self._rows += len(rows)
+        if self._rows >= _MOST_WAITING:
+            self._write_waiting()
 
     def end_file(self, source: str, place: str, stat: str, content: str, reading: str, *, alone: bool) -> None:
         """Note the file that what was added since the last file came from; see `StoredFile`."""
         ends = (self.entries, self.unanswered, self._links)
         rows = [number for begin, end in zip(self._ended, ends, strict=True) for number in (begin, end - begin)]
-        values = (self.files, source, place, stat, content, int(alone), reading, *rows)
-        self._db.execute(f"INSERT INTO archive_file VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608
+        self._put("archive_file", (self.files, source, place, stat, content, int(alone), reading, *rows))
+        self._characters += len(reading)
         self._ended = ends
         self.files += 1
 
@@ -160,6 +209,7 @@ class PostWriter:
         """
         if self._previous is None:
             raise ValueError("nothing to copy from")
+        self._write_waiting()
         entries = range(first.first_entry, last.first_entry + last.entries)
         waiting = range(first.first_unanswered, last.first_unanswered + last.unanswered)
         links = range(first.first_link, last.first_link + last.links)
@@ -313,17 +363,17 @@ class PostWriter:
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""
         self._add_links(post)
-        self._db.execute("INSERT INTO unanswered VALUES (?, ?, ?)", (post.source, post.source_id, post.title))
+        self._put("unanswered", (post.source, post.source_id, post.title))
         self.unanswered += 1
 
     def add_set_aside(self, note: SetAside) -> None:
         """Note a post or a file that could not be read."""
-        self._db.execute("INSERT INTO set_aside VALUES (?, ?, ?)", (note.source, note.place, note.reason))
+        self._put("set_aside", (note.source, note.place, note.reason))
         self.set_aside_count += 1
 
     def first_set_aside(self) -> SetAside | None:
         """Return the first note on a post or a file that could not be read."""
-        row = self._db.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
+        row = self._written.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
         return None if row is None else SetAside(*row)
 
     @property
@@ -333,12 +383,12 @@ class PostWriter:
 
     def contents(self) -> Iterator[bytes]:
         """Yield the `content_hash` of each post in the order of their numbers."""
-        for (content,) in self._db.execute("SELECT content FROM post ORDER BY id"):
+        for (content,) in self._written.execute("SELECT content FROM post ORDER BY id"):
             yield content
 
     def texts(self, first: int = 0, end: int | None = None) -> Iterator[tuple[int, str]]:
         """Yield each post's number and its whole text, of all posts or of those from a number to another."""
-        yield from self._db.execute(
+        yield from self._written.execute(
             "SELECT id, title || char(10) || question || char(10) || answer FROM post WHERE id >= ? AND id < ? "
             "ORDER BY id",
             (first, self.posts if end is None else end),
@@ -347,7 +397,7 @@ class PostWriter:
     def sample_texts(self, count: int) -> list[str]:
         """Return the texts of some passages from all over the archive."""
         step = max(self.passages // count, 1)
-        rows = self._db.execute(f"{TEXTS} WHERE passage.id % ? = 0 ORDER BY passage.id LIMIT ?", (step, count))
+        rows = self._written.execute(f"{TEXTS} WHERE passage.id % ? = 0 ORDER BY passage.id LIMIT ?", (step, count))
         return [text[start:end] for _, text, start, end, *_ in rows]
 
     def passage_texts(self, size: int) -> Iterator[list[tuple[bytes, str]]]:
@@ -366,13 +416,13 @@ class PostWriter:
 
     def _texts_between(self, first: int, end: int, size: int) -> Iterator[list[tuple[bytes, str]]]:
         query = f"{TEXTS} WHERE passage.id >= ? AND passage.id < ? ORDER BY passage.id"
-        cursor = self._db.execute(query, (first, end))
+        cursor = self._written.execute(query, (first, end))
         while rows := list(islice(cursor, size)):
             yield [(key, text[start:end]) for key, text, start, end, *_ in rows]
 
     def close(self) -> None:
         """Finish the files."""
-        rows = self._db.execute("SELECT post, field FROM passage ORDER BY id")
+        rows = self._written.execute("SELECT post, field FROM passage ORDER BY id")
         write_owners(self.path.parent, rows, self.passages)
         self.name_repeated()
         self._copy_tags()
@@ -390,16 +440,17 @@ class PostWriter:
 
     def stored_entries(self, but: Sequence[range] = ()) -> Iterator[StoredEntry]:
         """Yield the entries in the order of their ids, without those of some numbers; call `name_repeated` first."""
-        for row in self._db.execute(entries_but(but), ("", -1)):
+        for row in self._written.execute(entries_but(but), ("", -1)):
             yield StoredEntry(*row)
 
     def count_entries(self, numbers: range) -> dict[str, int]:
         """Count the entries of these numbers by their source."""
         query = "SELECT source, count(*) FROM entry WHERE id >= ? AND id < ? GROUP BY source"
-        return dict(self._db.execute(query, (numbers.start, numbers.stop)))
+        return dict(self._written.execute(query, (numbers.start, numbers.stop)))
 
     def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
         """Return which of these texts are stored."""
+        self._write_waiting()
         return {content for content in contents if self._db.execute(STORED, (content,)).fetchone()}
 
     def name_repeated(self) -> None:
@@ -408,6 +459,7 @@ class PostWriter:
         Such an id always names the same text. The first of several copies of one text has the id without a number. If
         all are copies, it keeps the source's own id.
         """
+        self._write_waiting()
         for (source, source_id), entries in self._repeated.items():
             plain = Post(source, source_id)
             # An id that looks like one made here may belong to another post by now.
@@ -431,7 +483,7 @@ class PostWriter:
         """Note the titles that a page links to."""
         for title in (post.prev_title, post.next_title):
             if title:
-                self._db.execute("INSERT INTO page_link VALUES (?, ?, ?)", (fold_title(title), title, post.source_id))
+                self._put("page_link", (fold_title(title), title, post.source_id))
                 self._links += 1
                 self._linked_sources.add(post.source)
 

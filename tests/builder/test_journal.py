@@ -1,0 +1,53 @@
+"""The journal of vectors that a build has computed so far."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import apsw
+import numpy as np
+import xxhash
+
+from qa_search.builder.journal import VectorJournal
+
+DIMENSION = 384
+VECTORS = 2_000
+
+
+def keys_of(count: int) -> list[bytes]:
+    return [hashlib.blake2b(str(number).encode(), digest_size=16).digest() for number in range(count)]
+
+
+def vectors_of(count: int) -> np.ndarray:
+    return np.random.default_rng(1).standard_normal((count, DIMENSION)).astype(np.float32)
+
+
+def test_a_journal_is_hardly_larger_than_its_vectors(tmp_path: Path) -> None:
+    """Vectors are appended, not moved about: in the order of their keys they took more than twice their room."""
+    path = tmp_path / "given-0123456789abcdef.sqlite"
+    journal = VectorJournal(path, DIMENSION)
+    keys, vectors = keys_of(VECTORS), vectors_of(VECTORS)
+    for start in range(0, VECTORS, 100):
+        journal.add(keys[start : start + 100], vectors[start : start + 100])
+    found = journal.find(keys)
+    journal.close()
+    assert all(np.array_equal(found[key], vector) for key, vector in zip(keys, vectors, strict=True))
+    assert path.stat().st_size < 1.25 * vectors.nbytes
+
+
+def test_a_journal_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
+    """A build that was killed goes on after an update, although its rows stand in the order of their keys."""
+    path = tmp_path / "given-0123456789abcdef.sqlite"
+    keys, vectors = keys_of(20), vectors_of(20)
+    db = apsw.Connection(str(path))
+    db.execute("CREATE TABLE computed (key BLOB PRIMARY KEY, vector BLOB NOT NULL, sum BLOB NOT NULL) WITHOUT ROWID")
+    for key, vector in zip(keys[:10], vectors, strict=False):
+        data = vector.tobytes()
+        db.execute("INSERT INTO computed VALUES (?, ?, ?)", (key, data, xxhash.xxh3_64_digest(key + data)))
+    db.close()
+    journal = VectorJournal(path, DIMENSION)
+    journal.add(keys[10:], vectors[10:])
+    found = journal.find(keys)
+    journal.close()
+    assert all(np.array_equal(found[key], vector) for key, vector in zip(keys, vectors, strict=True))
