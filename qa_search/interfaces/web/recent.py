@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,14 +12,14 @@ _MOST = 10_000
 
 
 class RecentTexts:
-    """The texts that each client has asked within the last ten minutes, in memory alone.
+    """The texts that each client has asked within the last ten minutes, in memory alone, as hashes.
 
     Whoever opens a post and goes back, or changes the order, asks the service again, and it is still one question.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, bytes], float] = OrderedDict()
 
     def is_new(self, client: str, text: str) -> bool:
         """Return whether the client has not asked this for a while, in any case and with any blanks."""
@@ -33,5 +34,7 @@ class RecentTexts:
             self._asked.popitem(last=False)
 
 
-def _key(client: str, text: str) -> tuple[str, str]:
-    return client, " ".join(text.casefold().split())
+def _key(client: str, text: str) -> tuple[str, bytes]:
+    # A hash: texts may be long, and need not be kept.
+    words = " ".join(text.casefold().split())
+    return client, hashlib.blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
