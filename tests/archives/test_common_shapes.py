@@ -417,6 +417,47 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         "<tr><td><b>Q:</b></td><td>Refunds?</td></tr><tr><td><b>A:</b></td><td>Within 14 days.</td></tr></table></html>",
         TWO,
     ),
+    "words with accents in names of columns": (
+        "faq.csv",
+        "N°;Question posée;Réponse apportée\n1;How do I descale it?;With vinegar.\n2;Refunds?;Within 14 days.\n",
+        TWO,
+    ),
+    "posts as phpBB keeps them": (
+        "posts.sql",
+        "CREATE TABLE `phpbb_posts` (`post_id` int, `topic_id` int, `post_username` text, `post_subject` text, `post_text` text);\n"
+        "INSERT INTO `phpbb_posts` VALUES (1,5,'ann','Kettle','<t>Refunds?</t>'),(2,5,'bob','Re: Kettle','<r><QUOTE author=\"ann\">"
+        '<s>[quote="ann"]</s>Refunds?<e>[/quote]</e></QUOTE>Within <B><s>[b]</s>14<e>[/b]</e></B> days.</r>\');\n',
+        TWO[1:],
+    ),
+    "bold lines without paragraphs": (
+        "faq.html",
+        "<html><body><h3>FAQ</h3><strong>How do I descale it?</strong><br>With vinegar.<br><br><strong>Refunds?</strong><br>"
+        "Within 14 days.</body></html>",
+        TWO,
+    ),
+    "coloured lines": (
+        "faq.html",
+        "<html><body><h3>FAQ</h3><font color=red>How do I descale it?</font><br>With vinegar.<br><br>"
+        "<font color=red>Refunds?</font><br>Within 14 days.</body></html>",
+        TWO,
+    ),
+    "paragraphs that ask": (
+        "faq.html",
+        "<html><h1>FAQ</h1><p><span class=c1>How do I descale it?</span></p><p>With vinegar.</p>"
+        "<p><span class=c1>Refunds?</span></p><p>Within 14 days.</p></html>",
+        TWO,
+    ),
+    "rows of a viewer of datasets": (
+        "rows.json",
+        '{"features": [{"feature_idx": 0, "name": "question"}], "rows": [{"row_idx": 0, "row": {"question": "Refunds?",'
+        ' "answer": "Within 14 days."}, "truncated_cells": []}]}',
+        TWO[1:],
+    ),
+    "Roman numbers": (
+        "faq.md",
+        "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
+        TWO,
+    ),
 }
 
 
@@ -488,7 +529,7 @@ def test_texts_in_other_languages_are_reported(tmp_path: Path) -> None:
     [
         ("D.", "R."), ("[Q]", "[A]"), ("(Q)", "(A)"), ("Q>", "A>"), ("Q -", "A -"), ("Ques:", "Ans:"), ("Query:", "Reply:"),
         ("F:", "S:"), ("S:", "C:"), ("K:", "V:"), ("Hỏi:", "Đáp:"), ("Ερώτηση:", "Απάντηση:"), ("ש:", "ת:"), ("س:", "ج:"),
-        ("السؤال:", "الجواب:"), ("پرسش:", "پاسخ:"), ("【質問】", "【回答】"), ("문:", "답:"), ("प्रश्न:", "उत्तर:"),
+        ("السؤال:", "الجواب:"), ("پرسش:", "پاسخ:"), ("【質問】", "【回答】"), ("문:", "답:"), ("문)", "답)"), ("प्रश्न:", "उत्तर:"),
         ("Customer:", "Agent:"), ("Patient:", "Arzt:"), ("Problem:", "Solution:"), ("INTERROGATORY NO. 1:", "RESPONSE:"),
     ],
 )  # fmt: skip

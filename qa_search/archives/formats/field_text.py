@@ -58,6 +58,8 @@ _CONTINUATION = (
 _MOJIBAKE = re.compile(
     rf"[\xc2-\xdf][{_CONTINUATION}]|[\xe0-\xef][{_CONTINUATION}]{{2}}|[\xf0-\xf4][{_CONTINUATION}]{{3}}"
 )
+_PHPBB_MARK = re.compile(r"<([se])>[^<]*</\1>")
+_PHPBB_QUOTE = re.compile(r"<QUOTE\b[^<>]*>(?:(?!<QUOTE\b).)*?</QUOTE>", re.DOTALL)
 _LOOKED_AT = 4000
 _MOST_LIST = 100_000
 
@@ -83,6 +85,8 @@ class TextKind:
         """
         if self.mojibake and not text.isascii():
             text = _MOJIBAKE.sub(_mended, text)
+        if text[:3] in ("<r>", "<t>"):
+            text = _of_phpbb(text)
         if self.breaks:
             text = _WRITTEN_BREAK.sub("\n", text).replace("\\t", "\t").replace('\\"', '"')
         if self.bbcode:
@@ -99,6 +103,17 @@ class TextKind:
         if not self.html or _TAG.search(text) is None:
             return False
         return not any(mark in text for mark in _MARKDOWN_MARKS) or _MARKDOWN_TAG.search(text) is None
+
+
+def _of_phpbb(text: str) -> str:
+    """Return a post as phpBB 3.2 and later store it, without marks and quotations."""
+    if not text.endswith((f"</{text[1]}>", f"</{text[1]}>\n")):
+        return text
+    text = _PHPBB_MARK.sub("", re.sub(r"<br ?/>\n?", "\n", text))
+    text, quotes = _PHPBB_QUOTE.subn("", text)
+    while quotes:
+        text, quotes = _PHPBB_QUOTE.subn("", text)
+    return html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text)).strip()
 
 
 def decode_entities(text: str) -> str:

@@ -44,7 +44,7 @@ _TEXT_KEYS = (
     "articleBody",
 )  # fmt: skip
 # What content systems, search engines and interfaces put a record's own fields into.
-_WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record")
+_WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",

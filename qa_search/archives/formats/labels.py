@@ -65,7 +65,7 @@ _OPENERS = re.compile(
 )
 # What numbers and marks a question in a list of them.
 _NUMBERING = re.compile(
-    rf"^\s*(?:[Qq]{_MOST_NUMBER}\s*[:.)\-–—]?\s+|\(?\d{{1,3}}(?:\.\d{{1,3}})*[.):]?\s+|\[\d{{1,3}}\]\s*|\d{{1,3}}(?:\.\d{{1,3}})*[.)]\s*)"
+    rf"^\s*(?:[Qq]{_MOST_NUMBER}\s*[:.)\-–—]?\s+|\(?\d{{1,3}}(?:\.\d{{1,3}})*[.):]?\s+|\[\d{{1,3}}\]\s*|\d{{1,3}}(?:\.\d{{1,3}})*[.)]\s*|[IVXLC]{{1,7}}[.)]\s+)"
 )
 _BULLET = re.compile(r"^\s*[-–—•*]\s+")
 _FAQ = re.compile(
@@ -142,7 +142,7 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     letters = rf"[{letter}{wide}]"
     bracketed = rf"[\[(【](?:{named}|{letters}){number}[\])】]{bold}[:：]?{bold}"
     # A letter alone before a dot or a bracket may number a list's items: only some are taken.
-    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in _POINTED else ""
+    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
     short = rf"{letters}{number}{end}|{letters}\s?(?:>|[-–—](?=\s)){bold}{dotted}"
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 

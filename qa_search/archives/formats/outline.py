@@ -32,6 +32,7 @@ _FURNITURE_NAMES = re.compile(
     r"mw-editsection|catlinks)(?:$|[\s_-])",
     re.IGNORECASE,
 )
+_LINE_ENDS = frozenset(("br", "hr", "p", "div", "table", "ul", "ol", *_HEADINGS))
 _TO_THE_TOP = re.compile(
     r"\W*(?:(?:back|return|go|jump) (?:up )?to (?:the )?)?(?:top|(?:table of )?contents|index)(?: of (?:the )?page)?\W*"
     r"|\W*(?:zurück )?(?:nach oben|zum seitenanfang|zum anfang)\W*|\W*(?:haut(?: de page)?|retour en haut)\W*"
@@ -113,7 +114,7 @@ def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
         questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
     )
     best = without_footer(max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found)))
-    return best or without_footer(_bold_questions(tree, named_faq))
+    return best or without_footer(_bold_questions(tree, named_faq) or (_asking_paragraphs(tree) if named_faq else []))
 
 
 def without_footer(found: list[Asked]) -> list[Asked]:
@@ -265,10 +266,32 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
             others.append((first, 7))
     if len(others) <= len(titles):
         titles += others
+    if not titles:
+        titles = [(element, 7) for element in tree.xpath(".//b | .//strong | .//font") if _is_line_that_asks(element)]
     if len(titles) < 1 + (not named_faq):
         return []
     found = [asked for asked in _asked_below(_sections(tree, titles)) if asked.answer]
     return found if len(found) > (not named_faq) else []
+
+
+def _is_line_that_asks(element: Any) -> bool:
+    """Return whether an element is a whole line, between line breaks or blocks, that asks."""
+    before, after = element.getprevious(), element.getnext()
+    text_before = (element.getparent().text if before is None else before.tail) or ""
+    begins = not text_before.strip() and (before is None or before.tag in _LINE_ENDS)
+    ends = not (element.tail or "").strip() and after is not None and after.tag == "br"
+    return begins and ends and len(title := words(element)) <= _MOST_TITLE and asks(title)
+
+
+def _asking_paragraphs(tree: Any) -> list[Asked]:
+    """Take short paragraphs that ask as questions, however they are set apart: in italics, in colour, in a class."""
+    titles = [
+        (element, 7)
+        for element in tree.xpath(".//p | .//td | .//div[not(*[self::p or self::div or self::table or self::ul])]")
+        if len(title := words(element)) <= _LONGEST_ANCHOR and asks(title)
+    ]
+    found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
+    return found if all(asked.answer for asked in found) else []
 
 
 def _stands_alone(bold: Any, element: Any) -> bool:

@@ -145,7 +145,7 @@ _OTHER_MEANINGS = frozenset(
     "related similar next previous prev follow duplicate linked per by with without of".split()
 )
 _FOLDED = re.compile(r"[\s_\-:?!*#.()\[\]\"'/]")
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_WORDS = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 # Longer ones are not looked at: no known name is anywhere near as long.
 MOST_NAME = 100
 _PARTIAL_RANK = 1000
