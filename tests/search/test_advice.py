@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from devtools.manifests import make_manifest
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.base import Embedder
 from qa_search.index.manifest import RankingRecord
+from qa_search.interfaces.cli import cli
 from qa_search.interfaces.render.wording import note
 from qa_search.search.advice import SAY_MORE, Languages
 from qa_search.search.confidence import TOO_LITTLE
@@ -124,6 +126,8 @@ def test_posts_that_the_model_cannot_read_are_found_by_their_words(tmp_path: Pat
         assert index.info().ranking == {"weights": UNREAD_WEIGHTS, "tuned": False}
         results = index.search_many([text[1:] for text in texts], 1)
     assert [result.hits[0].question for result in results] == list(texts)
+    described = CliRunner().invoke(cli, ["info", "--index", str(tmp_path / "index")]).output
+    assert "lexical 2.2 (by words above all, as the model cannot read the archive)" in " ".join(described.split())
 
 
 @pytest.mark.parametrize(

@@ -197,8 +197,11 @@ def _describe_encoder(info: IndexInfo) -> str:
 
 
 def _describe_ranking(info: IndexInfo) -> str:
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in info.ranking["weights"].items())
-    return f"{weights} ({'tuned' if info.ranking['tuned'] else 'the default weights'})"
+    given = info.ranking["weights"]
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in given.items())
+    by_words = given.get("lexical", 0) > given.get("best", 0)
+    default = "by words above all, as the model cannot read the archive" if by_words else "the default weights"
+    return f"{weights} ({'tuned' if info.ranking['tuned'] else default})"
 
 
 def _describe_confidence(info: IndexInfo) -> str:
