@@ -60,6 +60,7 @@ _MOJIBAKE = re.compile(
 )
 _PHPBB_MARK = re.compile(r"<([se])>[^<]*</\1>")
 _PHPBB_QUOTE = re.compile(r"<QUOTE\b[^<>]*>(?:(?!<QUOTE\b).)*?</QUOTE>", re.DOTALL)
+_MOST_QUOTES = 50  # within one another
 _LOOKED_AT = 4000
 _MOST_LIST = 100_000
 
@@ -110,9 +111,10 @@ def _of_phpbb(text: str) -> str:
     if not text.endswith((f"</{text[1]}>", f"</{text[1]}>\n")):
         return text
     text = _PHPBB_MARK.sub("", re.sub(r"<br ?/>\n?", "\n", text))
-    text, quotes = _PHPBB_QUOTE.subn("", text)
-    while quotes:
+    for _ in range(_MOST_QUOTES):  # innermost first
         text, quotes = _PHPBB_QUOTE.subn("", text)
+        if not quotes:
+            break
     return html.unescape(re.sub(r"</?[A-Za-z][^<>]*>", "", text)).strip()
 
 
