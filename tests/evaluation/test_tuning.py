@@ -14,7 +14,7 @@ import pytest
 
 from qa_search import SearchIndex, build_index
 from qa_search.errors import DatasetError, QueryError
-from qa_search.evaluation.tuning import WeightedView, learn_weights, self_quality, tune
+from qa_search.evaluation.tuning import WeightedView, _gains_by, learn_weights, self_quality, tune
 from qa_search.search.fusion import DEFAULT_WEIGHTS, UNREAD_WEIGHTS, weighted
 from qa_search.search.searchable import SearchableGeneration
 from tests.embedders.test_readability import latin
@@ -125,12 +125,13 @@ def test_a_signal_that_tells_the_right_post_gains_weight(telling: str) -> None:
     assert min(learnt.values()) > 0
 
 
-def test_complaints_that_are_searched_by_their_words_teach_nothing_about_them() -> None:
-    """A search gives their words enough weight already: what is learnt is what it would do with the weights."""
+def test_complaints_that_are_searched_by_their_words_are_learnt_from_as_they_are_searched() -> None:
+    """Up to the weight that a search gives their words anyway, no weight of the words makes a difference to them."""
     cases = make_cases(60, "lexical")
     by_words = [replace(case, words_lacking=True) for case in cases]
-    assert learn_weights(cases)["lexical"] > DEFAULT_WEIGHTS["lexical"]
-    assert learn_weights(by_words)["lexical"] == DEFAULT_WEIGHTS["lexical"]
+    choices = [{**DEFAULT_WEIGHTS, "lexical": weight} for weight in (0.0, 0.25, 1.0)]
+    assert len({_gains_by(cases, choice).mean() for choice in choices}) == len(choices)
+    assert len({_gains_by(by_words, choice).mean() for choice in choices}) == 1
 
 
 def test_nothing_to_gain_leaves_the_default() -> None:

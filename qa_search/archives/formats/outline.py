@@ -236,10 +236,8 @@ def _toggles(tree: Any) -> list[tuple[Any, int]]:
 
 def _join_bold(tree: Any) -> None:
     """Join bold texts that nothing parts, as word processors write a number and its question."""
-    for element in tree.xpath(
-        ".//b[following-sibling::*[1][self::b]] | .//strong[following-sibling::*[1][self::strong]]"
-    ):
-        following = element.getnext()
+    for element in list(tree.iter("b", "strong")):
+        following = element.getnext() if element.tag != "span" else None  # one that was joined stays where it is
         while following is not None and following.tag == element.tag and not element.tail:
             element.tail, following.tail = following.tail, None
             following.tag = "span"
