@@ -124,7 +124,7 @@ class _Group(click.Group):
 
 
 def _other_index(ctx: click.Context, error: QASearchError) -> str:
-    """Return what names another index, for an error that says that there is none where nobody has just named one."""
+    """Return how to name another index if the index is missing and no option named it; "" for other errors."""
     if not isinstance(error, IndexNotFoundError):
         return ""
     named_by = ctx.meta.get(INDEX_SOURCE)

@@ -42,7 +42,7 @@ def index_option() -> Decorator:
 
 
 def _note_source(context: click.Context, option: click.Parameter, path: str) -> str:
-    """Keep what has named the folder, for the message that there is no index."""
+    """Note who named the index folder (an option, a variable or nobody): the message about a missing index says so."""
     context.meta[INDEX_SOURCE] = context.get_parameter_source("index_path")
     return path
 
