@@ -182,6 +182,9 @@ def status(tab: Page) -> Any:
 
 
 def titles(tab: Page) -> list[str]:
+    """The titles of the hits, once they are there: a click that a script follows does not wait for the next page."""
+    tab.locator("h3").first.wait_for()
+    tab.wait_for_load_state()
     return tab.locator("h3").all_inner_texts()
 
 
