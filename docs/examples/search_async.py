@@ -8,7 +8,7 @@ import asyncio
 import os
 import sys
 
-from qa_search import AsyncClient
+from qa_search import AsyncClient, QASearchError
 
 
 async def main() -> None:
@@ -21,4 +21,7 @@ async def main() -> None:
             print(f"{result.query}: {best}")
 
 
-asyncio.run(main())
+try:
+    asyncio.run(main())
+except QASearchError as error:
+    sys.exit(f"Error: {error}")

@@ -756,6 +756,25 @@ def test_the_examples_of_clients_run(url: str, index: SearchIndex) -> None:
     ]
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("name", ["search_script.py", "search_async.py"])
+def test_the_examples_of_clients_say_that_nothing_answers(name: str) -> None:
+    """In one line with the way out, as programs made after them will."""
+    done = subprocess.run(
+        [sys.executable, f"docs/examples/{name}"],
+        cwd=ROOT,
+        env={**os.environ, "QA_SEARCH_URL": "http://127.0.0.1:9"},
+        input="thigh\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: http://127.0.0.1:9: ")
+    assert "qa-search serve" in line
+
+
 def test_the_two_clients_are_alike() -> None:
     """The same methods with the same parameters and results; those that ask are coroutines of the asynchronous one."""
 
