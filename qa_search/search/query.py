@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ MAX_QUERY_CHARACTERS = 100_000
 _MAX_FILTER_CHARACTERS = 1000
 _MAX_STARS = 16
 _MAX_TAGS = 100
-_YEAR_OR_MONTH = re.compile(r"\d{4}([-/.]\d{1,2})?")
 
 
 class FilterOptions(TypedDict, total=False):
@@ -103,20 +101,14 @@ def _after(value: str | date) -> str:
     bound = _bound(value, "until")
     if len(bound) > len("2015-06-30"):
         return bound + "\uffff"  # a moment: itself included
-    try:
-        day = date.fromisoformat(bound)
-    except ValueError as error:
-        raise QueryError(f"until: {reprlib.repr(value)} is not a date ({error})", parameter="until") from error
-    parts = 3
-    if isinstance(value, str) and (coarse := _YEAR_OR_MONTH.fullmatch(value.strip())):
-        parts = 2 if coarse[1] else 1
-    if day.year == date.max.year:
+    year, month, day = (*map(int, bound.split("-")), 1, 1)[:3]
+    if year == date.max.year:
         return bound + "\uffff"
-    if parts == 1:
-        return day.replace(year=day.year + 1).isoformat()
-    if parts == 2:
-        return (day.replace(day=28) + timedelta(days=4)).replace(day=1).isoformat()
-    return (day + timedelta(days=1)).isoformat()
+    if len(bound) == len("2015"):
+        return f"{year + 1}"
+    if len(bound) == len("2015-06"):
+        return f"{year + month // 12}-{month % 12 + 1:02}"
+    return (date(year, month, day) + timedelta(days=1)).isoformat()
 
 
 def require_k(k: int) -> None:

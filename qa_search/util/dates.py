@@ -21,6 +21,8 @@ _EAST_ASIAN = re.compile(
     r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号일]"
     r"(?:\D{0,8}(\d{1,2})[:：时時시] ?(\d{1,2})?(?:[:：分분] ?(\d{1,2}))?[分秒분초]?)?"
 )
+_YEAR_AND_MONTH = re.compile(r"(\d{4})[/-](\d{1,2})|(\d{4}) ?[年년] ?(\d{1,2}) ?[月월]", re.ASCII)
+_MONTH_AND_YEAR = re.compile(r"(\d{1,2})[/-]((?:19|20)\d\d)", re.ASCII)
 _EPOCH = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}", re.ASCII)
 _TIME = re.compile(r"(\d{1,2})[:h.](\d\d)(?::(\d\d))?(?:\.\d+)?(?: ?([ap])\.?m\b\.?)?", re.ASCII | re.IGNORECASE)
 _OFFSET = re.compile(
@@ -36,6 +38,7 @@ _YEAR = re.compile(r"(?<!\d)([12]\d{3})(?!\d)|['’](\d\d)(?!\d)")
 _LAST_EPOCH_IN_SECONDS = 10**11
 _PIVOT = 70  # a year of two digits is of the last century from here on
 _MOST_WORDS = 10
+_MOST_WORDS_BESIDE_A_MONTH = 2
 _MONTHS = (
     "january januar janvier enero gennaio janeiro stycznia styczeń января январь ledna leden januari tammikuu "
     "ocak január",
@@ -68,6 +71,8 @@ _SHORT = {
 def parse_date(text: str, day_first: bool | None = None) -> str | None:
     """Return a date as ISO 8601, with its time and offset if it has them; None if it is invalid or ambiguous.
 
+    A month of a year stays one: May 2018 is 2018-05.
+
     A date like 3/4/2015 could be in March or April: ``day_first`` says which, and without it the date is ambiguous.
     """
     text = " ".join(text.split())
@@ -81,7 +86,7 @@ def parse_date(text: str, day_first: bool | None = None) -> str | None:
         return None
     if date is not None:
         return date
-    for parse in (_parse_east_asian, _parse_mail, _parse_named):
+    for parse in (_parse_east_asian, _parse_month, _parse_mail, _parse_named):
         date = _tried(parse, text)
         if date is not None:
             return date
@@ -107,13 +112,12 @@ def is_ambiguous(text: str) -> bool:
 
 
 def parse_bound(text: str) -> str | None:
-    """Return the start of a day, month or year (``2015``, ``2015-06``, or any date) for comparing; else None."""
+    """Return a year, a month of a year or any date for comparing with dates, as ISO 8601; None if it is invalid.
+
+    What ISO 8601 writes with fewer digits comes before all that begins with it: 2015-06 is the start of that month.
+    """
     text = text.strip()
-    if re.fullmatch(r"\d{4}", text, re.ASCII):
-        return f"{text}-01-01"
-    if match := re.fullmatch(r"(\d{4})[-/](\d{1,2})", text, re.ASCII):
-        return f"{match[1]}-{int(match[2]):02}-01" if 1 <= int(match[2]) <= 12 else None
-    return parse_date(text)
+    return text if re.fullmatch(r"[1-9]\d{3}", text, re.ASCII) else parse_date(text)
 
 
 def _tried(parse: Callable[[str], str | None], text: str) -> str | None:
@@ -184,6 +188,18 @@ def _parse_east_asian(text: str) -> str | None:
     return _iso(match.groups()) if match else None
 
 
+def _parse_month(text: str) -> str | None:
+    """Read a month of a year that is written in numbers."""
+    if match := _YEAR_AND_MONTH.fullmatch(text):
+        return _month_of(match[1] or match[3], match[2] or match[4])
+    match = _MONTH_AND_YEAR.fullmatch(text)
+    return _month_of(match[2], match[1]) if match else None
+
+
+def _month_of(year: str, month: str | int) -> str:
+    return f"{datetime(int(year), int(month), 1):%Y-%m}"  # noqa: DTZ001 - archives give local time
+
+
 def _parse_epoch(text: str) -> str | None:
     if not _EPOCH.fullmatch(text):
         return None
@@ -211,10 +227,12 @@ def _parse_named(text: str) -> str | None:
     if year is None:
         return None
     rest = f"{rest[: year.start()]} {rest[year.end() :]}"
-    days = _DAY.findall(rest)
+    days, of_year = _DAY.findall(rest), year[1] or _full_year(year[2])
+    if not days and time is None and year[1] and len(words) <= _MOST_WORDS_BESIDE_A_MONTH:
+        return _month_of(of_year, months.pop())
     if len(days) != 1:
         return None
-    parts = (year[1] or _full_year(year[2]), str(months.pop()), days[0], hour, minute, second)
+    parts = (of_year, str(months.pop()), days[0], hour, minute, second)
     return _iso(parts, offset if hour is not None else "")
 
 

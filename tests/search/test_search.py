@@ -123,6 +123,25 @@ def test_k_must_be_a_whole_number_of_at_least_one(index: SearchIndex, k: Any) ->
 
 
 @pytest.mark.parametrize(
+    ("since", "until", "found"),
+    [
+        ("2015", "2015", True), ("2015-05", "2015-05", True), ("2015-05", None, True), (None, "2015-05", True),
+        ("2015-06", None, False), (None, "2015-04", False), ("2015-05-10", None, False), (None, "2015-05-31", True),
+    ],
+)  # fmt: skip
+def test_a_post_of_which_the_month_is_known_passes_by_its_month(
+    tmp_path: Path, since: str | None, until: str | None, found: bool
+) -> None:
+    """It counts as of the beginning of its month; its date is shown as it is known."""
+    post = {"question": "My knee clicks on stairs.", "answer": "Strengthen the hip first.", "date": "May 2015"}
+    embedder = WordsEmbedder(limit=12)
+    build_index(write_jsonl(tmp_path / "a.jsonl", [post]), tmp_path / "index", model=embedder)
+    with SearchIndex.open(tmp_path / "index", model=embedder) as index:
+        hits = index.search("knee", since=since, until=until).hits
+    assert [(hit.date, hit.when) for hit in hits] == [("2015-05", date(2015, 5, 1))] * found
+
+
+@pytest.mark.parametrize(
     ("filters", "expected"),
     [
         ({"since": "2015"}, ["heel", "knee"]),

@@ -26,6 +26,17 @@ from qa_search.util.dates import parse_bound, parse_date
         ("22 Jul 2016 10:04", "2016-07-22T10:04:00"),
         ("Jul 22, 2016, 10:04 PM", "2016-07-22T22:04:00"),
         ("Fri, 22 Jul 2016 10:04:45 +0000", "2016-07-22T10:04:45+00:00"),
+        ("May 2018", "2018-05"),
+        ("Updated: mai 2018", "2018-05"),
+        ("2018-05", "2018-05"),
+        ("2018/5", "2018-05"),
+        ("05/2018", "2018-05"),
+        ("2018年5月", "2018-05"),
+        ("2018-13", None),
+        ("13/2018", None),
+        ("5/20", None),
+        ("May 18", None),  # a day of no year, or a month of 2018
+        ("she may have had 2018 of them", None),
         ("3/4/2015", None),  # March or April
         ("2016/13/45 10:00:00", None),
         ("2016/2/30", None),
@@ -42,7 +53,14 @@ def test_dates_become_iso_8601_or_nothing(text: str, date: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("text", "bound"),
-    [("2015", "2015-01-01"), ("2015-6", "2015-06-01"), ("2015-13", None), ("2015-06-30", "2015-06-30"), ("x", None)],
+    [
+        ("2015", "2015"),
+        ("2015-6", "2015-06"),
+        ("2015-13", None),
+        ("2015-06-30", "2015-06-30"),
+        ("9", None),
+        ("x", None),
+    ],
 )
 def test_years_and_months_are_bounds(text: str, bound: str | None) -> None:
     """A search may be limited to a year or a month."""
