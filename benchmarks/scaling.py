@@ -45,7 +45,7 @@ from qa_search.index.manifest import (
     dump_record,
 )
 from qa_search.index.stores.inverted import InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import InvertedWriter, Kind, choose_kind, choose_probes
+from qa_search.index.stores.inverted_writer import LISTS, InvertedWriter, Kind, ListKind, choose_kind, choose_probes
 from qa_search.index.stores.records import FlatVectors, ListedVectors
 from qa_search.index.stores.vectors import VectorStore, VectorWriter
 from qa_search.util.defaults import DEFAULT_RECALL
@@ -159,7 +159,9 @@ def add(source: Vectors, folder: Path, manifest: FolderManifest, count: int) -> 
     started = time.perf_counter()
     previous = open_listed(folder, manifest)
     if isinstance(previous, InvertedStore):
-        rows = InvertedWriter(more, dimension, previous.record.kind, (Generation(folder, manifest), previous))
+        rows = InvertedWriter(
+            more, dimension, cast(ListKind, previous.record.kind), (Generation(folder, manifest), previous)
+        )
         for start in range(0, count, _BLOCK):
             rows.add(previous.rows_of(np.arange(start, min(start + _BLOCK, count))), np.empty((0, dimension), "f4"))
         for vectors in source.blocks(count, count + _ADDED):
@@ -256,7 +258,7 @@ def main(index: Path, complaints: Path, sizes: str, memory: int, work: Path, nam
         chosen = choose_kind(size, source.dimension, memory)
         kinds: list[Kind] = ["flat"] if size <= flat_up_to else []
         every = plain or 100_000 <= size <= 1_000_000
-        kinds += [kind for kind in ("ivf-sq8", "ivf-pq") if every or kind == chosen]
+        kinds += [kind for kind in LISTS if every or kind == chosen]
         for kind in kinds:
             folder = work / f"{kind}-{size}"
             manifest, seconds, measuring = build(source, folder, size, kind, DEFAULT_RECALL)

@@ -15,7 +15,10 @@ _PANELS = (
 )
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 PAGE = Path(__file__).with_name("scaling.md")
-_NAMES = {"flat": "exact", "ivf-sq8": "lists, 8-bit", "ivf-pq": "lists, product codes"}
+_NAMES = {
+    "flat": "exact", "ivf-rabitq2": "lists, 2 bits a value", "ivf-rabitq1": "lists, 1 bit a value",
+    "ivf-sq8": "lists, 8 bits a value", "ivf-pq": "lists, product codes",
+}  # fmt: skip
 
 
 def rows() -> list[dict[str, Any]]:

@@ -22,9 +22,10 @@ from qa_search.types import SIGNALS, FileReport, IndexSource, SourceChanges, to_
 from qa_search.util.terms import ANALYSES, ENGLISH
 from qa_search.util.text import visible
 
-FORMAT_VERSION = 6
-# What this version reads: format 5 has no record of the files that were read, and its words are in one piece.
-READ_FORMATS = (5, FORMAT_VERSION)
+FORMAT_VERSION = 7
+# What this version reads: format 5 has no record of the files that were read, and its words are in one piece; the
+# vectors of 5 and 6 may be in lists with other codes.
+READ_FORMATS = (5, 6, FORMAT_VERSION)
 # The most characters of a source's name.
 MOST_SOURCE_NAME = 200
 # So many characters of a name in a manifest are shown in a message.
@@ -37,7 +38,7 @@ Reader = Callable[[Any, str], Any]
 
 def listed_formats() -> str:
     """Return the formats that this version reads, as messages list them."""
-    return " and ".join(map(str, READ_FORMATS))
+    return f"{', '.join(map(str, READ_FORMATS[:-1]))} and {READ_FORMATS[-1]}"
 
 
 def is_plain_name(value: object) -> bool:

@@ -114,7 +114,7 @@ def test_another_format_is_refused_by_name(tmp_path: Path) -> None:
     sha256 = hashlib.sha256(future.encode()).hexdigest()
     (manifest.parent / "manifest.sha256").write_text(f"{sha256}\n")
     (tmp_path / "CURRENT").write_text(f"g000001 {sha256}\n")
-    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads formats 5 and 6"):
+    with pytest.raises(IndexFormatError, match=r"index format 99; this version of qa-search reads formats 5, 6 and 7"):
         folder.current()
 
 

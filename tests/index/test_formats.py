@@ -1,4 +1,4 @@
-"""Indexes of every format that there has been: two give the same answers, the others are refused by name."""
+"""Indexes of every format that there has been: some are read and answer as they did, the others are refused by name."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_an_index_of_another_format_is_refused_by_name(version: int, tmp_path: P
     index = index_of(version, tmp_path)
     with pytest.raises(
         IndexFormatError,
-        match=rf"index format {version}; .* reads formats 5 and 6\. Build the index again: build_index",
+        match=rf"index format {version}; .* reads formats 5, 6 and 7\. Build the index again: build_index",
     ):
         SearchIndex.open(index)
     build_index(pages(tmp_path), index, model=WordsEmbedder())

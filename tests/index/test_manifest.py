@@ -98,8 +98,8 @@ encoders = st.one_of(
     ),
 )  # fmt: skip
 lists = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["ivf-sq8", "ivf-pq"]), "lists": positive, "trained": positive, "covered": positive,
-     "probes": positive},
+    {"kind": st.sampled_from(["ivf-rabitq2", "ivf-rabitq1", "ivf-sq8", "ivf-pq"]), "lists": positive,
+     "trained": positive, "covered": positive, "probes": positive},
     optional={"recall": share, "recall_at": count, "queries": count},
 )  # fmt: skip
 report = st.fixed_dictionaries(

@@ -11,11 +11,14 @@ import json
 import random
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import faiss
 import pytest
 from click.testing import CliRunner
 from hypothesis import Phase, given, settings
@@ -24,12 +27,14 @@ from hypothesis import strategies as st
 from qa_search import SearchIndex, build_index
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.index.integrity import write_block_sums
+from qa_search.index.manifest import FORMAT_VERSION
 from qa_search.index.owned import ENCODERS
+from qa_search.index.stores.inverted import LISTS_NAME, lists_of, write_list_sums
 from qa_search.index.stores.lexical import LEXICAL_FOLDER
 from qa_search.index.stores.post_rows import DATABASE_NAME
 from qa_search.index.verify import verify_index
 from qa_search.interfaces.cli import cli
-from tests.helpers import write_jsonl
+from tests.helpers import ROOT, WordsEmbedder, seal, write_jsonl
 from tests.reliability.conftest import Campaign
 from tests.reliability.crafted import (
     ARRAYS,
@@ -53,6 +58,8 @@ from tests.reliability.crafted import (
     write_manifest,
 )
 from tests.reliability.trials import Trials, attempt, generation, index_files
+
+INDEXES = ROOT / "tests" / "indexes"
 
 
 @pytest.fixture(scope="module")
@@ -325,3 +332,44 @@ def test_changed_bytes_under_hashes_that_fit_do_no_harm(
                 failures.append(f"{path.name}, change {number}: {outcome.problem}")
             shutil.rmtree(index)
     campaign.finish(7, f"{what}: bytes flipped and files cut, hashes that fit", tried, failures, refused=refused)
+
+
+def use_lists(index: Path) -> bool:
+    """Make the hashes of changed lists fit, as far as FAISS reads them, and use the index."""
+    path = generation(index) / LISTS_NAME
+    with suppress(Exception):
+        held = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        write_list_sums(path, lists_of(held))
+    seal(index)
+    opened = attempt(partial(SearchIndex.open, index, model=WordsEmbedder()))
+    problems = [opened.problem]
+    if opened.value is not None:
+        with opened.value:
+            problems += [attempt(door, opened.value).problem for door in (search, limit)]
+    assert not any(problems), "; ".join(filter(None, problems))
+    return not opened.error
+
+
+def test_changed_bytes_of_lists_under_hashes_that_fit_do_no_harm(campaign: Campaign, tmp_path: Path) -> None:
+    """FAISS trusts what a file says of its codes, its centres and the rotation in front of them."""
+    with zipfile.ZipFile(INDEXES / f"format-{FORMAT_VERSION}.zip") as archive:
+        archive.extractall(tmp_path)
+    honest = tmp_path / "index"
+    data = (generation(honest) / LISTS_NAME).read_bytes()
+    randomness = random.Random(LISTS_NAME)  # noqa: S311
+    # What describes the codes stands in the first bytes, and behind the rotation and the centres.
+    places = [*range(200), *(randomness.randrange(len(data)) for _ in range(campaign.count(short=10, full=2000)))]
+    places = places if campaign.full else randomness.sample(places, 20)
+    failures, refused = [], 0
+    with Trials(partial(use_lists, honest)) as trials:
+        for place in places:
+            index = shutil.copytree(honest, tmp_path / "changed")
+            changed = bytearray(data)
+            changed[place] ^= 1 << randomness.randrange(8)
+            (generation(index) / LISTS_NAME).write_bytes(changed)
+            outcome = trials.run(use_lists, index, file_bytes=len(data))
+            refused += outcome.value is False
+            if outcome.problem:
+                failures.append(f"byte {place}: {outcome.problem}")
+            shutil.rmtree(index)
+    campaign.finish(7, "FAISS lists: bits flipped, hashes that fit", len(places), failures, refused=refused)

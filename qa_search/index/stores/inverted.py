@@ -35,14 +35,21 @@ ROW_OF_PASSAGE = "passage-rows.npy"
 PASSAGES_OF_ROWS = "row-passages.npy"
 STARTS_OF_ROWS = "row-starts.npy"
 ROW_KIND = np.int32
-KINDS: Mapping[str, type[faiss.IndexIVF]] = {"ivf-sq8": faiss.IndexIVFScalarQuantizer, "ivf-pq": faiss.IndexIVFPQ}
+# Of each value of a vector, lists hold so many bits. Lists of the other two kinds were written by earlier versions.
+BITS: Mapping[str, int] = {"ivf-rabitq2": 2, "ivf-rabitq1": 1}
+KINDS: Mapping[str, type[faiss.IndexIVF]] = {
+    **dict.fromkeys(BITS, faiss.IndexIVFRaBitQ),
+    "ivf-sq8": faiss.IndexIVFScalarQuantizer,
+    "ivf-pq": faiss.IndexIVFPQ,
+}
 # Up to so many passages that pass a filter are compared one by one.
 EXACT_FILTERED = 16_384
 # Codes approximate the vectors: (factor, more) candidates for each wanted one are ranked by the vectors themselves.
-_CANDIDATES = {"ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
+_CANDIDATES = {"ivf-rabitq2": (2, 64), "ivf-rabitq1": (4, 168), "ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
 _ROWS_AT_ONCE = 8192
 _SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
+_MOST_QUERY_BITS = 8
 
 
 def open_vectors(
@@ -72,6 +79,40 @@ def open_vectors(
     if not isinstance(record, ListedVectors):
         raise damaged(folder / LISTS_NAME, f"unsupported kind of vector index {record.kind}")
     return InvertedStore(folder, [name for name in names if name.endswith(".f32")], dimension, count, record, damaged)
+
+
+def code_bytes(kind: str, dimension: int) -> int:
+    """Return how many bytes a vector takes in lists of a kind that is written."""
+    make: Any = faiss.RaBitQuantizer  # its stubs lack the bits
+    return int(make(dimension, faiss.METRIC_INNER_PRODUCT, BITS[kind]).code_size)
+
+
+def lists_of(index: faiss.Index) -> faiss.IndexIVF:
+    """Return the lists of what a file of lists holds: some have a rotation in front. They last as long as it does."""
+    return cast(
+        faiss.IndexIVF, faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
+    )
+
+
+def _rotation_of(index: Any) -> Any:
+    """Return what turns vectors before they are coded; None if nothing does."""
+    chain: Any = index.chain if isinstance(index, faiss.IndexPreTransform) else None
+    return None if chain is None or chain.size() != 1 else faiss.downcast_VectorTransform(chain.at(0))
+
+
+def _has_code(rotation: Any, lists: Any, kind: str, dimension: int) -> bool:
+    """Return whether lists that were read hold codes of a kind. FAISS computes addresses from what they say."""
+    if [type(rotation), type(lists)] != [faiss.RandomRotationMatrix, KINDS[kind]]:
+        return False
+    turned = (rotation.d_in, rotation.d_out, rotation.A.size(), rotation.have_bias)
+    code, size = lists.rabitq, code_bytes(kind, dimension)
+    said = (code.d, code.nb_bits, code.metric_type, code.code_size, lists.code_size, lists.invlists.code_size)
+    return (
+        turned == (dimension, dimension, dimension**2, False)
+        and said == (dimension, BITS[kind], faiss.METRIC_INNER_PRODUCT, size, size, size)
+        and 0 <= lists.qb <= _MOST_QUERY_BITS
+        and bool(lists.by_residual)
+    )
 
 
 def write_row_numbers(folder: Path, rows: npt.NDArray[np.integer[Any]], count: int) -> None:
@@ -127,7 +168,9 @@ class InvertedStore(VectorStore):
             raise_if_withheld(error, folder / LISTS_NAME)
             raise damaged(folder, str(error)) from error
         self._kind, self._covered = record.kind, record.covered
-        self._lists = cast(faiss.IndexIVF, read_faiss(folder / LISTS_NAME, damaged=damaged))
+        # Held whole: the lists are a part of it.
+        self._index = read_faiss(folder / LISTS_NAME, damaged=damaged)
+        self._rotation, self._lists = _rotation_of(self._index), lists_of(self._index)
         self._require_lists()
         try:
             self._checked = _CheckedLists(folder / LISTS_NAME, self._lists, damaged)
@@ -139,6 +182,8 @@ class InvertedStore(VectorStore):
 
     def _require_lists(self) -> None:
         lists, path = self._lists, self._folder / LISTS_NAME
+        if self._kind in BITS and not _has_code(self._rotation, lists, self._kind, self._dimension):
+            raise self._damaged(path, "its codes or its rotation are not those of its kind")
         if type(lists) is not KINDS[self._kind] or type(faiss.downcast_index(lists.quantizer)) is not faiss.IndexFlatIP:
             raise self._damaged(path, f"a FAISS index of another type ({type(lists).__name__})")
         metrics = {lists.metric_type, lists.quantizer.metric_type}
@@ -195,9 +240,9 @@ class InvertedStore(VectorStore):
             probes = int(2 * probes / max(share, _LEAST_SHARE))
         return self._numbered([self.approximate(query, k, probes, usable) for query in queries], k, allowed)
 
-    def copy_of_lists(self) -> faiss.IndexIVF:
-        """Return the lists, in memory, to be added to."""
-        return cast(faiss.IndexIVF, read_faiss(self._folder / LISTS_NAME, 0, damaged=self._damaged))
+    def copy_of_lists(self) -> faiss.Index:
+        """Return the lists and what is in front of them, in memory, to be added to."""
+        return read_faiss(self._folder / LISTS_NAME, 0, damaged=self._damaged)
 
     def approximate(
         self, query: Vectors, k: int, probes: int, usable: npt.NDArray[np.bool_] | None = None
@@ -235,6 +280,8 @@ class InvertedStore(VectorStore):
         parameters: Any = faiss.SearchParametersIVF
         point: Any = faiss.swig_ptr
         query = np.ascontiguousarray(query)
+        if self._rotation is not None:
+            query = self._rotation.apply(query[None])[0]
         similarity, numbers = self._lists.quantizer.search(query[None], probes)
         self._checked.require(numbers[0])
         scores, found = np.empty(wanted, np.float32), np.empty(wanted, np.int64)

@@ -9,7 +9,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Literal, Protocol, cast
 
 import faiss
 import numpy as np
@@ -18,14 +18,24 @@ import numpy.typing as npt
 from qa_search.embedders.base import Vectors
 from qa_search.errors import VectorIndexError
 from qa_search.index.integrity import BLOCKS_SUFFIX
-from qa_search.index.stores.inverted import KINDS, LISTS_NAME, InvertedStore, write_list_sums, write_row_numbers
+from qa_search.index.stores.inverted import (
+    BITS,
+    LISTS_NAME,
+    InvertedStore,
+    code_bytes,
+    lists_of,
+    write_list_sums,
+    write_row_numbers,
+)
 from qa_search.index.stores.records import ListedVectors
 from qa_search.index.stores.rows import Rows, RowStore, RowWriter
 from qa_search.index.stores.vectors import Ids, write_faiss
 from qa_search.util.threads import configured_threads
 
-ListKind = Literal["ivf-sq8", "ivf-pq"]
+ListKind = Literal["ivf-rabitq2", "ivf-rabitq1"]
 Kind = Literal["flat"] | ListKind
+# The more exact one first.
+LISTS: tuple[ListKind, ...] = ("ivf-rabitq2", "ivf-rabitq1")
 # Exact search compares this many in the time that embedding the query takes.
 EXACT_PASSAGES = 65_536
 # Fewer are always compared one by one.
@@ -34,11 +44,7 @@ RECALL_AT = 10
 _MB = 1_000_000
 _FLOAT_BYTES = 4
 _ID_BYTES = 8
-_PQ_VALUES = 4  # of a vector, for each byte of its code
-_PQ_CENTRES = 256
 _TRAINING_PER_LIST = 40
-_TRAINING_PER_PQ_CENTRE = 64
-_PQ_ROUNDS = 8
 # Rows outside of the lists are compared one by one; this many before they are put into lists.
 FRESH_ROWS = 16_384
 _FRESH_SHARE = 0.02
@@ -78,8 +84,7 @@ def index_bytes(kind: Kind, passages: int, dimension: int) -> int:
     centres = list_count(passages) * dimension * _FLOAT_BYTES
     if kind == "flat":
         return passages * dimension * _FLOAT_BYTES
-    code = dimension if kind == "ivf-sq8" else _code_parts(dimension)
-    return passages * (code + _ID_BYTES) + centres
+    return passages * (code_bytes(kind, dimension) + _ID_BYTES) + centres
 
 
 def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
@@ -90,11 +95,11 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
     """
     if passages < _LEAST_PASSAGES:
         return "flat"
-    kinds: tuple[Kind, ...] = ("ivf-sq8", "ivf-pq") if passages > EXACT_PASSAGES else ("flat", "ivf-sq8", "ivf-pq")
+    kinds: tuple[Kind, ...] = LISTS if passages > EXACT_PASSAGES else ("flat", *LISTS)
     for kind in kinds:
         if index_bytes(kind, passages, dimension) <= memory:
             return kind
-    least = -(-index_bytes("ivf-pq", passages, dimension) // _MB)
+    least = -(-index_bytes(LISTS[-1], passages, dimension) // _MB)
     raise VectorIndexError(
         f"memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
         f"allowed. Build with memory={least * _MB:_} or more. The previous index still answers.",
@@ -184,7 +189,7 @@ class InvertedWriter:
     def _write_lists(self, store: RowStore) -> ListedVectors:
         previous, moved = self._previous, self._first == 0
         trained, probes = store.count, 1
-        lists: faiss.IndexIVF | None = None
+        index: faiss.Index | None = None
         if previous is not None and previous.record.kind == self._kind and not self._outgrown(store.count):
             record = previous.record
             fresh = store.count - record.covered
@@ -192,35 +197,33 @@ class InvertedWriter:
                 self._files.link_files([LISTS_NAME, LISTS_NAME + BLOCKS_SUFFIX], self._folder)
                 return record
             trained, probes = record.trained, record.probes
-            lists = previous.copy_of_lists()
+            index = previous.copy_of_lists()
             if moved:
-                lists.reset()
+                index.reset()
         faiss.omp_set_num_threads(configured_threads())
-        if lists is None:
-            lists = self._train(store)
-        for block in store.blocks(_BLOCK, lists.ntotal):
-            lists.add(block)
-        write_faiss(lists, self._folder / LISTS_NAME)
+        if index is None:
+            index = self._train(store)
+        for block in store.blocks(_BLOCK, index.ntotal):
+            index.add(block)
+        write_faiss(index, self._folder / LISTS_NAME)
+        lists = lists_of(index)
         write_list_sums(self._folder / LISTS_NAME, lists)
         # Without the recall: it was measured with other lists.
         return ListedVectors(self._kind, lists.nlist, trained, store.count, probes)
 
-    def _train(self, store: RowStore) -> faiss.IndexIVF:
-        count = list_count(store.count)
-        centres = faiss.IndexFlatIP(self._dimension)
-        make: Any = KINDS[self._kind]
-        metric = faiss.METRIC_INNER_PRODUCT
-        if self._kind == "ivf-sq8":
-            lists = make(centres, self._dimension, count, faiss.ScalarQuantizer.QT_8bit, metric)
-        else:
-            lists = make(centres, self._dimension, count, _code_parts(self._dimension), 8, metric)
-            lists.pq.cp.niter = _PQ_ROUNDS
-            lists.pq.cp.max_points_per_centroid = _TRAINING_PER_PQ_CENTRE
-            lists.pq.cp.min_points_per_centroid = 1
+    def _train(self, store: RowStore) -> faiss.Index:
+        count, metric = list_count(store.count), faiss.METRIC_INNER_PRODUCT
+        lists = faiss.IndexIVFRaBitQ(
+            faiss.IndexFlatIP(self._dimension), self._dimension, count, metric, True, BITS[self._kind]
+        )
         lists.cp.min_points_per_centroid = 1  # no warning about a small archive
         lists.cp.seed = _SEED
-        lists.train(_sample(store, max(_TRAINING_PER_LIST * count, _TRAINING_PER_PQ_CENTRE * _PQ_CENTRES)))
-        return cast(faiss.IndexIVF, lists)
+        # Codes treat all values alike. Those of many models differ: few are large, or the first ones are.
+        rotation = faiss.RandomRotationMatrix(self._dimension, self._dimension)
+        rotation.init(_SEED)
+        index = faiss.IndexPreTransform(rotation, lists)
+        index.train(_sample(store, _TRAINING_PER_LIST * count))
+        return index
 
 
 def choose_probes(store: InvertedStore, recall: float) -> ListedVectors:
@@ -287,6 +290,8 @@ def _exact_bounds(store: InvertedStore, queries: Vectors) -> npt.NDArray[np.floa
 
 def _recall(store: InvertedStore, queries: Vectors, bounds: npt.NDArray[np.float32], probes: int) -> float:
     """Return the share of the 10 closest rows that is found. Any of equally close rows counts."""
+    # Each search is short: threads would wait for one another.
+    faiss.omp_set_num_threads(1)
     tolerance = 1e-6
     found = 0
     for query, bound in zip(queries, bounds, strict=True):
@@ -299,8 +304,3 @@ def _sample(store: RowStore, count: int) -> Vectors:
     generator = np.random.default_rng(_SEED)
     rows = generator.choice(store.count, min(count, store.count), replace=False)
     return np.concatenate([store.read(part) for part in np.array_split(np.sort(rows), max(len(rows) // _BLOCK, 1))])
-
-
-def _code_parts(dimension: int) -> int:
-    """Return the bytes of a vector's code in a product quantiser."""
-    return max(parts for parts in range(1, max(dimension // _PQ_VALUES, 1) + 1) if dimension % parts == 0)

@@ -21,7 +21,7 @@ class ListedVectors(NamedTuple):
     closest, the share ``recall`` was found for so many ``queries``; it is None before it is measured.
     """
 
-    kind: Literal["ivf-sq8", "ivf-pq"]
+    kind: Literal["ivf-rabitq2", "ivf-rabitq1", "ivf-sq8", "ivf-pq"]
     lists: _Positive
     trained: _Positive
     covered: _Positive

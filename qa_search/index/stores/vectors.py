@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.embedders.base import Vectors
+from qa_search.errors import IndexUnreadableError
 from qa_search.index.stores.damage import DamageReport, name_damage
 from qa_search.util.files import raise_if_withheld
 from qa_search.util.threads import configured_threads
@@ -125,6 +126,11 @@ def read_faiss(path: Path, flags: int = faiss.IO_FLAG_MMAP_IFC, *, damaged: Dama
     except (OSError, RuntimeError) as error:
         raise_if_withheld(error, path)
         raise damaged(path, " ".join(str(error).split())[:200]) from error
+    except MemoryError as error:
+        raise IndexUnreadableError(
+            f"{path} cannot be read now: it asks for more memory than there is. Free some memory; if that changes "
+            "nothing, the file is damaged: build the index again."
+        ) from error
 
 
 class VectorStore(ABC):

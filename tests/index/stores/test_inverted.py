@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import faiss
 import numpy as np
@@ -24,15 +24,21 @@ from qa_search.index.integrity import file_record
 from qa_search.index.manifest import dump_record
 from qa_search.index.stores import inverted, inverted_writer
 from qa_search.index.stores.inverted import LISTS_NAME, ROW_OF_PASSAGE, InvertedStore, open_vectors
-from qa_search.index.stores.inverted_writer import InvertedWriter, ListKind, choose_kind, choose_probes, index_bytes
+from qa_search.index.stores.inverted_writer import (
+    LISTS,
+    InvertedWriter,
+    ListKind,
+    choose_kind,
+    choose_probes,
+    index_bytes,
+)
 from qa_search.index.stores.records import ListedVectors
 from qa_search.index.stores.rows import RowStore, RowWriter, rows_name
-from qa_search.index.stores.vectors import FlatStore
+from qa_search.index.stores.vectors import FlatStore, write_faiss
 from tests.helpers import WordsEmbedder, page
 from tests.reliability.trials import generation
 
 DIMENSION = 32
-KINDS: tuple[ListKind, ...] = ("ivf-sq8", "ivf-pq")
 
 
 def clustered(count: int, seed: int = 0) -> Vectors:
@@ -67,7 +73,8 @@ def write_more(folder: Path, before: InvertedStore, kept: Vectors, known: np.nda
     files = {path.name: file_record(path) for path in source.iterdir()}
     folder.mkdir(parents=True)
     previous = Generation(source, make_manifest(files=files))
-    writer = InvertedWriter(folder, DIMENSION, before.record.kind, (previous, before))
+    kind = before.record.kind if before.record.kind in LISTS else LISTS[0]
+    writer = InvertedWriter(folder, DIMENSION, kind, (previous, before))
     writer.add(known, np.empty((0, DIMENSION), np.float32))
     writer.add(np.full(len(new), -1), new)
     store = opened(folder, len(kept) + len(new), writer.close())
@@ -86,7 +93,7 @@ def found_share(store: InvertedStore, vectors: Vectors, queries: Vectors, k: int
     return float((scores >= bounds[:, None] - 1e-6).mean())
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=LISTS)
 def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> InvertedStore:
     """A store of 4,000 vectors."""
     return write(tmp_path_factory.mktemp("index") / "generations" / "g000001", clustered(4000), request.param)
@@ -97,6 +104,19 @@ def test_what_is_found_is_close_to_exact_and_its_scores_are(large: InvertedStore
     assert found_share(large, clustered(4000), clustered(300, seed=1)) >= 0.95
     assert (large.record.recall or 0) >= 0.9
     assert (large.record.queries or 0) >= 200
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_vectors_of_which_few_values_are_large_are_found_as_well(tmp_path: Path, kind: ListKind) -> None:
+    """As some models make them, where codes of a bit a value would say next to nothing."""
+    scales = np.where(np.arange(DIMENSION) % 16 == 3, 10, 1).astype(np.float32)
+
+    def stretched(vectors: Vectors) -> Vectors:
+        return np.asarray(scales * vectors / np.linalg.norm(scales * vectors, axis=1, keepdims=True), np.float32)
+
+    vectors = stretched(clustered(4000))
+    store = write(tmp_path / "g000001", vectors, kind)
+    assert found_share(store, vectors, stretched(clustered(200, seed=1))) >= 0.95
 
 
 def test_more_lists_are_looked_at_where_they_hold_too_little(large: InvertedStore) -> None:
@@ -231,17 +251,63 @@ def test_the_kind_follows_the_size_and_the_memory() -> None:
     """Exact while that is fast and fits, then compressed, then compressed more; else refused with what it takes."""
     gigabyte = 1_000_000_000
     assert choose_kind(60_000, 384, gigabyte) == "flat"
-    assert choose_kind(60_000, 384, 50_000_000) == "ivf-sq8"
-    assert choose_kind(1_000_000, 384, gigabyte) == "ivf-sq8"
-    assert choose_kind(5_000_000, 384, gigabyte) == "ivf-pq"
+    assert choose_kind(60_000, 384, 50_000_000) == "ivf-rabitq2"
+    assert choose_kind(5_000_000, 384, gigabyte) == "ivf-rabitq2"
+    assert choose_kind(10_000_000, 384, gigabyte) == "ivf-rabitq1"
     assert choose_kind(100, 384, 1) == "flat"
     with pytest.raises(VectorIndexError, match=r"memory: 5,000,000 passages take at least (\d+) MB") as told:
         choose_kind(5_000_000, 384, 100_000_000)
     with pytest.raises(VectorIndexError, match=r"where 0\.01 MB are allowed"):
         choose_kind(60_000, 384, 10_000)
     least = int(str(told.value).split("at least ")[1].split()[0])
-    assert choose_kind(5_000_000, 384, least * 1_000_000) == "ivf-pq"
-    assert index_bytes("ivf-pq", 5_000_000, 384) <= least * 1_000_000
+    assert choose_kind(5_000_000, 384, least * 1_000_000) == "ivf-rabitq1"
+    assert index_bytes("ivf-rabitq1", 5_000_000, 384) <= least * 1_000_000
+
+
+def of_an_earlier_version(store: InvertedStore, kind: Literal["ivf-sq8", "ivf-pq"]) -> InvertedStore:
+    """Put lists as earlier versions wrote them in the place of a store's, and open it."""
+    folder, centres = store._folder, faiss.IndexFlatIP(DIMENSION)
+    metric, count = faiss.METRIC_INNER_PRODUCT, store.record.lists
+    make: Any = inverted.KINDS[kind]
+    if kind == "ivf-sq8":
+        lists = make(centres, DIMENSION, count, faiss.ScalarQuantizer.QT_8bit, metric)
+    else:
+        lists = make(centres, DIMENSION, count, DIMENSION // 4, 8, metric)
+    vectors = store.rows.read(np.arange(store.rows.count))
+    lists.train(vectors)
+    lists.add(vectors)
+    (folder / LISTS_NAME).unlink()
+    write_faiss(lists, folder / LISTS_NAME)
+    inverted.write_list_sums(folder / LISTS_NAME, lists)
+    return opened(folder, store.count, store.record._replace(kind=kind))
+
+
+@pytest.mark.parametrize("kind", ["ivf-sq8", "ivf-pq"])
+def test_lists_of_earlier_versions_are_read_and_made_anew(tmp_path: Path, kind: Literal["ivf-sq8", "ivf-pq"]) -> None:
+    """They find as much as they did; the build that follows writes them as it writes all."""
+    vectors, new = clustered(4000), clustered(5, seed=5)
+    old = of_an_earlier_version(write(tmp_path / "index" / "generations" / "g000001", vectors, LISTS[0]), kind)
+    assert found_share(old, vectors, clustered(200, seed=1)) >= 0.95
+    store = write_more(tmp_path / "index" / "generations" / "g000002", old, vectors, np.arange(4000), new)
+    assert store.record.kind == LISTS[0]
+    assert found_share(store, np.concatenate([vectors, new]), clustered(200, seed=1)) >= 0.95
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("nb_bits", 9), ("nb_bits", 0), ("d", DIMENSION * 8), ("metric_type", 1), ("rotation", 0)]
+)
+def test_lists_that_say_something_else_of_their_codes_are_damaged(tmp_path: Path, field: str, value: int) -> None:
+    """FAISS would read past their end, or find nothing."""
+    store = write(tmp_path / "g000001", clustered(4000), LISTS[0])
+    index: Any = store.copy_of_lists()
+    lists: Any = inverted.lists_of(index)
+    if field != "rotation":
+        setattr(lists.rabitq, field, value)
+    (store._folder / LISTS_NAME).unlink()
+    faiss.write_index(lists if field == "rotation" else index, str(store._folder / LISTS_NAME))
+    inverted.write_list_sums(store._folder / LISTS_NAME, lists)
+    with pytest.raises(IndexDamagedError, match=r"lists\.faiss"):
+        opened(store._folder, store.count, store.record)
 
 
 def test_too_little_recall_is_refused(tmp_path: Path) -> None:
@@ -250,7 +316,7 @@ def test_too_little_recall_is_refused(tmp_path: Path) -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     folder = tmp_path / "generations" / "g000001"
     folder.mkdir(parents=True)
-    writer = InvertedWriter(folder, DIMENSION, "ivf-pq")
+    writer = InvertedWriter(folder, DIMENSION, "ivf-rabitq1")
     writer.add(np.full(4000, -1), vectors)
     record = writer.close()
     store = open_vectors(folder, [path.name for path in folder.iterdir()], record, DIMENSION, 4000)
@@ -313,7 +379,7 @@ def test_a_large_archive_is_searched_in_lists(built: Path, archive: Path, tmp_pa
     """It says so, is whole, and answers as an exact one does."""
     build_index(archive, tmp_path / "flat", model=WordsEmbedder())
     with SearchIndex.open(built, model=WordsEmbedder()) as opened:
-        assert opened.info().vector_index["kind"] == "ivf-sq8"
+        assert opened.info().vector_index["kind"] == "ivf-rabitq2"
         assert opened.info().vector_index["recall"] >= 0.95
     assert verify_index(built).ok
     for number in range(0, 400, 7):
@@ -377,7 +443,7 @@ def test_a_changed_byte_of_any_file_is_found(built: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [(rows_name(0), slice(0, None)), (LISTS_NAME, slice(500, 1500)), (LISTS_NAME, slice(30_000, None))],
+    [(rows_name(0), slice(0, None)), (LISTS_NAME, slice(500, 1500)), (LISTS_NAME, slice(-30_000, None))],
 )
 def test_what_is_too_large_to_be_read_at_opening_is_checked_as_it_is_read(
     name: str, part: slice, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
