@@ -3,14 +3,16 @@
 # ruff: noqa: E501 - other programs' files, as they write them
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from qa_search import inspect_archives
-from qa_search.archives.read import Reading, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
+from tests.archives.samples import xlsx
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
 ROWS = "How do I descale it?,With vinegar.\nRefunds?,Within 14 days.\n"
@@ -461,6 +463,162 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
 }
 
 
+TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"
+SPOKEN = [("Refunds for my kettle?", "Within 14 days."), ("How do I descale it?", "With vinegar, slowly.")]
+# A help desk's messages, one a row: what tells customers from staff, and the word for each, and for a note.
+SPEAKERS = {
+    "from_staff": ("0", "1", ""),
+    "is_agent": ("false", "true", ""),
+    "Incoming": ("TRUE", "FALSE", ""),
+    "author_role": ("end-user", "agent", ""),
+    "sender_type": ("contact", "agent_bot", ""),
+    "Direction": ("INCOMING", "OUTGOING", ""),
+    "direction": ("in", "out", ""),
+    "author_type": ("customer", "user", "note"),
+    "type": ("M", "R", "N"),
+    "part_type": ("", "", ""),
+    "staff_id": ("0", "9", ""),
+}
+CONVERSATIONS: dict[str, tuple[str, str]] = {
+    "a ticket of Freshdesk": (
+        "tickets.json",
+        '[{"helpdesk_ticket": {"display_id": 1, "subject": "Kettle", "description": "Refunds for my kettle?", "requester_id": 5,'
+        ' "helpdesk_notes": [{"id": 2, "body": "A bad one.", "private": true, "incoming": false}, {"id": 3,'
+        ' "body": "Within 14 days.", "private": false, "incoming": false}, {"id": 4, "body": "Thanks!", "private": false,'
+        ' "incoming": true}]}}]',
+    ),
+    "a conversation of Intercom": (
+        "conversations.json",
+        '{"type": "conversation.list", "conversations": [{"type": "conversation", "id": "1", "title": null,'
+        ' "source": {"subject": "Kettle", "body": "<p>Refunds for my kettle?</p>", "author": {"type": "user", "id": "5"}},'
+        ' "conversation_parts": {"conversation_parts": [{"part_type": "note", "body": "<p>A bad one.</p>",'
+        ' "author": {"type": "admin"}, "created_at": 1583316100}, {"part_type": "comment", "body": "<p>Within 14 days.</p>",'
+        ' "author": {"type": "admin"}, "created_at": 1583316200}]}}]}',
+    ),
+    "a conversation of Help Scout, its newest thread first": (
+        "conversations.json",
+        '{"_embedded": {"conversations": [{"id": 1, "subject": "Kettle", "tags": [{"id": 1, "tag": "money"}],'
+        ' "_embedded": {"threads": [{"type": "message", "body": "Within 14 days.", "createdBy": {"type": "user"},'
+        ' "createdAt": "2020-03-04T12:00:00Z"}, {"type": "note", "body": "A bad one.", "createdBy": {"type": "user"},'
+        ' "createdAt": "2020-03-04T11:00:00Z"}, {"type": "customer", "body": "Refunds for my kettle?",'
+        ' "createdBy": {"type": "customer"}, "createdAt": "2020-03-04T10:00:00Z"}]}}]}}',
+    ),
+    "lists of tickets and of their messages": (
+        "export.json",
+        '{"tickets": [{"id": 1, "subject": "Kettle", "description": "Refunds for my kettle?"}], "comments": ['
+        '{"ticket_id": 1, "is_agent": false, "body": "Refunds for my kettle?"},'
+        ' {"ticket_id": 1, "is_agent": true, "body": "Within 14 days."}]}',
+    ),
+    "a table of tickets with subjects alone": (
+        "desk.sql",
+        "CREATE TABLE tickets (id int, subject text, status text);\nINSERT INTO tickets VALUES (1,'Kettle','closed');\n"
+        "CREATE TABLE messages (id int, ticket_id int, sender text, body text);\nINSERT INTO messages VALUES "
+        "(1,1,'customer','Refunds for my kettle?'),(2,1,'agent','Within 14 days.');\n",
+    ),
+    "threads of osTicket, whose ids are not those of tickets": (
+        "ost.sql",
+        "CREATE TABLE `ost_ticket__cdata` (`ticket_id` int, `subject` text);\n"
+        "INSERT INTO `ost_ticket__cdata` VALUES (7,'Wrong');\n"
+        "CREATE TABLE `ost_thread_entry` (`id` int, `thread_id` int, `staff_id` int, `user_id` int, `type` char(1),"
+        " `title` text, `body` text);\nINSERT INTO `ost_thread_entry` VALUES (1,7,0,5,'M','Kettle','Refunds for my kettle?'),"
+        "(2,7,9,0,'N','Note','A bad customer.'),(3,7,9,0,'R','','Within 14 days.');\n",
+    ),
+    "tweets to a company": (
+        "twcs.csv",
+        "tweet_id,author_id,inbound,text,in_response_to_tweet_id\n3,shop,False,Within 14 days.,2\n"
+        "4,115712,True,Thank you so much.,3\n2,115712,True,Refunds for my kettle?,\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", CONVERSATIONS)
+def test_a_ticket_is_one_post(shape: str, tmp_path: Path) -> None:
+    """The customer asks, staff answers, and what staff writes to itself is left out."""
+    name, text = CONVERSATIONS[shape]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == SPOKEN[:1]
+    assert posts[0].title == ("Kettle" if "Kettle" in text else "")
+
+
+@pytest.mark.parametrize("column", SPEAKERS)
+def test_who_speaks_in_a_message_is_known_by_a_column(column: str, tmp_path: Path) -> None:
+    """Wherever a customer goes on to write, and whoever greets first."""
+    customer, staff, note = SPEAKERS[column]
+    rows = [
+        (1, staff, "Hello, how can I help?"), (1, customer, "Refunds for my kettle?"), (1, staff, "Within 14 days."),
+        (1, customer, "Thank you very much."), (2, customer, "How do I descale it?"), (2, staff, "With vinegar, slowly."),
+        *([(2, note, "He broke his kettle.")] if note else []),
+    ]  # fmt: skip
+    table = "".join(f"{ticket},{who},{text!r}\n".replace("'", '"') for ticket, who, text in rows)
+    (tmp_path / "messages.csv").write_text(f"ticket_id,{column},body\n{table}", encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    expected = SPOKEN if customer or staff else [(rows[0][2], "\n\n".join(row[2] for row in rows[1:4])), SPOKEN[1]]
+    assert [(post.source_id, (post.question, post.answer)) for post in posts] == list(
+        zip(("1", "2"), expected, strict=True)
+    )
+    remarks = " ".join(reading.reports[0].remarks)
+    assert ("notes among staff" in remarks) is bool(note)
+    assert ("no field says who wrote a message" in remarks) is not (customer or staff)
+
+
+@pytest.mark.parametrize(
+    "tickets", [TICKETS, TICKETS.replace(",description", ",status"), TICKETS.replace("id,s", "Ticket ID,s")]
+)
+@pytest.mark.parametrize("way", ["files", "sheets"])
+def test_a_ticket_and_its_messages_may_stand_in_two_tables(tickets: str, way: str, tmp_path: Path) -> None:
+    """Who opened the ticket is the customer where no column says who speaks; private notes are left out, and said to be."""
+    messages = (
+        "id,ticket_id,author_id,public,body\n11,1,5,true,Refunds for my kettle?\n12,1,9,false,A bad customer.\n"
+        "13,1,9,true,Within 14 days.\n14,1,5,true,Thank you!\n15,2,6,true,How do I descale it?\n"
+        '16,2,9,true,"With vinegar, slowly."\n'
+    )
+    if "status" in tickets:
+        tickets = tickets.replace("Refunds for my kettle?", "closed").replace("How do I descale it?", "closed")
+    if way == "files":
+        (tmp_path / "tickets.csv").write_text(tickets, encoding="utf-8")
+        (tmp_path / "comments.csv").write_text(messages, encoding="utf-8")
+    else:
+        sheets = {"Tickets": tickets, "Comments": messages}
+        rows = {name: list(csv.reader(table.splitlines())) for name, table in sheets.items()}
+        (tmp_path / "desk.xlsx").write_bytes(xlsx(rows))
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.title, post.question, post.answer) for post in posts] == [
+        ("Kettle", *SPOKEN[0]),
+        ("Steel", *SPOKEN[1]),
+    ]
+    assert any(
+        "1 record left out: hidden by 'public'" in remark for report in reading.reports for remark in report.remarks
+    )
+
+
+def test_in_a_forum_anybody_answers(tmp_path: Path) -> None:
+    """A role of members is not that of customers where several of them write in one thread."""
+    (tmp_path / "posts.csv").write_text(
+        "topic_id,username,user_role,body\n1,ann,user,Refunds for my kettle?\n1,bob,user,Within 14 days.\n"
+        "1,cyd,admin,Closed as it is answered.\n",
+        encoding="utf-8",
+    )
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert post.answer == "Within 14 days.\n\nClosed as it is answered."
+
+
+def test_a_message_without_its_ticket_is_set_aside(tmp_path: Path) -> None:
+    """It is not put together with others of that kind."""
+    (tmp_path / "m.csv").write_text(
+        "ticket_id,is_agent,body\n1,0,Refunds?\n1,1,Within 14 days.\n,0,Lost one\n,0,Another one\n", encoding="utf-8"
+    )
+    post, *notes = sorted(read_archives([tmp_path]), key=lambda item: isinstance(item, SetAside))
+    assert isinstance(post, Post)
+    assert (post.question, post.answer) == TWO[1]
+    assert [note.reason for note in notes if isinstance(note, SetAside)] == [
+        "a message without 'ticket_id', which ties it to others"
+    ] * 2
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_a_person_sees_is_read(shape: str, tmp_path: Path) -> None:
     """Nothing more and nothing less."""
@@ -475,6 +633,14 @@ def test_a_table_without_the_names_is_no_list_of_questions(tmp_path: Path) -> No
     markup = "<tr><th>Article</th><th>Price</th></tr>"
     (tmp_path / "p.html").write_text(f"<html><h1>Shop</h1>{TABLE.format(markup)}</html>", encoding="utf-8")
     assert not [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+
+
+def test_questions_that_are_kept_unanswered_get_the_answers_of_another_table(tmp_path: Path) -> None:
+    """The option says what to do with those that nobody answered."""
+    (tmp_path / "Questions.csv").write_text("Id,Title,Body\n80,Kettle,Refunds?\n81,Tea,Green?\n", encoding="utf-8")
+    (tmp_path / "Answers.csv").write_text("Id,ParentId,Body\n92,80,Within 14 days.\n", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path], ReadOptions(keep_unanswered=True)) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == [TWO[1], ("Green?", "")]
 
 
 @pytest.mark.parametrize("answered", [True, False])

@@ -169,8 +169,10 @@ def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOption
         for found in records
     ]
     whole = [number for number, plan in enumerate(plans) if _asks(plan) and _answers(plan)]
-    replies = [number for number, plan in enumerate(plans) if plan.relation == "replies"]
-    asking = [number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan)]
+    replies = [number for number, plan in enumerate(plans) if plan.relation in ("replies", "messages")]
+    asking = [
+        number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan) and number not in replies
+    ]
     if not whole and replies and asking:
         yield from _joined(file, [records[n] for n in asking], [records[n] for n in replies], options)
         return

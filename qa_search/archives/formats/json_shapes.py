@@ -13,6 +13,7 @@ from typing import Any
 from qa_search.archives.formats.json_layouts import numbered_records, records_by_columns
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.speakers import Side, conversation, sides_of
 from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
 
 _Object = Mapping[str, Any]
@@ -38,6 +39,7 @@ _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "head
 _FOR_STAFF = (("public", False), ("private", True), ("internal", True))
 _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
+_ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
@@ -45,10 +47,19 @@ _TEXT_KEYS = (
 )  # fmt: skip
 # What content systems, search engines and interfaces put a record's own fields into.
 _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
+# Where help desks keep the messages of a ticket.
+_TICKET_KEYS = (
+    "conversation_parts", "threads", "helpdesk_notes", "notes", "conversations", "comments", "messages", "replies",
+    "updates", "thread_entries", "entries", "events", "posts", "conversation",
+)  # fmt: skip
+_TICKET_WRAPPERS = ("helpdesk_ticket", "ticket", "conversation", "case")
+_TICKET_TIMES = ("created_at", "createdAt", "created", "timestamp", "date", "time", "created_time", "createdTime")
+_OPENING = ("description_text", "description", "body", "message", "content")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", "reference", "mapping", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS)
+     "section_id", "folder_id", "type", "reference", "mapping", "_embedded", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS,
+     *_TICKET_KEYS, *_TICKET_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
@@ -319,6 +330,81 @@ def _said(turn: _Object) -> str:
     return ""
 
 
+def _ticket(value: _Object) -> list[_Object] | None:
+    """Read a ticket or a conversation of a help desk whose messages say who speaks; notes among staff are left out."""
+    if (
+        len(value) == 1
+        and isinstance(inner := next(iter(value.values())), Mapping)
+        and next(iter(value)) in _TICKET_WRAPPERS
+    ):
+        return _ticket(inner) or _thread(inner)
+    key, messages = _messages_of(value)
+    opening = value.get("source")
+    if isinstance(opening, Mapping) and _text_key(opening):  # as Intercom keeps the first message
+        messages = [{"created_at": value.get("created_at"), **opening}, *messages]
+    title = value.get("subject") or value.get("title")
+    if isinstance(opening, Mapping):
+        title = title or opening.get("subject")
+    own = next((text for name in _OPENING if isinstance(text := value.get(name), str) and not is_blank(text)), "")
+    texts = [str(message.get(_text_key(message) or "", "")) for message in messages]
+    said = list(zip(_sides(messages, value), texts, strict=True))
+    is_one = "id" in value or title or own or opening
+    if not is_one or not any(side == "staff" for side, _ in said) or not all(side for side, text in said if text):
+        return None
+    said = [(side if text.strip() else "note", text) for side, text in said]
+    kept = [number for number, (side, _) in enumerate(said) if side in ("customer", "staff")]
+    parts = conversation([said[number] for number in kept], own)
+    asked = [messages[kept[number]] for number in parts.asked]
+    rest = {name: inner for name, inner in value.items() if name not in (key, *_OPENING, "source", "_embedded", "type")}
+    texts = [own, *(said[kept[number]][1] for number in parts.asked)]
+    answers = [
+        {
+            "text": said[kept[number]][1],
+            "id": messages[kept[number]].get("id"),
+            "author": _name(messages[kept[number]]) or None,
+            "date": _time(messages[kept[number]]),
+        }
+        for number in parts.answers
+    ]
+    return [{
+        **rest, "title": title, "body": "\n\n".join(text for text in texts if text.strip()), "answers": answers,
+        "author": _name(value) or (_name(asked[0]) if asked else None),
+    }]  # fmt: skip
+
+
+def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
+    """Find the messages of a ticket, in the order of their times; [] for none."""
+    inner = value.get("_embedded")
+    for holder in (value, inner if isinstance(inner, Mapping) else {}):
+        for key in _TICKET_KEYS:
+            found: Any = holder.get(key)
+            if isinstance(found, Mapping):
+                found = found.get(key, found.get("data", found.get("nodes")))
+            if _is_list_of_objects(found) and all(isinstance(message, Mapping) for message in found):
+                times = [_time(message) for message in found]
+                if len({type(time) for time in times}) == 1 and times[0] is not None:
+                    found = [found[number] for number in sorted(range(len(found)), key=times.__getitem__)]
+                return key, found
+    return "", []
+
+
+def _time(message: _Object) -> Any:
+    return next((found for name in _TICKET_TIMES if isinstance(found := message.get(name), str | int | float)), None)
+
+
+def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
+    """Return who speaks in each message of a ticket, "" where that is not known."""
+    asker = next((ticket[name] for name in _ASKERS if not is_blank(ticket.get(name))), None)
+    sides = sides_of(messages)
+    for number, message in enumerate(messages):
+        writer = next((message[name] for name in _WRITER_IDS if not is_blank(message.get(name))), None)
+        if any(message.get(name) is hidden for name, hidden in _FOR_STAFF):
+            sides[number] = "note"
+        elif not sides[number] and isinstance(writer, str | int) and isinstance(asker, str | int):
+            sides[number] = "customer" if writer == asker else "staff"
+    return sides
+
+
 def _thread(value: _Object) -> list[_Object] | None:
     """Read a thread: where the object asks itself, its comments answer; else the first of its posts asks."""
     stream = value.get("post_stream")
@@ -515,6 +601,7 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _reading_comprehension,
     _chat,
     _help_article,
+    _ticket,
     _thread,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ _SAMPLE_CHARACTERS = 4 << 20
 # A file is refused if its first records, this many, are not posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
+_TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _NEITHER = "neither a question nor an answer in it"
 _MOST_NAMES = 1000
@@ -59,6 +61,12 @@ def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
     known = {known[0] for name in names if (known := role_of(name)) is not None}
     mapped = {role for role, name in options.field_map.items() if name in names or name.split(".")[0] in names}
     return bool((known | mapped) & {"question", "body", "answer"})
+
+
+def names_tickets(name: str, columns: Iterable[str]) -> bool:
+    """Return whether a table has titles of tickets or topics, by its name: their texts may be in another table."""
+    roles = {known[0] for column in columns if (known := role_of(column)) is not None}
+    return "title" in roles and bool(roles & {"id", "thread"}) and _TICKETS.search(name) is not None
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,7 @@ def posts_of(
     try:
         items = table.items(chain(sample, records))
         made = _tried(file, items, sample, options)
-        if plan.relation not in ("", "replies"):
+        if plan.relation not in ("", "replies", "messages"):
             made = _join(file, made, options)
         for item in made:
             if not isinstance(item, Member):
@@ -159,8 +167,10 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         return
     if answers and unused and "question" not in plan.mapped:
         raise file.unclear(*_unclear("question", unused[0].name, plan))
-    if asks and "answer" not in plan.mapped and not options.keep_unanswered:
+    if asks and "answer" not in plan.mapped:
         file.log.lacks_answers = True
+        if options.keep_unanswered:
+            return  # what other tables have of them is joined all the same
         titled = plan.fields.get("title") or plan.fields.get("question")
         bodies = plan.fields.get("body", [])
         if unused:
@@ -253,7 +263,7 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
-        self._hides = bool(plan.row_kind or plan.hidden)
+        self._hides = bool(plan.row_kind or plan.hidden or plan.seen_by or plan.speakers)
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
@@ -282,6 +292,9 @@ class _Table:
             for name in filter(None, (plan.parent, plan.own_id)):
                 log.took("parent" if name == plan.parent else "id", name, 0)
                 used.add(name)
+        if plan.speakers is not None:
+            log.took("speaker", plan.speakers.name, 0)
+            used.add(plan.speakers.name)
         for column in plan.columns.values():
             if column.name not in used and column.is_text and not any(n.startswith(f"{column.name}.") for n in used):
                 log.left(column.name, column.filled)
@@ -301,9 +314,19 @@ class _Table:
             return Member(self._group_key(post), "repeats", self._without(post), part)
         parent = plan.value(record.fields, plan.parent)
         if plan.relation == "threads":
-            return Member(self._short(parent), "says", post, part)
+            return Member(self._short(parent), "says", post, part, writer=self._writer(record.fields))
+        if plan.relation == "messages":
+            if parent is None:
+                raise ValueError(f"a message without {plan.parent!r}, which ties it to others")
+            key, writer = bare_id(self._short(parent)), post.author or self._writer(record.fields)
+            said = plan.side(record.fields) or "someone"
+            own = replace(post, source_id=key)
+            return Reply(key, post.question or post.title, part, record.place, said, writer, own)
         if is_parent(parent) and not plan.asks(record.fields):
-            return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
+            text, side = post.answer or post.question, plan.side(record.fields)
+            return Reply(bare_id(self._short(parent)), text, part, record.place, side)
+        if plan.side(record.fields) == "staff":
+            post = replace(post, question="")  # what a customer replies to it asks
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
         return Member(bare_id(post.source_id), "asks", post, part, accepted)
 
@@ -402,6 +425,10 @@ class _Table:
             author=self._if_of_answer("author", self._short_of(values.get("author")) or None),
             date=self._if_of_answer("date", self._date(values.get("date"))),
         )
+
+    def _writer(self, fields: Mapping[str, object]) -> str:
+        writer = self._short(self._plan.value(fields, self._plan.writer))
+        return writer if is_parent(writer) else ""
 
     def _if_of_answer(self, role: str, value: str | None) -> str | None:
         return value if self._plan.relation != "groups" or role in self._plan.of_answers else None

@@ -13,8 +13,8 @@ from pathlib import Path
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.decoded import scratch_copy
 from qa_search.archives.formats.parts import read_parts
-from qa_search.archives.formats.records import Record, has_post_fields, posts_of
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
+from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 
@@ -82,7 +82,8 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
     tables = _tables(rows)
     chosen = [table for table in tables if _asks(table, options) and _answers(table, options)]
     if not chosen:
-        chosen = _parts([table for table in tables if has_post_fields(table.columns, options)])
+        texts = [table for table in tables if has_post_fields(table.columns, options)]
+        chosen = _parts([table for table in tables if table in texts or _has_titles_of(table, texts)])
     reasons: list[UnknownFormatError] = []
     parts = [
         (
@@ -107,6 +108,15 @@ def _read(
     part: ArchiveFile, rows: sqlite3.Connection, table: Table, options: ReadOptions
 ) -> Iterator[Post | SetAside | Reply]:
     return posts_of(part, _records(part, rows, table), options)
+
+
+def _has_titles_of(table: Table, texts: list[Table]) -> bool:
+    """Return whether a table has titles alone, and a table with texts has a column for its ids."""
+    name = normal_name(table.name)
+    columns = {normal_name(column) for other in texts for column in other.columns}
+    return names_tickets(table.name, table.columns) and any(
+        column.endswith("id") and len(column) > len("id") and column.removesuffix("id") in name for column in columns
+    )
 
 
 def _parts(tables: list[Table]) -> list[Table]:

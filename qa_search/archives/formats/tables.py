@@ -7,10 +7,11 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
-from qa_search.archives.formats.records import Record, has_post_fields, posts_of
+from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -62,7 +63,9 @@ class TableReader:
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row; a row that does not fit the header is set aside."""
         layout, options = _layout(file, options)
-        if not has_post_fields(layout.columns, options):
+        if not (
+            has_post_fields(layout.columns, options) or names_tickets(PurePosixPath(file.name).name, layout.columns)
+        ):
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."

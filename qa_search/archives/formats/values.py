@@ -26,6 +26,7 @@ _LANGUAGE = re.compile(
     "|sl|et|lv|lt|is|ga|cy|ur|bn|ta|te|ka|hy|sw|af|tl|fil|id)(?:[-_](?:[A-Z]{2}|[A-Z][a-z]{3}|[a-z]{2}))?"
 )
 _MOST_LANGUAGES = 200
+FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
 
