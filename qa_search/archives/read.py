@@ -18,6 +18,7 @@ from typing import NamedTuple, Self
 
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
+from qa_search.archives.formats.chats import ChatReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.labelled_text import LabelledTextReader
@@ -72,12 +73,14 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     WebPageReader(),
     XmlReader(),
     MailReader(),
+    ChatReader(),
     JsonLinesReader(),
     JsonReader(),
     SqlDumpReader(),
     YamlReader(),
     MarkdownReader(),
     LabelledTextReader(),
+    ChatReader(plain=True),
     TableReader(),
     WorkbookReader(),
     WordReader(),

@@ -10,6 +10,7 @@ import pytest
 
 from qa_search import inspect_archives
 from qa_search.archives.read import Reading, ReadOptions, read_archives
+from qa_search.errors import UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
 from tests.archives.samples import xlsx
@@ -463,6 +464,89 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
 }
 
 
+CHATS = {
+    "WhatsApp on a telephone of Apple": (
+        "[12/03/2020, 14:05:33] Ann: \u200eMessages and calls are end-to-end encrypted.\n"
+        "[12/03/2020, 14:05:35] Ann: Are there refunds?\nMy kettle is broken.\n"
+        "\u200e[12/03/2020, 14:05:36] Ann: \u200eimage omitted\n[12/03/2020, 14:06:35] Shop: Within 14 days.\n"
+        "[12/03/2020, 14:07:35] Ann: Thanks!\n[13/03/2020, 10:00:00] \u202aBob\u202c: How do I descale it?\n"
+        "[13/03/2020, 10:01:00] Shop: With vinegar.\nSlowly.\n"
+    ),
+    "WhatsApp on another telephone, with the month first": (
+        "3/12/20, 2:05\u202fPM - Messages and calls are end-to-end encrypted.\n3/12/20, 2:05\u202fPM - Ann created a group\n"
+        "3/12/20, 2:05\u202fPM - Ann: Are there refunds?\nMy kettle is broken.\n3/12/20, 2:06\u202fPM - Ann: <Media omitted>\n"
+        "3/12/20, 2:07\u202fPM - Shop: Within 14 days.\n3/13/20, 10:00\u202fAM - Bob: How do I descale it?\n"
+        "3/13/20, 10:05\u202fAM - Shop: With vinegar.\nSlowly.\n"
+    ),
+    "WhatsApp in German": (
+        "12.03.20, 14:05 - Ann: Are there refunds?\nMy kettle is broken.\n12.03.20, 14:06 - Ann: <Medien ausgeschlossen>\n"
+        "12.03.20, 14:06 - Shop: Within 14 days.\n13.03.20, 09:05 - Bob: How do I descale it?\n"
+        "13.03.20, 09:06 - Shop: With vinegar.\nSlowly.\n"
+    ),
+    "LINE": (
+        "[LINE] Chat history with Ann\nSaved on: 2020/03/13 10:00\n\n2020/03/12(Thu)\n14:05\tAnn\t"
+        '"Are there refunds?\nMy kettle is broken."\n14:06\tShop\tWithin 14 days.\n14:07\tAnn\t[Sticker]\n\n'
+        '2020/03/13(Fri)\n09:00\tBob\tHow do I descale it?\n09:01\tShop\t"With vinegar.\nSlowly."\n'
+    ),
+    "Telegram": (
+        "Ann, [12.03.2020 14:05]\nAre there refunds?\nMy kettle is broken.\n\nShop, [12.03.2020 14:06]\nWithin 14 days.\n\n"
+        "Bob, [13.03.2020 14:05]\nHow do I descale it?\n\nShop, [13.03.2020 14:06]\nWith vinegar.\nSlowly.\n"
+    ),
+    "Signal": (
+        "[2020-03-12 14:05] Ann: Are there refunds?\nMy kettle is broken.\n[2020-03-12 14:06] Shop: Within 14 days.\n"
+        "[2020-03-13 14:07] Bob: How do I descale it?\n[2020-03-13 14:08] Shop: With vinegar.\nSlowly.\n"
+    ),
+    "Discord": (
+        "Guild: Kettles\n\n[12-Mar-20 02:05 PM] Ann\nAre there refunds?\nMy kettle is broken.\n\n[12-Mar-20 02:06 PM] Shop\n"
+        "Within 14 days.\n\n[13-Mar-20 01:00 PM] Bob\nHow do I descale it?\n\n[13-Mar-20 01:05 PM] Shop\nWith vinegar.\nSlowly.\n"
+    ),
+    "names alone": (
+        "Ann: Are there refunds?\nMy kettle is broken.\nShop: Within 14 days.\nAnn: Thanks!\nBob: How do I descale it?\n"
+        "Shop: With vinegar.\nSlowly.\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("program", CHATS)
+def test_a_chat_is_read_once_it_is_known_who_answers(program: str, tmp_path: Path) -> None:
+    """Before that, it is refused, with the way; after it, pictures and thanks are left out."""
+    path = tmp_path / "chat.txt"
+    path.write_text(CHATS[program], encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=r"a chat of .*: name the one who answers, such as field_map="):
+        list(read_archives([path]))
+    posts = [item for item in read_archives([path], ReadOptions({"answer": "Shop"})) if isinstance(item, Post)]
+    assert [(post.question, post.answer, post.author) for post in posts] == [
+        ("Are there refunds?\nMy kettle is broken.", "Within 14 days.", "Ann"),
+        ("How do I descale it?", "With vinegar.\nSlowly.", "Bob"),
+    ]
+    dates = [post.date[:10] if post.date else None for post in posts]
+    assert dates == ([None, None] if program == "names alone" else ["2020-03-12", "2020-03-13"])
+
+
+def test_who_answers_in_a_chat_is_guessed_by_a_name_and_said(tmp_path: Path) -> None:
+    """Or named by the one who asks."""
+    path = tmp_path / "chat.txt"
+    path.write_text(CHATS["Signal"].replace("Shop", "Kettle Support"), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([path], reading=reading) if isinstance(item, Post)]
+    assert len(posts) == len(TWO)
+    assert any("'Kettle Support' was taken for the one who answers" in remark for remark in reading.reports[0].remarks)
+    path.write_text(CHATS["Signal"].replace("Bob", "Ann"), encoding="utf-8")
+    asked = [item for item in read_archives([path], ReadOptions({"question": "Ann"})) if isinstance(item, Post)]
+    assert [post.answer for post in asked] == ["Within 14 days.", "With vinegar.\nSlowly."]
+
+
+def test_days_of_a_chat_are_told_by_its_order(tmp_path: Path) -> None:
+    """Of two readings of its dates, one does not go back in time."""
+    path = tmp_path / "chat.txt"
+    days = ("1/2/20", "1/3/20", "2/1/20")
+    path.write_text(
+        "".join(f"{day}, 10:0{n} - {'Ann' if n % 2 else 'Bob'}: What is {n}?\n" for n, day in enumerate(days))
+    )
+    posts = [item for item in read_archives([path], ReadOptions({"answer": "Ann"})) if isinstance(item, Post)]
+    assert [post.date for post in posts] == ["2020-01-02T10:00:00", "2020-02-01T10:02:00"]
+
+
 TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"
 SPOKEN = [("Refunds for my kettle?", "Within 14 days."), ("How do I descale it?", "With vinegar, slowly.")]
 # A help desk's messages, one a row: what tells customers from staff, and the word for each, and for a note.
@@ -560,7 +644,7 @@ def test_who_speaks_in_a_message_is_known_by_a_column(column: str, tmp_path: Pat
     )
     remarks = " ".join(reading.reports[0].remarks)
     assert ("notes among staff" in remarks) is bool(note)
-    assert ("no field says who wrote a message" in remarks) is not (customer or staff)
+    assert ("no field says who wrote a message" in remarks) is (not customer and not staff)
 
 
 @pytest.mark.parametrize(

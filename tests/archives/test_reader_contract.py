@@ -45,6 +45,9 @@ In-Reply-To: <1@example.org>
 """
 
 
+_CHAT = ("02.03.2014, 10:05 - Ann", "02.03.2014, 10:06 - Support", "02.03.2014, 10:07 - Ann")
+
+
 def _docx_lines(text: str) -> list[tuple[str, str]]:
     return [("", line) for line in text.split("\n")]
 
@@ -91,6 +94,8 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         "shin.md",
         f"---\ntitle: Shin\ndate: 2014-03-02\nquestion: {json.dumps(QUESTION, ensure_ascii=False)}\n---\n\n{ANSWER}\n",
     ),
+    "chat": ("chat.txt", f"{_CHAT[0]}: {QUESTION}\n{_CHAT[1]}: {ANSWER}\n{_CHAT[2]}: Thanks!\n"),
+    "transcript": ("talk.txt", f"Ann: {QUESTION}\nSupport: {ANSWER}\nAnn: Thanks!\nAnn: Bye.\n"),
     "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
     "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
     "Word document": (
@@ -106,6 +111,8 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
 _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 # What a format has no place for is missing.
 EXPECTED = {
+    "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
+    "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
     "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),
 }

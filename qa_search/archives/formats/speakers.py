@@ -47,9 +47,9 @@ _WORDS: Mapping[str, Side] = {
     ),
     **dict.fromkeys(
         ("agent", "agentbot", "staff", "admin", "administrator", "operator", "support", "supportagent", "employee",
-         "teammember", "teammate", "representative", "rep", "csr", "bot", "chatbot", "assistant", "advisor", "consultant",
-         "technician", "helpdesk", "doctor", "expert", "teacher", "seller", "outbound", "outgoing", "out", "sent",
-         "agentmessage", "agentreply", "staffreply", "mitarbeiter", "berater", "agente", "operatore"),
+         "teammember", "teammate", "representative", "rep", "csr", "bot", "chatbot", "assistant", "advisor",
+         "consultant", "technician", "helpdesk", "doctor", "expert", "teacher", "seller", "outbound", "outgoing",
+         "out", "sent", "agentmessage", "agentreply", "staffreply", "mitarbeiter", "berater", "agente", "operatore"),
         "staff",
     ),
     **dict.fromkeys(
@@ -147,6 +147,13 @@ def find_speakers(records: Sequence[_Fields], thread: str, writer: str) -> Speak
         if enough and not _several_ask(records, thread, speakers, "" if writer == speakers.name else writer):
             return speakers
     return None
+
+
+def side_of_name(name: str) -> Side:
+    """Return who speaks under a name that is no person's, such as "Support" or "Agent 2"; "" for others."""
+    words = [_word(word) for word in re.findall(r"[^\W\d_]+", name)]
+    sides = {side for word in words if (side := _WORDS.get(word, "")) in ("customer", "staff")}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def sides_of(messages: Sequence[_Fields]) -> list[Side]:
