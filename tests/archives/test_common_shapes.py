@@ -456,6 +456,16 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         ' "answer": "Within 14 days."}, "truncated_cells": []}]}',
         TWO[1:],
     ),
+    "mails that Outlook exported, replies before what they reply to": (
+        "mails.CSV",
+        '"Subject","Body","From: (Name)","From: (Address)","From: (Type)","To: (Name)","To: (Address)","Categories"\r\n'
+        '"RE: Kettle","Within 14 days.\r\n\r\nFrom: Ann\r\nSent: Wednesday\r\nTo: Shop\r\nSubject: Kettle\r\n\r\nRefunds?",'
+        '"Bob","bob@example.org","SMTP","Ann","ann@example.org",\r\n'
+        '"Kettle","Refunds?","Ann","ann@example.org","SMTP","Shop","shop@example.org",\r\n'
+        '"AW: Steel","<p>With <b>vinegar</b>.</p>","Bob","bob@example.org","SMTP","Cyd","cyd@example.org",\r\n'
+        '"Steel","How do I descale it?","Cyd","cyd@example.org","SMTP","Shop","shop@example.org",\r\n',
+        TWO[::-1],
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",

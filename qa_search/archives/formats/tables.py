@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
+from qa_search.archives.formats.mail import posts_of_mails
+from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
@@ -63,6 +65,12 @@ class TableReader:
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row; a row that does not fit the header is set aside."""
         layout, options = _layout(file, options)
+        mails = mail_columns(layout.columns) if layout.has_header and not options.field_map else None
+        if mails is not None:
+            for role, header in (("title", "Subject"), ("question", "Body"), ("author", "From"), ("date", "Date")):
+                if mails[header]:
+                    file.log.took(role, mails[header], 0)
+            return posts_of_mails(file, mails_of(self._records(file, layout, options), mails), options)
         if not (
             has_post_fields(layout.columns, options) or names_tickets(PurePosixPath(file.name).name, layout.columns)
         ):
