@@ -1,19 +1,23 @@
 """Small files in shapes that are common elsewhere -> the questions and answers that a person sees in them."""
 
-# ruff: noqa: E501 - other programs' files, as they write them
+# ruff: noqa: E501, S608 - other programs' files, as they write them
 from __future__ import annotations
 
 import csv
+import json
+import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from qa_search import inspect_archives
+from qa_search.archives.limits import Limits
 from qa_search.archives.read import Reading, ReadOptions, read_archives
-from qa_search.errors import UnknownFormatError
+from qa_search.errors import DamagedArchiveError, UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
-from tests.archives.samples import xlsx
+from tests.archives.samples import sqlite_file, xlsx
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
 ROWS = "How do I descale it?,With vinegar.\nRefunds?,Within 14 days.\n"
@@ -466,6 +470,12 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         '"Steel","How do I descale it?","Cyd","cyd@example.org","SMTP","Shop","shop@example.org",\r\n',
         TWO[::-1],
     ),
+    "cards that Anki exported as text": (
+        "deck.txt",
+        "#separator:tab\n#html:true\n#guid column:1\n#notetype column:2\n#deck column:3\n#tags column:6\n"
+        'a\tBasic\tCare\tHow do I <b>descale</b> it?\tWith vinegar.\tcare\nb\tBasic\tMoney\t"Refunds?"\t"Within 14 <i>days</i>."\t\n',
+        TWO,
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
@@ -555,6 +565,73 @@ def test_days_of_a_chat_are_told_by_its_order(tmp_path: Path) -> None:
     )
     posts = [item for item in read_archives([path], ReadOptions({"answer": "Ann"})) if isinstance(item, Post)]
     assert [post.date for post in posts] == ["2020-01-02T10:00:00", "2020-02-01T10:02:00"]
+
+
+CARDS = (
+    "1,'','How do I <b>descale</b> it?[sound:a.mp3]' || char(31) || 'With <i>vinegar</i>.'",
+    "1,'','Refunds?' || char(31) || '<div>Within 14 days.</div>'",
+    "2,'','Refunds within {{c1::14::number}} days' || char(31) || ''",
+)
+KINDS = {"1": ["Front", "Back"], "2": ["Text", "Extra"]}
+NOTICE = ("1,'','Please update to the latest Anki version, then import the file again.' || char(31) || ''",)
+
+
+def _collection(path: Path, cards: tuple[str, ...] = CARDS, *, new: bool = False) -> bytes:
+    """Write a collection as Anki has it: before 2022 it kept the kinds of notes as JSON."""
+    models = "" if new else json.dumps({kind: {"flds": [{"name": n} for n in names]} for kind, names in KINDS.items()})
+    made = (
+        "CREATE TABLE col (id integer, models text); CREATE TABLE notes (id integer PRIMARY KEY, mid, tags, flds);"
+        f"INSERT INTO col VALUES (1, '{models}');"
+    )
+    made += "".join(f"INSERT INTO notes (mid, tags, flds) VALUES ({card});" for card in cards)
+    if new:
+        made += "CREATE TABLE fields (ntid integer, ord integer, name text, PRIMARY KEY (ntid, ord)) WITHOUT ROWID;"
+        for kind, names in KINDS.items():
+            made += "".join(f"INSERT INTO fields VALUES ({kind}, {n}, '{name}');" for n, name in enumerate(names))
+    return sqlite_file(path, made)
+
+
+@pytest.mark.parametrize("version", ["anki2", "anki21", "anki21b"])
+def test_a_package_of_anki_is_read_once(version: str, tmp_path: Path) -> None:
+    """Beside the notice that newer ones have for older versions; pictures and sounds are left alone."""
+    data = _collection(tmp_path / "new.db", new=version == "anki21b")
+    if version == "anki21b":
+        data = import_module("backports.zstd").compress(data)
+    with zipfile.ZipFile(tmp_path / "deck.apkg", "w") as package:
+        if version != "anki2":
+            package.writestr("collection.anki2", _collection(tmp_path / "old.db", NOTICE))
+        package.writestr(f"collection.{version}", data)
+        package.writestr("media", '{"0": "a.mp3"}')
+        package.writestr("0", b"\0\1")
+    found = list(read_archives([tmp_path / "deck.apkg"]))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == [
+        *TWO,
+        ("Refunds within [number] days", "Refunds within 14 days"),
+    ]
+    assert not [note for note in found if isinstance(note, SetAside)]
+
+
+def test_a_packed_collection_of_anki_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    """And one that unpacks to far more than it has is over a limit."""
+    pack = import_module("backports.zstd").compress
+    path = tmp_path / "collection.anki21b"
+    path.write_bytes(pack(_collection(tmp_path / "new.db"))[:-9])
+    with pytest.raises(DamagedArchiveError, match="truncated"):
+        list(read_archives([path]))
+    path.write_bytes(pack(bytes(1 << 22)))
+    (note,) = read_archives([path], ReadOptions(limits=Limits(ratio=2, ratio_from=1 << 20)))
+    assert isinstance(note, SetAside)
+    assert "it unpacks to more than" in note.reason
+
+
+def test_cards_that_were_copied_need_the_numbers_of_their_columns(tmp_path: Path) -> None:
+    """As Quizlet exports them: a term, a tab, a definition."""
+    path = tmp_path / "quizlet.txt"
+    path.write_text("How do I descale it?\tWith vinegar.\nRefunds?\tWithin 14 days.\n", encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match="name the columns by number"):
+        list(read_archives([path]))
+    posts = [p for p in read_archives([path], ReadOptions({"question": "1", "answer": "2"})) if isinstance(p, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
 
 
 TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"

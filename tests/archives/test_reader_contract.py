@@ -6,6 +6,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -59,6 +60,14 @@ def _sqlite() -> bytes:
         return sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO faq VALUES ({values})")  # noqa: S608 - a test's
 
 
+def _anki() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        made = "CREATE TABLE col (models); CREATE TABLE notes (id integer, mid, tags, flds)"
+        flds = f"'{QUESTION}' || char(31) || '{ANSWER}'".replace("\n", "<br>")
+        data = sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO notes VALUES (1, 1, '', {flds})")  # noqa: S608
+    return bytes(import_module("backports.zstd").compress(data))
+
+
 SAMPLES: dict[str, tuple[str, str | bytes]] = {
     "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
     "HTML page": (
@@ -104,6 +113,7 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
     ),
     "PDF": ("faq.pdf", pdf(["Shin", "2014-03-02", *f"Q: {QUESTION}".split("\n"), *f"A: {ANSWER}".split("\n")])),
     "SQLite database": ("faq.db", _sqlite()),
+    "Anki collection": ("collection.anki21b", _anki()),
     "Parquet": ("faq.parquet", parquet([_ROW])),
 }
 
@@ -111,6 +121,7 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
 _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 # What a format has no place for is missing.
 EXPECTED = {
+    "Anki collection": ("", QUESTION, ANSWER, None),
     "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
     "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),

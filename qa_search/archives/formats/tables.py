@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
@@ -21,6 +22,7 @@ from qa_search.util.text import counted
 _DELIMITERS = ("\t", ",", ";", "|")
 _NEVER_CLOSED = "a quote is opened and never closed"
 _SUFFIXES = (".csv", ".tsv", ".tab")
+_TEXTS = (".txt", "")
 # Python spends some sixty bytes on the smallest field.
 _MOST_FIELDS = 1_000_000
 _PIECE_CHARACTERS = 1 << 16
@@ -45,6 +47,13 @@ class _Layout:
     lines_above: int = 0
     has_header: bool = True
     quotes: bool = True  # whether quotes enclose fields; in tables of databases they are letters
+    html: bool | None = None  # whether texts are HTML, None if that is not known
+
+
+# Anki's export as text says above its rows how they are written.
+_ANKI_LINE = re.compile(r"#([a-z ]{1,30}):(.*)", re.IGNORECASE)
+_ANKI_DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "colon": ":"}
+_ANKI_COLUMNS = {"guid column": "id", "tags column": "tags", "deck column": "category", "notetype column": "note type"}
 
 
 class TableReader:
@@ -57,7 +66,7 @@ class TableReader:
         text = file.head_text
         if text is None or not text.strip() or file.suffix == ".sql":
             return False
-        if file.suffix in _SUFFIXES:
+        if file.suffix in _SUFFIXES or (file.suffix in _TEXTS and (_is_anki(text) or _is_numbered(text, options))):
             return True
         columns = _cells(_first_lines(text)[0][1])
         return len(columns) > 1 and has_post_fields(columns, options)
@@ -138,7 +147,7 @@ class TableReader:
                     repeated += 1
                 else:
                     short += len(row) < len(columns)
-                    yield Record(place, fields_of(row), size=lines.characters)
+                    yield Record(place, fields_of(row), layout.html, lines.characters)
         if short > _SHORT_SHARE * rows_read:
             file.log.remark(f"fewer fields than the header in {short:,} of {counted(rows_read, 'row')}")
         if repeated:
@@ -251,6 +260,8 @@ class _Lines:
 def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptions]:
     """Find the layout of a table, and the names that map its columns."""
     text = file.head_text or ""
+    if _is_anki(text):
+        return _layout_of_anki(text), options
     lines = _first_lines(text)
     number, first = lines[0]
     delimiter = ""
@@ -276,6 +287,45 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
         layout = replace(layout, columns=tuple(str(n) for n in range(1, len(columns) + 1)), has_header=False)
     named = {role: layout.columns[n - 1] for role, n in numbers.items() if n <= len(columns)}
     return layout, replace(options, field_map={**options.field_map, **named})
+
+
+def _is_anki(text: str) -> bool:
+    return text.lstrip("\ufeff")[:20].lower().startswith(("#separator:", "#html:"))
+
+
+def _layout_of_anki(text: str) -> _Layout:
+    """Read the layout that stands above the rows: two of the columns that are not named ask and answer."""
+    lines = _LINE_END.split(text.lstrip("\ufeff"))
+    said = {}
+    above = 0
+    for line in lines[:_LINES_ABOVE]:
+        if not (match := _ANKI_LINE.fullmatch(line)):
+            break
+        said[match[1].lower()], above = match[2], above + 1
+    separator = said.get("separator", "tab")
+    delimiter = _ANKI_DELIMITERS.get(separator.lower(), separator[:1] or "\t")
+    rows = csv.reader(lines[above:], delimiter=delimiter)
+    width = max(map(len, islice(rows, _LINES_ABOVE)), default=2)
+    named = {int(at) - 1: name for key, name in _ANKI_COLUMNS.items() if (at := said.get(key, "").strip()).isdecimal()}
+    given = said["columns"].split(delimiter) if "columns" in said else []
+    free = iter(("question", "answer", *(f"field {number}" for number in range(3, width + 3))))
+    columns = [named.get(number) or next(free) for number in range(max(width, len(given)))]
+    if has_post_fields(given, ReadOptions()):
+        columns = [named.get(number, name) for number, name in enumerate(given)]
+    html = said.get("html", "").strip().lower() == "true"
+    return _Layout(delimiter, tuple(columns), above, has_header=False, html=html)
+
+
+def _is_numbered(text: str, options: ReadOptions) -> bool:
+    """Return whether columns are named by their numbers, and each line of a text has as many."""
+    numbered = any(re.fullmatch(r"[1-9]\d{0,3}", name) for name in options.field_map.values())
+    return numbered and has_tabs(text)
+
+
+def has_tabs(text: str) -> bool:
+    """Return whether the first lines of a text are all parted by tabs, as cards are that were copied from a program."""
+    lines = [line for line in _LINE_END.split(text.lstrip("\ufeff"), _LINES_ABOVE)[:_LINES_ABOVE] if line.strip()]
+    return len(lines) > 1 and lines[0].count("\t") > 0 and len({line.count("\t") for line in lines}) == 1
 
 
 def _first_lines(text: str) -> list[tuple[int, str]]:
