@@ -14,7 +14,7 @@ import pytest
 from qa_search import inspect_archives
 from qa_search.archives.limits import Limits
 from qa_search.archives.read import Reading, ReadOptions, read_archives
-from qa_search.errors import DamagedArchiveError, UnknownFormatError
+from qa_search.errors import DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
 from tests.archives.samples import sqlite_file, xlsx
@@ -476,6 +476,45 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         'a\tBasic\tCare\tHow do I <b>descale</b> it?\tWith vinegar.\tcare\nb\tBasic\tMoney\t"Refunds?"\t"Within 14 <i>days</i>."\t\n',
         TWO,
     ),
+    "several columns of answers, the best last": (
+        "faq.csv",
+        "question,answer_1,answer_2,best_answer\nHow do I descale it?,With lemon.,,With vinegar.\n"
+        "Refunds?,Within 14 days.,,Within 14 days.\n",
+        [("How do I descale it?", "With vinegar.\n\nWith lemon."), TWO[1]],
+    ),
+    "numbered columns of answers": (
+        "faq.csv",
+        "Question,Answer 1,Answer 2\nHow do I descale it?,With vinegar.,Or with lemon.\nRefunds?,Within 14 days.,\n",
+        [("How do I descale it?", "With vinegar.\n\nOr with lemon."), TWO[1]],
+    ),
+    "an answer that was chosen, and one that was not": (
+        "pairs.jsonl",
+        '{"prompt": "Refunds?", "chosen": "Within 14 days.", "rejected": "There is no way to get any money back, ever."}\n',
+        TWO[1:],
+    ),
+    "options in columns of their own, and why one is right": (
+        "quiz.jsonl",
+        '{"question": "Refunds?", "exp": "By law.", "cop": 2, "opa": "Never.", "opb": "Within 14 days.", "opc": "x", "opd": "y"}\n'
+        '{"question": "How do I descale it?", "exp": null, "cop": 4, "opa": "x", "opb": "y", "opc": "z", "opd": "With vinegar."}\n',
+        [("Refunds?", "Within 14 days.\n\nBy law."), TWO[0]],
+    ),
+    "the number of the right option under another name": (
+        "quiz.json",
+        '[{"question": "Refunds?", "choices": ["Never.", "Within 14 days."], "correct_index": 1},'
+        ' {"question": "How do I descale it?", "choices": ["With vinegar.", "With sand."], "correct_index": 0}]',
+        TWO[::-1],
+    ),
+    "a question and its options in one object": (
+        "quiz.jsonl",
+        '{"id": "1", "answerKey": "B", "question": {"stem": "Refunds?", "choices": [{"label": "A", "text": "Never."},'
+        ' {"label": "B", "text": "Within 14 days."}]}}\n',
+        TWO[1:],
+    ),
+    "several right options": (
+        "kahoot.csv",
+        'Question,Answer 1,Answer 2,Answer 3,Correct answer(s)\nRefunds?,Never.,Within 14 days.,Or later.,"2,3"\n',
+        [("Refunds?", "Within 14 days.\n\nOr later.")],
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
@@ -895,6 +934,16 @@ def test_columns_beside_the_texts_are_known_by_many_names(date: str, subject: st
     (post,) = read_archives([tmp_path])
     assert isinstance(post, Post)
     assert (post.date, post.tags, post.author) == ("2020-03-04", ("Money",), "Ann")
+
+
+@pytest.mark.parametrize("beside", ["correct", "label"])
+def test_answers_of_which_some_are_wrong_are_not_put_together(beside: str, tmp_path: Path) -> None:
+    """Which column holds the right ones is asked for, with all that could."""
+    (tmp_path / "quiz.csv").write_text(
+        f"question,answer1,answer2,{beside}\nRefunds?,Within 14 days.,There are none at all.,unsure\n", encoding="utf-8"
+    )
+    with pytest.raises(UnclearFieldsError, match="though 'answer2' could hold it, or 'answer1' "):
+        list(read_archives([tmp_path]))
 
 
 def test_a_number_that_could_be_either_option_is_left_alone(tmp_path: Path) -> None:

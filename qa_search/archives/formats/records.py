@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -17,6 +17,7 @@ from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
+from qa_search.archives.formats.several_answers import SeveralAnswers
 from qa_search.archives.formats.values import (
     bare_id,
     integer_of,
@@ -39,6 +40,7 @@ _SAMPLE_CHARACTERS = 4 << 20
 # A file is refused if its first records, this many, are not posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
+_SHOWN_OTHERS = 3
 _TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _NEITHER = "neither a question nor an answer in it"
@@ -101,6 +103,11 @@ def posts_of(
     if quiz.found:
         sample = [_changed(quiz.completed, record) for record in sample]
         records = (_changed(quiz.completed, record) for record in records)
+    several = SeveralAnswers([record.fields for record in sample if isinstance(record, Record)])
+    if several.found and not quiz.found and "answer" not in options.field_map:
+        file.log.took("answer", ", ".join(several.names), 0)
+        sample = [_changed(several.completed, record) for record in sample]
+        records = (_changed(several.completed, record) for record in records)
     above = GivenOnce([record.fields for record in sample if isinstance(record, Record)] if rows else [])
     if above.fills:
         sample = [_changed(above.completed, record) for record in sample]
@@ -166,7 +173,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     if plan.relation or asks == answers or _is_alone(file, count):
         return
     if answers and unused and "question" not in plan.mapped:
-        raise file.unclear(*_unclear("question", unused[0].name, plan))
+        raise file.unclear(*_unclear("question", [column.name for column in unused], plan))
     if asks and "answer" not in plan.mapped:
         file.log.lacks_answers = True
         if options.keep_unanswered:
@@ -176,7 +183,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         if unused:
             # Beside a title, a longer text named as the rest of the question may as well be the answer.
             longer = [name for name in bodies if titled and plan.columns[name].length > unused[0].length]
-            file.log.problem = file.unclear(*_unclear("answer", (longer or [unused[0].name])[0], plan))
+            file.log.problem = file.unclear(*_unclear("answer", [*longer, *(column.name for column in unused)], plan))
         elif titled and bodies:
             fields = {"answer": bodies[0]}
             file.log.advice = (
@@ -189,12 +196,14 @@ def _is_alone(file: ArchiveFile, count: int) -> bool:
     return count == 1 and file.suffix == ".json"
 
 
-def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
+def _unclear(role: str, names: Sequence[str], plan: Plan) -> tuple[str, str]:
+    name, *others = dict.fromkeys(names)
+    also = f", or {', '.join(repr(other[:MOST_NAME]) for other in others[:_SHOWN_OTHERS])}" if others else ""
     shown = ", ".join(column[:MOST_NAME] for column in list(plan.columns)[:_SHOWN_FIELDS])
     way_out = f"If it does, build with field_map={ ({role: name})!r}; if not, with field_map={ ({role: NO_FIELD})!r}"
     if role == "answer":
         way_out += " or keep_unanswered=True"
-    return f"no {role} in any record, though {name!r} could hold it (fields: {shown})", f"{way_out}."
+    return f"no {role} in any record, though {name!r} could hold it{also} (fields: {shown})", f"{way_out}."
 
 
 def _tried(

@@ -40,7 +40,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "answer", "answers", "reply", "replies", "response", "responses", "acceptedanswer", "bestanswer",
         "answertext", "answerbody", "expertanswer", "solution", "answerhtml", "faqanswer", "suggestedanswer",
         "answercontent", "replytext", "replybody", "responsetext", "responsebody", "solutions", "resolution",
-        "resolutionnote", "resolutionnotes", "completion",
+        "resolutionnote", "resolutionnotes", "completion", "chosen", "chosenresponse",
         "a", "antwort", "antworten", "lösung", "respuesta", "respuestas", "solución", "réponse",
         "réponses", "risposta", "risposte", "soluzione", "resposta", "respostas", "solução", "odpowiedź", "odpowiedzi",
         "ответ", "ответы", "решение", "відповідь", "відповіді", "отговор", "答案", "回答", "答复", "回复", "解答", "答",

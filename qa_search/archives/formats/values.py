@@ -15,7 +15,8 @@ _NOTHING = frozenset(
 )  # fmt: skip
 _LONGEST_NOTHING = 18
 _TEXT_IN_OBJECT = (
-    "text", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext", "comment",
+    "text", "stem", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext",
+    "comment",
     "html", "value", "$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "@value", "_value", "#text",
 )  # fmt: skip
 _NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
