@@ -515,6 +515,24 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         'Question,Answer 1,Answer 2,Answer 3,Correct answer(s)\nRefunds?,Never.,Within 14 days.,Or later.,"2,3"\n',
         [("Refunds?", "Within 14 days.\n\nOr later.")],
     ),
+    "two rows of names, below a title": (
+        "faq.csv",
+        "Export of March,,,\nQuestion,,Answer,\nText,Date,Text,Author\nHow do I descale it?,2020-03-04,With vinegar.,Bob\n"
+        "Refunds?,2020-03-05,Within 14 days.,Bob\n",
+        TWO,
+    ),
+    "two rows of names, with each group named above each column": (
+        "faq.csv",
+        "Question,Question,Answer,Answer\nText,Date,Text,Author\nHow do I descale it?,2020-03-04,With vinegar.,Bob\n"
+        "Refunds?,2020-03-05,Within 14 days.,Bob\n",
+        TWO,
+    ),
+    "notes above the names": (
+        "faq.csv",
+        'Exported by Ann\n"This list, kept by the club, has questions and answers of members."\n"Do not pass on, please."\n\n'
+        f"Question;Answer\n{ROWS.replace(',', ';')}",
+        TWO,
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
@@ -879,6 +897,35 @@ def test_the_settings_of_a_program_are_no_post(tmp_path: Path) -> None:
     """A description alone asks nothing."""
     (tmp_path / "package.json").write_text('{"name": "kettle", "description": "A kettle for all"}', encoding="utf-8")
     assert not [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+
+
+@pytest.mark.parametrize("heading", ["{},", ",{}", "{}"])
+def test_a_row_with_a_heading_alone_names_the_category_of_those_below(heading: str, tmp_path: Path) -> None:
+    """It is said what was taken for a heading."""
+    rows = ROWS.splitlines()
+    table = [
+        "No.,Question,Answer",
+        f"{heading.format('Care')},",
+        f"1,{rows[0]}",
+        f"{heading.format('MONEY')},",
+        f"2,{rows[1]}",
+    ]
+    (tmp_path / "faq.csv").write_text("\n".join(table), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.question, post.answer, post.tags) for post in posts] == [
+        (*TWO[0], ("Care",)),
+        (*TWO[1], ("MONEY",)),
+    ]
+    assert any(remark.endswith("for their category: 'Care', 'MONEY'") for remark in reading.reports[0].remarks)
+
+
+def test_a_question_without_an_answer_is_no_heading(tmp_path: Path) -> None:
+    """Nor is a short one where the others do not ask in so many words."""
+    (tmp_path / "a.csv").write_text(f"Question,Answer\nMay I boil milk?,\n{ROWS}", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("Question,Answer\nMilk,\nRefunds,Within 14 days.\n", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert sorted(post.question for post in posts if not post.answer) == ["May I boil milk?", "Milk"]
 
 
 def test_one_question_missing_among_many_is_not_taken_from_above(tmp_path: Path) -> None:

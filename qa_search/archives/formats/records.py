@@ -17,6 +17,7 @@ from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
+from qa_search.archives.formats.section_rows import SectionRows
 from qa_search.archives.formats.several_answers import SeveralAnswers
 from qa_search.archives.formats.values import (
     bare_id,
@@ -108,6 +109,10 @@ def posts_of(
         file.log.took("answer", ", ".join(several.names), 0)
         sample = [_changed(several.completed, record) for record in sample]
         records = (_changed(several.completed, record) for record in records)
+    sections = SectionRows([record.fields for record in sample if isinstance(record, Record)] if rows else [])
+    if sections.found:
+        sample = list(_kept(sections, iter(sample)))
+        records = _kept(sections, records)
     above = GivenOnce([record.fields for record in sample if isinstance(record, Record)] if rows else [])
     if above.fills:
         sample = [_changed(above.completed, record) for record in sample]
@@ -131,7 +136,7 @@ def posts_of(
                 yield item
     finally:
         table.report()
-        for remark in above.remarks:
+        for remark in (*sections.remarks, *above.remarks):
             file.log.remark(remark)
 
 
@@ -139,6 +144,16 @@ def _changed(
     change: Callable[[Mapping[str, object]], Mapping[str, object]], record: Record | SetAside
 ) -> Record | SetAside:
     return replace(record, fields=change(record.fields)) if isinstance(record, Record) else record
+
+
+def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterator[Record | SetAside]:
+    """Yield the records that are no headings, each with the heading above it."""
+    for record in records:
+        fields = sections.completed(record.fields) if isinstance(record, Record) else None
+        if fields is not None and isinstance(record, Record):
+            yield record if fields is record.fields else replace(record, fields=fields)
+        elif isinstance(record, SetAside):
+            yield record
 
 
 def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:

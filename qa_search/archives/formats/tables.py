@@ -15,6 +15,7 @@ from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply,
 from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -33,6 +34,9 @@ _LINES_ABOVE = 20
 _LONGEST_SHORTENED = 8  # "Sr. No."
 _LONGEST_NAME = 60
 _MOST_WORDS_IN_NAME = 6
+# What the parts of a question or an answer are called in a second header row, beside the names of roles.
+_PARTS = ("text", "body", "html", "full", "name", "by")
+_FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
@@ -274,12 +278,17 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
         for later, line in lines[1:_LINES_ABOVE]:
             cells = _cells(line, delimiter)
-            if len(cells) > 1 and _looks_like_header(cells) and has_post_fields(cells, options):
+            filled = [cell for cell in cells if cell]
+            if len(cells) > 1 and _looks_like_header(filled) and has_post_fields(cells, options):
                 number, first, columns = later, line, cells
                 break
     delimiter = delimiter or _delimiter(first)
+    below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
+    two = _two_header_rows(columns, _cells(second, delimiter))
+    if two:
+        number, columns = below, two
     quotes = delimiter != "\t" or not _quotes_are_letters(text, len(columns))
-    layout = _Layout(delimiter, tuple(columns), number, quotes=quotes)
+    layout = _Layout(delimiter, tuple(columns), number + bool(two), has_header=not two, quotes=quotes)
     numbers = {role: int(name) for role, name in options.field_map.items() if re.fullmatch(r"[1-9]\d{0,3}", name)}
     if not numbers or any(str(column) in columns for column in numbers.values()):
         return layout, options
@@ -333,6 +342,27 @@ def _first_lines(text: str) -> list[tuple[int, str]]:
     lines = _LINE_END.split(text.lstrip("\ufeff")[:HEAD_BYTES], _LINES_ABOVE * 2)[: _LINES_ABOVE * 2]
     found = [(number, line) for number, line in enumerate(lines) if line.strip(' \t,;|"')]
     return found or [(0, "")]
+
+
+def _two_header_rows(columns: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Name columns by two rows, groups (named once, or above each column) and their parts; [] for other rows."""
+    groups: list[str] = []
+    for name in columns:
+        groups.append(name or (groups[-1] if groups else ""))
+    known = sum(role_of(name) is not None or name.lower() in _PARTS for name in below)
+    if (
+        len(set(groups)) == len(groups)
+        or len(below) != len(columns)
+        or known < _FEWEST_PARTS
+        or not all(name and len(name.split()) <= _FEWEST_PARTS and name.replace(" ", "").isalpha() for name in below)
+    ):
+        return []
+    names = []
+    for group, part in zip(groups, below, strict=True):
+        whole, role = f"{group} {part}", role_of(part)
+        of_answer = (role_of(group) or ("",))[0] == "answer"
+        names.append(part if role_of(whole) is None and role is not None and not of_answer else whole)
+    return names if len(set(names)) == len(names) else []
 
 
 def _looks_like_header(cells: Sequence[str]) -> bool:
