@@ -533,6 +533,20 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         f"Question;Answer\n{ROWS.replace(',', ';')}",
         TWO,
     ),
+    "a page of Notion's database": (
+        "pages.json",
+        '{"results": [{"object": "page", "id": "p", "properties": {"Question": {"type": "title", "title": [{"plain_text":'
+        ' "Refunds?"}]}, "Answer": {"type": "rich_text", "rich_text": [{"plain_text": "Within "}, {"plain_text": "14 days."}]}}}]}',
+        TWO[1:],
+    ),
+    "an issue of Jira": (
+        "issues.json",
+        '{"issues": [{"key": "K-1", "fields": {"summary": "Kettle", "reporter": {"displayName": "Ann"}, "description":'
+        ' {"type": "doc", "content": [{"type": "paragraph", "content": [{"type": "text", "text": "Refunds?"}]}]}, "comment":'
+        ' {"comments": [{"author": {"displayName": "Bob"}, "body": "A bad one.", "jsdPublic": false}, {"author":'
+        ' {"displayName": "Bob"}, "body": "Within 14 days."}, {"author": {"displayName": "Ann"}, "body": "Thanks!"}]}}}]}',
+        TWO[1:],
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
@@ -689,6 +703,133 @@ def test_cards_that_were_copied_need_the_numbers_of_their_columns(tmp_path: Path
         list(read_archives([path]))
     posts = [p for p in read_archives([path], ReadOptions({"question": "1", "answer": "2"})) if isinstance(p, Post)]
     assert [(post.question, post.answer) for post in posts] == TWO
+
+
+SPANS = [{"text": "Use "}, {"text": "vinegar", "bold": True}, {"text": "."}]
+
+
+def _typed(kind: str, *content: object, key: str = "content", name: str = "type") -> dict[str, object]:
+    return {name: kind, key: list(content)}
+
+
+def _prose(text: str, name: str = "type", of: str = "text") -> dict[str, object]:
+    return {name: "paragraph", "content": [{name: "text", of: part} for part in text.partition("vinegar") if part]}
+
+
+def _listed(text: str, item: str, **named: str) -> dict[str, object]:
+    return _typed(item, _prose(text, **named), name=named.get("name", "type"))
+
+
+def _block(text: str, **more: object) -> dict[str, object]:
+    return {"_type": "block", "style": "normal", "children": [{"_type": "span", "text": text}], **more}
+
+
+def _of_notion(kind: str, *texts: str) -> dict[str, object]:
+    return {"object": "block", "type": kind, kind: {"rich_text": [{"plain_text": text} for text in texts]}}
+
+
+def _line(kind: str, text: str) -> dict[str, object]:
+    return {"key": "a", "type": kind, "text": text, "depth": 0, "data": {}}
+
+
+NODE = {"name": "nodeType", "of": "value"}
+RICH: dict[str, object] = {
+    "Sanity": [_block("Use vinegar."), _block("Fill.", listItem="bullet"), _block("Boil.", listItem="bullet")],
+    "Contentful": _typed(
+        "document",
+        _prose("Use vinegar.", **NODE),
+        _typed("unordered-list", _listed("Fill.", "list-item", **NODE), _listed("Boil.", "list-item", **NODE), name="nodeType"),
+        name="nodeType",
+    ),
+    "Editor.js": {
+        "time": 1,
+        "blocks": [
+            {"type": "paragraph", "data": {"text": "Use <b>vinegar</b>."}},
+            {"type": "list", "data": {"style": "unordered", "items": ["Fill.", {"content": "Boil.", "items": []}]}},
+        ],
+    },
+    "TipTap and Jira": _typed(
+        "doc", _prose("Use vinegar."), _typed("bulletList", _listed("Fill.", "listItem"), _listed("Boil.", "listItem"))
+    ),
+    "Slate": [
+        _typed("paragraph", *SPANS, key="children"),
+        _typed(
+            "bulleted-list",
+            _typed("list-item", {"text": "Fill."}, key="children"),
+            _typed("list-item", {"text": "Boil."}, key="children"),
+            key="children",
+        ),
+    ],
+    "Lexical": {
+        "root": _typed(
+            "root",
+            _typed("paragraph", *SPANS, key="children"),
+            {
+                "listType": "bullet",
+                **_typed(
+                    "list",
+                    _typed("listitem", {"type": "text", "text": "Fill."}, key="children"),
+                    _typed("listitem", {"type": "text", "text": "Boil."}, key="children"),
+                    key="children",
+                ),
+            },
+            key="children",
+        )
+    },
+    "Notion": [
+        _of_notion("paragraph", "Use ", "vinegar", "."),
+        _of_notion("bulleted_list_item", "Fill."),
+        _of_notion("bulleted_list_item", "Boil."),
+    ],
+    "Quill": {
+        "ops": [
+            {"insert": "Use "}, {"insert": "vinegar", "attributes": {"bold": True}}, {"insert": ".\nFill."},
+            {"insert": "\n", "attributes": {"list": "bullet"}}, {"insert": "Boil."},
+            {"insert": "\n", "attributes": {"list": "bullet"}},
+        ]
+    },
+    "Draft.js": {
+        "entityMap": {},
+        "blocks": [
+            _line("unstyled", "Use vinegar."), _line("unordered-list-item", "Fill."), _line("unordered-list-item", "Boil."),
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("editor", RICH)
+def test_rich_text_kept_as_json_is_text_with_paragraphs_and_lists(editor: str, written: bool, tmp_path: Path) -> None:
+    """Also where a database has it as a text."""
+    answer = json.dumps(RICH[editor]) if written else RICH[editor]
+    (tmp_path / "faq.json").write_text(json.dumps([{"question": "How do I descale it?", "answer": answer}]))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.question, post.answer) == ("How do I descale it?", "Use vinegar.\n\n- Fill.\n- Boil.")
+    assert not post.answers
+
+
+def test_rich_text_that_is_nested_too_deep_is_set_aside(tmp_path: Path) -> None:
+    """Quickly, and so is what has many parts read."""
+    node: dict[str, object] = {"type": "text", "text": "x"}
+    for _ in range(200):
+        node = {"type": "blockquote", "content": [node]}
+    records = [{"question": "Deep?", "answer": _typed("doc", node)}, {"question": "Refunds?", "answer": _prose("Yes.")}]
+    (tmp_path / "faq.json").write_text(json.dumps(records))
+    note, post = sorted(read_archives([tmp_path]), key=lambda item: isinstance(item, Post))
+    assert isinstance(note, SetAside)
+    assert note.reason == "rich text nested too deep"
+    assert isinstance(post, Post)
+    assert post.answer == "Yes."
+
+
+def test_comments_with_comments_are_no_rich_text(tmp_path: Path) -> None:
+    """They have writers."""
+    answers = [{"text": "Within 14 days.", "author": "Bob", "children": [{"text": "Thanks", "author": "Ann"}]}]
+    (tmp_path / "faq.json").write_text(json.dumps([{"question": "Refunds?", "answers": answers}]))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.answer, post.answers[0].author) == ("Within 14 days.", "Bob")
 
 
 TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"

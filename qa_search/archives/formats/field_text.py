@@ -74,6 +74,7 @@ class TextKind:
     bbcode: bool = False
     breaks: bool = False
     lists: bool = False
+    rich: bool = False
     escaped: bool = False
     mojibake: bool = False
 
@@ -141,6 +142,7 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
         bbcode=_is_bbcode(sample),
         breaks=_breaks_are_written(sample),
         lists=bool(sample) and all(_LIST.fullmatch(text) for text in sample) and all(map(written_list, sample[:50])),
+        rich=any(text[:2] in ('{"', "[{") for text in sample),
         mojibake=any(not text.isascii() and _is_mojibake(text) for text in sample),
     )
 

@@ -36,7 +36,7 @@ _SLACK_NAME = re.compile(r"<([@#!])([^|<>\s]+)(?:\|([^<>]*))?>")
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What marks a comment that the asker never saw.
-_FOR_STAFF = (("public", False), ("private", True), ("internal", True))
+_FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
 _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
 _ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
@@ -372,6 +372,27 @@ def _ticket(value: _Object) -> list[_Object] | None:
     }]  # fmt: skip
 
 
+def _issue(value: _Object) -> list[_Object] | None:
+    """Read an issue of Jira: what it describes asks, comments of others answer."""
+    fields = value.get("fields")
+    if not isinstance(fields, Mapping) or "summary" not in fields or "key" not in value:
+        return None
+    listed = fields.get("comment")
+    comments = listed.get("comments") if isinstance(listed, Mapping) else None
+    asker = _name(fields.get("reporter") or {}) or _name(fields.get("creator") or {})
+    answers = [
+        {"text": comment["body"], "id": comment.get("id"), "author": _name(comment), "date": comment.get("created")}
+        for comment in (comments if isinstance(comments, list) else ())
+        if isinstance(comment, Mapping) and not is_blank(comment.get("body"))
+        and (not asker or _name(comment) != asker)
+        and not any(comment.get(name) is hidden for name, hidden in _FOR_STAFF)
+    ]  # fmt: skip
+    return [{
+        "id": value["key"], "title": fields["summary"], "body": fields.get("description"), "answers": answers,
+        "author": asker or None, "date": fields.get("created"), "tags": fields.get("labels"),
+    }]  # fmt: skip
+
+
 def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
     """Find the messages of a ticket, in the order of their times; [] for none."""
     inner = value.get("_embedded")
@@ -469,8 +490,19 @@ def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, .
     return [{**asked, "body": first.get(key) if key else "", "answers": answers}]
 
 
-def _name(post: _Object) -> str:
-    for key in ("username", "author", "user", "owner", "display_name", "name", "posterName", "sender_name", "from"):
+def _name(post: Any) -> str:
+    for key in (
+        "username",
+        "author",
+        "user",
+        "owner",
+        "display_name",
+        "displayName",
+        "name",
+        "posterName",
+        "sender_name",
+        "from",
+    ):
         if not is_blank(post.get(key)):
             try:
                 return name_of(post[key])
@@ -554,9 +586,16 @@ def _wrapped(value: _Object) -> list[_Object] | None:
         inner = value.get(key)
         if isinstance(inner, Mapping) and any((known := role_of(name)) and known[0] == "answer" for name in inner):
             rest = {name: known for name, known in value.items() if name != key and not isinstance(known, list)}
+            if key == "properties":  # Notion says of each what it is, and has its value below that name
+                inner = {name: _own_value(known) for name, known in inner.items()}
             sys = value.get("sys")
             return expand({**(sys if isinstance(sys, Mapping) else {}), **rest, **inner})
     return None
+
+
+def _own_value(given: object) -> object:
+    kind = given.get("type") if isinstance(given, Mapping) else None
+    return given[kind] if isinstance(given, Mapping) and isinstance(kind, str) and kind in given else given
 
 
 def _slack(value: _Object) -> list[_Object] | None:
@@ -593,6 +632,7 @@ def _reply(value: _Object) -> list[_Object] | None:
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _wrapped,
+    _issue,
     _reply,
     _slack,
     _tree,

@@ -16,6 +16,7 @@ from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
+from qa_search.archives.formats.rich_text import is_rich_text, written_rich_text
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
 from qa_search.archives.formats.section_rows import SectionRows
 from qa_search.archives.formats.several_answers import SeveralAnswers
@@ -394,9 +395,15 @@ class _Table:
             return ""
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
-        if kind.lists and isinstance(value, str):
-            value = written_list(value) or value
+        if isinstance(value, str):
+            value = self._written(value, kind)
         return self._plain(text_of(value), kind)
+
+    def _written(self, text: str, kind: TextKind) -> object:
+        """Return what a text was written from: a list, or rich text."""
+        if kind.rich and (rich := written_rich_text(text)) is not None:
+            return rich
+        return (written_list(text) if kind.lists else None) or text
 
     def _plain(self, text: str, kind: TextKind) -> str:
         try:
@@ -413,10 +420,10 @@ class _Table:
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
         if isinstance(value, str):
-            value = (written_list(value) if kind.lists else None) or value
+            value = self._written(value, kind)
         elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
-        if not isinstance(value, list):
+        if not isinstance(value, list) or is_rich_text(value):
             return self._plain(text_of(value), kind), ()
         return join_answers(
             (self._plain(text_of(item), kind), self._answer_part(item)) for item in value if not is_blank(item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from qa_search.archives.formats.rich_text import is_rich_text, rich_text
 from qa_search.types import AnswerPart
 from qa_search.util.text import clean_text
 
@@ -54,6 +55,8 @@ def text_of(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, Mapping | list) and (rich := rich_text(value)) is not None:
+        return rich
     if isinstance(value, Mapping):
         return _text_in(value, _TEXT_IN_OBJECT)
     if isinstance(value, list):
@@ -75,7 +78,7 @@ def languages_of(value: Mapping[str, object]) -> list[str]:
     """Return the keys of an object that has one text in several languages, ``{"en": ..., "de-CH": ...}``; else []."""
     names = list(value) if len(value) <= _MOST_LANGUAGES else []
     is_one = names != ["id"] and all(isinstance(name, str) and _LANGUAGE.fullmatch(name) for name in names)
-    return names if is_one and all(isinstance(text, str) for text in value.values()) else []
+    return names if is_one and all(isinstance(text, str) or is_rich_text(text) for text in value.values()) else []
 
 
 def name_of(value: object) -> str:
@@ -96,6 +99,8 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
             return text_of(found)
         if name[0] == "$" and isinstance(found, Mapping):
             return text_of(found)
+        if isinstance(found, Mapping | list) and (rich := rich_text(found)) is not None:
+            return rich
     for name in languages_of(value):
         if not is_blank(value[name]):
             return text_of(value[name])
@@ -107,7 +112,7 @@ def texts_in(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
         return
-    for item in value if isinstance(value, list) else [value]:
+    for item in value if isinstance(value, list) and not is_rich_text(value) else [value]:
         try:
             yield text_of(item)
         except (ValueError, RecursionError):
