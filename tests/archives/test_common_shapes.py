@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -547,6 +548,17 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         ' {"displayName": "Bob"}, "body": "Within 14 days."}, {"author": {"displayName": "Ann"}, "body": "Thanks!"}]}}}]}',
         TWO[1:],
     ),
+    "questions and answers in an object of each record": (
+        "export.json",
+        '{"data": {"items": [{"id": "1", "qa": {"question": "Refunds?", "answer": "Within 14 days."}}]}}',
+        TWO[1:],
+    ),
+    "groups within groups": (
+        "export.json",
+        '{"pages": [{"name": "Care", "parts": [{"entries": [{"question": "How do I descale it?", "answer": "With vinegar."}]}]},'
+        ' {"name": "Money", "parts": [{"entries": [{"question": "Refunds?", "answer": "Within 14 days."}]}]}]}',
+        TWO,
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
@@ -830,6 +842,49 @@ def test_comments_with_comments_are_no_rich_text(tmp_path: Path) -> None:
     (post,) = read_archives([tmp_path])
     assert isinstance(post, Post)
     assert (post.answer, post.answers[0].author) == ("Within 14 days.", "Bob")
+
+
+NESTED = (
+    '{"data": {"items": [{"id": "1", "qa": {"ask": "How do I descale it?", "say": "With vinegar."}},'
+    ' {"id": "2", "qa": {"ask": "Refunds?", "say": "Within 14 days."}}]}}'
+)
+PAGES = (
+    '{"pages": [{"id": 1, "name": "Care", "parts": [{"entries": [{"ask": "How do I descale it?", "say": "With vinegar."}]}]},'
+    ' {"id": 2, "name": "Money", "parts": [{"entries": [{"ask": "Refunds?", "say": "Within 14 days."}]}]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths", "path"),
+    [
+        (NESTED, "qa.ask, qa.say", "qa."),
+        (NESTED, "qa.ask, qa.say", "data.items.qa."),
+        (NESTED, "qa.ask, qa.say", "data.items[].qa."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "pages.parts.entries."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "pages[].parts[].entries[]."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "parts.entries."),
+        (f"[{NESTED}]", "data.items.qa.ask, data.items.qa.say", "data.items.qa."),
+    ],
+)
+def test_a_path_leads_to_the_records_in_lists(text: str, paths: str, path: str, tmp_path: Path) -> None:
+    """The refusal names the paths that hold texts; each works, as those of the whole document do."""
+    (tmp_path / "export.json").write_text(text)
+    with pytest.raises(UnknownFormatError, match=rf"with texts in .*{re.escape(paths)}"):
+        list(read_archives([tmp_path / "export.json"]))
+    named = {"question": f"{path}ask", "answer": f"{path}say"}
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], ReadOptions(named), reading=reading) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert len({post.source_id for post in posts}) == len(TWO)
+    assert not reading.reports[0].unused
+
+
+def test_a_category_may_be_named_by_the_path_of_what_is_around(tmp_path: Path) -> None:
+    """Each question gets that of its own page."""
+    (tmp_path / "export.json").write_text(PAGES)
+    named = {"question": "pages.parts.entries.ask", "answer": "pages.parts.entries.say", "category": "pages.name"}
+    posts = [item for item in read_archives([tmp_path], ReadOptions(named)) if isinstance(item, Post)]
+    assert [post.tags for post in posts] == [("Care",), ("Money",)]
 
 
 TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"

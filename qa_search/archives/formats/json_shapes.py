@@ -80,7 +80,7 @@ def expand(value: object) -> list[_Object] | None:
     if not isinstance(value, Mapping):
         return None
     if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, value.values())):
-        return [value]
+        return _within(value) or [value]
     for shape in _SHAPES:
         records = shape(value)
         if records is not None:
@@ -555,19 +555,23 @@ def _help_article(value: _Object) -> list[_Object] | None:
     return [{**rest, "question": title, "answer": body, "url": value.get("html_url") or value.get("url")}]
 
 
-def _grouped(value: _Object) -> list[_Object] | None:
-    """Read the questions and answers of one group, its title as their category."""
+def _grouped(value: _Object, depth: int = 0) -> list[_Object] | None:
+    """Read the questions and answers of one group, or of the groups in it, its title as their category."""
     lists = [(key, inner) for key, inner in value.items() if isinstance(inner, list) and inner]
-    if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
+    if len(lists) != 1 or depth > _MOST_DEPTH or not all(isinstance(item, Mapping) for item in lists[0][1]):
         return None
     first = lists[0][1][0]
+    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
+    titled = {} if title is None else {"category": title}
+    if not _roles(first) & {"question", "answer"} and _grouped(first, depth + 1):
+        groups = [_grouped(item, depth + 1) for item in lists[0][1]]
+        return [{**titled, **record} for group in groups for record in group or ()] if all(groups) else None
     roles = {found[0] for name in first if (found := role_of(str(name))) and not _is_list_of_objects(first[name])}
     if not {"question", "answer"} <= roles or any(
         (role_of(str(name)) or ("",))[0] == "answer" for name in value if name != lists[0][0]
     ):
         return None
-    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
-    return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]
+    return [{**titled, **item} for item in lists[0][1]]
 
 
 def _is_list_of_objects(value: object) -> bool:
@@ -596,6 +600,18 @@ def _wrapped(value: _Object) -> list[_Object] | None:
 def _own_value(given: object) -> object:
     kind = given.get("type") if isinstance(given, Mapping) else None
     return given[kind] if isinstance(given, Mapping) and isinstance(kind, str) and kind in given else given
+
+
+def _within(value: _Object) -> list[_Object] | None:
+    """Read a record whose question and answer stand in the only object of its fields."""
+    inner = [(name, known) for name, known in value.items() if isinstance(known, Mapping)]
+    if len(inner) != 1 or not {"question", "answer"} <= _roles(inner[0][1]) or _roles(value) & {"question", "answer"}:
+        return None
+    return [{**{name: known for name, known in value.items() if name != inner[0][0]}, **inner[0][1]}]
+
+
+def _roles(value: _Object) -> set[str]:
+    return {known[0] for name in value if (known := role_of(str(name)))}
 
 
 def _slack(value: _Object) -> list[_Object] | None:

@@ -351,7 +351,8 @@ def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: Rea
 
 def _choose_fields(plan: Plan) -> dict[str, str]:
     """Choose the fields of each role; return those that connect records, by role."""
-    taken = set(plan.mapped.values())
+    # What a path leads into plays no other role.
+    taken = {*plan.mapped.values(), *(name.split(".")[0] for name in plan.paths)}
     found: dict[str, list[str]] = {}
     for column in plan.columns.values():
         known = role_of(column.name) if len(column.name) <= MOST_NAME and column.name not in taken else None

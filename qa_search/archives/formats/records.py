@@ -15,6 +15,7 @@ from qa_search.archives.formats.field_text import TextKind, decode_entities, wri
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.json_paths import text_paths
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.rich_text import is_rich_text, written_rich_text
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
@@ -239,7 +240,8 @@ def _tried(
             name for record in sample[: len(trial)] if isinstance(record, Record)
             for name in islice(record.fields, _MOST_NAMES)
         )  # fmt: skip
-        raise _no_posts(file, list(names), [item for item in trial if isinstance(item, SetAside)], options)
+        looked_at = [record.fields for record in sample[: len(trial)] if isinstance(record, Record)]
+        raise _no_posts(file, list(names), looked_at, [item for item in trial if isinstance(item, SetAside)], options)
 
 
 def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
@@ -253,16 +255,26 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
             yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
+def _no_posts(
+    file: ArchiveFile,
+    names: list[str],
+    records: Sequence[Mapping[str, object]],
+    trial: list[SetAside],
+    options: ReadOptions,
+) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
+    if paths := text_paths(records):
+        shown += f"; with texts in {', '.join(path[:MOST_NAME] for path in paths)}"
     unmatched = {role: name for role, name in options.field_map.items() if name.split(".")[0] not in names}
     if names and unmatched:
         return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
+    named = " Name a path with field_map={'question': PATH, 'answer': PATH}." if paths else ""
     for note in trial:
         if note.reason != _NEITHER:
-            return file.unknown(note.reason, f"No earlier record is a post either. They have: {shown}.", note.place)
+            way_out = f"No earlier record is a post either. They have: {shown}.{named}"
+            return file.unknown(note.reason, way_out, note.place)
     return file.unknown(
         f"its records have no recognisable question or answer (fields: {shown})",
         "Name them with field_map={'question': FIELD, 'answer': FIELD}.",
