@@ -3,10 +3,12 @@
 # ruff: noqa: E501, S608 - other programs' files, as they write them
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -885,6 +887,26 @@ def test_a_category_may_be_named_by_the_path_of_what_is_around(tmp_path: Path) -
     named = {"question": "pages.parts.entries.ask", "answer": "pages.parts.entries.say", "category": "pages.name"}
     posts = [item for item in read_archives([tmp_path], ReadOptions(named)) if isinstance(item, Post)]
     assert [post.tags for post in posts] == [("Care",), ("Money",)]
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+def test_texts_in_base64_are_decoded_and_said_to_be(encode: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Words that only look like it are left alone, in a field of their own and beside real ones."""
+    long = "Within 14 days – ohne weiteres. " * 9
+    records = [{"question": question, "answer": encode(long.encode()).decode()} for question, _ in TWO]
+    (tmp_path / "faq.json").write_text(json.dumps(records), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [post.answer for post in posts] == [long.strip()] * 2
+    assert "texts in 'answer' were written as base64: decoded" in reading.reports[0].remarks
+    for word in ("Donaudampfschiffahrtsgesellschaft", "abcdefghijklmnopqrstuvwx", "0123456789abcdef0123456789abcdef"):
+        (tmp_path / "faq.json").write_text(json.dumps([{"question": "Which word is long?", "answer": word}]))
+        (post,) = read_archives([tmp_path])
+        assert isinstance(post, Post)
+        assert post.answer == word
+    (tmp_path / "faq.json").write_text(json.dumps([*records, {"question": "Which is short?", "answer": "Yes, it is."}]))
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [post.answer for post in posts][:2] == [record["answer"].strip() for record in records]
 
 
 TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"

@@ -300,6 +300,9 @@ def remarks_on(plan: Plan) -> list[str]:
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")
+    encoded = [name for name, kind in plan.kinds.items() if kind.base64]
+    if encoded:
+        remarks.append(f"texts in {', '.join(map(repr, encoded))} were written as base64: decoded")
     dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     for names in plan.fields.values():
