@@ -118,7 +118,8 @@ def _expanded(
     file: ArchiveFile, place: str, value: object, options: ReadOptions, size: int = 0
 ) -> Iterator[Record | SetAside]:
     try:
-        records = records_at(value, options.field_map) if leads_into_lists(options.field_map) else None
+        by_paths = options.field_map and leads_into_lists(options.field_map)
+        records = records_at(value, options.field_map) if by_paths else None
         records = expand(value) if records is None else records
     except RecursionError:
         yield file.set_aside(place, "JSON nested too deep")

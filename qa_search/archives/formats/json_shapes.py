@@ -63,6 +63,7 @@ _TELLING_KEYS = frozenset(
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
+_NESTED = (dict, list)  # found quicker than by what they can do
 
 
 @dataclass
@@ -79,8 +80,9 @@ def expand(value: object) -> list[_Object] | None:
         return _pair(value)
     if not isinstance(value, Mapping):
         return None
-    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, value.values())):
-        return _within(value) or [value]
+    nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
+    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, nested)):
+        return (_within(value) if nested else None) or [value]
     for shape in _SHAPES:
         records = shape(value)
         if records is not None:
@@ -604,7 +606,7 @@ def _own_value(given: object) -> object:
 
 def _within(value: _Object) -> list[_Object] | None:
     """Read a record whose question and answer stand in the only object of its fields."""
-    inner = [(name, known) for name, known in value.items() if isinstance(known, Mapping)]
+    inner = [(name, known) for name, known in value.items() if isinstance(known, dict)]
     if len(inner) != 1 or not {"question", "answer"} <= _roles(inner[0][1]) or _roles(value) & {"question", "answer"}:
         return None
     return [{**{name: known for name, known in value.items() if name != inner[0][0]}, **inner[0][1]}]

@@ -102,6 +102,11 @@ class Column:
     def see(self, value: object) -> None:
         """Note a value that is not blank."""
         self.filled += 1
+        if isinstance(value, str):  # as most are
+            self.numbers += integer_of(value) is not None
+            if len(self.texts) < _MOST_TEXTS:
+                self.texts.append(value)
+            return
         if isinstance(value, bool):
             self.flags += 1
         elif integer_of(value) is not None:
@@ -543,8 +548,9 @@ def _repeats(plan: Plan, records: Sequence[Mapping[str, object]], name: str) -> 
 def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question: str, own: str) -> None:
     """Look for questions that come once for each of their answers: by an id of the question, else by its text."""
     id_names = [of_question] if of_question and own else plan.fields.get("id", [])[:1]
+    chosen = [(fields, plan.values(fields)) for fields in records]
     for id_name in dict.fromkeys([*id_names, ""]):
-        groups = _groups(plan, records, id_name)
+        groups = _groups(plan, chosen, id_name)
         if not any(len({answer for answer, _ in group}) > 1 for group in groups):
             continue
         plan.relation = "groups"
@@ -562,13 +568,13 @@ def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question
 
 
 def _groups(
-    plan: Plan, records: Sequence[Mapping[str, object]], id_name: str
+    plan: Plan, chosen: Iterable[tuple[Mapping[str, object], Mapping[str, tuple[str, object]]]], id_name: str
 ) -> list[list[tuple[str, Mapping[str, object]]]]:
-    """Gather the records that ask the same: (answer, fields) of each."""
+    """Gather the records that ask the same, each given with its values by role: (answer, fields) of each."""
     found: dict[tuple[str, ...], list[tuple[str, Mapping[str, object]]]] = {}
-    for fields in records:
-        values = plan.values(fields)
-        asked = [str(values.get(role, ("", ""))[1]) for role in (ASKED if id_name else (*ASKED, *OTHER_SIDES))]
+    roles = ASKED if id_name else (*ASKED, *OTHER_SIDES)
+    for fields, values in chosen:
+        asked = [str(values[role][1]) if role in values else "" for role in roles]
         answer = values.get("answer", ("", ""))[1]
         number = plan.value(fields, id_name) if id_name else ""
         if isinstance(answer, str) and answer and number is not None and (id_name or any(asked[: len(ASKED)])):

@@ -407,7 +407,7 @@ class _Table:
             return ""
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
-        if isinstance(value, str):
+        if isinstance(value, str) and (kind.rich or kind.lists):
             value = self._written(value, kind)
         return self._plain(text_of(value), kind)
 
@@ -432,7 +432,7 @@ class _Table:
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
         if isinstance(value, str):
-            value = self._written(value, kind)
+            value = self._written(value, kind) if kind.rich or kind.lists else value
         elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list) or is_rich_text(value):

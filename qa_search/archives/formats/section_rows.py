@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
@@ -39,7 +40,7 @@ class SectionRows:
 
     def _heading(self, fields: _Fields) -> str:
         """Return the heading that a row is, "" for another row."""
-        filled = [text for text in fields.values() if not is_blank(text)]
+        filled = list(islice((text for text in fields.values() if not is_blank(text)), 2))
         text = filled[0].strip() if len(filled) == 1 and isinstance(filled[0], str) else ""
         short = len(text) <= _LONGEST and len(text.split()) <= _MOST_WORDS and not text.endswith((".", "!"))
         names_itself = not is_blank(fields.get(self._answer)) or text.isdecimal() or seems_to_ask(text)

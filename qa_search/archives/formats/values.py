@@ -22,6 +22,10 @@ _TEXT_IN_OBJECT = (
 )  # fmt: skip
 _NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
 _MOST_NUMBER = 100
+_INTEGER = re.compile(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", re.ASCII)
+_IN_BRACKETS = re.compile(r"\s*(?:<[^<>]+>\s*)+")
+_BRACKETED = re.compile(r"<([^<>]+)>")
+_PARTED = re.compile(r"[|;,]")
 _LARGEST_INTEGER = 2**63 - 1
 _LANGUAGE = re.compile(
     "(?:en|de|es|fr|it|pt|nl|sv|da|nb|no|fi|pl|cs|sk|hu|ro|bg|ru|uk|el|tr|ar|fa|he|hi|th|vi|ms|zh|ja|ko|ca|eu|gl|hr|sr"
@@ -122,7 +126,7 @@ def texts_in(value: object) -> Iterator[str]:
 def integer_of(value: object) -> int | None:
     """Read a whole number, one that a database can hold."""
     if isinstance(value, str):
-        short = len(value) <= _MOST_NUMBER and re.fullmatch(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", value, re.ASCII)
+        short = len(value) <= _MOST_NUMBER and _INTEGER.fullmatch(value)
         return int(float(value)) if short else None
     if isinstance(value, Mapping):
         return integer_of(next(iter(value.values()), None)) if len(value) == 1 else None
@@ -140,8 +144,7 @@ def is_yes(value: object) -> bool:
 
 def split_tags(text: str) -> tuple[str, ...]:
     """Split tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
-    in_brackets = re.fullmatch(r"\s*(?:<[^<>]+>\s*)+", text)
-    parts = re.findall(r"<([^<>]+)>", text) if in_brackets else re.split(r"[|;,]", text)
+    parts = _BRACKETED.findall(text) if _IN_BRACKETS.fullmatch(text) else _PARTED.split(text)
     return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
 
 
