@@ -1052,6 +1052,15 @@ def test_in_a_forum_anybody_answers(tmp_path: Path) -> None:
     assert post.answer == "Within 14 days.\n\nClosed as it is answered."
 
 
+def test_posts_without_a_topic_are_not_put_together(tmp_path: Path) -> None:
+    """Each stands for itself."""
+    (tmp_path / "p.csv").write_text(
+        "topic_id,username,body\n1,ann,Refunds?\n1,bob,Within 14 days.\n,cyd,One more\n,dan,And one\n", encoding="utf-8"
+    )
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert sorted((post.question, post.answer) for post in posts) == [("And one", ""), ("One more", ""), TWO[1]]
+
+
 def test_a_message_without_its_ticket_is_set_aside(tmp_path: Path) -> None:
     """It is not put together with others of that kind."""
     (tmp_path / "m.csv").write_text(

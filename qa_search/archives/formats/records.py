@@ -351,6 +351,8 @@ class _Table:
             return Member(self._group_key(post), "repeats", self._without(post), part)
         parent = plan.value(record.fields, plan.parent)
         if plan.relation == "threads":
+            if parent is None:
+                return post  # of no thread, and so not of one with all others of that kind
             return Member(self._short(parent), "says", post, part, writer=self._writer(record.fields))
         if plan.relation == "messages":
             if parent is None:
