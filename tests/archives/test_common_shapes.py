@@ -1040,6 +1040,17 @@ def test_a_ticket_and_its_messages_may_stand_in_two_tables(tickets: str, way: st
     )
 
 
+def test_a_table_of_tickets_without_their_messages_says_what_is_missing(tmp_path: Path) -> None:
+    """Its titles are all that it has."""
+    (tmp_path / "tickets.csv").write_text("id,subject,status\n1,Kettle,closed\n", encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.title, post.answer) for post in posts] == [("Kettle", "")]
+    assert any(
+        remark.startswith("titles alone: put the table of the messages") for remark in reading.reports[0].remarks
+    )
+
+
 def test_in_a_forum_anybody_answers(tmp_path: Path) -> None:
     """A role of members is not that of customers where several of them write in one thread."""
     (tmp_path / "posts.csv").write_text(

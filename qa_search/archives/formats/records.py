@@ -206,6 +206,10 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
             file.log.advice = (
                 f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
             )
+        elif set(plan.fields).isdisjoint(("question", "body")):
+            file.log.advice = (
+                "titles alone: put the table of the messages or answers into the same folder, or name fields"
+            )
 
 
 def _is_alone(file: ArchiveFile, count: int) -> bool:
