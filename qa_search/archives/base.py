@@ -231,12 +231,18 @@ class Reply:
     """An answer whose question is in another record, of this file or another file in its folder.
 
     ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
+
+    In messages of a help desk, ``side`` says who speaks, "customer", "staff" or (where only ``writer`` tells them
+    apart) "someone", and ``post`` is the message alone: what a customer says first asks, where the ticket does not.
     """
 
     parent: str
     text: str
     part: AnswerPart
     place: str
+    side: str = ""
+    writer: str = ""
+    post: Post | None = None
 
 
 @dataclass(frozen=True)

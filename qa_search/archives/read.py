@@ -18,6 +18,8 @@ from typing import NamedTuple, Self
 
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.walk import damage_named, list_files, unpacked
+from qa_search.archives.formats.anki import AnkiReader
+from qa_search.archives.formats.chats import ChatReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.labelled_text import LabelledTextReader
@@ -29,7 +31,7 @@ from qa_search.archives.formats.pdf import PdfReader
 from qa_search.archives.formats.sql_dump import SqlDumpReader
 from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
-from qa_search.archives.formats.tables import TableReader
+from qa_search.archives.formats.tables import TableReader, has_tabs
 from qa_search.archives.formats.values import bare_id
 from qa_search.archives.formats.web_page import WebPageReader
 from qa_search.archives.formats.word import WordReader
@@ -72,17 +74,20 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     WebPageReader(),
     XmlReader(),
     MailReader(),
+    ChatReader(),
     JsonLinesReader(),
     JsonReader(),
     SqlDumpReader(),
     YamlReader(),
     MarkdownReader(),
     LabelledTextReader(),
+    ChatReader(plain=True),
     TableReader(),
     WorkbookReader(),
     WordReader(),
     PdfReader(),
     SqliteReader(),
+    AnkiReader(),
     ParquetReader(),
 )
 
@@ -441,5 +446,8 @@ def _unknown(file: ArchiveFile) -> UnknownFormatError:
         return file.unknown(f"{file.suffix} files are not read: {_CONVERTED[file.suffix]}", known)
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
+    if has_tabs(file.head_text):
+        columns = "{'question': '1', 'answer': '2'}"
+        return file.unknown(f"lines with tabs, and no header: name the columns by number, field_map={columns}", known)
     start = " ".join(file.head_text[:200].split())[:40]
     return file.unknown(f"unknown archive format (it begins {start!r})", known)

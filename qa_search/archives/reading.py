@@ -117,7 +117,7 @@ class Reading:
                 tuple([*tally.remarks, *_remarks(tally)][:_SHOWN]),
             )
             for tally in self._tallies.values()
-            if tally.posts or tally.set_aside
+            if tally.posts or tally.set_aside or tally.remarks
         )
 
     def add(self, other: Reading) -> None:

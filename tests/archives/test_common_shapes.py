@@ -1,16 +1,26 @@
 """Small files in shapes that are common elsewhere -> the questions and answers that a person sees in them."""
 
-# ruff: noqa: E501 - other programs' files, as they write them
+# ruff: noqa: E501, S608 - other programs' files, as they write them
 from __future__ import annotations
 
+import base64
+import csv
+import json
+import re
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from qa_search import inspect_archives
-from qa_search.archives.read import Reading, read_archives
+from qa_search.archives.limits import Limits
+from qa_search.archives.read import Reading, ReadOptions, read_archives
+from qa_search.errors import DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
+from tests.archives.samples import sqlite_file, xlsx
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
 ROWS = "How do I descale it?,With vinegar.\nRefunds?,Within 14 days.\n"
@@ -453,12 +463,626 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         ' "answer": "Within 14 days."}, "truncated_cells": []}]}',
         TWO[1:],
     ),
+    "mails that Outlook exported, replies before what they reply to": (
+        "mails.CSV",
+        '"Subject","Body","From: (Name)","From: (Address)","From: (Type)","To: (Name)","To: (Address)","Categories"\r\n'
+        '"RE: Kettle","Within 14 days.\r\n\r\nFrom: Ann\r\nSent: Wednesday\r\nTo: Shop\r\nSubject: Kettle\r\n\r\nRefunds?",'
+        '"Bob","bob@example.org","SMTP","Ann","ann@example.org",\r\n'
+        '"Kettle","Refunds?","Ann","ann@example.org","SMTP","Shop","shop@example.org",\r\n'
+        '"AW: Steel","<p>With <b>vinegar</b>.</p>","Bob","bob@example.org","SMTP","Cyd","cyd@example.org",\r\n'
+        '"Steel","How do I descale it?","Cyd","cyd@example.org","SMTP","Shop","shop@example.org",\r\n',
+        TWO[::-1],
+    ),
+    "cards that Anki exported as text": (
+        "deck.txt",
+        "#separator:tab\n#html:true\n#guid column:1\n#notetype column:2\n#deck column:3\n#tags column:6\n"
+        'a\tBasic\tCare\tHow do I <b>descale</b> it?\tWith vinegar.\tcare\nb\tBasic\tMoney\t"Refunds?"\t"Within 14 <i>days</i>."\t\n',
+        TWO,
+    ),
+    "several columns of answers, the best last": (
+        "faq.csv",
+        "question,answer_1,answer_2,best_answer\nHow do I descale it?,With lemon.,,With vinegar.\n"
+        "Refunds?,Within 14 days.,,Within 14 days.\n",
+        [("How do I descale it?", "With vinegar.\n\nWith lemon."), TWO[1]],
+    ),
+    "numbered columns of answers": (
+        "faq.csv",
+        "Question,Answer 1,Answer 2\nHow do I descale it?,With vinegar.,Or with lemon.\nRefunds?,Within 14 days.,\n",
+        [("How do I descale it?", "With vinegar.\n\nOr with lemon."), TWO[1]],
+    ),
+    "an answer that was chosen, and one that was not": (
+        "pairs.jsonl",
+        '{"prompt": "Refunds?", "chosen": "Within 14 days.", "rejected": "There is no way to get any money back, ever."}\n',
+        TWO[1:],
+    ),
+    "options in columns of their own, and why one is right": (
+        "quiz.jsonl",
+        '{"question": "Refunds?", "exp": "By law.", "cop": 2, "opa": "Never.", "opb": "Within 14 days.", "opc": "x", "opd": "y"}\n'
+        '{"question": "How do I descale it?", "exp": null, "cop": 4, "opa": "x", "opb": "y", "opc": "z", "opd": "With vinegar."}\n',
+        [("Refunds?", "Within 14 days.\n\nBy law."), TWO[0]],
+    ),
+    "the number of the right option under another name": (
+        "quiz.json",
+        '[{"question": "Refunds?", "choices": ["Never.", "Within 14 days."], "correct_index": 1},'
+        ' {"question": "How do I descale it?", "choices": ["With vinegar.", "With sand."], "correct_index": 0}]',
+        TWO[::-1],
+    ),
+    "a question and its options in one object": (
+        "quiz.jsonl",
+        '{"id": "1", "answerKey": "B", "question": {"stem": "Refunds?", "choices": [{"label": "A", "text": "Never."},'
+        ' {"label": "B", "text": "Within 14 days."}]}}\n',
+        TWO[1:],
+    ),
+    "several right options": (
+        "kahoot.csv",
+        'Question,Answer 1,Answer 2,Answer 3,Correct answer(s)\nRefunds?,Never.,Within 14 days.,Or later.,"2,3"\n',
+        [("Refunds?", "Within 14 days.\n\nOr later.")],
+    ),
+    "two rows of names, below a title": (
+        "faq.csv",
+        "Export of March,,,\nQuestion,,Answer,\nText,Date,Text,Author\nHow do I descale it?,2020-03-04,With vinegar.,Bob\n"
+        "Refunds?,2020-03-05,Within 14 days.,Bob\n",
+        TWO,
+    ),
+    "two rows of names, with each group named above each column": (
+        "faq.csv",
+        "Question,Question,Answer,Answer\nText,Date,Text,Author\nHow do I descale it?,2020-03-04,With vinegar.,Bob\n"
+        "Refunds?,2020-03-05,Within 14 days.,Bob\n",
+        TWO,
+    ),
+    "notes above the names": (
+        "faq.csv",
+        'Exported by Ann\n"This list, kept by the club, has questions and answers of members."\n"Do not pass on, please."\n\n'
+        f"Question;Answer\n{ROWS.replace(',', ';')}",
+        TWO,
+    ),
+    "a page of Notion's database": (
+        "pages.json",
+        '{"results": [{"object": "page", "id": "p", "properties": {"Question": {"type": "title", "title": [{"plain_text":'
+        ' "Refunds?"}]}, "Answer": {"type": "rich_text", "rich_text": [{"plain_text": "Within "}, {"plain_text": "14 days."}]}}}]}',
+        TWO[1:],
+    ),
+    "an issue of Jira": (
+        "issues.json",
+        '{"issues": [{"key": "K-1", "fields": {"summary": "Kettle", "reporter": {"displayName": "Ann"}, "description":'
+        ' {"type": "doc", "content": [{"type": "paragraph", "content": [{"type": "text", "text": "Refunds?"}]}]}, "comment":'
+        ' {"comments": [{"author": {"displayName": "Bob"}, "body": "A bad one.", "jsdPublic": false}, {"author":'
+        ' {"displayName": "Bob"}, "body": "Within 14 days."}, {"author": {"displayName": "Ann"}, "body": "Thanks!"}]}}}]}',
+        TWO[1:],
+    ),
+    "questions and answers in an object of each record": (
+        "export.json",
+        '{"data": {"items": [{"id": "1", "qa": {"question": "Refunds?", "answer": "Within 14 days."}}]}}',
+        TWO[1:],
+    ),
+    "groups within groups": (
+        "export.json",
+        '{"pages": [{"name": "Care", "parts": [{"entries": [{"question": "How do I descale it?", "answer": "With vinegar."}]}]},'
+        ' {"name": "Money", "parts": [{"entries": [{"question": "Refunds?", "answer": "Within 14 days."}]}]}]}',
+        TWO,
+    ),
     "Roman numbers": (
         "faq.md",
         "# FAQ\n\n## I. How do I descale it?\n\nWith vinegar.\n\n## II. Refunds?\n\nWithin 14 days.\n",
         TWO,
     ),
 }
+
+
+CHATS = {
+    "WhatsApp on a telephone of Apple": (
+        "[12/03/2020, 14:05:33] Ann: \u200eMessages and calls are end-to-end encrypted.\n"
+        "[12/03/2020, 14:05:35] Ann: Are there refunds?\nMy kettle is broken.\n"
+        "\u200e[12/03/2020, 14:05:36] Ann: \u200eimage omitted\n[12/03/2020, 14:06:35] Shop: Within 14 days.\n"
+        "[12/03/2020, 14:07:35] Ann: Thanks!\n[13/03/2020, 10:00:00] \u202aBob\u202c: How do I descale it?\n"
+        "[13/03/2020, 10:01:00] Shop: With vinegar.\nSlowly.\n"
+    ),
+    "WhatsApp on another telephone, with the month first": (
+        "3/12/20, 2:05\u202fPM - Messages and calls are end-to-end encrypted.\n3/12/20, 2:05\u202fPM - Ann created a group\n"
+        "3/12/20, 2:05\u202fPM - Ann: Are there refunds?\nMy kettle is broken.\n3/12/20, 2:06\u202fPM - Ann: <Media omitted>\n"
+        "3/12/20, 2:07\u202fPM - Shop: Within 14 days.\n3/13/20, 10:00\u202fAM - Bob: How do I descale it?\n"
+        "3/13/20, 10:05\u202fAM - Shop: With vinegar.\nSlowly.\n"
+    ),
+    "WhatsApp in German": (
+        "12.03.20, 14:05 - Ann: Are there refunds?\nMy kettle is broken.\n12.03.20, 14:06 - Ann: <Medien ausgeschlossen>\n"
+        "12.03.20, 14:06 - Shop: Within 14 days.\n13.03.20, 09:05 - Bob: How do I descale it?\n"
+        "13.03.20, 09:06 - Shop: With vinegar.\nSlowly.\n"
+    ),
+    "LINE": (
+        "[LINE] Chat history with Ann\nSaved on: 2020/03/13 10:00\n\n2020/03/12(Thu)\n14:05\tAnn\t"
+        '"Are there refunds?\nMy kettle is broken."\n14:06\tShop\tWithin 14 days.\n14:07\tAnn\t[Sticker]\n\n'
+        '2020/03/13(Fri)\n09:00\tBob\tHow do I descale it?\n09:01\tShop\t"With vinegar.\nSlowly."\n'
+    ),
+    "Telegram": (
+        "Ann, [12.03.2020 14:05]\nAre there refunds?\nMy kettle is broken.\n\nShop, [12.03.2020 14:06]\nWithin 14 days.\n\n"
+        "Bob, [13.03.2020 14:05]\nHow do I descale it?\n\nShop, [13.03.2020 14:06]\nWith vinegar.\nSlowly.\n"
+    ),
+    "Signal": (
+        "[2020-03-12 14:05] Ann: Are there refunds?\nMy kettle is broken.\n[2020-03-12 14:06] Shop: Within 14 days.\n"
+        "[2020-03-13 14:07] Bob: How do I descale it?\n[2020-03-13 14:08] Shop: With vinegar.\nSlowly.\n"
+    ),
+    "Discord": (
+        "Guild: Kettles\n\n[12-Mar-20 02:05 PM] Ann\nAre there refunds?\nMy kettle is broken.\n\n[12-Mar-20 02:06 PM] Shop\n"
+        "Within 14 days.\n\n[13-Mar-20 01:00 PM] Bob\nHow do I descale it?\n\n[13-Mar-20 01:05 PM] Shop\nWith vinegar.\nSlowly.\n"
+    ),
+    "names alone": (
+        "Ann: Are there refunds?\nMy kettle is broken.\nShop: Within 14 days.\nAnn: Thanks!\nBob: How do I descale it?\n"
+        "Shop: With vinegar.\nSlowly.\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("program", CHATS)
+def test_a_chat_is_read_once_it_is_known_who_answers(program: str, tmp_path: Path) -> None:
+    """Before that, it is refused, with the way; after it, pictures and thanks are left out."""
+    path = tmp_path / "chat.txt"
+    path.write_text(CHATS[program], encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=r"a chat of .*: name the one who answers, such as field_map="):
+        list(read_archives([path]))
+    posts = [item for item in read_archives([path], ReadOptions({"answer": "Shop"})) if isinstance(item, Post)]
+    assert [(post.question, post.answer, post.author) for post in posts] == [
+        ("Are there refunds?\nMy kettle is broken.", "Within 14 days.", "Ann"),
+        ("How do I descale it?", "With vinegar.\nSlowly.", "Bob"),
+    ]
+    dates = [post.date[:10] if post.date else None for post in posts]
+    assert dates == ([None, None] if program == "names alone" else ["2020-03-12", "2020-03-13"])
+
+
+def test_who_answers_in_a_chat_is_guessed_by_a_name_and_said(tmp_path: Path) -> None:
+    """Or named by the one who asks."""
+    path = tmp_path / "chat.txt"
+    path.write_text(CHATS["Signal"].replace("Shop", "Kettle Support"), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([path], reading=reading) if isinstance(item, Post)]
+    assert len(posts) == len(TWO)
+    assert any("'Kettle Support' was taken for the one who answers" in remark for remark in reading.reports[0].remarks)
+    path.write_text(CHATS["Signal"].replace("Bob", "Ann"), encoding="utf-8")
+    asked = [item for item in read_archives([path], ReadOptions({"question": "Ann"})) if isinstance(item, Post)]
+    assert [post.answer for post in asked] == ["Within 14 days.", "With vinegar.\nSlowly."]
+
+
+def test_days_of_a_chat_are_told_by_its_order(tmp_path: Path) -> None:
+    """Of two readings of its dates, one does not go back in time."""
+    path = tmp_path / "chat.txt"
+    days = ("1/2/20", "1/3/20", "2/1/20")
+    path.write_text(
+        "".join(f"{day}, 10:0{n} - {'Ann' if n % 2 else 'Bob'}: What is {n}?\n" for n, day in enumerate(days))
+    )
+    posts = [item for item in read_archives([path], ReadOptions({"answer": "Ann"})) if isinstance(item, Post)]
+    assert [post.date for post in posts] == ["2020-01-02T10:00:00", "2020-02-01T10:02:00"]
+
+
+CARDS = (
+    "1,'','How do I <b>descale</b> it?[sound:a.mp3]' || char(31) || 'With <i>vinegar</i>.'",
+    "1,'','Refunds?' || char(31) || '<div>Within 14 days.</div>'",
+    "2,'','Refunds within {{c1::14::number}} days' || char(31) || ''",
+)
+KINDS = {"1": ["Front", "Back"], "2": ["Text", "Extra"]}
+NOTICE = ("1,'','Please update to the latest Anki version, then import the file again.' || char(31) || ''",)
+
+
+def _collection(path: Path, cards: tuple[str, ...] = CARDS, *, new: bool = False) -> bytes:
+    """Write a collection as Anki has it: before 2022 it kept the kinds of notes as JSON."""
+    models = "" if new else json.dumps({kind: {"flds": [{"name": n} for n in names]} for kind, names in KINDS.items()})
+    made = (
+        "CREATE TABLE col (id integer, models text); CREATE TABLE notes (id integer PRIMARY KEY, mid, tags, flds);"
+        f"INSERT INTO col VALUES (1, '{models}');"
+    )
+    made += "".join(f"INSERT INTO notes (mid, tags, flds) VALUES ({card});" for card in cards)
+    if new:
+        made += "CREATE TABLE fields (ntid integer, ord integer, name text, PRIMARY KEY (ntid, ord)) WITHOUT ROWID;"
+        for kind, names in KINDS.items():
+            made += "".join(f"INSERT INTO fields VALUES ({kind}, {n}, '{name}');" for n, name in enumerate(names))
+    return sqlite_file(path, made)
+
+
+@pytest.mark.parametrize("version", ["anki2", "anki21", "anki21b"])
+def test_a_package_of_anki_is_read_once(version: str, tmp_path: Path) -> None:
+    """Beside the notice that newer ones have for older versions; pictures and sounds are left alone."""
+    data = _collection(tmp_path / "new.db", new=version == "anki21b")
+    if version == "anki21b":
+        data = import_module("backports.zstd").compress(data)
+    with zipfile.ZipFile(tmp_path / "deck.apkg", "w") as package:
+        if version != "anki2":
+            package.writestr("collection.anki2", _collection(tmp_path / "old.db", NOTICE))
+        package.writestr(f"collection.{version}", data)
+        package.writestr("media", '{"0": "a.mp3"}')
+        package.writestr("0", b"\0\1")
+    found = list(read_archives([tmp_path / "deck.apkg"]))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == [
+        *TWO,
+        ("Refunds within [number] days", "Refunds within 14 days"),
+    ]
+    assert not [note for note in found if isinstance(note, SetAside)]
+
+
+def test_a_packed_collection_of_anki_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    """And one that unpacks to far more than it has is over a limit."""
+    pack = import_module("backports.zstd").compress
+    path = tmp_path / "collection.anki21b"
+    path.write_bytes(pack(_collection(tmp_path / "new.db"))[:-9])
+    with pytest.raises(DamagedArchiveError, match="truncated"):
+        list(read_archives([path]))
+    path.write_bytes(pack(bytes(1 << 22)))
+    (note,) = read_archives([path], ReadOptions(limits=Limits(ratio=2, ratio_from=1 << 20)))
+    assert isinstance(note, SetAside)
+    assert "it unpacks to more than" in note.reason
+
+
+def test_cards_that_were_copied_need_the_numbers_of_their_columns(tmp_path: Path) -> None:
+    """As Quizlet exports them: a term, a tab, a definition."""
+    path = tmp_path / "quizlet.txt"
+    path.write_text("How do I descale it?\tWith vinegar.\nRefunds?\tWithin 14 days.\n", encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match="name the columns by number"):
+        list(read_archives([path]))
+    posts = [p for p in read_archives([path], ReadOptions({"question": "1", "answer": "2"})) if isinstance(p, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+
+
+SPANS = [{"text": "Use "}, {"text": "vinegar", "bold": True}, {"text": "."}]
+
+
+def _typed(kind: str, *content: object, key: str = "content", name: str = "type") -> dict[str, object]:
+    return {name: kind, key: list(content)}
+
+
+def _prose(text: str, name: str = "type", of: str = "text") -> dict[str, object]:
+    return {name: "paragraph", "content": [{name: "text", of: part} for part in text.partition("vinegar") if part]}
+
+
+def _listed(text: str, item: str, **named: str) -> dict[str, object]:
+    return _typed(item, _prose(text, **named), name=named.get("name", "type"))
+
+
+def _block(text: str, **more: object) -> dict[str, object]:
+    return {"_type": "block", "style": "normal", "children": [{"_type": "span", "text": text}], **more}
+
+
+def _of_notion(kind: str, *texts: str) -> dict[str, object]:
+    return {"object": "block", "type": kind, kind: {"rich_text": [{"plain_text": text} for text in texts]}}
+
+
+def _line(kind: str, text: str) -> dict[str, object]:
+    return {"key": "a", "type": kind, "text": text, "depth": 0, "data": {}}
+
+
+NODE = {"name": "nodeType", "of": "value"}
+RICH: dict[str, object] = {
+    "Sanity": [_block("Use vinegar."), _block("Fill.", listItem="bullet"), _block("Boil.", listItem="bullet")],
+    "Contentful": _typed(
+        "document",
+        _prose("Use vinegar.", **NODE),
+        _typed("unordered-list", _listed("Fill.", "list-item", **NODE), _listed("Boil.", "list-item", **NODE), name="nodeType"),
+        name="nodeType",
+    ),
+    "Editor.js": {
+        "time": 1,
+        "blocks": [
+            {"type": "paragraph", "data": {"text": "Use <b>vinegar</b>."}},
+            {"type": "list", "data": {"style": "unordered", "items": ["Fill.", {"content": "Boil.", "items": []}]}},
+        ],
+    },
+    "TipTap and Jira": _typed(
+        "doc", _prose("Use vinegar."), _typed("bulletList", _listed("Fill.", "listItem"), _listed("Boil.", "listItem"))
+    ),
+    "Slate": [
+        _typed("paragraph", *SPANS, key="children"),
+        _typed(
+            "bulleted-list",
+            _typed("list-item", {"text": "Fill."}, key="children"),
+            _typed("list-item", {"text": "Boil."}, key="children"),
+            key="children",
+        ),
+    ],
+    "Lexical": {
+        "root": _typed(
+            "root",
+            _typed("paragraph", *SPANS, key="children"),
+            {
+                "listType": "bullet",
+                **_typed(
+                    "list",
+                    _typed("listitem", {"type": "text", "text": "Fill."}, key="children"),
+                    _typed("listitem", {"type": "text", "text": "Boil."}, key="children"),
+                    key="children",
+                ),
+            },
+            key="children",
+        )
+    },
+    "Notion": [
+        _of_notion("paragraph", "Use ", "vinegar", "."),
+        _of_notion("bulleted_list_item", "Fill."),
+        _of_notion("bulleted_list_item", "Boil."),
+    ],
+    "Quill": {
+        "ops": [
+            {"insert": "Use "}, {"insert": "vinegar", "attributes": {"bold": True}}, {"insert": ".\nFill."},
+            {"insert": "\n", "attributes": {"list": "bullet"}}, {"insert": "Boil."},
+            {"insert": "\n", "attributes": {"list": "bullet"}},
+        ]
+    },
+    "Draft.js": {
+        "entityMap": {},
+        "blocks": [
+            _line("unstyled", "Use vinegar."), _line("unordered-list-item", "Fill."), _line("unordered-list-item", "Boil."),
+        ],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("editor", RICH)
+def test_rich_text_kept_as_json_is_text_with_paragraphs_and_lists(editor: str, written: bool, tmp_path: Path) -> None:
+    """Also where a database has it as a text."""
+    answer = json.dumps(RICH[editor]) if written else RICH[editor]
+    (tmp_path / "faq.json").write_text(json.dumps([{"question": "How do I descale it?", "answer": answer}]))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.question, post.answer) == ("How do I descale it?", "Use vinegar.\n\n- Fill.\n- Boil.")
+    assert not post.answers
+
+
+def test_rich_text_that_is_nested_too_deep_is_set_aside(tmp_path: Path) -> None:
+    """Quickly, and so is what has many parts read."""
+    node: dict[str, object] = {"type": "text", "text": "x"}
+    for _ in range(200):
+        node = {"type": "blockquote", "content": [node]}
+    records = [{"question": "Deep?", "answer": _typed("doc", node)}, {"question": "Refunds?", "answer": _prose("Yes.")}]
+    (tmp_path / "faq.json").write_text(json.dumps(records))
+    note, post = sorted(read_archives([tmp_path]), key=lambda item: isinstance(item, Post))
+    assert isinstance(note, SetAside)
+    assert note.reason == "rich text nested too deep"
+    assert isinstance(post, Post)
+    assert post.answer == "Yes."
+
+
+def test_comments_with_comments_are_no_rich_text(tmp_path: Path) -> None:
+    """They have writers."""
+    answers = [{"text": "Within 14 days.", "author": "Bob", "children": [{"text": "Thanks", "author": "Ann"}]}]
+    (tmp_path / "faq.json").write_text(json.dumps([{"question": "Refunds?", "answers": answers}]))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.answer, post.answers[0].author) == ("Within 14 days.", "Bob")
+
+
+NESTED = (
+    '{"data": {"items": [{"id": "1", "qa": {"ask": "How do I descale it?", "say": "With vinegar."}},'
+    ' {"id": "2", "qa": {"ask": "Refunds?", "say": "Within 14 days."}}]}}'
+)
+PAGES = (
+    '{"pages": [{"id": 1, "name": "Care", "parts": [{"entries": [{"ask": "How do I descale it?", "say": "With vinegar."}]}]},'
+    ' {"id": 2, "name": "Money", "parts": [{"entries": [{"ask": "Refunds?", "say": "Within 14 days."}]}]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths", "path"),
+    [
+        (NESTED, "qa.ask, qa.say", "qa."),
+        (NESTED, "qa.ask, qa.say", "data.items.qa."),
+        (NESTED, "qa.ask, qa.say", "data.items[].qa."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "pages.parts.entries."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "pages[].parts[].entries[]."),
+        (PAGES, "parts.entries.ask, parts.entries.say", "parts.entries."),
+        (f"[{NESTED}]", "data.items.qa.ask, data.items.qa.say", "data.items.qa."),
+    ],
+)
+def test_a_path_leads_to_the_records_in_lists(text: str, paths: str, path: str, tmp_path: Path) -> None:
+    """The refusal names the paths that hold texts; each works, as those of the whole document do."""
+    (tmp_path / "export.json").write_text(text)
+    with pytest.raises(UnknownFormatError, match=rf"with texts in .*{re.escape(paths)}"):
+        list(read_archives([tmp_path / "export.json"]))
+    named = {"question": f"{path}ask", "answer": f"{path}say"}
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], ReadOptions(named), reading=reading) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert len({post.source_id for post in posts}) == len(TWO)
+    assert not reading.reports[0].unused
+
+
+def test_a_category_may_be_named_by_the_path_of_what_is_around(tmp_path: Path) -> None:
+    """Each question gets that of its own page."""
+    (tmp_path / "export.json").write_text(PAGES)
+    named = {"question": "pages.parts.entries.ask", "answer": "pages.parts.entries.say", "category": "pages.name"}
+    posts = [item for item in read_archives([tmp_path], ReadOptions(named)) if isinstance(item, Post)]
+    assert [post.tags for post in posts] == [("Care",), ("Money",)]
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+def test_texts_in_base64_are_decoded_and_said_to_be(encode: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Words that only look like it are left alone, in a field of their own and beside real ones."""
+    long = "Within 14 days – ohne weiteres. " * 9
+    records = [{"question": question, "answer": encode(long.encode()).decode()} for question, _ in TWO]
+    (tmp_path / "faq.json").write_text(json.dumps(records), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [post.answer for post in posts] == [long.strip()] * 2
+    assert "texts in 'answer' were written as base64: decoded" in reading.reports[0].remarks
+    for word in ("Donaudampfschiffahrtsgesellschaft", "abcdefghijklmnopqrstuvwx", "0123456789abcdef0123456789abcdef"):
+        (tmp_path / "faq.json").write_text(json.dumps([{"question": "Which word is long?", "answer": word}]))
+        (post,) = read_archives([tmp_path])
+        assert isinstance(post, Post)
+        assert post.answer == word
+    (tmp_path / "faq.json").write_text(json.dumps([*records, {"question": "Which is short?", "answer": "Yes, it is."}]))
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [post.answer for post in posts][:2] == [record["answer"].strip() for record in records]
+
+
+TICKETS = "id,subject,description,requester_id\n1,Kettle,Refunds for my kettle?,5\n2,Steel,How do I descale it?,6\n"
+SPOKEN = [("Refunds for my kettle?", "Within 14 days."), ("How do I descale it?", "With vinegar, slowly.")]
+# A help desk's messages, one a row: what tells customers from staff, and the word for each, and for a note.
+SPEAKERS = {
+    "from_staff": ("0", "1", ""),
+    "is_agent": ("false", "true", ""),
+    "Incoming": ("TRUE", "FALSE", ""),
+    "author_role": ("end-user", "agent", ""),
+    "sender_type": ("contact", "agent_bot", ""),
+    "Direction": ("INCOMING", "OUTGOING", ""),
+    "direction": ("in", "out", ""),
+    "author_type": ("customer", "user", "note"),
+    "type": ("M", "R", "N"),
+    "part_type": ("", "", ""),
+    "staff_id": ("0", "9", ""),
+}
+CONVERSATIONS: dict[str, tuple[str, str]] = {
+    "a ticket of Freshdesk": (
+        "tickets.json",
+        '[{"helpdesk_ticket": {"display_id": 1, "subject": "Kettle", "description": "Refunds for my kettle?", "requester_id": 5,'
+        ' "helpdesk_notes": [{"id": 2, "body": "A bad one.", "private": true, "incoming": false}, {"id": 3,'
+        ' "body": "Within 14 days.", "private": false, "incoming": false}, {"id": 4, "body": "Thanks!", "private": false,'
+        ' "incoming": true}]}}]',
+    ),
+    "a conversation of Intercom": (
+        "conversations.json",
+        '{"type": "conversation.list", "conversations": [{"type": "conversation", "id": "1", "title": null,'
+        ' "source": {"subject": "Kettle", "body": "<p>Refunds for my kettle?</p>", "author": {"type": "user", "id": "5"}},'
+        ' "conversation_parts": {"conversation_parts": [{"part_type": "note", "body": "<p>A bad one.</p>",'
+        ' "author": {"type": "admin"}, "created_at": 1583316100}, {"part_type": "comment", "body": "<p>Within 14 days.</p>",'
+        ' "author": {"type": "admin"}, "created_at": 1583316200}]}}]}',
+    ),
+    "a conversation of Help Scout, its newest thread first": (
+        "conversations.json",
+        '{"_embedded": {"conversations": [{"id": 1, "subject": "Kettle", "tags": [{"id": 1, "tag": "money"}],'
+        ' "_embedded": {"threads": [{"type": "message", "body": "Within 14 days.", "createdBy": {"type": "user"},'
+        ' "createdAt": "2020-03-04T12:00:00Z"}, {"type": "note", "body": "A bad one.", "createdBy": {"type": "user"},'
+        ' "createdAt": "2020-03-04T11:00:00Z"}, {"type": "customer", "body": "Refunds for my kettle?",'
+        ' "createdBy": {"type": "customer"}, "createdAt": "2020-03-04T10:00:00Z"}]}}]}}',
+    ),
+    "lists of tickets and of their messages": (
+        "export.json",
+        '{"tickets": [{"id": 1, "subject": "Kettle", "description": "Refunds for my kettle?"}], "comments": ['
+        '{"ticket_id": 1, "is_agent": false, "body": "Refunds for my kettle?"},'
+        ' {"ticket_id": 1, "is_agent": true, "body": "Within 14 days."}]}',
+    ),
+    "a table of tickets with subjects alone": (
+        "desk.sql",
+        "CREATE TABLE tickets (id int, subject text, status text);\nINSERT INTO tickets VALUES (1,'Kettle','closed');\n"
+        "CREATE TABLE messages (id int, ticket_id int, sender text, body text);\nINSERT INTO messages VALUES "
+        "(1,1,'customer','Refunds for my kettle?'),(2,1,'agent','Within 14 days.');\n",
+    ),
+    "threads of osTicket, whose ids are not those of tickets": (
+        "ost.sql",
+        "CREATE TABLE `ost_ticket__cdata` (`ticket_id` int, `subject` text);\n"
+        "INSERT INTO `ost_ticket__cdata` VALUES (7,'Wrong');\n"
+        "CREATE TABLE `ost_thread_entry` (`id` int, `thread_id` int, `staff_id` int, `user_id` int, `type` char(1),"
+        " `title` text, `body` text);\nINSERT INTO `ost_thread_entry` VALUES (1,7,0,5,'M','Kettle','Refunds for my kettle?'),"
+        "(2,7,9,0,'N','Note','A bad customer.'),(3,7,9,0,'R','','Within 14 days.');\n",
+    ),
+    "tweets to a company": (
+        "twcs.csv",
+        "tweet_id,author_id,inbound,text,in_response_to_tweet_id\n3,shop,False,Within 14 days.,2\n"
+        "4,115712,True,Thank you so much.,3\n2,115712,True,Refunds for my kettle?,\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", CONVERSATIONS)
+def test_a_ticket_is_one_post(shape: str, tmp_path: Path) -> None:
+    """The customer asks, staff answers, and what staff writes to itself is left out."""
+    name, text = CONVERSATIONS[shape]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == SPOKEN[:1]
+    assert posts[0].title == ("Kettle" if "Kettle" in text else "")
+
+
+@pytest.mark.parametrize("column", SPEAKERS)
+def test_who_speaks_in_a_message_is_known_by_a_column(column: str, tmp_path: Path) -> None:
+    """Wherever a customer goes on to write, and whoever greets first."""
+    customer, staff, note = SPEAKERS[column]
+    rows = [
+        (1, staff, "Hello, how can I help?"), (1, customer, "Refunds for my kettle?"), (1, staff, "Within 14 days."),
+        (1, customer, "Thank you very much."), (2, customer, "How do I descale it?"), (2, staff, "With vinegar, slowly."),
+        *([(2, note, "He broke his kettle.")] if note else []),
+    ]  # fmt: skip
+    table = "".join(f"{ticket},{who},{text!r}\n".replace("'", '"') for ticket, who, text in rows)
+    (tmp_path / "messages.csv").write_text(f"ticket_id,{column},body\n{table}", encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    expected = SPOKEN if customer or staff else [(rows[0][2], "\n\n".join(row[2] for row in rows[1:4])), SPOKEN[1]]
+    assert [(post.source_id, (post.question, post.answer)) for post in posts] == list(
+        zip(("1", "2"), expected, strict=True)
+    )
+    remarks = " ".join(reading.reports[0].remarks)
+    assert ("notes among staff" in remarks) is bool(note)
+    assert ("no field says who wrote a message" in remarks) is (not customer and not staff)
+
+
+@pytest.mark.parametrize(
+    "tickets", [TICKETS, TICKETS.replace(",description", ",status"), TICKETS.replace("id,s", "Ticket ID,s")]
+)
+@pytest.mark.parametrize("way", ["files", "sheets"])
+def test_a_ticket_and_its_messages_may_stand_in_two_tables(tickets: str, way: str, tmp_path: Path) -> None:
+    """Who opened the ticket is the customer where no column says who speaks; private notes are left out, and said to be."""
+    messages = (
+        "id,ticket_id,author_id,public,body\n11,1,5,true,Refunds for my kettle?\n12,1,9,false,A bad customer.\n"
+        "13,1,9,true,Within 14 days.\n14,1,5,true,Thank you!\n15,2,6,true,How do I descale it?\n"
+        '16,2,9,true,"With vinegar, slowly."\n'
+    )
+    if "status" in tickets:
+        tickets = tickets.replace("Refunds for my kettle?", "closed").replace("How do I descale it?", "closed")
+    if way == "files":
+        (tmp_path / "tickets.csv").write_text(tickets, encoding="utf-8")
+        (tmp_path / "comments.csv").write_text(messages, encoding="utf-8")
+    else:
+        sheets = {"Tickets": tickets, "Comments": messages}
+        rows = {name: list(csv.reader(table.splitlines())) for name, table in sheets.items()}
+        (tmp_path / "desk.xlsx").write_bytes(xlsx(rows))
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.title, post.question, post.answer) for post in posts] == [
+        ("Kettle", *SPOKEN[0]),
+        ("Steel", *SPOKEN[1]),
+    ]
+    assert any(
+        "1 record left out: hidden by 'public'" in remark for report in reading.reports for remark in report.remarks
+    )
+
+
+def test_a_table_of_tickets_without_their_messages_says_what_is_missing(tmp_path: Path) -> None:
+    """Its titles are all that it has."""
+    (tmp_path / "tickets.csv").write_text("id,subject,status\n1,Kettle,closed\n", encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.title, post.answer) for post in posts] == [("Kettle", "")]
+    assert any(
+        remark.startswith("titles alone: put the table of the messages") for remark in reading.reports[0].remarks
+    )
+
+
+def test_in_a_forum_anybody_answers(tmp_path: Path) -> None:
+    """A role of members is not that of customers where several of them write in one thread."""
+    (tmp_path / "posts.csv").write_text(
+        "topic_id,username,user_role,body\n1,ann,user,Refunds for my kettle?\n1,bob,user,Within 14 days.\n"
+        "1,cyd,admin,Closed as it is answered.\n",
+        encoding="utf-8",
+    )
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert post.answer == "Within 14 days.\n\nClosed as it is answered."
+
+
+def test_posts_without_a_topic_are_not_put_together(tmp_path: Path) -> None:
+    """Each stands for itself."""
+    (tmp_path / "p.csv").write_text(
+        "topic_id,username,body\n1,ann,Refunds?\n1,bob,Within 14 days.\n,cyd,One more\n,dan,And one\n", encoding="utf-8"
+    )
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert sorted((post.question, post.answer) for post in posts) == [("And one", ""), ("One more", ""), TWO[1]]
+
+
+def test_a_message_without_its_ticket_is_set_aside(tmp_path: Path) -> None:
+    """It is not put together with others of that kind."""
+    (tmp_path / "m.csv").write_text(
+        "ticket_id,is_agent,body\n1,0,Refunds?\n1,1,Within 14 days.\n,0,Lost one\n,0,Another one\n", encoding="utf-8"
+    )
+    post, *notes = sorted(read_archives([tmp_path]), key=lambda item: isinstance(item, SetAside))
+    assert isinstance(post, Post)
+    assert (post.question, post.answer) == TWO[1]
+    assert [note.reason for note in notes if isinstance(note, SetAside)] == [
+        "a message without 'ticket_id', which ties it to others"
+    ] * 2
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -475,6 +1099,14 @@ def test_a_table_without_the_names_is_no_list_of_questions(tmp_path: Path) -> No
     markup = "<tr><th>Article</th><th>Price</th></tr>"
     (tmp_path / "p.html").write_text(f"<html><h1>Shop</h1>{TABLE.format(markup)}</html>", encoding="utf-8")
     assert not [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+
+
+def test_questions_that_are_kept_unanswered_get_the_answers_of_another_table(tmp_path: Path) -> None:
+    """The option says what to do with those that nobody answered."""
+    (tmp_path / "Questions.csv").write_text("Id,Title,Body\n80,Kettle,Refunds?\n81,Tea,Green?\n", encoding="utf-8")
+    (tmp_path / "Answers.csv").write_text("Id,ParentId,Body\n92,80,Within 14 days.\n", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path], ReadOptions(keep_unanswered=True)) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == [TWO[1], ("Green?", "")]
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -503,6 +1135,35 @@ def test_the_settings_of_a_program_are_no_post(tmp_path: Path) -> None:
     """A description alone asks nothing."""
     (tmp_path / "package.json").write_text('{"name": "kettle", "description": "A kettle for all"}', encoding="utf-8")
     assert not [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+
+
+@pytest.mark.parametrize("heading", ["{},", ",{}", "{}"])
+def test_a_row_with_a_heading_alone_names_the_category_of_those_below(heading: str, tmp_path: Path) -> None:
+    """It is said what was taken for a heading."""
+    rows = ROWS.splitlines()
+    table = [
+        "No.,Question,Answer",
+        f"{heading.format('Care')},",
+        f"1,{rows[0]}",
+        f"{heading.format('MONEY')},",
+        f"2,{rows[1]}",
+    ]
+    (tmp_path / "faq.csv").write_text("\n".join(table), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]
+    assert [(post.question, post.answer, post.tags) for post in posts] == [
+        (*TWO[0], ("Care",)),
+        (*TWO[1], ("MONEY",)),
+    ]
+    assert any(remark.endswith("for their category: 'Care', 'MONEY'") for remark in reading.reports[0].remarks)
+
+
+def test_a_question_without_an_answer_is_no_heading(tmp_path: Path) -> None:
+    """Nor is a short one where the others do not ask in so many words."""
+    (tmp_path / "a.csv").write_text(f"Question,Answer\nMay I boil milk?,\n{ROWS}", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("Question,Answer\nMilk,\nRefunds,Within 14 days.\n", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert sorted(post.question for post in posts if not post.answer) == ["May I boil milk?", "Milk"]
 
 
 def test_one_question_missing_among_many_is_not_taken_from_above(tmp_path: Path) -> None:
@@ -558,6 +1219,16 @@ def test_columns_beside_the_texts_are_known_by_many_names(date: str, subject: st
     (post,) = read_archives([tmp_path])
     assert isinstance(post, Post)
     assert (post.date, post.tags, post.author) == ("2020-03-04", ("Money",), "Ann")
+
+
+@pytest.mark.parametrize("beside", ["correct", "label"])
+def test_answers_of_which_some_are_wrong_are_not_put_together(beside: str, tmp_path: Path) -> None:
+    """Which column holds the right ones is asked for, with all that could."""
+    (tmp_path / "quiz.csv").write_text(
+        f"question,answer1,answer2,{beside}\nRefunds?,Within 14 days.,There are none at all.,unsure\n", encoding="utf-8"
+    )
+    with pytest.raises(UnclearFieldsError, match="though 'answer2' could hold it, or 'answer1' "):
+        list(read_archives([tmp_path]))
 
 
 def test_a_number_that_could_be_either_option_is_left_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -45,6 +46,9 @@ In-Reply-To: <1@example.org>
 """
 
 
+_CHAT = ("02.03.2014, 10:05 - Ann", "02.03.2014, 10:06 - Support", "02.03.2014, 10:07 - Ann")
+
+
 def _docx_lines(text: str) -> list[tuple[str, str]]:
     return [("", line) for line in text.split("\n")]
 
@@ -54,6 +58,14 @@ def _sqlite() -> bytes:
         values = ", ".join(f"'{text}'" for text in _ROW.values())
         made = f"CREATE TABLE faq ({', '.join(_ROW)})"
         return sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO faq VALUES ({values})")  # noqa: S608 - a test's
+
+
+def _anki() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        made = "CREATE TABLE col (models); CREATE TABLE notes (id integer, mid, tags, flds)"
+        flds = f"'{QUESTION}' || char(31) || '{ANSWER}'".replace("\n", "<br>")
+        data = sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO notes VALUES (1, 1, '', {flds})")  # noqa: S608
+    return bytes(import_module("backports.zstd").compress(data))
 
 
 SAMPLES: dict[str, tuple[str, str | bytes]] = {
@@ -91,6 +103,8 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         "shin.md",
         f"---\ntitle: Shin\ndate: 2014-03-02\nquestion: {json.dumps(QUESTION, ensure_ascii=False)}\n---\n\n{ANSWER}\n",
     ),
+    "chat": ("chat.txt", f"{_CHAT[0]}: {QUESTION}\n{_CHAT[1]}: {ANSWER}\n{_CHAT[2]}: Thanks!\n"),
+    "transcript": ("talk.txt", f"Ann: {QUESTION}\nSupport: {ANSWER}\nAnn: Thanks!\nAnn: Bye.\n"),
     "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
     "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
     "Word document": (
@@ -99,6 +113,7 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
     ),
     "PDF": ("faq.pdf", pdf(["Shin", "2014-03-02", *f"Q: {QUESTION}".split("\n"), *f"A: {ANSWER}".split("\n")])),
     "SQLite database": ("faq.db", _sqlite()),
+    "Anki collection": ("collection.anki21b", _anki()),
     "Parquet": ("faq.parquet", parquet([_ROW])),
 }
 
@@ -106,6 +121,9 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
 _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 # What a format has no place for is missing.
 EXPECTED = {
+    "Anki collection": ("", QUESTION, ANSWER, None),
+    "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
+    "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
     "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),
 }

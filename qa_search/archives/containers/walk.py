@@ -347,7 +347,7 @@ def _zip_members(
                 yield file, entry
                 continue
             budget.take_files(file)
-            if entry.name.endswith("/") or _is_unwanted(entry.name):
+            if entry.name.endswith("/") or _is_unwanted(entry.name) or _is_of_anki(file, entry.name):
                 continue
             member = _member(file, entry.name, target)
             target.write_bytes(b"")  # not what the one before left
@@ -520,6 +520,11 @@ def _member(file: ArchiveFile, name: str, path: Path) -> ArchiveFile:
 def clean_member_name(name: str) -> str:
     """Return a member's name for showing and hashing. It is never used as a path on this machine."""
     return visible(name[:_MOST_NAME].replace("\\", "/").lstrip("/")) or "unnamed"
+
+
+def _is_of_anki(file: ArchiveFile, name: str) -> bool:
+    """Return whether a member of a package of Anki is a picture, a sound or a list of them."""
+    return file.name.lower().endswith((".apkg", ".colpkg")) and not name.startswith("collection.")
 
 
 def _is_unwanted(name: str) -> bool:

@@ -6,6 +6,8 @@ It is decided by what most records of a field show, never by a single "<": code,
 from __future__ import annotations
 
 import ast
+import base64
+import codecs
 import html
 import json
 import re
@@ -62,6 +64,10 @@ _PHPBB_MARK = re.compile(r"<([se])>[^<]*</\1>")
 _PHPBB_QUOTE = re.compile(r"<QUOTE\b[^<>]*>(?:(?!<QUOTE\b).)*?</QUOTE>", re.DOTALL)
 _MOST_QUOTES = 50  # within one another
 _LOOKED_AT = 4000
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}(?:\r?\n[A-Za-z0-9+/_-]+)*={0,2}\s*")
+_FEWEST_BASE64 = 16
+_URL_SAFE = str.maketrans("-_", "+/")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd-\uffff]")
 _MOST_LIST = 100_000
 
 
@@ -74,6 +80,8 @@ class TextKind:
     bbcode: bool = False
     breaks: bool = False
     lists: bool = False
+    rich: bool = False
+    base64: bool = False
     escaped: bool = False
     mojibake: bool = False
 
@@ -84,6 +92,8 @@ class TextKind:
             TextTooLongError: if it is HTML and its text is longer than ``most`` characters.
             ValueError: if it is HTML that cannot be parsed.
         """
+        if self.base64:
+            text = _from_base64(text) or text
         if self.mojibake and not text.isascii():
             text = _MOJIBAKE.sub(_mended, text)
         if text[:3] in ("<r>", "<t>"):
@@ -126,6 +136,9 @@ def decode_entities(text: str) -> str:
 def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
     """Return the kind of a field's texts, judged by a sample."""
     sample = [text[:_LOOKED_AT] for text in texts if text]
+    decoded = list(map(_from_base64, sample))
+    if encoded := bool(decoded) and all(decoded):
+        sample = decoded
     vote = sum(html_vote(text) for text in sample if "<" in text)
     shown = any(html_vote(text) for text in sample if "<" in text)
     with_ampersand = [text for text in sample if "&" in text]
@@ -141,8 +154,23 @@ def kind_of(texts: Iterable[str], html_known: bool | None = None) -> TextKind:
         bbcode=_is_bbcode(sample),
         breaks=_breaks_are_written(sample),
         lists=bool(sample) and all(_LIST.fullmatch(text) for text in sample) and all(map(written_list, sample[:50])),
+        rich=any(text[:2] in ('{"', "[{") for text in sample),
+        base64=encoded,
         mojibake=any(not text.isascii() and _is_mojibake(text) for text in sample),
     )
+
+
+def _from_base64(text: str) -> str:
+    """Decode a text that was written as base64; "" for any other: by chance, none comes out as words in UTF-8."""
+    if " " in text[:_FEWEST_BASE64] or len(text) < _FEWEST_BASE64 or _BASE64.fullmatch(text) is None:
+        return ""
+    plain = re.sub(r"\s+", "", text).rstrip("=").translate(_URL_SAFE)
+    try:
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4))
+        decoded = codecs.getincrementaldecoder("utf-8")().decode(data)  # the last letter may have been cut off
+    except ValueError:
+        return ""
+    return decoded if _CONTROL.search(decoded) is None and (" " in decoded or not decoded.isascii()) else ""
 
 
 def _is_escaped(sample: list[str]) -> bool:

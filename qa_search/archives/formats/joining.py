@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, require_scratch
+from qa_search.archives.formats.speakers import Side, conversation, is_same
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
 
@@ -34,6 +35,7 @@ class Member:
     post: Post
     part: AnswerPart
     accepted_id: str = ""
+    writer: str = ""  # what tells its writer from others, where no name does
 
 
 class Joiner:
@@ -52,7 +54,9 @@ class Joiner:
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
             CREATE TABLE member (number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT);
-            CREATE TABLE reply (number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT);
+            CREATE TABLE reply (
+                number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT, whole INTEGER
+            );
             """
         )
 
@@ -75,13 +79,14 @@ class Joiner:
         source = (file or self._file).source
         try:
             if isinstance(item, Member):
-                data = _written([item.post, item.part, item.accepted_id])
+                data = _written([item.post, item.part, item.accepted_id, item.writer])
                 self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?)", (item.key, item.kind, data, source))
             else:
                 self.replies += 1
-                data = _written([item.text, item.part])
-                values = (item.parent, item.part.id, data, item.place, source)
-                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?)", values)
+                data = _written([item.text, item.part, item.side, item.writer, item.post])
+                own = None if item.post is not None else item.part.id  # other ids than those of tickets
+                values = (item.parent, own, data, item.place, source, item.post is not None)
+                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
         except sqlite3.Error as error:
             raise self._damaged(error) from error
         self._since_check += len(data)
@@ -103,10 +108,12 @@ class Joiner:
             with closing(self._rows.execute(firsts)) as keys:
                 for key, _, size, source in keys:
                     yield from self._posts(key, size, source)
-            orphans = "SELECT key, data, place, source FROM reply WHERE key NOT IN (SELECT key FROM member)"
-            for key, data, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
-                text, part = json.loads(data)
-                yield source, Reply(key, text, AnswerPart(*part), place)
+            yield from self._conversations()
+            orphans = (
+                "SELECT data, key, place, source FROM reply WHERE NOT whole AND key NOT IN (SELECT key FROM member)"
+            )
+            for data, key, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
+                yield source, _reply(data, key, place)
         except sqlite3.Error as error:
             raise self._damaged(error) from error
 
@@ -117,15 +124,58 @@ class Joiner:
             return
         rows = self._rows.execute("SELECT kind, data FROM member WHERE key = ? ORDER BY number", (key,))
         members = [_member(key, kind, data) for kind, data in rows]
-        found = self._rows.execute("SELECT data FROM reply WHERE key = ? ORDER BY number", (key,))
-        replies = [(text, AnswerPart(*part)) for text, part in (json.loads(data) for (data,) in found)]
+        found = self._rows.execute("SELECT data, key, place FROM reply WHERE key = ? ORDER BY number", (key,))
+        replies = [_reply(*row) for row in found]
         if members[0].kind == "says":
             yield thread_post(members)
         elif members[0].kind == "repeats":
             yield from _one_of_each(members)
         else:
-            yield _with_replies(members[0], replies)
+            said = [reply for reply in replies if reply.side]
+            first = self._ticket(members[0].post, said) if said and not members[0].post.answer else members[0].post
+            others = [(reply.text, reply.part) for reply in replies if not reply.side]
+            yield _with_replies(replace(members[0], post=first), others)
             yield from (member.post for member in members[1:])
+
+    def _conversations(self) -> Iterator[Post | SetAside]:
+        """Yield the posts of tickets that no table has, each from the messages of one file."""
+        keys = (
+            "SELECT key, source, sum(length(data)) FROM reply WHERE whole AND key NOT IN (SELECT key FROM member) "
+            "GROUP BY key, source ORDER BY min(number)"
+        )
+        messages = "SELECT data, key, place FROM reply WHERE key = ? AND source = ? AND whole ORDER BY number"
+        with closing(self._rows.execute(keys)) as found:
+            for key, source, size in found:
+                if size > self._options.limits.record_bytes:
+                    yield SetAside(source, f"post {key}", post_too_long(self._options))
+                    continue
+                yield self._ticket(None, [_reply(*row) for row in self._rows.execute(messages, (key, source))])
+
+    def _ticket(self, ticket: Post | None, said: list[Reply]) -> Post:
+        """Make a post of a conversation, and of its ticket where there is one."""
+        if all(reply.part.date for reply in said):
+            said = sorted(said, key=lambda reply: reply.part.date or "")
+        parts = conversation(_sides(ticket, said), "" if ticket is None else ticket.question)
+        if parts.later:
+            self._file.log.left("later messages of the one who asked", parts.later)
+        if parts.before:
+            self._file.log.remark("what staff wrote before a customer asked is left out")
+        asked = [said[number] for number in parts.asked]
+        first = ticket or next((reply.post for reply in (*asked, *said) if reply.post is not None), None)
+        assert first is not None  # noqa: S101 - for the type checker
+        question = "\n\n".join(filter(None, [ticket.question if ticket else "", *(reply.text for reply in asked)]))
+        answer, answers = join_answers((said[number].text, said[number].part) for number in parts.answers)
+        title = first.title or next((reply.post.title for reply in said if reply.post and reply.post.title), "")
+        opened = asked[0].post if asked and asked[0].post else first
+        return replace(
+            first,
+            title=title,
+            question=question,
+            answer=answer,
+            answers=answers,
+            date=first.date or opened.date,
+            author=first.author or opened.author,
+        )
 
     def _find_roots(self) -> None:
         """Attach answers to answers to the question at their root."""
@@ -153,10 +203,29 @@ def thread_post(members: list[Member]) -> Post:
     answers = [
         (member.post.question, replace(member.part, accepted=member.part.accepted))
         for member in members[1:]
-        if member.post.question and (first.author is None or member.post.author != first.author or member.part.accepted)
+        if member.post.question and (not _same_writer(member, members[0]) or member.part.accepted)
     ]
     answer, parts = join_answers(answers)
     return replace(first, source_id=members[0].key, title=title, answer=answer, answers=parts)
+
+
+def _sides(ticket: Post | None, said: Sequence[Reply]) -> list[tuple[Side, str]]:
+    """Return who speaks in each message; where no field says it, the customer is the one who opened the ticket."""
+    opens = ticket is None or not ticket.question or is_same(said[0].text, ticket.question)
+    customer = said[0].writer if opens else ticket and ticket.author
+    sides: list[tuple[Side, str]] = []
+    for number, reply in enumerate(said):
+        asks = (opens and not number) or (reply.writer and reply.writer == customer)
+        asks = reply.side == "customer" or (reply.side == "someone" and asks)
+        sides.append(("customer" if asks else "staff", reply.text))
+    return sides
+
+
+def _same_writer(member: Member, other: Member) -> bool:
+    """Return whether two messages are known to be of one writer: by the name, or else by an id."""
+    if member.post.author is None or other.post.author is None:
+        return bool(member.writer) and member.writer == other.writer
+    return member.post.author == other.post.author
 
 
 def _with_replies(member: Member, replies: list[tuple[str, AnswerPart]]) -> Post:
@@ -192,7 +261,7 @@ def _one_of_each(members: list[Member]) -> Iterator[Post]:
         yield replace(post, source_id=source_id)
 
 
-def _written(parts: list[Post | AnswerPart | str]) -> str:
+def _written(parts: Sequence[Post | AnswerPart | str | None]) -> str:
     """Return parts as JSON: each post and each part of an answer is a list of its values."""
     return json.dumps(parts, default=_values)
 
@@ -202,8 +271,17 @@ def _values(record: Post | AnswerPart) -> list[object]:
 
 
 def _member(key: str, kind: Kind, data: str) -> Member:
-    post, part, accepted_id = json.loads(data)
-    values = dict(zip(Post.__dataclass_fields__, post, strict=True))
+    post, part, accepted_id, writer = json.loads(data)
+    return Member(key, kind, _post(post), AnswerPart(*part), accepted_id, writer)
+
+
+def _reply(data: str, key: str, place: str) -> Reply:
+    text, part, side, writer, post = json.loads(data)
+    return Reply(key, text, AnswerPart(*part), place, side, writer, None if post is None else _post(post))
+
+
+def _post(written: Sequence[Any]) -> Post:
+    values = dict(zip(Post.__dataclass_fields__, written, strict=True))
     values["tags"] = tuple(values["tags"])
     values["answers"] = tuple(AnswerPart(*answer) for answer in values["answers"])
-    return Member(key, kind, Post(**values), AnswerPart(*part), accepted_id)
+    return Post(**values)

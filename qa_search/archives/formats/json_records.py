@@ -9,6 +9,7 @@ from typing import TextIO
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, utf8_length
 from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.json_paths import leads_into_lists, records_at
 from qa_search.archives.formats.json_shapes import Table, expand, tables_of
 from qa_search.archives.formats.plan import Plan, make_plan
 from qa_search.archives.formats.records import Record, posts_of
@@ -110,12 +111,16 @@ def _records(file: ArchiveFile, place: str, text: str | None, options: ReadOptio
     if isinstance(value, SetAside):
         yield value
     else:
-        yield from _expanded(file, place, value, len(text or ""))
+        yield from _expanded(file, place, value, options, len(text or ""))
 
 
-def _expanded(file: ArchiveFile, place: str, value: object, size: int = 0) -> Iterator[Record | SetAside]:
+def _expanded(
+    file: ArchiveFile, place: str, value: object, options: ReadOptions, size: int = 0
+) -> Iterator[Record | SetAside]:
     try:
-        records = expand(value)
+        by_paths = options.field_map and leads_into_lists(options.field_map)
+        records = records_at(value, options.field_map) if by_paths else None
+        records = expand(value) if records is None else records
     except RecursionError:
         yield file.set_aside(place, "JSON nested too deep")
         return
@@ -163,14 +168,16 @@ def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOption
         records.append([])
         for item in table.items:
             count += 1
-            records[-1] += _expanded(file, f"record {count}", item)
+            records[-1] += _expanded(file, f"record {count}", item, options)
     plans = [
         make_plan([record.fields for record in found[:_PLANNED] if isinstance(record, Record)], options)
         for found in records
     ]
     whole = [number for number, plan in enumerate(plans) if _asks(plan) and _answers(plan)]
-    replies = [number for number, plan in enumerate(plans) if plan.relation == "replies"]
-    asking = [number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan)]
+    replies = [number for number, plan in enumerate(plans) if plan.relation in ("replies", "messages")]
+    asking = [
+        number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan) and number not in replies
+    ]
     if not whole and replies and asking:
         yield from _joined(file, [records[n] for n in asking], [records[n] for n in replies], options)
         return

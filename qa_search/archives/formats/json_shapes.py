@@ -13,6 +13,7 @@ from typing import Any
 from qa_search.archives.formats.json_layouts import numbered_records, records_by_columns
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.speakers import Side, conversation, sides_of
 from qa_search.archives.formats.values import is_blank, is_yes, name_of, text_of
 
 _Object = Mapping[str, Any]
@@ -35,9 +36,10 @@ _SLACK_NAME = re.compile(r"<([@#!])([^|<>\s]+)(?:\|([^<>]*))?>")
 _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What marks a comment that the asker never saw.
-_FOR_STAFF = (("public", False), ("private", True), ("internal", True))
+_FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
 _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
+_ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
 _THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
@@ -45,13 +47,23 @@ _TEXT_KEYS = (
 )  # fmt: skip
 # What content systems, search engines and interfaces put a record's own fields into.
 _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
+# Where help desks keep the messages of a ticket.
+_TICKET_KEYS = (
+    "conversation_parts", "threads", "helpdesk_notes", "notes", "conversations", "comments", "messages", "replies",
+    "updates", "thread_entries", "entries", "events", "posts", "conversation",
+)  # fmt: skip
+_TICKET_WRAPPERS = ("helpdesk_ticket", "ticket", "conversation", "case")
+_TICKET_TIMES = ("created_at", "createdAt", "created", "timestamp", "date", "time", "created_time", "createdTime")
+_OPENING = ("description_text", "description", "body", "message", "content")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", "reference", "mapping", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS)
+     "section_id", "folder_id", "type", "reference", "mapping", "_embedded", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS,
+     *_TICKET_KEYS, *_TICKET_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
+_NESTED = (dict, list)  # found quicker than by what they can do
 
 
 @dataclass
@@ -68,8 +80,9 @@ def expand(value: object) -> list[_Object] | None:
         return _pair(value)
     if not isinstance(value, Mapping):
         return None
-    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, value.values())):
-        return [value]
+    nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
+    if _TELLING_KEYS.isdisjoint(value) and not any(map(_is_list_of_objects, nested)):
+        return (_within(value) if nested else None) or [value]
     for shape in _SHAPES:
         records = shape(value)
         if records is not None:
@@ -319,6 +332,102 @@ def _said(turn: _Object) -> str:
     return ""
 
 
+def _ticket(value: _Object) -> list[_Object] | None:
+    """Read a ticket or a conversation of a help desk whose messages say who speaks; notes among staff are left out."""
+    if (
+        len(value) == 1
+        and isinstance(inner := next(iter(value.values())), Mapping)
+        and next(iter(value)) in _TICKET_WRAPPERS
+    ):
+        return _ticket(inner) or _thread(inner)
+    key, messages = _messages_of(value)
+    opening = value.get("source")
+    if isinstance(opening, Mapping) and _text_key(opening):  # as Intercom keeps the first message
+        messages = [{"created_at": value.get("created_at"), **opening}, *messages]
+    title = value.get("subject") or value.get("title")
+    if isinstance(opening, Mapping):
+        title = title or opening.get("subject")
+    own = next((text for name in _OPENING if isinstance(text := value.get(name), str) and not is_blank(text)), "")
+    texts = [str(message.get(_text_key(message) or "", "")) for message in messages]
+    said = list(zip(_sides(messages, value), texts, strict=True))
+    is_one = "id" in value or title or own or opening
+    if not is_one or not any(side == "staff" for side, _ in said) or not all(side for side, text in said if text):
+        return None
+    said = [(side if text.strip() else "note", text) for side, text in said]
+    kept = [number for number, (side, _) in enumerate(said) if side in ("customer", "staff")]
+    parts = conversation([said[number] for number in kept], own)
+    asked = [messages[kept[number]] for number in parts.asked]
+    rest = {name: inner for name, inner in value.items() if name not in (key, *_OPENING, "source", "_embedded", "type")}
+    texts = [own, *(said[kept[number]][1] for number in parts.asked)]
+    answers = [
+        {
+            "text": said[kept[number]][1],
+            "id": messages[kept[number]].get("id"),
+            "author": _name(messages[kept[number]]) or None,
+            "date": _time(messages[kept[number]]),
+        }
+        for number in parts.answers
+    ]
+    return [{
+        **rest, "title": title, "body": "\n\n".join(text for text in texts if text.strip()), "answers": answers,
+        "author": _name(value) or (_name(asked[0]) if asked else None),
+    }]  # fmt: skip
+
+
+def _issue(value: _Object) -> list[_Object] | None:
+    """Read an issue of Jira: what it describes asks, comments of others answer."""
+    fields = value.get("fields")
+    if not isinstance(fields, Mapping) or "summary" not in fields or "key" not in value:
+        return None
+    listed = fields.get("comment")
+    comments = listed.get("comments") if isinstance(listed, Mapping) else None
+    asker = _name(fields.get("reporter") or {}) or _name(fields.get("creator") or {})
+    answers = [
+        {"text": comment["body"], "id": comment.get("id"), "author": _name(comment), "date": comment.get("created")}
+        for comment in (comments if isinstance(comments, list) else ())
+        if isinstance(comment, Mapping) and not is_blank(comment.get("body"))
+        and (not asker or _name(comment) != asker)
+        and not any(comment.get(name) is hidden for name, hidden in _FOR_STAFF)
+    ]  # fmt: skip
+    return [{
+        "id": value["key"], "title": fields["summary"], "body": fields.get("description"), "answers": answers,
+        "author": asker or None, "date": fields.get("created"), "tags": fields.get("labels"),
+    }]  # fmt: skip
+
+
+def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
+    """Find the messages of a ticket, in the order of their times; [] for none."""
+    inner = value.get("_embedded")
+    for holder in (value, inner if isinstance(inner, Mapping) else {}):
+        for key in _TICKET_KEYS:
+            found: Any = holder.get(key)
+            if isinstance(found, Mapping):
+                found = found.get(key, found.get("data", found.get("nodes")))
+            if _is_list_of_objects(found) and all(isinstance(message, Mapping) for message in found):
+                times = [_time(message) for message in found]
+                if len({type(time) for time in times}) == 1 and times[0] is not None:
+                    found = [found[number] for number in sorted(range(len(found)), key=times.__getitem__)]
+                return key, found
+    return "", []
+
+
+def _time(message: _Object) -> Any:
+    return next((found for name in _TICKET_TIMES if isinstance(found := message.get(name), str | int | float)), None)
+
+
+def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
+    """Return who speaks in each message of a ticket, "" where that is not known."""
+    asker = next((ticket[name] for name in _ASKERS if not is_blank(ticket.get(name))), None)
+    sides = sides_of(messages)
+    for number, message in enumerate(messages):
+        writer = next((message[name] for name in _WRITER_IDS if not is_blank(message.get(name))), None)
+        if any(message.get(name) is hidden for name, hidden in _FOR_STAFF):
+            sides[number] = "note"
+        elif not sides[number] and isinstance(writer, str | int) and isinstance(asker, str | int):
+            sides[number] = "customer" if writer == asker else "staff"
+    return sides
+
+
 def _thread(value: _Object) -> list[_Object] | None:
     """Read a thread: where the object asks itself, its comments answer; else the first of its posts asks."""
     stream = value.get("post_stream")
@@ -383,8 +492,19 @@ def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, .
     return [{**asked, "body": first.get(key) if key else "", "answers": answers}]
 
 
-def _name(post: _Object) -> str:
-    for key in ("username", "author", "user", "owner", "display_name", "name", "posterName", "sender_name", "from"):
+def _name(post: Any) -> str:
+    for key in (
+        "username",
+        "author",
+        "user",
+        "owner",
+        "display_name",
+        "displayName",
+        "name",
+        "posterName",
+        "sender_name",
+        "from",
+    ):
         if not is_blank(post.get(key)):
             try:
                 return name_of(post[key])
@@ -437,19 +557,23 @@ def _help_article(value: _Object) -> list[_Object] | None:
     return [{**rest, "question": title, "answer": body, "url": value.get("html_url") or value.get("url")}]
 
 
-def _grouped(value: _Object) -> list[_Object] | None:
-    """Read the questions and answers of one group, its title as their category."""
+def _grouped(value: _Object, depth: int = 0) -> list[_Object] | None:
+    """Read the questions and answers of one group, or of the groups in it, its title as their category."""
     lists = [(key, inner) for key, inner in value.items() if isinstance(inner, list) and inner]
-    if len(lists) != 1 or not all(isinstance(item, Mapping) for item in lists[0][1]):
+    if len(lists) != 1 or depth > _MOST_DEPTH or not all(isinstance(item, Mapping) for item in lists[0][1]):
         return None
     first = lists[0][1][0]
+    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
+    titled = {} if title is None else {"category": title}
+    if not _roles(first) & {"question", "answer"} and _grouped(first, depth + 1):
+        groups = [_grouped(item, depth + 1) for item in lists[0][1]]
+        return [{**titled, **record} for group in groups for record in group or ()] if all(groups) else None
     roles = {found[0] for name in first if (found := role_of(str(name))) and not _is_list_of_objects(first[name])}
     if not {"question", "answer"} <= roles or any(
         (role_of(str(name)) or ("",))[0] == "answer" for name in value if name != lists[0][0]
     ):
         return None
-    title = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
-    return [{**({} if title is None else {"category": title}), **item} for item in lists[0][1]]
+    return [{**titled, **item} for item in lists[0][1]]
 
 
 def _is_list_of_objects(value: object) -> bool:
@@ -468,9 +592,28 @@ def _wrapped(value: _Object) -> list[_Object] | None:
         inner = value.get(key)
         if isinstance(inner, Mapping) and any((known := role_of(name)) and known[0] == "answer" for name in inner):
             rest = {name: known for name, known in value.items() if name != key and not isinstance(known, list)}
+            if key == "properties":  # Notion says of each what it is, and has its value below that name
+                inner = {name: _own_value(known) for name, known in inner.items()}
             sys = value.get("sys")
             return expand({**(sys if isinstance(sys, Mapping) else {}), **rest, **inner})
     return None
+
+
+def _own_value(given: object) -> object:
+    kind = given.get("type") if isinstance(given, Mapping) else None
+    return given[kind] if isinstance(given, Mapping) and isinstance(kind, str) and kind in given else given
+
+
+def _within(value: _Object) -> list[_Object] | None:
+    """Read a record whose question and answer stand in the only object of its fields."""
+    inner = [(name, known) for name, known in value.items() if isinstance(known, dict)]
+    if len(inner) != 1 or not {"question", "answer"} <= _roles(inner[0][1]) or _roles(value) & {"question", "answer"}:
+        return None
+    return [{**{name: known for name, known in value.items() if name != inner[0][0]}, **inner[0][1]}]
+
+
+def _roles(value: _Object) -> set[str]:
+    return {known[0] for name in value if (known := role_of(str(name)))}
 
 
 def _slack(value: _Object) -> list[_Object] | None:
@@ -507,6 +650,7 @@ def _reply(value: _Object) -> list[_Object] | None:
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _wrapped,
+    _issue,
     _reply,
     _slack,
     _tree,
@@ -515,6 +659,7 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _reading_comprehension,
     _chat,
     _help_article,
+    _ticket,
     _thread,
 )
 

@@ -6,13 +6,14 @@ import codecs
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from email import message_from_bytes, message_from_string
 from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message as Mail
 from email.utils import parseaddr
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 
@@ -77,6 +78,7 @@ PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE message (
     number INTEGER PRIMARY KEY, place INTEGER, thread INTEGER, reply INTEGER, id, subject, author, date, text, quoted
 );
+CREATE INDEX message_thread ON message (thread);
 CREATE TABLE known (id TEXT PRIMARY KEY, thread INTEGER);
 CREATE TABLE subject (subject TEXT PRIMARY KEY, thread INTEGER);
 """
@@ -96,16 +98,45 @@ class MailReader:
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield the threads in the order of their first messages."""
-        try:
-            with (
-                tempfile.TemporaryDirectory(prefix="qa-search-") as scratch,
-                closing(sqlite3.connect(Path(scratch, "messages"))) as rows,
-            ):
-                rows.executescript(_TABLES)
-                yield from _store(file, rows, options)
-                yield from _threads(file, rows, options)
-        except sqlite3.Error as error:
-            raise file.damaged(f"its messages cannot be sorted in {tempfile.gettempdir()} ({error})") from error
+        yield from _threaded(file, partial(_store, file, options=options), options)
+
+
+def posts_of_mails(
+    file: ArchiveFile, mails: Iterable[Mail | SetAside], options: ReadOptions
+) -> Iterator[Post | SetAside]:
+    """Yield the threads of messages that have no ids, and so belong together by their subjects.
+
+    Raises:
+        DamagedArchiveError: if the scratch disk is full.
+    """
+
+    def store(rows: sqlite3.Connection) -> Iterator[SetAside]:
+        for number, mail in enumerate(mails, start=1):
+            if isinstance(mail, SetAside):
+                yield mail
+                continue
+            try:
+                _store_message(rows, number, mail, options, by_subject=True)
+            except (MessageError, ValueError, LookupError, RecursionError) as error:
+                yield file.set_aside(f"message {number}", f"a message that cannot be read ({str(error)[:100]})")
+        rows.commit()
+
+    yield from _threaded(file, store, options)
+
+
+def _threaded(
+    file: ArchiveFile, store: Callable[[sqlite3.Connection], Iterator[SetAside]], options: ReadOptions
+) -> Iterator[Post | SetAside]:
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="qa-search-") as scratch,
+            closing(sqlite3.connect(Path(scratch, "messages"))) as rows,
+        ):
+            rows.executescript(_TABLES)
+            yield from store(rows)
+            yield from _threads(file, rows, options)
+    except sqlite3.Error as error:
+        raise file.damaged(f"its messages cannot be sorted in {tempfile.gettempdir()} ({error})") from error
 
 
 def _is_mailbox(head: bytes) -> bool:
@@ -124,7 +155,7 @@ def _is_message(head: bytes) -> bool:
     return b"from" in names and len(names & _HEADERS) > 1
 
 
-def _store(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[SetAside]:
+def _store(file: ArchiveFile, rows: sqlite3.Connection, *, options: ReadOptions) -> Iterator[SetAside]:
     for number, data in enumerate(_messages(file, options), start=1):
         place = f"message {number}"
         if data is None:
@@ -204,8 +235,10 @@ def _insert(rows: sqlite3.Connection, row: tuple[object, ...]) -> None:
     rows.execute("INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
-def _store_message(rows: sqlite3.Connection, place: int, mail: Mail, options: ReadOptions) -> None:
-    """Store a message under its thread.
+def _store_message(
+    rows: sqlite3.Connection, place: int, mail: Mail, options: ReadOptions, *, by_subject: bool = False
+) -> None:
+    """Store a message under its thread; ``by_subject`` says that it may come after replies to it, which only name it.
 
     Raises:
         ValueError: if its text is longer than a post may be, or cannot be read.
@@ -219,7 +252,8 @@ def _store_message(rows: sqlite3.Connection, place: int, mail: Mail, options: Re
     own = _ids(_header(mail, "Message-ID"))[:1]
     above = _ids(_header(mail, "References"))[-_MOST_REFERENCES:] + _ids(_header(mail, "In-Reply-To"))[:1]
     number = _next_number(rows)
-    thread = _thread(rows, own + above[::-1], topic if replies or above else "") or number
+    named = replies or bool(above) or (by_subject and _waits(rows, topic))
+    thread = _thread(rows, own + above[::-1], topic if named else "") or number
     rows.executemany("INSERT OR IGNORE INTO known VALUES (?, ?)", [(name, thread) for name in (*own, *above)])
     rows.execute("INSERT OR IGNORE INTO subject VALUES (?, ?)", (topic.lower(), thread))
     row = (number, place, thread, replies or bool(above), own[0] if own else None, topic, _author(mail),
@@ -236,8 +270,13 @@ def _thread(rows: sqlite3.Connection, ids: list[str], topic: str) -> int | None:
     return None if found is None else int(found[0])
 
 
+def _waits(rows: sqlite3.Connection, topic: str) -> bool:
+    """Return whether a subject is that of replies whose first message has not come yet."""
+    asks = "SELECT min(reply) FROM message WHERE thread = (SELECT thread FROM subject WHERE subject = ?)"
+    return bool(rows.execute(asks, (topic.lower(),)).fetchone()[0])
+
+
 def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside]:
-    rows.execute("CREATE INDEX message_thread ON message (thread)")
     order = "SELECT thread, sum(length(text)), min(place) FROM message GROUP BY thread ORDER BY min(number)"
     for thread, characters, place in rows.execute(order).fetchall():
         if characters > options.limits.record_bytes:

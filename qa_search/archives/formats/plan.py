@@ -12,7 +12,8 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.field_text import TextKind, kind_of
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
-from qa_search.archives.formats.values import integer_of, is_blank, is_yes, languages_of, lookup, texts_in
+from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
+from qa_search.archives.formats.values import FLAG_WORDS, integer_of, is_blank, is_yes, languages_of, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
 
 NO_FIELD = "-"
@@ -21,7 +22,7 @@ ASKED = ("title", "question", "body")
 # Without an id, the same question in another place or on another subject is another question.
 OTHER_SIDES = ("url", "tags", "category")
 _STRUCTURAL = ("parent", "thread", "accepted")
-_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "_id", "aid")
+_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
 _OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
 _ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid")
 # Columns of these names that hold numbers count answers.
@@ -38,10 +39,24 @@ _HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", r
 # Flags that keep a record from readers, and their value then.
 _HIDING = {
     **dict.fromkeys(("hidden", "ishidden", "deleted", "isdeleted", "isdraft", "draft", "private", "isprivate"), True),
-    **dict.fromkeys(("internal", "isinternal", "internalnote", "spam", "isspam"), True),
+    **dict.fromkeys(("internal", "isinternal", "internalnote", "isinternalnote", "spam", "isspam"), True),
+    **dict.fromkeys(("isnote", "privatenote", "isprivatenote", "staffonly", "isstaffonly"), True),
     **dict.fromkeys(("published", "ispublished", "approved", "isapproved", "public", "ispublic"), False),
 }
-_FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
+# Columns of words that say who sees a record; the words of those that keep it from customers.
+_SEEN_BY = ("visibility", "visibleto", "access", "privacy", "notevisibility", "commentvisibility")
+_PRIVATE = frozenset(("private", "internal", "hidden", "staff", "staff only", "agents", "agents only"))
+_PUBLIC = frozenset(("public", "external", "visible", "customer", "customers", "everyone", "all"))
+# More columns that tie messages to each other, where it is known who speaks in them.
+_CONVERSATIONS = (
+    "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
+    "ticketref", "ticketkey", "casenumber", "conversationnumber", "requestid", "incidentid", "issueid", "issuekey",
+    "inquiryid", "roomid", "channelid", "convid", "tid",
+)  # fmt: skip
+# Messages of these wait for the table of the tickets, in which their subjects are.
+_TICKETS = ("ticketid", "caseid")
+# Columns of these names are what a message says, never more of a question that has an answer.
+_REMARKS = ("comment", "commentbody", "commenttext", "plainbody", "htmlbody", "bodyplain", "messagecontent")
 _COPIES_LOOKED_AT = 50
 _PERHAPS_DATES = (
     "received",
@@ -68,7 +83,7 @@ _TEXT_LENGTH = 10
 # A field that is this many times as long as one with a better name is the body.
 _MUCH_LONGER = 1.5
 
-Relation = Literal["", "groups", "replies", "parents", "threads"]
+Relation = Literal["", "groups", "replies", "parents", "threads", "messages"]
 
 
 @dataclass
@@ -87,6 +102,11 @@ class Column:
     def see(self, value: object) -> None:
         """Note a value that is not blank."""
         self.filled += 1
+        if isinstance(value, str):  # as most are
+            self.numbers += integer_of(value) is not None
+            if len(self.texts) < _MOST_TEXTS:
+                self.texts.append(value)
+            return
         if isinstance(value, bool):
             self.flags += 1
         elif integer_of(value) is not None:
@@ -117,7 +137,7 @@ class Column:
     def is_flags(self) -> bool:
         """Whether it holds yes and no, or 1 and 0."""
         said = {text.strip().lower() for text in self.texts}
-        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= _FLAG_WORDS))
+        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= FLAG_WORDS))
 
     @property
     def is_dates(self) -> bool:
@@ -156,6 +176,9 @@ class Plan:
     accepted: str = ""
     accepted_id: str = ""
     hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
+    seen_by: str = ""  # the field whose words say who sees a record
+    speakers: Speakers | None = None  # how a customer's messages are told from those of staff
+    writer: str = ""  # the field that tells the writers of messages apart
     row_kind: str = ""  # the field that says whether a record asks, answers or comments
     question_is_long: bool = False  # what is named the question has the details, and the body is its title
     of_answers: frozenset[str] = frozenset()  # which of author, score and date are those of the answer, in groups
@@ -205,6 +228,11 @@ class Plan:
         for name, hides in self.hidden.items():
             if not is_blank(fields.get(name)) and is_yes(fields[name]) is hides:
                 return f"hidden by {name!r}"
+        if self.seen_by and str(fields.get(self.seen_by) or "").strip().lower() in _PRIVATE:
+            return f"private by {self.seen_by!r}"
+        if self.speakers is not None and (side := self.side(fields)) not in ("customer", "staff"):
+            said = {"note": "notes among staff", "event": "what the program wrote"}.get(side, "of an unknown writer")
+            return f"{said} by {self.speakers.name!r}"
         kind = str(self.value(fields, self.row_kind) or "").strip().lower()
         if kind in _COMMENT_KINDS:
             return f"comments by {self.row_kind!r}"
@@ -213,6 +241,10 @@ class Plan:
     def asks(self, fields: Mapping[str, object]) -> bool:
         """Return whether a record says of itself that it asks, though it may go on from another one."""
         return str(self.value(fields, self.row_kind) or "").strip().lower() in _QUESTION_KINDS
+
+    def side(self, fields: Mapping[str, object]) -> Side:
+        """Return who speaks in a message of a help desk; "" where that is not known."""
+        return "" if self.speakers is None else self.speakers.side(fields)
 
     @property
     def unused(self) -> list[Column]:
@@ -239,6 +271,16 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
         for column in plan.columns.values()
         if (folded := normal_name(column.name)) in _HIDING and column.is_flags and column.name not in used
     }
+    plan.seen_by = next(
+        (
+            column.name
+            for column in plan.columns.values()
+            if normal_name(column.name) in _SEEN_BY
+            and column.texts
+            and {text.strip().lower() for text in column.texts} <= _PRIVATE | _PUBLIC
+        ),
+        "",
+    )
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
@@ -263,6 +305,9 @@ def remarks_on(plan: Plan) -> list[str]:
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")
+    encoded = [name for name, kind in plan.kinds.items() if kind.base64]
+    if encoded:
+        remarks.append(f"texts in {', '.join(map(repr, encoded))} were written as base64: decoded")
     dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     for names in plan.fields.values():
@@ -271,6 +316,11 @@ def remarks_on(plan: Plan) -> list[str]:
             remarks.append(
                 f"{names[0]!r} has texts in {', '.join(languages[:12])}: the first language of each was taken"
             )
+    if plan.relation in ("threads", "messages") and not (plan.speakers or plan.fields.get("author") or plan.writer):
+        remarks.append(
+            "no field says who wrote a message: the first of each thread was taken for the question, all others for "
+            "answers"
+        )
     if ambiguous and plan.day_first is None:
         remarks.append(
             f"dates such as {ambiguous[0]!r} could mean two days, and no other date shows which: they are left out"
@@ -309,7 +359,8 @@ def _apply_map(plan: Plan, records: Sequence[Mapping[str, object]], options: Rea
 
 def _choose_fields(plan: Plan) -> dict[str, str]:
     """Choose the fields of each role; return those that connect records, by role."""
-    taken = set(plan.mapped.values())
+    # What a path leads into plays no other role.
+    taken = {*plan.mapped.values(), *(name.split(".")[0] for name in plan.paths)}
     found: dict[str, list[str]] = {}
     for column in plan.columns.values():
         known = role_of(column.name) if len(column.name) <= MOST_NAME and column.name not in taken else None
@@ -398,6 +449,9 @@ def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
         if role == "question" and weak and strong and all(plan.columns[name].is_constant for name in strong):
             # All records have the same instruction: what it is about is what differs.
             found[role] = weak
+        elif role == "body" and not strong and not found.get("thread"):
+            beside = found.keys() & {"question", "title", "answer"}
+            found[role] = [name for name in weak if not beside or normal_name(name) not in _REMARKS]
         elif strong or (role == "title" and (found.get("question") or plan.fields.get("question"))):
             found[role] = strong
             if role == "question" and "instruction" in map(normal_name, strong):
@@ -438,7 +492,15 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     thread, parent = tied.get("thread", ""), tied.get("parent", "")
     of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "")
     own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")
-    if thread and (body or plan.fields.get("question")) and not answers and _repeats(plan, records, thread):
+    conversation = thread or next((names[name] for name in _CONVERSATIONS if name in names), "")
+    says = not answers and (body or bool(plan.fields.get("question")))
+    plan.writer = writer_field(names)
+    writer = (plan.fields.get("author") or [plan.writer])[0]
+    if says and conversation and (speakers := find_speakers(records, conversation, writer)):
+        plan.relation, plan.parent, plan.own_id, plan.speakers = "messages", conversation, own, speakers
+    elif says and normal_name(thread) in _TICKETS and _repeats(plan, records, thread):
+        plan.relation, plan.parent, plan.own_id = "messages", thread, own
+    elif thread and says and _repeats(plan, records, thread):
         plan.relation, plan.parent, plan.own_id = "threads", thread, own
     elif parent and not answers and (body or asks) and any(plan.value(fields, parent) for fields in records):
         of_none = any(not is_parent(plan.value(fields, parent)) for fields in records)
@@ -447,8 +509,18 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         plan.relation, plan.parent, plan.own_id = "replies", of_question, own
     elif answers:
         _set_groups(plan, records, of_question, own)
-    if plan.relation in ("parents", "replies", "threads"):
+    elif thread and not plan.fields.get("id"):
+        plan.fields["id"] = [thread]
+    if plan.speakers is None and plan.relation in ("parents", "replies", "threads", "messages"):
         _find_row_kind(plan, names)
+    if plan.relation == "parents" and not plan.row_kind:
+        plan.speakers = find_speakers(records, "", writer)
+    if plan.speakers is not None:
+        plan.fields = {
+            role: left
+            for role, fields in plan.fields.items()
+            if (left := [name for name in fields if name != plan.speakers.name])
+        }
 
 
 def _find_row_kind(plan: Plan, names: Mapping[str, str]) -> None:
@@ -476,8 +548,9 @@ def _repeats(plan: Plan, records: Sequence[Mapping[str, object]], name: str) -> 
 def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question: str, own: str) -> None:
     """Look for questions that come once for each of their answers: by an id of the question, else by its text."""
     id_names = [of_question] if of_question and own else plan.fields.get("id", [])[:1]
+    chosen = [(fields, plan.values(fields)) for fields in records]
     for id_name in dict.fromkeys([*id_names, ""]):
-        groups = _groups(plan, records, id_name)
+        groups = _groups(plan, chosen, id_name)
         if not any(len({answer for answer, _ in group}) > 1 for group in groups):
             continue
         plan.relation = "groups"
@@ -495,13 +568,13 @@ def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question
 
 
 def _groups(
-    plan: Plan, records: Sequence[Mapping[str, object]], id_name: str
+    plan: Plan, chosen: Iterable[tuple[Mapping[str, object], Mapping[str, tuple[str, object]]]], id_name: str
 ) -> list[list[tuple[str, Mapping[str, object]]]]:
-    """Gather the records that ask the same: (answer, fields) of each."""
+    """Gather the records that ask the same, each given with its values by role: (answer, fields) of each."""
     found: dict[tuple[str, ...], list[tuple[str, Mapping[str, object]]]] = {}
-    for fields in records:
-        values = plan.values(fields)
-        asked = [str(values.get(role, ("", ""))[1]) for role in (ASKED if id_name else (*ASKED, *OTHER_SIDES))]
+    roles = ASKED if id_name else (*ASKED, *OTHER_SIDES)
+    for fields, values in chosen:
+        asked = [str(values[role][1]) if role in values else "" for role in roles]
         answer = values.get("answer", ("", ""))[1]
         number = plan.value(fields, id_name) if id_name else ""
         if isinstance(answer, str) and answer and number is not None and (id_name or any(asked[: len(ASKED)])):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
@@ -14,8 +15,12 @@ from qa_search.archives.formats.field_text import TextKind, decode_entities, wri
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
 from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.json_paths import text_paths
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
+from qa_search.archives.formats.rich_text import is_rich_text, written_rich_text
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, normal_name, role_of
+from qa_search.archives.formats.section_rows import SectionRows
+from qa_search.archives.formats.several_answers import SeveralAnswers
 from qa_search.archives.formats.values import (
     bare_id,
     integer_of,
@@ -38,6 +43,8 @@ _SAMPLE_CHARACTERS = 4 << 20
 # A file is refused if its first records, this many, are not posts.
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
+_SHOWN_OTHERS = 3
+_TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _NEITHER = "neither a question nor an answer in it"
 _MOST_NAMES = 1000
@@ -59,6 +66,12 @@ def has_post_fields(names: Iterable[str], options: ReadOptions) -> bool:
     known = {known[0] for name in names if (known := role_of(name)) is not None}
     mapped = {role for role, name in options.field_map.items() if name in names or name.split(".")[0] in names}
     return bool((known | mapped) & {"question", "body", "answer"})
+
+
+def names_tickets(name: str, columns: Iterable[str]) -> bool:
+    """Return whether a table has titles of tickets or topics, by its name: their texts may be in another table."""
+    roles = {known[0] for column in columns if (known := role_of(column)) is not None}
+    return "title" in roles and bool(roles & {"id", "thread"}) and _TICKETS.search(name) is not None
 
 
 @dataclass(frozen=True)
@@ -93,6 +106,15 @@ def posts_of(
     if quiz.found:
         sample = [_changed(quiz.completed, record) for record in sample]
         records = (_changed(quiz.completed, record) for record in records)
+    several = SeveralAnswers([record.fields for record in sample if isinstance(record, Record)])
+    if several.found and not quiz.found and "answer" not in options.field_map:
+        file.log.took("answer", ", ".join(several.names), 0)
+        sample = [_changed(several.completed, record) for record in sample]
+        records = (_changed(several.completed, record) for record in records)
+    sections = SectionRows([record.fields for record in sample if isinstance(record, Record)] if rows else [])
+    if sections.found:
+        sample = list(_kept(sections, iter(sample)))
+        records = _kept(sections, records)
     above = GivenOnce([record.fields for record in sample if isinstance(record, Record)] if rows else [])
     if above.fills:
         sample = [_changed(above.completed, record) for record in sample]
@@ -109,14 +131,14 @@ def posts_of(
     try:
         items = table.items(chain(sample, records))
         made = _tried(file, items, sample, options)
-        if plan.relation not in ("", "replies"):
+        if plan.relation not in ("", "replies", "messages"):
             made = _join(file, made, options)
         for item in made:
             if not isinstance(item, Member):
                 yield item
     finally:
         table.report()
-        for remark in above.remarks:
+        for remark in (*sections.remarks, *above.remarks):
             file.log.remark(remark)
 
 
@@ -124,6 +146,16 @@ def _changed(
     change: Callable[[Mapping[str, object]], Mapping[str, object]], record: Record | SetAside
 ) -> Record | SetAside:
     return replace(record, fields=change(record.fields)) if isinstance(record, Record) else record
+
+
+def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterator[Record | SetAside]:
+    """Yield the records that are no headings, each with the heading above it."""
+    for record in records:
+        fields = sections.completed(record.fields) if isinstance(record, Record) else None
+        if fields is not None and isinstance(record, Record):
+            yield record if fields is record.fields else replace(record, fields=fields)
+        elif isinstance(record, SetAside):
+            yield record
 
 
 def _sample(records: Iterator[Record | SetAside]) -> tuple[list[Record | SetAside], Exception | None]:
@@ -158,19 +190,25 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     if plan.relation or asks == answers or _is_alone(file, count):
         return
     if answers and unused and "question" not in plan.mapped:
-        raise file.unclear(*_unclear("question", unused[0].name, plan))
-    if asks and "answer" not in plan.mapped and not options.keep_unanswered:
+        raise file.unclear(*_unclear("question", [column.name for column in unused], plan))
+    if asks and "answer" not in plan.mapped:
         file.log.lacks_answers = True
+        if options.keep_unanswered:
+            return  # what other tables have of them is joined all the same
         titled = plan.fields.get("title") or plan.fields.get("question")
         bodies = plan.fields.get("body", [])
         if unused:
             # Beside a title, a longer text named as the rest of the question may as well be the answer.
             longer = [name for name in bodies if titled and plan.columns[name].length > unused[0].length]
-            file.log.problem = file.unclear(*_unclear("answer", (longer or [unused[0].name])[0], plan))
+            file.log.problem = file.unclear(*_unclear("answer", [*longer, *(column.name for column in unused)], plan))
         elif titled and bodies:
             fields = {"answer": bodies[0]}
             file.log.advice = (
                 f"no record has an answer; if {bodies[0]!r} holds the answers, build with field_map={fields!r}"
+            )
+        elif set(plan.fields).isdisjoint(("question", "body")):
+            file.log.advice = (
+                "titles alone: put the table of the messages or answers into the same folder, or name fields"
             )
 
 
@@ -179,12 +217,14 @@ def _is_alone(file: ArchiveFile, count: int) -> bool:
     return count == 1 and file.suffix == ".json"
 
 
-def _unclear(role: str, name: str, plan: Plan) -> tuple[str, str]:
+def _unclear(role: str, names: Sequence[str], plan: Plan) -> tuple[str, str]:
+    name, *others = dict.fromkeys(names)
+    also = f", or {', '.join(repr(other[:MOST_NAME]) for other in others[:_SHOWN_OTHERS])}" if others else ""
     shown = ", ".join(column[:MOST_NAME] for column in list(plan.columns)[:_SHOWN_FIELDS])
     way_out = f"If it does, build with field_map={ ({role: name})!r}; if not, with field_map={ ({role: NO_FIELD})!r}"
     if role == "answer":
         way_out += " or keep_unanswered=True"
-    return f"no {role} in any record, though {name!r} could hold it (fields: {shown})", f"{way_out}."
+    return f"no {role} in any record, though {name!r} could hold it{also} (fields: {shown})", f"{way_out}."
 
 
 def _tried(
@@ -204,7 +244,8 @@ def _tried(
             name for record in sample[: len(trial)] if isinstance(record, Record)
             for name in islice(record.fields, _MOST_NAMES)
         )  # fmt: skip
-        raise _no_posts(file, list(names), [item for item in trial if isinstance(item, SetAside)], options)
+        looked_at = [record.fields for record in sample[: len(trial)] if isinstance(record, Record)]
+        raise _no_posts(file, list(names), looked_at, [item for item in trial if isinstance(item, SetAside)], options)
 
 
 def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
@@ -218,16 +259,26 @@ def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> It
             yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], options: ReadOptions) -> UnknownFormatError:
+def _no_posts(
+    file: ArchiveFile,
+    names: list[str],
+    records: Sequence[Mapping[str, object]],
+    trial: list[SetAside],
+    options: ReadOptions,
+) -> UnknownFormatError:
     shown = ", ".join(name[:MOST_NAME] for name in names[:_SHOWN_FIELDS]) or "none"
+    if paths := text_paths(records):
+        shown += f"; with texts in {', '.join(path[:MOST_NAME] for path in paths)}"
     unmatched = {role: name for role, name in options.field_map.items() if name.split(".")[0] not in names}
     if names and unmatched:
         return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
         return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
+    named = " Name a path with field_map={'question': PATH, 'answer': PATH}." if paths else ""
     for note in trial:
         if note.reason != _NEITHER:
-            return file.unknown(note.reason, f"No earlier record is a post either. They have: {shown}.", note.place)
+            way_out = f"No earlier record is a post either. They have: {shown}.{named}"
+            return file.unknown(note.reason, way_out, note.place)
     return file.unknown(
         f"its records have no recognisable question or answer (fields: {shown})",
         "Name them with field_map={'question': FIELD, 'answer': FIELD}.",
@@ -253,7 +304,7 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
-        self._hides = bool(plan.row_kind or plan.hidden)
+        self._hides = bool(plan.row_kind or plan.hidden or plan.seen_by or plan.speakers)
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
@@ -282,6 +333,9 @@ class _Table:
             for name in filter(None, (plan.parent, plan.own_id)):
                 log.took("parent" if name == plan.parent else "id", name, 0)
                 used.add(name)
+        if plan.speakers is not None:
+            log.took("speaker", plan.speakers.name, 0)
+            used.add(plan.speakers.name)
         for column in plan.columns.values():
             if column.name not in used and column.is_text and not any(n.startswith(f"{column.name}.") for n in used):
                 log.left(column.name, column.filled)
@@ -301,9 +355,21 @@ class _Table:
             return Member(self._group_key(post), "repeats", self._without(post), part)
         parent = plan.value(record.fields, plan.parent)
         if plan.relation == "threads":
-            return Member(self._short(parent), "says", post, part)
+            if parent is None:
+                return post  # of no thread, and so not of one with all others of that kind
+            return Member(self._short(parent), "says", post, part, writer=self._writer(record.fields))
+        if plan.relation == "messages":
+            if parent is None:
+                raise ValueError(f"a message without {plan.parent!r}, which ties it to others")
+            key, writer = bare_id(self._short(parent)), post.author or self._writer(record.fields)
+            said = plan.side(record.fields) or "someone"
+            own = replace(post, source_id=key)
+            return Reply(key, post.question or post.title, part, record.place, said, writer, own)
         if is_parent(parent) and not plan.asks(record.fields):
-            return Reply(bare_id(self._short(parent)), post.answer or post.question, part, record.place)
+            text, side = post.answer or post.question, plan.side(record.fields)
+            return Reply(bare_id(self._short(parent)), text, part, record.place, side)
+        if plan.side(record.fields) == "staff":
+            post = replace(post, question="")  # what a customer replies to it asks
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
         return Member(bare_id(post.source_id), "asks", post, part, accepted)
 
@@ -347,9 +413,15 @@ class _Table:
             return ""
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
-        if kind.lists and isinstance(value, str):
-            value = written_list(value) or value
+        if isinstance(value, str) and (kind.rich or kind.lists):
+            value = self._written(value, kind)
         return self._plain(text_of(value), kind)
+
+    def _written(self, text: str, kind: TextKind) -> object:
+        """Return what a text was written from: a list, or rich text."""
+        if kind.rich and (rich := written_rich_text(text)) is not None:
+            return rich
+        return (written_list(text) if kind.lists else None) or text
 
     def _plain(self, text: str, kind: TextKind) -> str:
         try:
@@ -366,10 +438,10 @@ class _Table:
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
         if isinstance(value, str):
-            value = (written_list(value) if kind.lists else None) or value
+            value = self._written(value, kind) if kind.rich or kind.lists else value
         elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
-        if not isinstance(value, list):
+        if not isinstance(value, list) or is_rich_text(value):
             return self._plain(text_of(value), kind), ()
         return join_answers(
             (self._plain(text_of(item), kind), self._answer_part(item)) for item in value if not is_blank(item)
@@ -402,6 +474,10 @@ class _Table:
             author=self._if_of_answer("author", self._short_of(values.get("author")) or None),
             date=self._if_of_answer("date", self._date(values.get("date"))),
         )
+
+    def _writer(self, fields: Mapping[str, object]) -> str:
+        writer = self._short(self._plan.value(fields, self._plan.writer))
+        return writer if is_parent(writer) else ""
 
     def _if_of_answer(self, role: str, value: str | None) -> str | None:
         return value if self._plan.relation != "groups" or role in self._plan.of_answers else None

@@ -9,7 +9,8 @@ from functools import lru_cache
 
 # Names are compared as `normal_name` folds them. Earlier names win.
 ROLES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "messageid", "key", "slug", "pid", "nr"),
+    "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "messageid", "tweetid", "key", "slug", "pid",
+           "nr"),
     "title": (
         "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
         "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
@@ -39,7 +40,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "answer", "answers", "reply", "replies", "response", "responses", "acceptedanswer", "bestanswer",
         "answertext", "answerbody", "expertanswer", "solution", "answerhtml", "faqanswer", "suggestedanswer",
         "answercontent", "replytext", "replybody", "responsetext", "responsebody", "solutions", "resolution",
-        "resolutionnote", "resolutionnotes", "completion",
+        "resolutionnote", "resolutionnotes", "completion", "chosen", "chosenresponse",
         "a", "antwort", "antworten", "lösung", "respuesta", "respuestas", "solución", "réponse",
         "réponses", "risposta", "risposte", "soluzione", "resposta", "respostas", "solução", "odpowiedź", "odpowiedzi",
         "ответ", "ответы", "решение", "відповідь", "відповіді", "отговор", "答案", "回答", "答复", "回复", "解答", "答",
@@ -85,7 +86,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "score": ("score", "votes", "upvotes", "votecount", "votenumber", "votescount", "upvotecount", "ups", "points",
         "likes"),
     "parent": ("parentid", "parent", "parentpostid", "inreplyto", "replyto", "replytoid", "replytomessageid",
-               "parentcommentid"),
+               "parentcommentid", "inresponsetotweetid", "inreplytostatusid"),
     "thread": ("topicid", "threadid", "conversationid", "discussionid", "threadts", "thread", "ticketid", "caseid"),
     "accepted": ("accepted", "isaccepted", "isacceptedanswer", "isbestanswer", "isbest", "issolution", "isanswer"),
 }  # fmt: skip
@@ -104,7 +105,17 @@ WEAK: Mapping[str, tuple[str, ...]] = {
         "term",
         "concept",
     ),
-    "body": ("raw", "cooked"),
+    "body": (
+        "raw",
+        "cooked",
+        "comment",
+        "commentbody",
+        "commenttext",
+        "plainbody",
+        "htmlbody",
+        "bodyplain",
+        "messagecontent",
+    ),
     "category": ("theme", "department", "area", "group", "product", "abteilung", "gruppe", "service"),
     "author": ("from", "sendertype", "speaker", "customer", "reporter", "member", "kunde", "benutzer", "utente", "имя"),
     "answer": (

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.anki_notes import anki_records, is_anki
 from qa_search.archives.formats.decoded import scratch_copy
 from qa_search.archives.formats.parts import read_parts
-from qa_search.archives.formats.records import Record, has_post_fields, posts_of
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
+from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 
@@ -80,9 +82,16 @@ def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
 
 def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
     tables = _tables(rows)
+    if is_anki({table.name: table.columns for table in tables}):
+        if _is_superseded(file):
+            file.log.remark("left out: a newer collection of the same package is read")
+            return
+        yield from posts_of(file, anki_records(rows, _each), options)
+        return
     chosen = [table for table in tables if _asks(table, options) and _answers(table, options)]
     if not chosen:
-        chosen = _parts([table for table in tables if has_post_fields(table.columns, options)])
+        texts = [table for table in tables if has_post_fields(table.columns, options)]
+        chosen = _parts([table for table in tables if table in texts or _has_titles_of(table, texts)])
     reasons: list[UnknownFormatError] = []
     parts = [
         (
@@ -103,10 +112,26 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
         file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
 
+def _is_superseded(file: ArchiveFile) -> bool:
+    """Return whether a package has a newer form of this collection, of which this is no more than a notice."""
+    newer = {".anki2": (".anki21", ".anki21b"), ".anki21": (".anki21b",)}.get(file.suffix, ())
+    stem = PurePosixPath(file.name).stem
+    return any(file.sibling(f"{stem}{suffix}") is not None for suffix in newer)
+
+
 def _read(
     part: ArchiveFile, rows: sqlite3.Connection, table: Table, options: ReadOptions
 ) -> Iterator[Post | SetAside | Reply]:
     return posts_of(part, _records(part, rows, table), options)
+
+
+def _has_titles_of(table: Table, texts: list[Table]) -> bool:
+    """Return whether a table has titles alone, and a table with texts has a column for its ids."""
+    name = normal_name(table.name)
+    columns = {normal_name(column) for other in texts for column in other.columns}
+    return names_tickets(table.name, table.columns) and any(
+        column.endswith("id") and len(column) > len("id") and column.removesuffix("id") in name for column in columns
+    )
 
 
 def _parts(tables: list[Table]) -> list[Table]:
@@ -151,6 +176,16 @@ def _tables(rows: sqlite3.Connection) -> list[Table]:
 
 
 def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Iterator[Record | SetAside]:
+    columns = ", ".join(_quoted(name) for name in table.columns)
+    # Column names come from the database's own list, quoted.
+    query = f"SELECT {columns} FROM {_quoted(table.name)}"  # noqa: S608
+    for number, row in enumerate(_each(rows, query), start=1):
+        values = (None if isinstance(value, bytes) else value for value in row)
+        yield Record(f"table {table.name}, row {number}", dict(zip(table.columns, values, strict=True)))
+
+
+def _each(rows: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query, each within so many steps."""
     steps = [0]
 
     def too_long() -> bool:
@@ -158,12 +193,9 @@ def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Itera
         return steps[0] > _MOST_STEPS
 
     rows.set_progress_handler(too_long, _STEPS_AT_ONCE)
-    columns = ", ".join(_quoted(name) for name in table.columns)
-    # Column names come from the database's own list, quoted.
-    for number, row in enumerate(rows.execute(f"SELECT {columns} FROM {_quoted(table.name)}"), start=1):  # noqa: S608
+    for row in rows.execute(query):
         steps[0] = 0
-        values = (None if isinstance(value, bytes) else value for value in row)
-        yield Record(f"table {table.name}, row {number}", dict(zip(table.columns, values, strict=True)))
+        yield row
 
 
 def _quoted(name: str) -> str:

@@ -7,10 +7,15 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
-from qa_search.archives.formats.records import Record, has_post_fields, posts_of
+from qa_search.archives.formats.mail import posts_of_mails
+from qa_search.archives.formats.mail_tables import mail_columns, mails_of
+from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -18,6 +23,7 @@ from qa_search.util.text import counted
 _DELIMITERS = ("\t", ",", ";", "|")
 _NEVER_CLOSED = "a quote is opened and never closed"
 _SUFFIXES = (".csv", ".tsv", ".tab")
+_TEXTS = (".txt", "")
 # Python spends some sixty bytes on the smallest field.
 _MOST_FIELDS = 1_000_000
 _PIECE_CHARACTERS = 1 << 16
@@ -28,6 +34,9 @@ _LINES_ABOVE = 20
 _LONGEST_SHORTENED = 8  # "Sr. No."
 _LONGEST_NAME = 60
 _MOST_WORDS_IN_NAME = 6
+# What the parts of a question or an answer are called in a second header row, beside the names of roles.
+_PARTS = ("text", "body", "html", "full", "name", "by")
+_FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
@@ -42,6 +51,13 @@ class _Layout:
     lines_above: int = 0
     has_header: bool = True
     quotes: bool = True  # whether quotes enclose fields; in tables of databases they are letters
+    html: bool | None = None  # whether texts are HTML, None if that is not known
+
+
+# Anki's export as text says above its rows how they are written.
+_ANKI_LINE = re.compile(r"#([a-z ]{1,30}):(.*)", re.IGNORECASE)
+_ANKI_DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|", "colon": ":"}
+_ANKI_COLUMNS = {"guid column": "id", "tags column": "tags", "deck column": "category", "notetype column": "note type"}
 
 
 class TableReader:
@@ -54,7 +70,7 @@ class TableReader:
         text = file.head_text
         if text is None or not text.strip() or file.suffix == ".sql":
             return False
-        if file.suffix in _SUFFIXES:
+        if file.suffix in _SUFFIXES or (file.suffix in _TEXTS and (_is_anki(text) or _is_numbered(text, options))):
             return True
         columns = _cells(_first_lines(text)[0][1])
         return len(columns) > 1 and has_post_fields(columns, options)
@@ -62,7 +78,15 @@ class TableReader:
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row; a row that does not fit the header is set aside."""
         layout, options = _layout(file, options)
-        if not has_post_fields(layout.columns, options):
+        mails = mail_columns(layout.columns) if layout.has_header and not options.field_map else None
+        if mails is not None:
+            for role, header in (("title", "Subject"), ("question", "Body"), ("author", "From"), ("date", "Date")):
+                if mails[header]:
+                    file.log.took(role, mails[header], 0)
+            return posts_of_mails(file, mails_of(self._records(file, layout, options), mails), options)
+        if not (
+            has_post_fields(layout.columns, options) or names_tickets(PurePosixPath(file.name).name, layout.columns)
+        ):
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
@@ -127,7 +151,7 @@ class TableReader:
                     repeated += 1
                 else:
                     short += len(row) < len(columns)
-                    yield Record(place, fields_of(row), size=lines.characters)
+                    yield Record(place, fields_of(row), layout.html, lines.characters)
         if short > _SHORT_SHARE * rows_read:
             file.log.remark(f"fewer fields than the header in {short:,} of {counted(rows_read, 'row')}")
         if repeated:
@@ -240,6 +264,8 @@ class _Lines:
 def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptions]:
     """Find the layout of a table, and the names that map its columns."""
     text = file.head_text or ""
+    if _is_anki(text):
+        return _layout_of_anki(text), options
     lines = _first_lines(text)
     number, first = lines[0]
     delimiter = ""
@@ -252,12 +278,17 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
         for later, line in lines[1:_LINES_ABOVE]:
             cells = _cells(line, delimiter)
-            if len(cells) > 1 and _looks_like_header(cells) and has_post_fields(cells, options):
+            filled = [cell for cell in cells if cell]
+            if len(cells) > 1 and _looks_like_header(filled) and has_post_fields(cells, options):
                 number, first, columns = later, line, cells
                 break
     delimiter = delimiter or _delimiter(first)
+    below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
+    two = _two_header_rows(columns, _cells(second, delimiter))
+    if two:
+        number, columns = below, two
     quotes = delimiter != "\t" or not _quotes_are_letters(text, len(columns))
-    layout = _Layout(delimiter, tuple(columns), number, quotes=quotes)
+    layout = _Layout(delimiter, tuple(columns), number + bool(two), has_header=not two, quotes=quotes)
     numbers = {role: int(name) for role, name in options.field_map.items() if re.fullmatch(r"[1-9]\d{0,3}", name)}
     if not numbers or any(str(column) in columns for column in numbers.values()):
         return layout, options
@@ -267,11 +298,71 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     return layout, replace(options, field_map={**options.field_map, **named})
 
 
+def _is_anki(text: str) -> bool:
+    return text.lstrip("\ufeff")[:20].lower().startswith(("#separator:", "#html:"))
+
+
+def _layout_of_anki(text: str) -> _Layout:
+    """Read the layout that stands above the rows: two of the columns that are not named ask and answer."""
+    lines = _LINE_END.split(text.lstrip("\ufeff"))
+    said = {}
+    above = 0
+    for line in lines[:_LINES_ABOVE]:
+        if not (match := _ANKI_LINE.fullmatch(line)):
+            break
+        said[match[1].lower()], above = match[2], above + 1
+    separator = said.get("separator", "tab")
+    delimiter = _ANKI_DELIMITERS.get(separator.lower(), separator[:1] or "\t")
+    rows = csv.reader(lines[above:], delimiter=delimiter)
+    width = max(map(len, islice(rows, _LINES_ABOVE)), default=2)
+    named = {int(at) - 1: name for key, name in _ANKI_COLUMNS.items() if (at := said.get(key, "").strip()).isdecimal()}
+    given = said["columns"].split(delimiter) if "columns" in said else []
+    free = iter(("question", "answer", *(f"field {number}" for number in range(3, width + 3))))
+    columns = [named.get(number) or next(free) for number in range(max(width, len(given)))]
+    if has_post_fields(given, ReadOptions()):
+        columns = [named.get(number, name) for number, name in enumerate(given)]
+    html = said.get("html", "").strip().lower() == "true"
+    return _Layout(delimiter, tuple(columns), above, has_header=False, html=html)
+
+
+def _is_numbered(text: str, options: ReadOptions) -> bool:
+    """Return whether columns are named by their numbers, and each line of a text has as many."""
+    numbered = any(re.fullmatch(r"[1-9]\d{0,3}", name) for name in options.field_map.values())
+    return numbered and has_tabs(text)
+
+
+def has_tabs(text: str) -> bool:
+    """Return whether the first lines of a text are all parted by tabs, as cards are that were copied from a program."""
+    lines = [line for line in _LINE_END.split(text.lstrip("\ufeff"), _LINES_ABOVE)[:_LINES_ABOVE] if line.strip()]
+    return len(lines) > 1 and lines[0].count("\t") > 0 and len({line.count("\t") for line in lines}) == 1
+
+
 def _first_lines(text: str) -> list[tuple[int, str]]:
     """Return the first lines of a text that are not blank, each with how many lines stand above it."""
     lines = _LINE_END.split(text.lstrip("\ufeff")[:HEAD_BYTES], _LINES_ABOVE * 2)[: _LINES_ABOVE * 2]
     found = [(number, line) for number, line in enumerate(lines) if line.strip(' \t,;|"')]
     return found or [(0, "")]
+
+
+def _two_header_rows(columns: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Name columns by two rows, groups (named once, or above each column) and their parts; [] for other rows."""
+    groups: list[str] = []
+    for name in columns:
+        groups.append(name or (groups[-1] if groups else ""))
+    known = sum(role_of(name) is not None or name.lower() in _PARTS for name in below)
+    if (
+        len(set(groups)) == len(groups)
+        or len(below) != len(columns)
+        or known < _FEWEST_PARTS
+        or not all(name and len(name.split()) <= _FEWEST_PARTS and name.replace(" ", "").isalpha() for name in below)
+    ):
+        return []
+    names = []
+    for group, part in zip(groups, below, strict=True):
+        whole, role = f"{group} {part}", role_of(part)
+        of_answer = (role_of(group) or ("",))[0] == "answer"
+        names.append(part if role_of(whole) is None and role is not None and not of_answer else whole)
+    return names if len(set(names)) == len(names) else []
 
 
 def _looks_like_header(cells: Sequence[str]) -> bool:

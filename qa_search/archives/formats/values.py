@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from qa_search.archives.formats.rich_text import is_rich_text, rich_text
 from qa_search.types import AnswerPart
 from qa_search.util.text import clean_text
 
@@ -15,17 +16,23 @@ _NOTHING = frozenset(
 )  # fmt: skip
 _LONGEST_NOTHING = 18
 _TEXT_IN_OBJECT = (
-    "text", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext", "comment",
+    "text", "stem", "body", "answer", "content", "reply", "response", "message", "cooked", "rendered", "selftext",
+    "comment",
     "html", "value", "$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "@value", "_value", "#text",
 )  # fmt: skip
 _NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
 _MOST_NUMBER = 100
+_INTEGER = re.compile(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", re.ASCII)
+_IN_BRACKETS = re.compile(r"\s*(?:<[^<>]+>\s*)+")
+_BRACKETED = re.compile(r"<([^<>]+)>")
+_PARTED = re.compile(r"[|;,]")
 _LARGEST_INTEGER = 2**63 - 1
 _LANGUAGE = re.compile(
     "(?:en|de|es|fr|it|pt|nl|sv|da|nb|no|fi|pl|cs|sk|hu|ro|bg|ru|uk|el|tr|ar|fa|he|hi|th|vi|ms|zh|ja|ko|ca|eu|gl|hr|sr"
     "|sl|et|lv|lt|is|ga|cy|ur|bn|ta|te|ka|hy|sw|af|tl|fil|id)(?:[-_](?:[A-Z]{2}|[A-Z][a-z]{3}|[a-z]{2}))?"
 )
 _MOST_LANGUAGES = 200
+FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
 
@@ -52,6 +59,8 @@ def text_of(value: object) -> str:
         return str(value)
     if isinstance(value, float):
         return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, Mapping | list) and (rich := rich_text(value)) is not None:
+        return rich
     if isinstance(value, Mapping):
         return _text_in(value, _TEXT_IN_OBJECT)
     if isinstance(value, list):
@@ -73,7 +82,7 @@ def languages_of(value: Mapping[str, object]) -> list[str]:
     """Return the keys of an object that has one text in several languages, ``{"en": ..., "de-CH": ...}``; else []."""
     names = list(value) if len(value) <= _MOST_LANGUAGES else []
     is_one = names != ["id"] and all(isinstance(name, str) and _LANGUAGE.fullmatch(name) for name in names)
-    return names if is_one and all(isinstance(text, str) for text in value.values()) else []
+    return names if is_one and all(isinstance(text, str) or is_rich_text(text) for text in value.values()) else []
 
 
 def name_of(value: object) -> str:
@@ -94,6 +103,8 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
             return text_of(found)
         if name[0] == "$" and isinstance(found, Mapping):
             return text_of(found)
+        if isinstance(found, Mapping | list) and (rich := rich_text(found)) is not None:
+            return rich
     for name in languages_of(value):
         if not is_blank(value[name]):
             return text_of(value[name])
@@ -105,7 +116,7 @@ def texts_in(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
         return
-    for item in value if isinstance(value, list) else [value]:
+    for item in value if isinstance(value, list) and not is_rich_text(value) else [value]:
         try:
             yield text_of(item)
         except (ValueError, RecursionError):
@@ -115,7 +126,7 @@ def texts_in(value: object) -> Iterator[str]:
 def integer_of(value: object) -> int | None:
     """Read a whole number, one that a database can hold."""
     if isinstance(value, str):
-        short = len(value) <= _MOST_NUMBER and re.fullmatch(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", value, re.ASCII)
+        short = len(value) <= _MOST_NUMBER and _INTEGER.fullmatch(value)
         return int(float(value)) if short else None
     if isinstance(value, Mapping):
         return integer_of(next(iter(value.values()), None)) if len(value) == 1 else None
@@ -133,8 +144,7 @@ def is_yes(value: object) -> bool:
 
 def split_tags(text: str) -> tuple[str, ...]:
     """Split tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
-    in_brackets = re.fullmatch(r"\s*(?:<[^<>]+>\s*)+", text)
-    parts = re.findall(r"<([^<>]+)>", text) if in_brackets else re.split(r"[|;,]", text)
+    parts = _BRACKETED.findall(text) if _IN_BRACKETS.fullmatch(text) else _PARTED.split(text)
     return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
 
 
