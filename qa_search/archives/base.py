@@ -44,12 +44,13 @@ class OverLimitError(ArchiveError):
 class ReadingLog:
     """The fields that a reader used in one file; `read_archives` makes a `FileReport` of it.
 
-    A reader calls `took` and `left` while it reads, and `remark` for what a person should look at. Posts, questions,
+    A reader calls `took`, `left` and `omit` while it reads, and `remark` for what a person should look at. Posts, questions,
     answers and dates need no call: they are counted from the posts that the reader yields.
     """
 
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
+    omitted: Counter[str] = field(default_factory=Counter)
     remarks: list[str] = field(default_factory=list)
     # Set before the first post comes out: no record has an answer, and what to raise, or else to remark, if no other
     # file has them either.
@@ -66,6 +67,10 @@ class ReadingLog:
     def left(self, name: str, records: int = 1) -> None:
         """Note the number of records in which a field with text was not used."""
         self.unused[name] += records
+
+    def omit(self, what: str, count: int = 1) -> None:
+        """Count what is no part of any post, by its name in the plural, such as ``omit("messages among staff")``."""
+        self.omitted[what] += count
 
     def remark(self, text: str) -> None:
         """Note a sentence for a person once; unsafe characters in it are replaced."""

@@ -34,6 +34,7 @@ class _Tally:
     set_aside: int = 0
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
+    omitted: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, None] = field(default_factory=dict)
 
     def add(self, other: _Tally) -> None:
@@ -45,6 +46,7 @@ class _Tally:
         for role, names in other.roles.items():
             self.roles.setdefault(role, Counter()).update(names)
         self.unused.update(other.unused)
+        self.omitted.update(other.omitted)
         self.remarks.update(other.remarks)
 
     @classmethod
@@ -55,7 +57,8 @@ class _Tally:
             TypeError: if it is invalid.
         """
         tally = cls(**values)
-        tally.encodings, tally.unused = _counted(tally.encodings), _counted(tally.unused)
+        for name in ("encodings", "unused", "omitted"):
+            setattr(tally, name, _counted(getattr(tally, name)))
         tally.roles = {role: _counted(names) for role, names in _items(tally.roles)}
         tally.remarks = dict.fromkeys(tally.remarks)
         texts = (tally.source, tally.container, tally.format, tally.first_doubtful, *tally.remarks)
@@ -171,12 +174,13 @@ class Reading:
 
     def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
         """Add the notes of the file's reader."""
-        if not (log.roles or log.unused or log.remarks):
+        if not (log.roles or log.unused or log.omitted or log.remarks):
             return
         tally = self._tally(file.source, file.container, format_name)
         for role, names in log.roles.items():
             tally.roles.setdefault(role, Counter()).update(_shown(names))
         tally.unused.update(_shown(log.unused))
+        tally.omitted.update(_shown(log.omitted))
         tally.remarks.update(dict.fromkeys(log.remarks))
 
     def _tally(self, source: str, container: str, format_name: str) -> _Tally:
@@ -224,4 +228,7 @@ def _remarks(tally: _Tally) -> list[str]:
     if tally.unused:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
         remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")
+    if tally.omitted:
+        parts = [f"{count:,} {what}" for what, count in tally.omitted.most_common(5)]
+        remarks.append(f"left out: {', '.join(parts)}")
     return remarks

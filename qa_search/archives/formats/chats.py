@@ -257,7 +257,7 @@ def _posts(
         if message.name == answering or (asking and message.name != asking):
             file.log.took("answer", answering or "messages of others")
             if talk is None:
-                file.log.left("messages of those who answer that no question came before")
+                file.log.omit("messages of those who answer that no question came before")
             else:
                 _answer(talk, message.name, date, text)
             continue
@@ -268,7 +268,7 @@ def _posts(
                 yield _post(file, talk, options)
             talk = _Talk(message.line, message.name, date, [text], characters=len(text))
         elif talk.answers:
-            file.log.left("later messages of the one who asked")
+            file.log.omit("later messages of the one who asked")
         else:
             talk.asked.append(text)
             talk.characters += len(text)

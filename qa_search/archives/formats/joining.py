@@ -157,7 +157,7 @@ class Joiner:
             said = sorted(said, key=lambda reply: reply.part.date or "")
         parts = conversation(_sides(ticket, said), "" if ticket is None else ticket.question)
         if parts.later:
-            self._file.log.left("later messages of the one who asked", parts.later)
+            self._file.log.omit("later messages of the one who asked", parts.later)
         if parts.before:
             self._file.log.remark("what staff wrote before a customer asked is left out")
         asked = [said[number] for number in parts.asked]

@@ -225,7 +225,7 @@ def _answered(file: ArchiveFile, pairs: Iterator[LabelledPair]) -> Iterator[Labe
         if _has_answer(pair) and last.get(pair.question[0], number) <= number:
             yield pair
         else:
-            file.log.left("questions without text below them, as a table of contents has")
+            file.log.omit("questions without text below them, as a table of contents has")
 
 
 def _held(pairs: Iterator[LabelledPair]) -> list[LabelledPair]:

@@ -54,6 +54,8 @@ def _take_over(file: ArchiveFile, logs: list[ReadingLog], *, joined: bool) -> No
                 file.log.took(role, name, count)
         for name, count in log.unused.items():
             file.log.left(name, count)
+        for name, count in log.omitted.items():
+            file.log.omit(name, count)
         for remark in log.remarks:
             file.log.remark(remark)
     if logs and not joined and all(log.lacks_answers for log in logs):

@@ -47,7 +47,7 @@ def thread_post(
         )  # fmt: skip
         answers.append((clean_text(message.text), part))
     if added:
-        file.log.left("later messages of the one who asked", added)
+        file.log.omit("later messages of the one who asked", added)
     answer, parts = join_answers(answers)
     return Post(
         source=source,

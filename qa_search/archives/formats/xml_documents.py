@@ -295,7 +295,7 @@ def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Me
     )
     parent = value.get("post_parent", "0")
     if value.get("status", "publish") not in _PUBLIC:
-        file.log.left(f"items that are not published ({value['status'][:20]})")
+        file.log.omit(f"items that are not published ({value['status'][:20]})")
     elif kind in _QUESTION_TYPES:
         file.log.took("question", f"item of type {kind}")
         asked = replace(post, title=clean_text(" ".join(title.split())), question=clean_text(html_to_text(content)))
@@ -311,7 +311,7 @@ def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Me
     elif kind in _PAGES:
         return [*_page(file, title, content, post)]
     else:
-        file.log.left(f"items of type {kind[:40] or 'unknown'}")
+        file.log.omit(f"items of type {kind[:40] or 'unknown'}")
     return []
 
 
@@ -344,7 +344,7 @@ def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[P
         file.log.took("question", "title")
         yield replace(post, question=clean_text(title), answer=text)
     else:
-        file.log.left("pages without questions")
+        file.log.omit("pages without questions")
 
 
 def _add(fields: _Fields, name: str, value: str) -> None:
