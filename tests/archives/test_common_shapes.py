@@ -3,12 +3,15 @@
 # ruff: noqa: E501 - other programs' files, as they write them
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from qa_search import inspect_archives
 from qa_search.archives.read import Reading, read_archives
+from qa_search.errors import UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
 
@@ -459,6 +462,289 @@ SHAPES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
         TWO,
     ),
 }
+
+
+ASKED, SAID = TWO[0]
+USERS = ("id username", "1 ann", "2 bob")
+_WP = "ID post_author post_date post_content post_title post_status post_name post_modified post_parent post_type"
+_D8 = "bundle deleted entity_id revision_id langcode delta"
+# Tables of other programs, with their own names and columns: the columns that tell, and a row each. ~ stands for a blank.
+DATABASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "WordPress with DW Question & Answer": {
+        "wp_posts": (
+            _WP,
+            "1 1 2020-01-01 A~first~post. Hello publish hello 2020-01-01 0 post",
+            "2 1 2020-01-01 {Q} Kettle inherit 2-revision 2020-01-01 5 revision",
+            "5 1 2020-03-04 {Q} Kettle publish kettle 2020-03-04 0 dwqa-question",
+            "6 2 2020-03-05 {A} Answer~for~Kettle publish answer 2020-03-05 5 dwqa-answer",
+            "7 2 2020-03-05 Pills. Answer trash answer2 2020-03-05 5 dwqa-answer",
+        ),
+        "wp_users": ("ID user_login display_name", "1 a ann", "2 b bob"),
+        "wp_terms": ("term_id name slug", "1 care care"),
+        "wp_term_taxonomy": ("term_taxonomy_id term_id taxonomy", "7 1 dwqa-question_tag"),
+        "wp_term_relationships": ("object_id term_taxonomy_id term_order", "5 7 0"),
+    },
+    "WordPress with bbPress": {
+        "wp_posts": (
+            _WP,
+            "3 1 2020-03-04 On~kettles. care publish care 2020-03-04 0 forum",
+            "5 1 2020-03-04 {Q} Kettle publish kettle 2020-03-04 3 topic",
+            "6 2 2020-03-05 {A} Reply~to~Kettle publish reply 2020-03-05 5 reply",
+        ),
+        "wp_users": ("ID user_login display_name", "1 a ann", "2 b bob"),
+    },
+    "Drupal 7": {
+        "node": (
+            "nid vid type title uid status created",
+            "5 5 forum Kettle 1 1 1583316000",
+            "6 6 page Us 1 1 1583316000",
+        ),
+        "field_data_body": (
+            "entity_type bundle deleted entity_id body_value body_summary",
+            "node forum 0 5 {Q} NULL",
+            "node page 0 6 We~sell~kettles. NULL",
+        ),
+        "comment": (
+            "cid pid nid uid subject created status name",
+            "1 0 5 2 Vinegar 1583402400 1 bob",
+            "2 0 5 0 Pills 1583402400 0 x",
+        ),
+        "field_data_comment_body": (
+            "entity_type bundle deleted entity_id comment_body_value",
+            "comment c 0 1 {A}",
+            "comment c 0 2 Pills.",
+        ),
+        "users": ("uid name", "1 ann", "2 bob"),
+        "taxonomy_index": ("nid tid created", "5 3 0"),
+        "taxonomy_term_data": ("tid vid name", "3 1 care"),
+    },
+    "Drupal 10": {
+        "node": ("nid vid type uuid langcode", "5 5 forum u en"),
+        "node_field_data": (
+            "nid vid type langcode status uid title created",
+            "5 5 forum en 1 1 Kettle 1583316000",
+        ),
+        "node__body": (f"{_D8} body_value", "forum 0 5 5 en 0 {Q}"),
+        "comment_field_data": (
+            "cid comment_type langcode status uid pid entity_id subject name created",
+            "1 comment en 1 2 NULL 5 Vinegar NULL 1583402400",
+        ),
+        "comment__comment_body": (f"{_D8} comment_body_value", "comment 0 1 1 en 0 {A}"),
+        "users_field_data": ("uid langcode name status", "1 en ann 1", "2 en bob 1"),
+    },
+    "SMF": {
+        "smf_boards": ("id_board id_cat name description", "3 1 care All~on~kettles~here."),
+        "smf_members": ("id_member member_name real_name", "1 a ann", "2 b bob"),
+        "smf_messages": (
+            "id_msg id_topic id_board poster_time id_member subject poster_name body approved",
+            "1 5 3 1583316000 1 Kettle ann {Q} 1",
+            "2 5 3 1583317000 2 Re:~Kettle bob {A} 1",
+            "3 5 3 1583318000 9 Re:~Kettle x Pills~for~you. 0",
+        ),
+        "smf_personal_messages": ("id_pm id_member_from from_name subject body", "1 1 ann Psst This~is~private."),
+        "smf_topics": ("id_topic id_board id_first_msg id_last_msg num_replies", "5 3 1 2 1"),
+    },
+    "MyBB": {
+        "mybb_forums": ("fid name description type pid lastpostsubject", "3 care All~on~kettles~here. f 1 Kettle"),
+        "mybb_posts": (
+            "pid tid replyto fid subject uid username dateline message visible",
+            "1 5 0 3 Kettle 1 ann 1583316000 {Q} 1",
+            "2 5 1 3 RE:~Kettle 2 bob 1583317000 {A} 1",
+            "3 5 1 3 RE:~Kettle 9 x 1583318000 Pills~for~you. 0",
+        ),
+        "mybb_privatemessages": ("pmid uid toid subject message", "1 1 2 Psst This~is~private."),
+        "mybb_threads": ("tid fid subject uid username dateline firstpost replies visible", "5 3 Kettle 1 ann 1 1 1 1"),
+        "mybb_users": ("uid username", "1 ann", "2 bob"),
+    },
+    "vBulletin 4": {
+        "forum": ("forumid title title_clean description", "3 care care All~on~kettles~here."),
+        "post": (
+            "postid threadid parentid username userid title dateline pagetext visible",
+            "1 5 0 ann 1 Kettle 1583316000 {Q} 1",
+            "2 5 1 bob 2 NULL 1583317000 {A} 1",
+            "3 5 1 x 9 NULL 1583318000 Pills~for~you. 2",
+        ),
+        "pmtext": ("pmtextid fromuserid fromusername title message", "1 1 ann Psst This~is~private."),
+        "thread": ("threadid title firstpostid forumid replycount postusername postuserid", "5 Kettle 1 3 1 ann 1"),
+        "user": ("userid username", "1 ann", "2 bob"),
+    },
+    "XenForo": {
+        "xf_conversation_message": (
+            "message_id conversation_id message_date user_id username message",
+            "1 1 1583316000 1 ann This~is~private.",
+            "2 1 1583316000 2 bob This,~too.",
+        ),
+        "xf_node": ("node_id title description node_name", "3 care All~on~kettles~here. NULL"),
+        "xf_post": (
+            "post_id thread_id user_id username post_date message message_state position",
+            "1 5 1 ann 1583316000 {Q} visible 0",
+            "2 5 2 bob 1583317000 {A} visible 1",
+            "3 5 9 x 1583318000 Pills~for~you. deleted 2",
+        ),
+        "xf_thread": (
+            "thread_id node_id title reply_count user_id username discussion_state first_post_id",
+            "5 3 Kettle 1 1 ann visible 1",
+        ),
+        "xf_user": USERS,
+    },
+    "phpBB 3": {
+        "phpbb_forums": ("forum_id parent_id forum_name forum_desc", "3 0 care All~on~kettles~here."),
+        "phpbb_posts": (
+            "post_id topic_id forum_id poster_id post_time post_username post_subject post_text post_visibility",
+            "1 5 3 1 1583316000 NULL Kettle <t>{Q}</t> 1",
+            "2 5 3 2 1583317000 NULL Re:~Kettle <t>{A}</t> 1",
+            "3 5 3 1 1583318000 NULL Re:~Kettle <t>Thank~you~all.</t> 1",
+            "4 5 3 9 1583319000 x Re:~Kettle <t>Pills~for~you.</t> 2",
+        ),
+        "phpbb_privmsgs": ("msg_id author_id message_subject message_text", "1 1 Psst <t>This~is~private.</t>"),
+        "phpbb_topics": (
+            "topic_id forum_id topic_title topic_poster topic_last_post_subject",
+            "5 3 Kettle 1 Re:~Kettle",
+        ),
+        "phpbb_users": ("user_id username", "1 ann", "2 bob"),
+    },
+    "Discourse": {
+        "categories": ("id name topic_id description", "4 care 9 All~on~kettles~here."),
+        "posts": (
+            "id user_id topic_id post_number raw cooked created_at deleted_at post_type",
+            "1 1 5 1 {Q} <p>{Q}</p> 2020-03-04 NULL 1",
+            "2 2 5 2 {A} <p>{A}</p> 2020-03-05 NULL 1",
+            "3 9 5 3 Pills~for~you. <p>Pills</p> 2020-03-06 2020-03-07 1",
+            "4 2 5 4 Told~among~staff. <p>Told</p> 2020-03-06 NULL 4",
+            "5 1 6 1 This~is~private. <p>This</p> 2020-03-06 NULL 1",
+        ),
+        "topics": (
+            "id title user_id category_id deleted_at archetype excerpt",
+            "5 Kettle 1 4 NULL regular How",
+            "6 Psst 1 NULL NULL private_message This",
+        ),
+        "users": USERS,
+    },
+    "Flarum": {
+        "discussions": ("id title user_id first_post_id is_private best_answer_post_id", "5 Kettle 1 1 0 2"),
+        "discussion_tag": ("discussion_id tag_id", "5 9"),
+        "posts": (
+            "id discussion_id number created_at user_id type content hidden_at",
+            "1 5 1 2020-03-04 1 comment <t><p>{Q}</p></t> NULL",
+            "2 5 2 2020-03-05 2 comment <t><p>{A}</p></t> NULL",
+            '3 5 3 2020-03-05 2 discussionRenamed ["Old~title","Kettle"] NULL',
+            "4 5 4 2020-03-06 9 comment <t><p>Pills~for~you.</p></t> 2020-03-07",
+        ),
+        "tags": ("id name slug", "9 care care"),
+        "users": USERS,
+    },
+    "osTicket": {
+        "ost_thread": ("id object_id object_type", "5 7 T"),
+        "ost_thread_entry": (
+            "id pid thread_id staff_id user_id type poster title body format created",
+            "1 0 5 0 1 M ann Kettle <p>{Q}</p> html 2020-03-04",
+            "2 1 5 1 0 R bob NULL <p>{A}</p> html 2020-03-05",
+            "3 0 5 1 0 N bob Note <p>A~difficult~one.</p> html 2020-03-06",
+        ),
+        "ost_canned_response": ("canned_id title response", "1 What~is~it? It~is~a~help~desk."),
+    },
+    "Askbot": {
+        "askbot_post": (
+            "id post_type parent_id thread_id author_id added_at deleted text html summary",
+            "1 question NULL 5 1 2020-03-04 f {Q} <p>{Q}</p> How",
+            "2 answer NULL 5 2 2020-03-05 f {A} <p>{A}</p> With",
+            "3 comment 2 5 1 2020-03-06 f Thank~you~all. <p>Thank</p> Thank",
+        ),
+        "askbot_thread": ("id title tagnames accepted_answer_id", "5 Kettle care 2"),
+        "auth_user": USERS,
+    },
+    "Question2Answer": {
+        "qa_posts": (
+            "postid type parentid categoryid selchildid userid created title content tags",
+            "5 Q NULL 2 6 1 2020-03-04 Kettle {Q} NULL",
+            "6 A 5 2 NULL 2 2020-03-05 NULL {A} NULL",
+            "7 C 6 2 NULL 1 2020-03-06 NULL Thanks. NULL",
+        ),
+        "qa_categories": ("categoryid parentid title", "2 NULL care"),
+        "qa_users": ("userid handle", "1 ann", "2 bob"),
+    },
+    "Apache Answer": {
+        "answer": ("id question_id user_id original_text parsed_text created_at", "9 5 2 {A} <p>{A}</p> 2020-03-05"),
+        "question": (
+            "id user_id title original_text parsed_text accepted_answer_id created_at",
+            "5 1 Kettle {Q} <p>{Q}</p> 9 2020-03-04",
+        ),
+        "tag": ("id slug_name display_name", "9 care care"),
+        "tag_rel": ("id object_id tag_id", "1 5 9"),
+        "user": USERS,
+    },
+    "a program of their own": {
+        "answers": ("id question_id user_id body", "1 5 2 {A}"),
+        "categories": ("id name", "4 care"),
+        "questions": ("id user_id category_id title body", "5 1 4 Kettle {Q}"),
+        "users": ("id name email", "1 ann a@x.example", "2 bob b@x.example"),
+    },
+    "a help desk with replies": {
+        "hesk_replies": ("id replyto name message dt", "1 5 bob {A} 2020-03-05"),
+        "hesk_tickets": ("id u_name category subject message dt", "5 ann 1 Kettle {Q} 2020-03-04"),
+        "hesk_categories": ("id name", "1 care"),
+    },
+}
+
+
+def dumped(tables: dict[str, tuple[str, ...]]) -> str:
+    """Write tables as mysqldump does."""
+    text = ""
+    for name, (columns, *rows) in tables.items():
+        listed = ", ".join(f"`{column}` text" for column in columns.split())
+        text += f"CREATE TABLE `{name}` ({listed}) ENGINE=InnoDB;\n"
+        for row in rows:
+            values = (cell.replace("~", " ").format(Q=ASKED, A=SAID) for cell in row.split())
+            quoted = ",".join("NULL" if value == "NULL" else f"'{value}'" for value in values)
+            text += f"INSERT INTO `{name}` VALUES ({quoted});\n"  # noqa: S608 - a text to read
+    return text
+
+
+def _is_with_tags(tables: dict[str, tuple[str, ...]]) -> bool:
+    return any(" care" in f" {row}" for _, *rows in tables.values() for row in rows)
+
+
+@pytest.mark.parametrize("form", ["dump", "database"])
+@pytest.mark.parametrize("program", DATABASES)
+def test_databases_of_forums_and_help_desks_are_read(program: str, form: str, tmp_path: Path) -> None:
+    """Who asked and who answered, the category or the tags; not what is deleted, private or among staff."""
+    text = dumped(DATABASES[program])
+    if form == "dump":
+        (tmp_path / "site.sql").write_text(text, encoding="utf-8")
+    else:
+        with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+            database.executescript(text.replace(" ENGINE=InnoDB", ""))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.title, post.question, post.answer) == ("Kettle", ASKED, SAID)
+    assert post.author == "ann"
+    assert post.tags == (("care",) if _is_with_tags(DATABASES[program]) else ())
+    if program != "a help desk with replies":
+        assert [answer.author for answer in post.answers] == ["bob"]
+
+
+def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> None:
+    """However many a question has."""
+    tables: dict[str, tuple[str, ...]] = {
+        "faq_entries": ("id author_id question answer", "1 1 {Q} {A}"),
+        "faq_entry_tags": ("faq_entry_id tag_id", "1 8", "1 9"),
+        "tags": ("id name", "8 kettle", "9 care,~of~it"),
+        "users": USERS,
+    }
+    (tmp_path / "faq.sql").write_text(dumped(tables), encoding="utf-8")
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.author, sorted(post.tags)) == ("ann", ["care, of it", "kettle"])
+
+
+def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:
+    """And how its posts can be read all the same."""
+    tables: dict[str, tuple[str, ...]] = {
+        "wp_posts": (_WP, "1 1 2020-01-01 A~first~post. Hello publish h 2020-01-01 0 post")
+    }
+    (tmp_path / "site.sql").write_text(dumped(tables), encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=r"items: 1 post.*'question': 'post_title', 'answer': 'post_content'"):
+        list(read_archives([tmp_path / "site.sql"]))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

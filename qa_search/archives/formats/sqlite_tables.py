@@ -6,13 +6,16 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.cms_items import posts_of_items
+from qa_search.archives.formats.cms_tables import CmsTables
+from qa_search.archives.formats.database_layout import SEPARATOR, Layout, Selection, Table, hidden_remark
 from qa_search.archives.formats.decoded import scratch_copy
-from qa_search.archives.formats.parts import read_parts
+from qa_search.archives.formats.parts import Read, read_parts
 from qa_search.archives.formats.records import Record, has_post_fields, posts_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.errors import UnknownFormatError
@@ -20,19 +23,16 @@ from qa_search.types import Post, SetAside
 
 _MAGIC = b"SQLite format 3\0"
 _MOST_TABLES = 1000
+_EACH_POST = (
+    "If each post's title asks and its text answers, build with "
+    "field_map={'question': 'post_title', 'answer': 'post_content'}."
+)
 # What tables of forums and help desks are called.
 _ASK = re.compile(r"question|topic|thread|faq|ticket|discussion|post", re.IGNORECASE)
 _ANSWER = re.compile(r"answer|repl(?:y|ies)|response|comment|message|post", re.IGNORECASE)
 _MOST_STEPS = 200_000_000  # of SQLite's machine, for one row: no plain scan comes near
 _STEPS_AT_ONCE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table and its stored columns."""
-
-    name: str
-    columns: tuple[str, ...]
+_STEPS_OF_JOINS = 2_000_000_000  # before the first row, to sort what the rows are joined with
 
 
 class SqliteReader:
@@ -79,34 +79,61 @@ def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
 
 
 def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+    steps = _limit_steps(rows)
     tables = _tables(rows)
-    chosen = [table for table in tables if _asks(table, options) and _answers(table, options)]
-    if not chosen:
-        chosen = _parts([table for table in tables if has_post_fields(table.columns, options)])
+    layout = Layout(rows, tables)
     reasons: list[UnknownFormatError] = []
+    cms = CmsTables(rows, layout.tables)
+    items = [] if {"question", "answer", "body"} & options.field_map.keys() else [*cms.wordpress, *cms.drupal]
+    chosen = _chosen(layout, options, [] if items else layout.tables)
+    readers: list[tuple[Table, Read]] = [
+        *((table, partial(_read_items, cms=cms, table=table, options=options, steps=steps)) for table in items),
+        *((one.table, partial(_read, rows=rows, selection=one, options=options, steps=steps)) for one in chosen),
+    ]
     parts = [
         (
-            replace(
-                file,
-                name=f"{file.name}/{table.name}",
-                location=f"{file.location}, table {table.name}",
-            ),
-            partial(_read, rows=rows, table=table, options=options),
+            replace(file, name=f"{file.name}/{table.name}", location=f"{file.location}, table {table.name}"),
+            read,
         )
-        for table in chosen
+        for table, read in readers
     ]
     yield from read_parts(file, parts, options, reasons)
-    if len(reasons) == len(chosen):
+    if len(reasons) == len(parts):
         raise reasons[0] if reasons else _nothing(file, tables)
-    left = [table.name for table in tables if table not in chosen]
+    used = {table.name for table, _ in readers} | cms.used
+    left = [table.name for table in tables if table.name not in used and not any(one.uses(table) for one in chosen)]
     if left:
         file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
 
+def _read_items(
+    part: ArchiveFile, cms: CmsTables, table: Table, options: ReadOptions, steps: list[int]
+) -> Iterator[Post | SetAside]:
+    steps[0] = -_STEPS_OF_JOINS
+    if table in cms.wordpress:
+        yield from posts_of_items(part, cms.wordpress_items(table), options, "a WordPress database", _EACH_POST)
+    else:
+        yield from posts_of_items(part, cms.drupal_items(table), options, "a Drupal database")
+
+
+def _chosen(layout: Layout, options: ReadOptions, others: list[Table]) -> list[Selection]:
+    """Choose tables of questions with answers, and of topics and messages; else what may be one of ``others``."""
+    found = layout.conversations()
+    known = {one.table.name for one in found}
+    both = [table for table in layout.tables if table.name not in known and _is_both(layout, table, options)]
+    both = [table for table in both if layout.is_public(table)] or ([] if found else both)
+    if not both and not found:
+        both = _parts([table for table in others if has_post_fields(table.columns, options)])
+    return [*map(layout.select, both), *found]
+
+
 def _read(
-    part: ArchiveFile, rows: sqlite3.Connection, table: Table, options: ReadOptions
+    part: ArchiveFile, rows: sqlite3.Connection, selection: Selection, options: ReadOptions, steps: list[int]
 ) -> Iterator[Post | SetAside | Reply]:
-    return posts_of(part, _records(part, rows, table), options)
+    if selection.left_out:
+        part.log.remark(hidden_remark(selection))
+    options = replace(options, field_map={**selection.field_map, **options.field_map})
+    return posts_of(part, _records(rows, selection, steps), options)
 
 
 def _parts(tables: list[Table]) -> list[Table]:
@@ -124,17 +151,18 @@ def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
     )
 
 
-def _asks(table: Table, options: ReadOptions) -> bool:
-    return _has_role(table, options, ("question", "title", "body"))
+def _is_both(layout: Layout, table: Table, options: ReadOptions) -> bool:
+    """Return whether a table has a question and its answer in each row."""
+    asks, answers = (_with_role(table, options, roles) for roles in (("question", "title", "body"), ("answer",)))
+    mapped = set(options.field_map.values())
+    if "answer" in layout.known_fields(table):
+        return True
+    return bool(asks) and any(name in mapped or not layout.is_numbers(table, name) for name in answers)
 
 
-def _answers(table: Table, options: ReadOptions) -> bool:
-    return _has_role(table, options, ("answer",))
-
-
-def _has_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> bool:
+def _with_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> list[str]:
     mapped = {options.field_map.get(role) for role in roles}
-    return any(name in mapped or (role_of(name) or ("",))[0] in roles for name in table.columns)
+    return [name for name in table.columns if name in mapped or (role_of(name) or ("",))[0] in roles]
 
 
 def _tables(rows: sqlite3.Connection) -> list[Table]:
@@ -150,7 +178,8 @@ def _tables(rows: sqlite3.Connection) -> list[Table]:
     return found
 
 
-def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Iterator[Record | SetAside]:
+def _limit_steps(rows: sqlite3.Connection) -> list[int]:
+    """Stop statements that take far too long; the list has what a statement took since its last row."""
     steps = [0]
 
     def too_long() -> bool:
@@ -158,13 +187,16 @@ def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Itera
         return steps[0] > _MOST_STEPS
 
     rows.set_progress_handler(too_long, _STEPS_AT_ONCE)
-    columns = ", ".join(_quoted(name) for name in table.columns)
-    # Column names come from the database's own list, quoted.
-    for number, row in enumerate(rows.execute(f"SELECT {columns} FROM {_quoted(table.name)}"), start=1):  # noqa: S608
+    return steps
+
+
+def _records(rows: sqlite3.Connection, selection: Selection, steps: list[int]) -> Iterator[Record | SetAside]:
+    table, names = selection.table.name, selection.names
+    steps[0] = -_STEPS_OF_JOINS
+    for number, row in enumerate(rows.execute(selection.sql), start=1):
         steps[0] = 0
-        values = (None if isinstance(value, bytes) else value for value in row)
-        yield Record(f"table {table.name}, row {number}", dict(zip(table.columns, values, strict=True)))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        fields = dict(zip(names, (None if isinstance(value, bytes) else value for value in row), strict=True))
+        for name in selection.lists:
+            if isinstance(listed := fields[name], str):
+                fields[name] = listed.split(SEPARATOR)
+        yield Record(f"table {table}, row {number}", fields)

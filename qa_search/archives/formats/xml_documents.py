@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from lxml import etree
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, short_date
-from qa_search.archives.formats.documents import asked_in
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.cms_items import Item, posts_of_items
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.joining import Joiner, Member
-from qa_search.archives.formats.labels import asks, names_faq
+from qa_search.archives.formats.labels import asks
 from qa_search.archives.formats.page_html import is_html
-from qa_search.archives.formats.records import Record, content_id, posts_of
+from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.roles import role_of
-from qa_search.archives.formats.trees import parse_tree
-from qa_search.errors import UnknownFormatError
-from qa_search.types import AnswerPart, Post, SetAside
-from qa_search.util.text import clean_text, counted
+from qa_search.types import Post, SetAside
+from qa_search.util.text import counted
 
 _START = re.compile(
     r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
@@ -38,10 +34,6 @@ _FEED = re.compile(r"<(?:rss|feed|rdf:RDF)\b", re.IGNORECASE)
 _ENTRIES = frozenset(("item", "entry"))
 _CONTENTS = ("encoded", "content", "description", "summary")
 _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
-_QUESTION_TYPES = frozenset(("question", "questions", "dwqa-question", "topic", "qa_question"))
-_ANSWER_TYPES = frozenset(("answer", "answers", "dwqa-answer", "reply", "qa_answer"))
-_PAGES = frozenset(("post", "page", "docs", "kb", "knowledgebase", "article", "ht_kb", "epkb_post_type_1"))
-_PUBLIC = frozenset(("publish", "inherit", "closed", "private", ""))
 _MOST_ELEMENTS = 1_000_000  # held at once, and below one record
 _INNER_HTML = frozenset(("p", "br", "ul", "ol", "li", "b", "i", "em", "strong", "a", "div", "pre", "code", "table"))
 _TOPICS = frozenset(("focus", "category", "topic"))
@@ -67,7 +59,7 @@ class XmlReader:
             DamagedArchiveError: where the XML is broken.
         """
         if _WORDPRESS.search(file.head_text or ""):
-            yield from _wordpress(file, options)
+            yield from posts_of_items(file, _wordpress(file, options), options, "a WordPress export")
         elif _FEED.search(file.head_text or ""):
             yield from _feed(file, options)
         else:
@@ -244,107 +236,30 @@ def _unwrapped(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
-def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
-    """Yield the questions of a WordPress export, by what kind of item each is; replies of forums go to their topics."""
-    found = 0
-    with Joiner(file, options) as joiner:
-        for element in _elements(file, options):
-            if _local(element) != "item":
-                continue
-            place = f"line {element.sourceline}"
-            try:
-                items = _item(file, element, place)
-            except ValueError as error:
-                items = [file.set_aside(place, str(error))]
-            for item in items:
-                found += 1
-                if isinstance(item, Member | Reply):
-                    joiner.add(item)
-                else:
-                    yield item
+def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Item | SetAside]:
+    """Yield the items of a WordPress export."""
+    for element in _elements(file, options):
+        if _local(element) == "item":
+            yield _item(element)
             _clear(element)
-        for joined in joiner.joined():
-            if isinstance(joined, tuple):
-                yield file.set_aside(joined[1].place, f"an answer to item {joined[1].parent}, which the export lacks")
-            else:
-                yield joined
-    if not found:
-        raise _nothing(file)
 
 
-def _nothing(file: ArchiveFile) -> UnknownFormatError:
-    return file.unknown(
-        "a WordPress export without recognisable questions and answers",
-        "It needs items of an FAQ or forum plugin, or posts with questions and answers in them.",
-    )
-
-
-def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Member | Reply]:
-    """Turn an item into posts by its type; [] if it has no question."""
-    children = [child for child in item if isinstance(child.tag, str)]
+def _item(element: Any) -> Item:
+    children = [child for child in element if isinstance(child.tag, str)]
     value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
-    kind = value.get("post_type", "")
-    title, content = html_to_text(value.get("title", "")), _paragraphs(value.get("encoded", ""))
-    post = Post(
-        source=file.source,
-        source_id=value.get("post_id") or content_id("", "", title, content),
-        date=short_date(value.get("post_date") or value.get("pubDate", "")),
-        url=clean_text(value.get("link", "")) or None,
-        author=clean_text(value.get("creator", "")) or None,
-        tags=tuple(dict.fromkeys(clean_text(c.text) for c in children if _local(c) == "category" and c.text)),
+    return Item(
+        f"line {element.sourceline}",
+        value.get("post_type", ""),
+        value.get("post_id", ""),
+        value.get("post_parent", "0"),
+        value.get("status", "publish"),
+        value.get("title", ""),
+        value.get("encoded", ""),
+        value.get("post_date") or value.get("pubDate", ""),
+        value.get("link", ""),
+        value.get("creator", ""),
+        tuple(child.text for child in children if _local(child) == "category" and child.text),
     )
-    parent = value.get("post_parent", "0")
-    if value.get("status", "publish") not in _PUBLIC:
-        file.log.left(f"items that are not published ({value['status'][:20]})")
-    elif kind in _QUESTION_TYPES:
-        file.log.took("question", f"item of type {kind}")
-        asked = replace(post, title=clean_text(" ".join(title.split())), question=clean_text(html_to_text(content)))
-        return [Member(post.source_id, "asks", asked, AnswerPart(0, 0))]
-    elif kind in _ANSWER_TYPES and parent not in ("", "0"):
-        file.log.took("answer", f"item of type {kind}")
-        part = AnswerPart(0, 0, post.source_id, author=post.author, date=post.date)
-        return [Reply(parent, clean_text(html_to_text(content)), part, place)]
-    elif "faq" in kind:
-        file.log.took("question", "title")
-        file.log.took("answer", "content")
-        return [replace(post, question=clean_text(title), answer=clean_text(html_to_text(content)))]
-    elif kind in _PAGES:
-        return [*_page(file, title, content, post)]
-    else:
-        file.log.left(f"items of type {kind[:40] or 'unknown'}")
-    return []
-
-
-def _paragraphs(content: str) -> str:
-    """Split a text at its blank lines as WordPress does, unless it has paragraph tags."""
-    if re.search(r"<(?:p|div|br)\b", content):
-        return content
-    return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
-
-
-def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[Post]:
-    """Yield the questions in a page, or the page itself if its title is a question."""
-    text = clean_text(html_to_text(content))
-    tree = parse_tree(content)
-    asked = [] if tree is None else asked_in(tree, names_faq(title))
-    if len(asked) == 1 and not names_faq(title):
-        file.log.took("question", "content")
-        yield replace(
-            post,
-            title=clean_text(" ".join(title.split())),
-            question=clean_text(asked[0].question),
-            answer=clean_text(asked[0].answer),
-        )
-    elif asked:
-        file.log.took("question", "headings that ask", len(asked))
-        for one in asked:
-            question, answer = clean_text(one.question), clean_text(one.answer)
-            yield replace(post, source_id=content_id("", "", question, answer), question=question, answer=answer)
-    elif asks(title) and text:
-        file.log.took("question", "title")
-        yield replace(post, question=clean_text(title), answer=text)
-    else:
-        file.log.left("pages without questions")
 
 
 def _add(fields: _Fields, name: str, value: str) -> None:
