@@ -737,6 +737,13 @@ def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> N
     assert (post.author, sorted(post.tags)) == ("ann", ["care, of it", "kettle"])
 
 
+def test_a_dump_without_rows_says_how_to_make_one(tmp_path: Path) -> None:
+    """Many have the structure alone."""
+    (tmp_path / "faq.sql").write_text("CREATE TABLE faq (question text, answer text);\n", encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match="no table has rows.*pg_dump without --schema-only"):
+        list(read_archives([tmp_path / "faq.sql"]))
+
+
 def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:
     """And how its posts can be read all the same."""
     tables: dict[str, tuple[str, ...]] = {

@@ -251,7 +251,8 @@ class Layout:
         """Find the category, the forum or the like that a row is in."""
         for column in table.columns[:_MOST_COLUMNS]:
             for places in self._referred(table, column, _PLACES):
-                name = places.named("name", "title", *(f"{stem}name" for stem in places.stems))
+                stems = places.stems
+                name = places.named("name", "title", *(f"{stem}name" for stem in stems), *stems)
                 if name and places != table:
                     joined = _joined(joins, _names(places, name), f"{alias}.{quoted(column)}")
                     return f"{places.name}.{name}", f"{joined}.n"
@@ -302,7 +303,7 @@ class Layout:
             names = {name for stem in stems for name in (f"{stem}id", f"id{stem}", stem)}
             names |= {f"{stem[:1]}id" for stem in stems} & {normal_name(other.key)}
             names |= set(_WRITERS if kinds is _PEOPLE else ("replyto",) if kinds is _TOPICS else ())
-            names |= {"catid"} if "category" in stems else set()
+            names |= {"catid", "cat"} if "category" in stems else set()
             for name in names:
                 if len(found.setdefault(name, [])) < _MOST_OF_A_NAME:
                     found[name].append(other)

@@ -29,14 +29,23 @@ _INSERT = re.compile(
     re.IGNORECASE,
 )
 _COPY = re.compile(rf"\s*COPY\s+{_QUALIFIED}\s*\(([^()]*)\)\s+FROM\s+stdin\b[^;]*;", re.IGNORECASE)
+# What a statement begins with that need not follow a semicolon.
+_BEGINS = re.compile(r"(?:INSERT\s+(?:INTO\s+)?\[|SET\s+IDENTITY_INSERT\b)", re.IGNORECASE)
 _COLUMN = re.compile(rf"\s*({_NAME})")
 _NO_COLUMN = re.compile(
     r"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE)\b", re.IGNORECASE
 )
 # One value of a row: a string, or anything up to the comma or bracket behind it.
-_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
-_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?>[^']++|'')*+)'", re.DOTALL)
+_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*|(?i:DATE|TIMESTAMP)\s+)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb]|(?i:DATE|TIMESTAMP)\s+)?'((?>[^']++|'')*+)'", re.DOTALL)
 _WORD = re.compile(r"[^,()']*+(?>\((?>[^()']|'[^']*')*+\)[^,()']*+)*+")
+# A function whose result is text: its name.
+_CALL = re.compile(r"\s*(replace|unistr|char|cast|convert|to_date|to_timestamp|to_clob)\s*\(", re.IGNORECASE)
+_MOST_CALLS = 8
+_MOST_ADDED = 1 << 20  # characters that a function may add to a text
+_SHORTEST_HEX = 4
+_UNISTR = re.compile(r"\\(?:\\|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4}))")
+_ORACLE_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d\d)(?!\d)")  # as DD-MON-RR has it
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
 _COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
@@ -127,20 +136,31 @@ class _Loader:
             self._store(table, names, row)
         return ""
 
-    def _row(self, text: str, position: int) -> tuple[list[str | None] | None, int]:
+    def _row(self, text: str, position: int, depth: int = 0) -> tuple[list[str | None] | None, int]:
         values: list[str | None] = []
         string = _STRING if self._escapes else _STANDARD_STRING
         while position < len(text) and len(values) <= _MOST_COLUMNS:
             if match := string.match(text, position):
-                values.append(None if (match[1] or "").lower() in ("x", "b") else self._unescaped(match[1], match[2]))
+                binary = (match[1] or "").strip().lower() in ("x", "b")
+                values.append(_from_hex(match[2]) if binary else self._unescaped(match[1], match[2]))
                 position = match.end()
                 while (more := _WORD.match(text, position)) and more.end() > position:
                     position = more.end()  # a cast, or a character set
+            elif (call := _CALL.match(text, position)) and depth < _MOST_CALLS:
+                given, position = self._row(text, call.end(), depth + 1)
+                if given is None:
+                    return None, position
+                values.append(_result(call[1].lower(), given))
+                if (more := _WORD.match(text, position)) and more.end() > position:
+                    position = more.end()
             else:
                 word = _WORD.match(text, position)
                 end = word.end() if word else position
-                given = text[position:end].strip()
-                values.append(None if given.upper() == "NULL" or not given else given)
+                plain = text[position:end].strip()
+                if plain[:2].lower() == "0x" and len(plain) > _SHORTEST_HEX:
+                    values.append(_from_hex(plain[2:]))
+                else:
+                    values.append(None if plain.upper() == "NULL" or not plain else plain)
                 position = end
             if position < len(text) and text[position] == ",":
                 position += 1
@@ -178,28 +198,55 @@ class _Statements:
     def __init__(self, file: ArchiveFile, options: ReadOptions, escapes: bool) -> None:
         self._lines = enumerate(file.lines(options), start=1)
         self._limit = options.limits.record_bytes
-        self._quote = re.compile(r"\\.|(')" if escapes else "(')", re.DOTALL)
+        self._marks = re.compile(r"\\.|--(?=[ \t])|('|\$\w*\$)" if escapes else r"--(?=[ \t])|('|\$\w*\$)")
 
     def __iter__(self) -> Iterator[tuple[str, str | None]]:
         held: list[str] = []
         size = start = 0
-        in_string = False
+        quote = ""  # what ends the string that the line begins in
         for number, line in self._lines:
-            if not size:
-                if line is not None and _is_aside(line):
+            if line is not None and not quote:
+                if _is_aside(line, within=bool(size)):
                     continue
+                # SQL Server's scripts end statements with a line of their own, or not at all.
+                if size and (_is_go(line) or _BEGINS.match(line)):
+                    yield f"line {start}", "".join(held) if size <= self._limit else None
+                    held, size = [], 0
+                if _is_go(line):
+                    continue
+            if not size:
                 start = number
             size += self._limit + 1 if line is None else len(line)
             text = line or ""
             held.append(text)
             if size > self._limit:
                 held.clear()
-            in_string ^= sum(1 for match in self._quote.finditer(text) if match[1]) % 2 == 1
-            if line is None or (not in_string and text.rstrip().endswith(";")):
+            quote = self._quote_after(text, quote)
+            if line is None or (not quote and text.rstrip().endswith(";")):
                 yield f"line {start}", "".join(held) if size <= self._limit else None
-                held, size, in_string = [], 0, False
+                held, size, quote = [], 0, ""
         if size:
             yield f"line {start}", "".join(held) if size <= self._limit else None
+
+    def _quote_after(self, line: str, quote: str) -> str:
+        """Return what ends the string that the next line begins in; "" for none."""
+        if quote in ("", "'") and "--" not in line and "$" not in line:
+            odd = sum(1 for match in self._marks.finditer(line) if match[1]) % 2 == 1
+            return "'" if odd ^ bool(quote) else ""
+        position = 0
+        while match := self._marks.search(line, position):
+            position = match.end()
+            mark = match[1]
+            if mark is None:
+                if not quote and match[0] == "--":
+                    return ""  # a comment, up to the line's end
+            elif not quote:
+                quote = mark
+            elif mark == quote:
+                quote = ""
+            elif mark != "'":
+                position = match.start() + 1  # the end of one may be the beginning of what looks like another
+        return quote
 
     def copied(self) -> Iterator[str]:
         r"""Yield the lines of data behind a COPY, up to ``\.``."""
@@ -211,10 +258,47 @@ class _Statements:
                 yield text
 
 
-def _is_aside(line: str) -> bool:
-    """Return whether a line is blank, a comment or a command of the client program."""
+def _is_aside(line: str, *, within: bool) -> bool:
+    """Return whether a line is blank, a comment or a command of the client program; ``within`` a statement or not."""
     start = line.lstrip()
-    return not start or start.startswith(("--", "#", "/*", "\\"))
+    return start.startswith("--") or (not within and (not start or start.startswith(("#", "/*", "\\"))))
+
+
+def _is_go(line: str) -> bool:
+    return line.strip().upper() == "GO"
+
+
+def _result(name: str, given: list[str | None]) -> str | None:
+    """Return the text that a function gives."""
+    texts = [value or "" for value in given]
+    if name == "replace" and len(texts) == len(("text", "old", "new")):
+        text, old, new = texts
+        longer = text.count(old) * len(new) if old else 0
+        return text.replace(old, new) if old and longer <= _MOST_ADDED else text
+    if name == "char":
+        numbers = [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 7]
+        return "".join(chr(number) for number in numbers if number < 0x110000)
+    if name == "unistr":
+        return _UNISTR.sub(_character, texts[0]) if texts else None
+    if name in ("to_date", "to_timestamp"):
+        return _ORACLE_DATE.sub(r"\1 \2 20\3", texts[0]) if texts else None
+    if name == "convert":
+        return given[1] if len(given) > 1 else None
+    return given[0] if given else None
+
+
+def _character(found: re.Match[str]) -> str:
+    digits = next(filter(None, found.groups()), None)
+    number = ord("\\") if digits is None else int(digits, 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+
+
+def _from_hex(digits: str) -> str | None:
+    """Read bytes that are text; None for others, such as pictures."""
+    try:
+        return bytes.fromhex(digits).decode("utf-8")
+    except ValueError:
+        return None
 
 
 def _columns(text: str) -> list[str]:

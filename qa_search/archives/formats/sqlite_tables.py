@@ -144,7 +144,13 @@ def _parts(tables: list[Table]) -> list[Table]:
 
 
 def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
-    listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
+    if not tables:
+        return file.unknown(
+            "no table has rows",
+            "A dump may have the structure alone: make one with the data (mysqldump without --no-data, pg_dump without "
+            "--schema-only).",
+        )
+    listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8])
     return file.unknown(
         f"no table has recognisable columns of questions and answers (tables: {listed})",
         "Name them with field_map={'question': COLUMN, 'answer': COLUMN}, or export one table as CSV.",
