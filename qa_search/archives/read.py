@@ -35,6 +35,7 @@ from qa_search.archives.formats.web_page import WebPageReader
 from qa_search.archives.formats.word import WordReader
 from qa_search.archives.formats.workbooks import WorkbookReader
 from qa_search.archives.formats.xml_documents import XmlReader
+from qa_search.archives.formats.xml_tables import XmlTableReader
 from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
@@ -71,6 +72,7 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     StackExchangeReader(),
     WebPageReader(),
     XmlReader(),
+    XmlTableReader(),
     MailReader(),
     JsonLinesReader(),
     JsonReader(),

@@ -740,8 +740,23 @@ def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> N
 def test_a_dump_without_rows_says_how_to_make_one(tmp_path: Path) -> None:
     """Many have the structure alone."""
     (tmp_path / "faq.sql").write_text("CREATE TABLE faq (question text, answer text);\n", encoding="utf-8")
-    with pytest.raises(UnknownFormatError, match="no table has rows.*pg_dump without --schema-only"):
+    with pytest.raises(UnknownFormatError, match=r"no table has rows.*pg_dump without --schema-only"):
         list(read_archives([tmp_path / "faq.sql"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "way_out"),
+    [
+        ("faq.opml", "<opml><body><outline text='Refunds?'/></body></opml>", "pandoc"),
+        ("faq.mm", "<map version='1.0.1'><node TEXT='Refunds?'/></map>", "export it as HTML"),
+        ("faq.xml", "<r><e><one>Refunds?</one><two>Within 14 days.</two></e></r>", r"e: one, two.*'question': COLUMN"),
+    ],
+)
+def test_xml_of_other_kinds_says_the_way_out(name: str, text: str, way_out: str, tmp_path: Path) -> None:
+    """What it is, or the names that its records have."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=way_out):
+        list(read_archives([tmp_path / name]))
 
 
 def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:

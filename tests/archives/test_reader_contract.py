@@ -75,6 +75,11 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         f"<faqs><faq><title>Shin</title><date>2014-03-02</date><question>{QUESTION}</question><answer>{ANSWER}</answer>"
         "</faq></faqs>",
     ),
+    "XML of tables": (
+        "faq.xml",
+        '<pma_xml_export><table name="faq"><column name="title">Shin</column><column name="date">2014-03-02</column>'
+        f'<column name="question">{QUESTION}</column><column name="answer">{ANSWER}</column></table></pma_xml_export>',
+    ),
     "mail": ("list.mbox", _MAIL),
     "SQL dump": (
         "faq.sql",

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.scratch_tables import MOST_COLUMNS, ScratchTables, scratch_tables
 from qa_search.archives.formats.sqlite_tables import posts_in_database
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -49,8 +46,6 @@ _ORACLE_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d\d)(?!\d)")  # as DD-MON-
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
 _COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
-_MOST_COLUMNS = 1000
-_MOST_TABLES = 1000
 _READ_AT_ONCE = 1 << 16
 
 
@@ -75,35 +70,25 @@ class SqlDumpReader:
             UnknownFormatError: if no table has questions and answers that can be recognised.
             DamagedArchiveError: where a statement is broken.
         """
-        with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-            path = Path(scratch, "tables")
-            try:
-                with closing(sqlite3.connect(path)) as rows:
-                    yield from _Loader(file, rows, Path(scratch), options).load()
-                    rows.commit()
-            except sqlite3.Error as error:
-                raise file.damaged(f"its rows cannot be sorted in {tempfile.gettempdir()} ({error})") from error
-            yield from posts_in_database(file, path, options)
+        with scratch_tables(file, options) as tables:
+            yield from _Loader(file, tables, options).load()
+            tables.rows.commit()
+            yield from posts_in_database(file, tables.path, options)
 
 
 class _Loader:
     """Fills the scratch database from a dump's statements."""
 
-    def __init__(self, file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions) -> None:
+    def __init__(self, file: ArchiveFile, tables: ScratchTables, options: ReadOptions) -> None:
         self._file = file
-        self._rows = rows
-        self._scratch = scratch
+        self._tables = tables
         self._options = options
         self._columns: dict[str, list[str]] = {}
-        self._made: dict[str, int] = {}
         # MySQL's backslashes are escapes; in standard SQL they are not, but in a string that begins with E.
         head = file.head_text or ""
         self._escapes = "`" in head or "mysql" in head.lower() or "mariadb" in head.lower() or "\\'" in head
-        self._stored = 0
 
     def load(self) -> Iterator[SetAside]:
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
         lines = _Statements(self._file, self._options, self._escapes)
         for place, statement in lines:
             if statement is None:
@@ -113,7 +98,7 @@ class _Loader:
             elif match := _COPY.match(statement):
                 columns = [_plain(name) for name in match[2].split(",")]
                 for line in lines.copied():
-                    self._store(_plain(match[1]), columns, [_copied(value) for value in line.split("\t")])
+                    self._tables.add(_plain(match[1]), columns, [_copied(value) for value in line.split("\t")])
             elif match := _INSERT.match(statement):
                 table = _plain(match[1])
                 columns = [_plain(name) for name in match[2].split(",")] if match[2] else self._columns.get(table, [])
@@ -133,13 +118,13 @@ class _Loader:
             names = columns or [f"column {number}" for number in range(1, len(row) + 1)]
             if len(row) != len(names):
                 return f"{counted(len(row), 'value')} where table {table[:100]} has {counted(len(names), 'column')}"
-            self._store(table, names, row)
+            self._tables.add(table, names, row)
         return ""
 
     def _row(self, text: str, position: int, depth: int = 0) -> tuple[list[str | None] | None, int]:
         values: list[str | None] = []
         string = _STRING if self._escapes else _STANDARD_STRING
-        while position < len(text) and len(values) <= _MOST_COLUMNS:
+        while position < len(text) and len(values) <= MOST_COLUMNS:
             if match := string.match(text, position):
                 binary = (match[1] or "").strip().lower() in ("x", "b")
                 values.append(_from_hex(match[2]) if binary else self._unescaped(match[1], match[2]))
@@ -174,22 +159,6 @@ class _Loader:
         if not (self._escapes or (prefix or "").lower() == "e"):
             return text.replace("''", "'")
         return _ESCAPE.sub(lambda found: "'" if found[1] is None else _ESCAPES.get(found[1], found[1]), text)
-
-    def _store(self, table: str, columns: list[str], values: list[str | None]) -> None:
-        if table not in self._made:
-            if len(self._made) >= _MOST_TABLES or not 0 < len(columns) <= _MOST_COLUMNS:
-                return
-            names = _distinct(columns)
-            self._rows.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(_quoted(name) for name in names)})")
-            self._made[table] = len(names)
-        width = self._made[table]
-        if len(values) != width:
-            return
-        if not self._stored % 1000:
-            require_scratch(self._file, self._scratch, self._options)
-        self._stored += 1
-        marks = ", ".join("?" * width)
-        self._rows.execute(f"INSERT INTO {_quoted(table)} VALUES ({marks})", values)  # noqa: S608 - quoted
 
 
 class _Statements:
@@ -316,7 +285,7 @@ def _columns(text: str) -> list[str]:
             if name and not _NO_COLUMN.match(part):
                 names.append(_plain(name[1]))
             start = match.end()
-            if depth < 0 or len(names) >= _MOST_COLUMNS:
+            if depth < 0 or len(names) >= MOST_COLUMNS:
                 break
     return names
 
@@ -336,24 +305,7 @@ def _plain(name: str) -> str:
     return name[1:-1] if name[:1] in '`"[' and len(name) > 1 else name
 
 
-def _distinct(columns: list[str]) -> list[str]:
-    """Make column names distinct that SQLite would take for the same."""
-    seen: set[str] = set()
-    names = []
-    for number, column in enumerate(columns, start=1):
-        name = column.replace("\0", "") or f"column {number}"
-        while name.lower() in seen:
-            name += "_"
-        seen.add(name.lower())
-        names.append(name)
-    return names
-
-
 def _skip(text: str, position: int, characters: str) -> int:
     while position < len(text) and text[position] in characters:
         position += 1
     return position
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""').replace("\0", "") + '"'

@@ -13,15 +13,12 @@ from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.cms_items import Item, posts_of_items
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks
-from qa_search.archives.formats.page_html import is_html
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.xml_elements import INNER_HTML, bare, elements, is_xml, local
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
 
-_START = re.compile(
-    r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
-)
 _ASKS = re.compile(
     r"<(?:\w+:)?(?:(?:[\w-]*[_-])?questions?|subject|frage|pregunta|domanda|pytanie|вопрос|q|faq_?question|question_?text)"
     r"[\s>]",
@@ -34,8 +31,6 @@ _FEED = re.compile(r"<(?:rss|feed|rdf:RDF)\b", re.IGNORECASE)
 _ENTRIES = frozenset(("item", "entry"))
 _CONTENTS = ("encoded", "content", "description", "summary")
 _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
-_MOST_ELEMENTS = 1_000_000  # held at once, and below one record
-_INNER_HTML = frozenset(("p", "br", "ul", "ol", "li", "b", "i", "em", "strong", "a", "div", "pre", "code", "table"))
 _TOPICS = frozenset(("focus", "category", "topic"))
 _Fields = dict[str, object]
 
@@ -48,7 +43,7 @@ class XmlReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """XML with elements named as questions and answers, WordPress's export, or a feed."""
         text = file.head_text
-        if text is None or not _START.match(text) or is_html(file):
+        if text is None or not is_xml(file):
             return False
         return bool(_WORDPRESS.search(text) or _FEED.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 
@@ -66,46 +61,12 @@ class XmlReader:
             yield from posts_of(file, _records(file, options), options)
 
 
-def _elements(file: ArchiveFile, options: ReadOptions) -> Iterator[Any]:
-    """Parse the file piece by piece and yield each element at its end; the caller clears an element after use.
-
-    Raises:
-        DamagedArchiveError: where the XML is broken.
-        OverLimitError: if more is held than a record may have.
-    """
-    held = 0
-    with file.open() as stream:
-        try:
-            # Entities are left alone, and nothing is fetched; without `huge_tree`, depth and texts are limited.
-            events = etree.iterparse(
-                stream,
-                events=("start", "end"),
-                resolve_entities=False,
-                no_network=True,
-                load_dtd=False,
-                remove_comments=True,
-            )
-            for event, element in events:
-                if event == "start":
-                    held += 1
-                    if held > _MOST_ELEMENTS:
-                        raise file.over_limit(f"XML of more than {_MOST_ELEMENTS:,} elements outside of records")
-                elif isinstance(element.tag, str):
-                    before = len(element)
-                    yield element
-                    if before and not len(element):
-                        held = sum(1 for _ in element.iterancestors()) + 1
-        except etree.XMLSyntaxError as error:
-            line = error.lineno or 1
-            raise file.damaged(f"broken or incomplete XML ({error.msg})", f"line {line}") from error
-
-
 def _records(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
     """Yield a record for each element with a question and an answer among its children."""
-    for element in _elements(file, options):
+    for element in elements(file, options):
         if not len(element):
             continue
-        names = [_local(child) for child in element]
+        names = [local(child) for child in element]
         if _pairs(names):
             place = f"line {element.sourceline}"
             try:
@@ -130,8 +91,8 @@ def _feed(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside |
 
 def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
     others = 0
-    for element in _elements(file, options):
-        if _local(element) not in _ENTRIES:
+    for element in elements(file, options):
+        if local(element) not in _ENTRIES:
             continue
         place = f"line {element.sourceline}"
         try:
@@ -139,7 +100,7 @@ def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAs
         except ValueError as error:
             yield file.set_aside(place, str(error))
         else:
-            kinds = " ".join(child.get("term", "") for child in element if _local(child) == "category")
+            kinds = " ".join(child.get("term", "") for child in element if local(child) == "category")
             if asks(str(fields["question"])) and fields["answer"] and "#comment" not in kinds:
                 yield Record(place, fields, html=False)
             else:
@@ -154,7 +115,7 @@ def _entry(element: Any) -> _Fields:
     fields: _Fields = {"question": "", "answer": ""}
     texts = {}
     for child in element:
-        name = _local(child).lower()
+        name = local(child).lower()
         if name == "title":
             fields["question"] = html_to_text(child.text or "").strip()
         elif name in _CONTENTS:
@@ -185,18 +146,18 @@ def _fields(file: ArchiveFile, element: Any) -> _Fields:
             file.log.remark("answers of a quiz that earn nothing are left out")
         elif isinstance(child.tag, str):
             for inner in _parts(child):
-                _add(fields, _local(inner), _text(inner))
+                _add(fields, local(inner), _text(inner))
             for name, value in child.attrib.items():
                 if name.lower() in ("qid", "id"):
                     fields.setdefault("id", value)
     for name, value in element.attrib.items():
-        fields.setdefault(_bare(name), value)
+        fields.setdefault(bare(name), value)
     for above in element.iterancestors():
         for name in ("url", "href", "link", "category", "topic"):
             if above.get(name):
                 fields.setdefault(name if name != "href" else "url", above.get(name))
         for child in above:
-            if isinstance(child.tag, str) and _local(child).lower() in _TOPICS and child.text:
+            if isinstance(child.tag, str) and local(child).lower() in _TOPICS and child.text:
                 fields.setdefault("category", child.text.strip())
     return fields
 
@@ -212,16 +173,16 @@ def _parts(element: Any) -> list[Any]:
     below = [inner for inner in element if isinstance(inner.tag, str)]
     if not below or (element.text or "").strip() or any((inner.tail or "").strip() for inner in below):
         return [element]
-    named = [part for inner in below for part in _parts(inner) if role_of(_local(part)) is not None]
-    return named if any(role_of(_local(part)) != role_of("text") for part in named) else [element]
+    named = [part for inner in below for part in _parts(inner) if role_of(local(part)) is not None]
+    return named if any(role_of(local(part)) != role_of("text") for part in named) else [element]
 
 
 def _text(element: Any) -> str:
     """Return an element's text: as HTML's where it holds HTML's elements, or text that is markup."""
-    wrapped = next((inner for inner in element if _local(inner) == "text"), None)
+    wrapped = next((inner for inner in element if local(inner) == "text"), None)
     if wrapped is not None and not (element.text or "").strip():
         element = wrapped  # Moodle's, beside its feedback
-    if any(_local(inner).lower() in _INNER_HTML for inner in element.iterdescendants(etree.Element)):
+    if any(local(inner).lower() in INNER_HTML for inner in element.iterdescendants(etree.Element)):
         return html_to_text(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
     text = "".join(element.itertext())
     return (
@@ -238,15 +199,15 @@ def _unwrapped(text: str) -> str:
 
 def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Item | SetAside]:
     """Yield the items of a WordPress export."""
-    for element in _elements(file, options):
-        if _local(element) == "item":
+    for element in elements(file, options):
+        if local(element) == "item":
             yield _item(element)
             _clear(element)
 
 
 def _item(element: Any) -> Item:
     children = [child for child in element if isinstance(child.tag, str)]
-    value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
+    value = {local(child): (child.text or "").strip() for child in children if local(child) != "category"}
     return Item(
         f"line {element.sourceline}",
         value.get("post_type", ""),
@@ -258,7 +219,7 @@ def _item(element: Any) -> Item:
         value.get("post_date") or value.get("pubDate", ""),
         value.get("link", ""),
         value.get("creator", ""),
-        tuple(child.text for child in children if _local(child) == "category" and child.text),
+        tuple(child.text for child in children if local(child) == "category" and child.text),
     )
 
 
@@ -277,14 +238,6 @@ def _clear(element: Any) -> None:
     element.clear(keep_tail=False)
     parent = element.getparent()
     while parent is not None and (before := element.getprevious()) is not None:
-        if len(before) or (isinstance(before.tag, str) and _local(before).lower() in _TOPICS):
+        if len(before) or (isinstance(before.tag, str) and local(before).lower() in _TOPICS):
             break
         parent.remove(before)
-
-
-def _local(element: Any) -> str:
-    return _bare(element.tag) if isinstance(element.tag, str) else ""
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("}")[2]
