@@ -91,7 +91,7 @@ def _store(file: ArchiveFile, tables: ScratchTables, options: ReadOptions) -> No
 def _row(element: Any) -> tuple[str, dict[str, str | None]] | None:
     """Read an element as the row of a table: (table, fields); None if it is none."""
     parent = element.getparent()
-    if parent is None or len(element) > MOST_COLUMNS or local(element).lower() in INNER_HTML:
+    if parent is None or len(element) > MOST_COLUMNS:
         return None
     children = [child for child in element if isinstance(child.tag, str)]
     named = [_name(child) for child in children]
@@ -102,7 +102,7 @@ def _row(element: Any) -> tuple[str, dict[str, str | None]] | None:
         return _name(parent) or local(element), {
             _plain(bare(name).removeprefix("ows_")): value for name, value in element.attrib.items()
         }
-    if len(children) < _FEWEST_FIELDS or not all(map(_is_field, children)):
+    if len(children) < _FEWEST_FIELDS or local(element).lower() in INNER_HTML or not all(map(_is_field, children)):
         return None
     filled: dict[str, str | None] = {}
     for child in children:
