@@ -67,6 +67,16 @@ class ReadingLog:
         """Note the number of records in which a field with text was not used."""
         self.unused[name] += records
 
+    def add(self, other: ReadingLog) -> None:
+        """Take over the notes on a part of the file."""
+        for role, names in other.roles.items():
+            for name, count in names.items():
+                self.took(role, name, count)
+        for name, count in other.unused.items():
+            self.left(name, count)
+        for remark in other.remarks:
+            self.remark(remark)
+
     def remark(self, text: str) -> None:
         """Note a sentence for a person once; unsafe characters in it are replaced."""
         text = _shown(text)

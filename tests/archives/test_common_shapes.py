@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - other programs' files, as they write them
 from __future__ import annotations
 
+import plistlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
+from tests.archives.samples import zipped
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
 ROWS = "How do I descale it?,With vinegar.\nRefunds?,Within 14 days.\n"
@@ -757,6 +759,81 @@ def test_xml_of_other_kinds_says_the_way_out(name: str, text: str, way_out: str,
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(UnknownFormatError, match=way_out):
         list(read_archives([tmp_path / name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "way_out"),
+    [
+        ("mail.pst", b"!BDN" + bytes(90), "readpst"),
+        ("letter.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(90), "msgconvert"),
+        ("help.mdb", b"\0\1\0\0Standard Jet DB\0" + bytes(90), "mdb-export"),
+        ("help", b"\0\1\0\0Standard ACE DB\0" + bytes(90), "mdb-export"),
+        ("backup", b"PGDMP\1\16\0" + bytes(90), "pg_restore"),
+        ("faq.rar", b"Rar!\x1a\7" + bytes(90), "unrar"),
+        ("faq.csv.zst", b"\x28\xb5\x2f\xfd" + bytes(90), "unzstd"),
+        ("faq.csv.xz", b"\xfd7zXZ\0" + bytes(90), "unxz"),
+        ("faq.tar.xz", b"\xfd7zXZ\0" + bytes(90), "tar -xf"),
+        ("help.chm", b"ITSF\3" + bytes(90), "7z x"),
+        ("old.wpd", b"\xffWPC" + bytes(90), "soffice"),
+        ("noname", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(90), "an old Office document"),
+        ("faq.ps", b"%!PS-Adobe-3.0\n/Times findfont", "ps2pdf"),
+        ("scan.jpg", b"\xff\xd8\xff\xe0" + bytes(90), "ocrmypdf"),
+        ("talk.mp3", b"ID3\3" + bytes(90), "whisper"),
+        ("table.dbf", b"\3\x78\3\4" + bytes(90), "soffice"),
+        ("memo.txt", b"Dear all,\n\nthe meeting is on Monday.\n\nAnn\n", "Write Q: before each question"),
+        ("TAPE.txt", b"TAPE recordings are kept in the cellar.\n", "Write Q: before each question"),
+        ("frames.html", b"<html><frameset><frame src='faq1.html'></frameset></html>", "texts are in faq1.html"),
+        ("app.html", b"<html><div id=root></div><script src=a.js></script></html>", "save it from there"),
+    ],
+)
+def test_what_is_not_read_says_which_program_converts_it(name: str, data: bytes, way_out: str, tmp_path: Path) -> None:
+    """By its first bytes or its name, also in a folder."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UnknownFormatError, match=way_out) as raised:
+        list(read_archives([tmp_path / name]))
+    (note,) = read_archives([tmp_path])
+    assert isinstance(note, SetAside)
+    assert note.reason == raised.value.reason
+
+
+def test_a_document_of_apple_is_no_archive_of_files(tmp_path: Path) -> None:
+    """One refusal with the way out, not one for each of its parts."""
+    (tmp_path / "faq.numbers").write_bytes(zipped({"Index/Document.iwa": "x", "preview.jpg": "x"}))
+    (note,) = read_archives([tmp_path])
+    assert isinstance(note, SetAside)
+    assert note.reason == ".numbers files are not read: export it as CSV or Excel from the program that made it"
+
+
+FAQ_PAGE = (
+    "<html><h1>FAQ</h1><h2>How do I descale it?</h2><p>With vinegar.</p><h2>Refunds?</h2><p>Within 14 days.</p></html>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (
+            "faq.webarchive",
+            plistlib.dumps(
+                {"WebMainResource": {"WebResourceData": FAQ_PAGE.encode(), "WebResourceTextEncodingName": "UTF-8"}},
+                fmt=plistlib.FMT_BINARY,
+            ),
+        ),
+        (
+            "faq.mhtml",
+            b"From: <Saved by Blink>\r\nSubject: FAQ\r\nDate: Wed, 4 Mar 2020 10:00:00 -0000\r\nMIME-Version: 1.0\r\n"
+            b'Content-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n'
+            b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + FAQ_PAGE.encode() + b"\r\n--b--\r\n",
+        ),
+        ("faq.epub", zipped({"mimetype": "application/epub+zip", "a.opf": "<package/>", "c1.xhtml": FAQ_PAGE})),
+    ],
+)
+def test_pages_in_one_file_are_read(name: str, data: bytes, tmp_path: Path) -> None:
+    """As browsers save them, or in a book."""
+    (tmp_path / name).write_bytes(data)
+    items = list(read_archives([tmp_path]))
+    assert [(item.question, item.answer) for item in items if isinstance(item, Post)] == TWO
+    assert len(items) == len(TWO)
 
 
 def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:

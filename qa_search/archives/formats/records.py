@@ -39,6 +39,7 @@ _SAMPLE_CHARACTERS = 4 << 20
 _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
+_AN_OBJECT = 'Each record must be an object with fields, such as {"question": "...", "answer": "..."}.'
 _NEITHER = "neither a question nor an answer in it"
 _MOST_NAMES = 1000
 _BY_DEFAULT = TextKind()
@@ -224,7 +225,7 @@ def _no_posts(file: ArchiveFile, names: list[str], trial: list[SetAside], option
     if names and unmatched:
         return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
-        return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
+        return file.unknown(trial[0].reason, _AN_OBJECT, trial[0].place)
     for note in trial:
         if note.reason != _NEITHER:
             return file.unknown(note.reason, f"No earlier record is a post either. They have: {shown}.", note.place)

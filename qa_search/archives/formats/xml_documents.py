@@ -27,8 +27,8 @@ _ASKS = re.compile(
 _ANSWERS = re.compile(
     r"<(?:\w+:)?(?:\w*_?answers?|antwort|respuesta|réponse|reponse|risposta|ответ|a|reply|response)[\s>]", re.IGNORECASE
 )
-_FEED = re.compile(r"<(?:rss|feed|rdf:RDF)\b", re.IGNORECASE)
-_ENTRIES = frozenset(("item", "entry"))
+_FEED = re.compile(r"<(?:rss|feed|rdf:RDF|en-export)\b", re.IGNORECASE)
+_ENTRIES = frozenset(("item", "entry", "note"))  # of RSS, Atom and Evernote
 _CONTENTS = ("encoded", "content", "description", "summary")
 _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
 _TOPICS = frozenset(("focus", "category", "topic"))
@@ -122,7 +122,7 @@ def _entry(element: Any) -> _Fields:
             texts[name] = _text(child)
         elif name == "category" and "schemas." in child.get("scheme", ""):
             continue  # what Blogger keeps about its entries
-        elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id"):
+        elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id", "created", "tag"):
             _add(fields, "author" if name == "creator" else name, child.get("term") or (child.text or "").strip())
         elif name == "link" and (child.text or child.get("rel", "alternate") == "alternate"):
             fields.setdefault("url", (child.text or child.get("href") or "").strip())
