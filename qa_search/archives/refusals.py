@@ -94,6 +94,17 @@ _SUFFIXES: dict[str, str] = {
     ".ipynb": "save it as Markdown or HTML from Jupyter first",
     **dict.fromkeys((".vcf", ".ics"), _ADDRESSES),
 }  # fmt: skip
+_QUESTION_BANK = "import it into Moodle, and export the questions as Moodle XML from there, which is read"
+# Texts of known kinds: what is in them, what they are, the way out.
+_TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"^(?:::[^:\n]{1,200}::)?[^{}\n]{3,500}\{[ \t\n]{0,20}[=~][^{}]{1,500}\}", re.MULTILINE),
+     "a question bank (GIFT)", _QUESTION_BANK),
+    (re.compile(r"^ANSWER: [A-Z][ \t]*$", re.MULTILINE), "a question bank (Aiken)", _QUESTION_BANK),
+    (re.compile(r"^\[?\d{1,4}[/.-]\d{1,2}[/.-]\d{2,4},? \d{1,2}:\d\d[^\n:]{0,12}[-\]] [^:\n]{1,40}: ", re.MULTILINE),
+     "a chat, in which nothing tells what answers what",
+     "copy what was asked and answered into a table with the columns question and answer"),
+)  # fmt: skip
+_LOOKED_AT = 20_000
 # The beginnings of files that are text.
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
 _PACKED_TAR = re.compile(r"\.(?:tar\.\w{1,4}|tbz2?|txz|tzst)$")
@@ -122,5 +133,8 @@ def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
         return file.unknown(f"an old Office document, which is not read: {_AS_DOCX}, or {_BY_OFFICE}", "")
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
+    for pattern, kind, way_out in _TEXTS:
+        if pattern.search(file.head_text[:_LOOKED_AT]):
+            return file.unknown(f"{kind}, which is not read: {way_out}", "")
     start = " ".join(file.head_text[:200].split())[:40]
     return file.unknown(f"a text without recognisable questions and answers (it begins {start!r})", _LOOKED_FOR)

@@ -739,6 +739,17 @@ def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> N
     assert (post.author, sorted(post.tags)) == ("ann", ["care, of it", "kettle"])
 
 
+def test_a_database_of_several_tables_lists_their_columns(tmp_path: Path) -> None:
+    """Not those of one of them."""
+    with closing(sqlite3.connect(tmp_path / "app.db")) as database:
+        database.executescript(
+            "CREATE TABLE stuff (complaint_txt text, remedy text); INSERT INTO stuff VALUES ('It hums.', 'Rinse it.');"
+            "CREATE TABLE other (a text, b text); INSERT INTO other VALUES ('x', 'y');"
+        )
+    with pytest.raises(UnknownFormatError, match=r"stuff: complaint_txt, remedy; other: a, b.*'question': COLUMN"):
+        list(read_archives([tmp_path / "app.db"]))
+
+
 def test_a_dump_without_rows_says_how_to_make_one(tmp_path: Path) -> None:
     """Many have the structure alone."""
     (tmp_path / "faq.sql").write_text("CREATE TABLE faq (question text, answer text);\n", encoding="utf-8")
@@ -782,6 +793,13 @@ def test_xml_of_other_kinds_says_the_way_out(name: str, text: str, way_out: str,
         ("table.dbf", b"\3\x78\3\4" + bytes(90), "soffice"),
         ("memo.txt", b"Dear all,\n\nthe meeting is on Monday.\n\nAnn\n", "Write Q: before each question"),
         ("TAPE.txt", b"TAPE recordings are kept in the cellar.\n", "Write Q: before each question"),
+        ("bank.txt", b"::One:: How do I descale it? {=With vinegar. ~With sand.}\n", "Moodle XML"),
+        ("aiken.txt", b"How do I descale it?\nA. Sand.\nB. Vinegar.\nANSWER: B\n", "Moodle XML"),
+        (
+            "chat.txt",
+            b"04/03/2020, 10:00 - Ann: Refunds?\n04/03/2020, 10:05 - Bob: Yes.\n",
+            "columns question and answer",
+        ),
         ("frames.html", b"<html><frameset><frame src='faq1.html'></frameset></html>", "texts are in faq1.html"),
         ("app.html", b"<html><div id=root></div><script src=a.js></script></html>", "save it from there"),
     ],

@@ -99,7 +99,8 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
     ]
     yield from read_parts(file, parts, options, reasons)
     if len(reasons) == len(parts):
-        raise reasons[0] if reasons else _nothing(file, tables)
+        told = reasons and (items or options.field_map or len(layout.tables) == 1)
+        raise reasons[0] if told else _nothing(file, layout.tables)
     used = {table.name for table, _ in readers} | cms.used
     left = [table.name for table in tables if table.name not in used and not any(one.uses(table) for one in chosen)]
     if left:
