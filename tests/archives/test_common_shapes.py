@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qa_search import inspect_archives
-from qa_search.archives.read import Reading, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
@@ -675,6 +675,47 @@ DATABASES: dict[str, dict[str, tuple[str, ...]]] = {
         "tag_rel": ("id object_id tag_id", "1 5 9"),
         "user": USERS,
     },
+    "vBulletin 5": {
+        "node": (
+            "nodeid contenttypeid publishdate userid authorname title parentid starter approved",
+            "3 1 0 1 ann Forum 1 0 1",
+            "5 2 1583316000 1 ann Kettle 3 5 1",
+            "6 2 1583317000 2 bob NULL 5 5 1",
+        ),
+        "text": ("nodeid previewtext rawtext", "5 NULL {Q}", "6 NULL {A}"),
+    },
+    "phpBB 2": {
+        "phpbb_posts": (
+            "post_id topic_id poster_id post_time post_username",
+            "1 5 1 1583316000 NULL",
+            "2 5 2 1583317000 NULL",
+        ),
+        "phpbb_posts_text": ("post_id bbcode_uid post_subject post_text", "1 x Kettle {Q}", "2 x Re:~Kettle {A}"),
+        "phpbb_topics": ("topic_id topic_title topic_poster", "5 Kettle 1"),
+        "phpbb_users": ("user_id username", "1 ann", "2 bob"),
+    },
+    "Vanilla": {
+        "GDN_Category": ("CategoryID Name Description", "3 care On~kettles~and~all."),
+        "GDN_Comment": ("CommentID DiscussionID InsertUserID Body DateInserted", "9 5 2 {A} 2020-03-05"),
+        "GDN_ConversationMessage": ("MessageID ConversationID Body InsertUserID", "1 1 This~is~private. 1"),
+        "GDN_Conversation": ("ConversationID Subject", "1 Psst"),
+        "GDN_Discussion": (
+            "DiscussionID CategoryID InsertUserID Name Body DateInserted",
+            "5 3 1 Kettle {Q} 2020-03-04",
+        ),
+        "GDN_User": ("UserID Name", "1 ann", "2 bob"),
+    },
+    "Zammad": {
+        "groups": ("id name", "1 care"),
+        "tickets": ("id group_id title customer_id", "5 1 Kettle 1"),
+        "ticket_articles": (
+            "id ticket_id body internal created_by_id created_at",
+            "1 5 {Q} f 1 2020-03-04",
+            "2 5 {A} f 2 2020-03-05",
+            "3 5 Told~among~staff. t 2 2020-03-06",
+        ),
+        "users": ("id login", "1 ann", "2 bob"),
+    },
     "a program of their own": {
         "answers": ("id question_id user_id body", "1 5 2 {A}"),
         "categories": ("id name", "4 care"),
@@ -721,8 +762,7 @@ def test_databases_of_forums_and_help_desks_are_read(program: str, form: str, tm
     assert (post.title, post.question, post.answer) == ("Kettle", ASKED, SAID)
     assert post.author == "ann"
     assert post.tags == (("care",) if _is_with_tags(DATABASES[program]) else ())
-    if program != "a help desk with replies":
-        assert [answer.author for answer in post.answers] == ["bob"]
+    assert [answer.author for answer in post.answers] == ["bob"]
 
 
 def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> None:
@@ -852,6 +892,26 @@ def test_pages_in_one_file_are_read(name: str, data: bytes, tmp_path: Path) -> N
     items = list(read_archives([tmp_path]))
     assert [(item.question, item.answer) for item in items if isinstance(item, Post)] == TWO
     assert len(items) == len(TWO)
+
+
+def test_entries_that_ask_and_answer_are_no_messages_of_their_topics(tmp_path: Path) -> None:
+    """A topic may be a category, too."""
+    tables: dict[str, tuple[str, ...]] = {
+        "faq_entries": ("id topic_id question answer", "1 4 {Q} {A}", "2 4 Refunds? Within~14~days."),
+        "faq_topics": ("id name", "4 Kettles"),
+    }
+    (tmp_path / "faq.sql").write_text(dumped(tables), encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+
+
+def test_who_names_columns_gets_their_table_alone(tmp_path: Path) -> None:
+    """Not the forum's topics beside it."""
+    tables = {**DATABASES["SMF"], "faq": ("what reply_to_it", "{Q} {A}")}
+    (tmp_path / "site.sql").write_text(dumped(tables), encoding="utf-8")
+    options = ReadOptions(field_map={"question": "what", "answer": "reply_to_it"})
+    posts = [item for item in read_archives([tmp_path], options) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO[:1]
 
 
 def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:

@@ -25,13 +25,14 @@ _MOST_OF_A_NAME = 20  # tables that one column's name may mean
 _MOST_LOOKED_AT = 2000  # columns that may refer to a table
 _TOPICS = ("topic", "thread", "discussion", "question", "ticket", "conversation", "issue", "case", "request")
 # The tables that have the messages of topics, the surest first.
-_MESSAGES = ("answer", "reply", "post", "message", "msg", "article", "entry", "response", "comment", "thread")
+_MESSAGES = ("answer", "reply", "post", "message", "msg", "article", "entry", "response", "comment", "thread", "node")
 _PEOPLE = ("user", "member", "people", "person", "author", "customer", "account", "contact", "profile")
 _PLACES = ("category", "forum", "board", "section", "node", "department", "channel", "space", "subject", "group")
 _TAGS = ("tag", "label", "keyword")
 _WRITERS = (
     "userid", "uid", "authorid", "author", "posterid", "memberid", "idmember", "ownerid", "askerid", "postauthor",
-    "createdbyid", "createdby", "creatorid", "customerid", "personid", "senderid", "accountid", "postuserid", "user",
+    "createdbyid", "createdby", "creatorid", "customerid", "personid", "senderid", "accountid", "postuserid",
+    "insertuserid", "user",
 )  # fmt: skip
 _WRITTEN_NAMES = ("postusername", "uname", "postername", "authorname")
 _NAMES_OF_PEOPLE = (
@@ -39,9 +40,9 @@ _NAMES_OF_PEOPLE = (
     "screenname",
 )  # fmt: skip
 _OBJECTS = ("objectid", "recordid", "itemid", "contentid", "entityid", "postid")
-_THREADS = ("idtopic", "tid")
+_THREADS = ("idtopic", "tid", "topicid", "threadid", "thread", "starter")
 _PRIVATE = re.compile(
-    r"priv(?:ate|_?m)|personal_?mess|(?:^|_)pms?(?:_|text|$)|conversation_mess|mail_?(?:log|queue|err)|draft|revision|"
+    r"priv(?:ate|_?m)|personal_?mess|(?:^|_)pms?(?:_|text|$)|conversation_?mess|mail_?(?:log|queue|err)|draft|revision|"
     r"canned|template|notification|log$|logs$|queue|archive_?meta",
     re.IGNORECASE,
 )
@@ -151,33 +152,51 @@ class Layout:
         texts = self._rows.execute(f"SELECT avg(v GLOB '*[^0-9.-]*') FROM ({sample})").fetchone()[0]  # noqa: S608
         return texts is None or texts < 0.5
 
-    def conversations(self) -> list[Selection]:
-        """Return the tables of topics and of their messages, or of questions and their answers; [] for neither."""
-        found = []
-        for messages in filter(self.is_public, self.tables):
+    def conversations(self, tables: Sequence[Table]) -> list[Selection]:
+        """Return the tables of topics and of their messages, or of questions and their answers; [] for neither.
+
+        The messages, or the answers, are in one of ``tables``.
+        """
+        found: list[tuple[bool, int, Table, str, Table | None]] = []
+        for messages in filter(self.is_public, tables):
             rank = next((n for n, kind in enumerate(_MESSAGES) if messages.is_of((kind,))), None)
-            text = self._text_of(messages)
-            if rank is None or text is None:
+            if rank is None or (self._text_of(messages) is None and self._text_beside(messages) is None):
                 continue
             for column in messages.columns[:_MOST_COLUMNS]:
                 above = self._referred(messages, column, _TOPICS)
-                found += [(rank, messages, column, one, text) for one in above if _title(one) or _title(messages)]
+                found += [(False, rank, messages, column, one) for one in above if _title(one) or _title(messages)]
+            if thread := messages.named(*_THREADS):
+                found.append((True, rank, messages, thread, None))
         if not found:
             return []
-        _, messages, column, topics, text = min(found, key=lambda one: one[0])
-        if self._text_of(topics) is None:
+        _, _, messages, column, topics = min(found, key=lambda one: one[:2])
+        text = self._text_of(messages)
+        if topics is None or text is None or self._text_of(topics) is None:
             return [self._thread(messages, column, topics)]
         answers = {"parent": column, "body": text, "answer": "-", "title": "-"}
         replies = self._selected(messages, answers, [(messages, "t"), (topics, "o")], [_topics_joined(topics, column)])
-        return [self.select(topics, {"id": topics.key}), replies]
+        title = _title(topics)
+        return [self.select(topics, {"id": topics.key, **({"title": title} if title else {})}), replies]
 
     def select(self, table: Table, field_map: Mapping[str, str] | None = None) -> Selection:
         """Select the rows of one table with what others say of them."""
         return self._selected(table, dict(field_map or {}), [(table, "t")], [])
 
-    def _thread(self, messages: Table, column: str, topics: Table) -> Selection:
-        joins = [_topics_joined(topics, column)]
-        return self._selected(messages, {"thread": column}, [(messages, "t"), (topics, "o")], joins)
+    def _thread(self, messages: Table, column: str, topics: Table | None) -> Selection:
+        above = [(topics, "o")] if topics else []
+        joins = [_topics_joined(topics, column)] if topics else []
+        return self._selected(messages, {"thread": column}, [(messages, "t"), *above], joins)
+
+    def _text_beside(self, table: Table) -> tuple[Table, str] | None:
+        """Find the table that has nothing but the texts of another one: (it, the column of the texts)."""
+        for other in self.tables:
+            key = other.columns[0]
+            if not other.is_of(("text",)) or other == table:
+                continue
+            named = other.name.startswith(table.name) or normal_name(key) == normal_name(table.key)
+            if named and (text := self._text_of(other)) and self._is_within(other, key, table):
+                return other, text
+        return None
 
     def _selected(
         self, table: Table, field_map: dict[str, str], sources: Sequence[tuple[Table, str]], joins: list[str]
@@ -196,7 +215,13 @@ class Layout:
             if best := topics.named(*ACCEPTED_ANSWER):
                 accepted = f"coalesce({_text('o', best)} = {_text('t', table.key)}, 0)"
                 added.append(("accepted", f"{topics.name}.{best}", accepted))
-        writer = self._writer(table, joins, named=len(sources) > 1)
+        if "thread" in field_map and self._text_of(table) is None and (beside := self._text_beside(table)):
+            other, text = beside
+            key, name = _text("x", other.columns[0]), quoted(other.name)
+            inner = f"SELECT {key} AS k, max(x.{quoted(text)}) AS n FROM {name} AS x GROUP BY 1"  # noqa: S608 - quoted
+            joins.append(f"JOIN ({inner}) AS s ON s.k = {_text('t', table.key)}")
+            added.append(("body", f"{other.name}.{text}", "s.n"))
+        writer = self._writer(table, joins, named="thread" in field_map or "parent" in field_map)
         added += [writer] if writer else []
         for of, alias in sources:
             place = self._place(of, alias, joins)
@@ -225,10 +250,11 @@ class Layout:
 
     def _writer(self, table: Table, joins: list[str], *, named: bool) -> tuple[str, str, str] | None:
         """Find who wrote a row: the name in it, else that of its number among the people; else the number."""
+        written = (*_WRITTEN_NAMES, "name") if named else _WRITTEN_NAMES
         own = next(
             (
                 column for column in table.columns
-                if ((role_of(column) or ("",))[0] == "author" or normal_name(column) in _WRITTEN_NAMES)
+                if ((role_of(column) or ("",))[0] == "author" or normal_name(column) in written)
                 and not self.is_numbers(table, column)
             ),
             None,
@@ -244,7 +270,7 @@ class Layout:
                 return "author", f"{people.name}.{name[0]}", f"coalesce({mine}, {alias}.n)"
         number = table.named(*_WRITERS)
         if own:
-            return ("author", own, mine) if normal_name(own) in _WRITTEN_NAMES else None
+            return ("author", own, mine) if normal_name(own) in written else None
         return ("author", f"{number} (number)", f"t.{quoted(number)}") if named and number else None
 
     def _place(self, table: Table, alias: str, joins: list[str]) -> tuple[str, str] | None:
@@ -371,7 +397,9 @@ def hidden_remark(selection: Selection) -> str:
 
 
 def _title(table: Table) -> str | None:
-    return next((column for column in table.columns if (role_of(column) or ("",))[0] == "title"), None)
+    """Return the column of a table's titles; "name" only where there is no better one."""
+    names = [column for column in table.columns if (role_of(column) or ("",))[0] == "title"]
+    return next((name for name in names if normal_name(name) != "name"), names[0] if names else None)
 
 
 def quoted(name: str) -> str:

@@ -23,6 +23,12 @@ from qa_search.types import Post, SetAside
 
 _MAGIC = b"SQLite format 3\0"
 _MOST_TABLES = 1000
+_TEXTS = frozenset(("question", "answer", "body"))
+# Databases whose tables do not show their posts: how one of them ends, the program, the way out.
+_OTHERS = {
+    "legacy_hash": ("NodeBB", "Save each topic from its API (/api/topic/NUMBER) as JSON."),
+    "recentchanges": ("MediaWiki", "Save the pages that have questions and answers as HTML."),
+}
 _EACH_POST = (
     "If each post's title asks and its text answers, build with "
     "field_map={'question': 'post_title', 'answer': 'post_content'}."
@@ -84,7 +90,7 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
     layout = Layout(rows, tables)
     reasons: list[UnknownFormatError] = []
     cms = CmsTables(rows, layout.tables)
-    items = [] if {"question", "answer", "body"} & options.field_map.keys() else [*cms.wordpress, *cms.drupal]
+    items = [] if _TEXTS & options.field_map.keys() else [*cms.wordpress, *cms.drupal]
     chosen = _chosen(layout, options, [] if items else layout.tables)
     readers: list[tuple[Table, Read]] = [
         *((table, partial(_read_items, cms=cms, table=table, options=options, steps=steps)) for table in items),
@@ -119,9 +125,11 @@ def _read_items(
 
 def _chosen(layout: Layout, options: ReadOptions, others: list[Table]) -> list[Selection]:
     """Choose tables of questions with answers, and of topics and messages; else what may be one of ``others``."""
-    found = layout.conversations()
+    both = [table for table in layout.tables if _is_both(layout, table, options)]
+    others_of = [] if _TEXTS & options.field_map.keys() else layout.tables  # who names columns wants their table
+    found = layout.conversations([table for table in others_of if table not in both])
     known = {one.table.name for one in found}
-    both = [table for table in layout.tables if table.name not in known and _is_both(layout, table, options)]
+    both = [table for table in both if table.name not in known]
     both = [table for table in both if layout.is_public(table)] or ([] if found else both)
     if not both and not found:
         both = _parts([table for table in others if has_post_fields(table.columns, options)])
@@ -151,6 +159,9 @@ def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
             "A dump may have the structure alone: make one with the data (mysqldump without --no-data, pg_dump without "
             "--schema-only).",
         )
+    for last, (program, way_out) in _OTHERS.items():
+        if any(table.name.endswith(last) for table in tables):
+            return file.unknown(f"a database of {program}, which is not read", way_out)
     listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8])
     return file.unknown(
         f"no table has recognisable columns of questions and answers (tables: {listed})",
