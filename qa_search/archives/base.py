@@ -44,8 +44,8 @@ class OverLimitError(ArchiveError):
 class ReadingLog:
     """The fields that a reader used in one file; `read_archives` makes a `FileReport` of it.
 
-    A reader calls `took`, `left` and `omit` while it reads, and `remark` for what a person should look at. Posts, questions,
-    answers and dates need no call: they are counted from the posts that the reader yields.
+    A reader calls `took`, `left` and `omit` while it reads, and `remark` for what a person should look at. Posts,
+    questions, answers and dates need no call: they are counted from the posts that the reader yields.
     """
 
     roles: dict[str, Counter[str]] = field(default_factory=dict)
@@ -71,6 +71,18 @@ class ReadingLog:
     def omit(self, what: str, count: int = 1) -> None:
         """Count what is no part of any post, by its name in the plural, such as ``omit("messages among staff")``."""
         self.omitted[what] += count
+
+    def add(self, other: ReadingLog) -> None:
+        """Take over the notes on a part of the file."""
+        for role, names in other.roles.items():
+            for name, count in names.items():
+                self.took(role, name, count)
+        for name, count in other.unused.items():
+            self.left(name, count)
+        for what, count in other.omitted.items():
+            self.omit(what, count)
+        for remark in other.remarks:
+            self.remark(remark)
 
     def remark(self, text: str) -> None:
         """Note a sentence for a person once; unsafe characters in it are replaced."""

@@ -28,18 +28,21 @@ from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.parquet import ParquetReader
 from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.saved_pages import SavedPageReader
 from qa_search.archives.formats.sql_dump import SqlDumpReader
 from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
-from qa_search.archives.formats.tables import TableReader, has_tabs
+from qa_search.archives.formats.tables import TableReader
 from qa_search.archives.formats.values import bare_id
 from qa_search.archives.formats.web_page import WebPageReader
 from qa_search.archives.formats.word import WordReader
 from qa_search.archives.formats.workbooks import WorkbookReader
 from qa_search.archives.formats.xml_documents import XmlReader
+from qa_search.archives.formats.xml_tables import XmlTableReader
 from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
+from qa_search.archives.refusals import refusal
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import counted
@@ -57,14 +60,6 @@ __all__ = [
 ]
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_BY_PANDOC = "convert it first, for example with `pandoc FILE -o faq.md`"
-# What to do about files that hold questions and answers as often as others, but are not read.
-_CONVERTED = {
-    **dict.fromkeys((".rst", ".org", ".tex", ".rtf", ".odt", ".epub", ".textile", ".docbook"), _BY_PANDOC),
-    **dict.fromkeys((".adoc", ".asciidoc"), "convert it to HTML first, for example with `asciidoctor FILE`"),
-    **dict.fromkeys((".doc", ".ppt", ".pptx", ".odp"), "save it as .docx or as HTML first"),
-    ".toml": "write it as JSON or YAML first",
-}
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # Asked in this order: the formats with the surest signs first.
@@ -73,6 +68,8 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     StackExchangeReader(),
     WebPageReader(),
     XmlReader(),
+    XmlTableReader(),
+    SavedPageReader(),
     MailReader(),
     ChatReader(),
     JsonLinesReader(),
@@ -326,7 +323,7 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
             raise file.damaged("a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'")
         reader = next((reader for reader in readers() if reader.recognises(file, options)), None)
         if reader is None:
-            raise _unknown(file)
+            raise refusal(file, (reader.name for reader in readers()))
         waiting.reading.began(file, reader.name)
         try:
             for item in reader.read(file, options):
@@ -436,18 +433,3 @@ def _characters(post: Post) -> int:
         post.next_title, *post.tags,
     )  # fmt: skip
     return sum(map(len, filter(None, texts)))
-
-
-def _unknown(file: ArchiveFile) -> UnknownFormatError:
-    known = f"Known formats: {', '.join(reader.name for reader in readers())}; each also in .gz, .zip or .7z."
-    if not file.head:
-        return file.unknown("an empty file", known)
-    if file.suffix in _CONVERTED:
-        return file.unknown(f"{file.suffix} files are not read: {_CONVERTED[file.suffix]}", known)
-    if file.head_text is None:
-        return file.unknown("binary data, not an archive of posts", known)
-    if has_tabs(file.head_text):
-        columns = "{'question': '1', 'answer': '2'}"
-        return file.unknown(f"lines with tabs, and no header: name the columns by number, field_map={columns}", known)
-    start = " ".join(file.head_text[:200].split())[:40]
-    return file.unknown(f"unknown archive format (it begins {start!r})", known)

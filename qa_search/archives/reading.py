@@ -209,7 +209,7 @@ def _encoding_name(file: ArchiveFile) -> str:
 
 def _may_be_another(file: ArchiveFile) -> bool:
     unicode = (file.codec or "utf").startswith("utf-") and file.codec != "utf-8"
-    return not unicode and is_doubtful(file.head)
+    return file.codec is not None and not unicode and is_doubtful(file.head)
 
 
 def _remarks(tally: _Tally) -> list[str]:

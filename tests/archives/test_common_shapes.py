@@ -6,9 +6,12 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import plistlib
 import re
+import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +23,7 @@ from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.errors import DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.interfaces.render.commands import in_options
 from qa_search.types import Post, SetAside
-from tests.archives.samples import sqlite_file, xlsx
+from tests.archives.samples import sqlite_file, xlsx, zipped
 
 TWO = [("How do I descale it?", "With vinegar."), ("Refunds?", "Within 14 days.")]
 ROWS = "How do I descale it?,With vinegar.\nRefunds?,Within 14 days.\n"
@@ -713,7 +716,7 @@ def test_cards_that_were_copied_need_the_numbers_of_their_columns(tmp_path: Path
     """As Quizlet exports them: a term, a tab, a definition."""
     path = tmp_path / "quizlet.txt"
     path.write_text("How do I descale it?\tWith vinegar.\nRefunds?\tWithin 14 days.\n", encoding="utf-8")
-    with pytest.raises(UnknownFormatError, match="name the columns by number"):
+    with pytest.raises(UnknownFormatError, match="Name the columns by number"):
         list(read_archives([path]))
     posts = [p for p in read_archives([path], ReadOptions({"question": "1", "answer": "2"})) if isinstance(p, Post)]
     assert [(post.question, post.answer) for post in posts] == TWO
@@ -1083,6 +1086,464 @@ def test_a_message_without_its_ticket_is_set_aside(tmp_path: Path) -> None:
     assert [note.reason for note in notes if isinstance(note, SetAside)] == [
         "a message without 'ticket_id', which ties it to others"
     ] * 2
+
+
+ASKED, SAID = TWO[0]
+USERS = ("id username", "1 ann", "2 bob")
+_WP = "ID post_author post_date post_content post_title post_status post_name post_modified post_parent post_type"
+_D8 = "bundle deleted entity_id revision_id langcode delta"
+# Tables of other programs, with their own names and columns: the columns that tell, and a row each. ~ stands for a blank.
+DATABASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "WordPress with DW Question & Answer": {
+        "wp_posts": (
+            _WP,
+            "1 1 2020-01-01 A~first~post. Hello publish hello 2020-01-01 0 post",
+            "2 1 2020-01-01 {Q} Kettle inherit 2-revision 2020-01-01 5 revision",
+            "5 1 2020-03-04 {Q} Kettle publish kettle 2020-03-04 0 dwqa-question",
+            "6 2 2020-03-05 {A} Answer~for~Kettle publish answer 2020-03-05 5 dwqa-answer",
+            "7 2 2020-03-05 Pills. Answer trash answer2 2020-03-05 5 dwqa-answer",
+        ),
+        "wp_users": ("ID user_login display_name", "1 a ann", "2 b bob"),
+        "wp_terms": ("term_id name slug", "1 care care"),
+        "wp_term_taxonomy": ("term_taxonomy_id term_id taxonomy", "7 1 dwqa-question_tag"),
+        "wp_term_relationships": ("object_id term_taxonomy_id term_order", "5 7 0"),
+    },
+    "WordPress with bbPress": {
+        "wp_posts": (
+            _WP,
+            "3 1 2020-03-04 On~kettles. care publish care 2020-03-04 0 forum",
+            "5 1 2020-03-04 {Q} Kettle publish kettle 2020-03-04 3 topic",
+            "6 2 2020-03-05 {A} Reply~to~Kettle publish reply 2020-03-05 5 reply",
+        ),
+        "wp_users": ("ID user_login display_name", "1 a ann", "2 b bob"),
+    },
+    "Drupal 7": {
+        "node": (
+            "nid vid type title uid status created",
+            "5 5 forum Kettle 1 1 1583316000",
+            "6 6 page Us 1 1 1583316000",
+        ),
+        "field_data_body": (
+            "entity_type bundle deleted entity_id body_value body_summary",
+            "node forum 0 5 {Q} NULL",
+            "node page 0 6 We~sell~kettles. NULL",
+        ),
+        "comment": (
+            "cid pid nid uid subject created status name",
+            "1 0 5 2 Vinegar 1583402400 1 bob",
+            "2 0 5 0 Pills 1583402400 0 x",
+        ),
+        "field_data_comment_body": (
+            "entity_type bundle deleted entity_id comment_body_value",
+            "comment c 0 1 {A}",
+            "comment c 0 2 Pills.",
+        ),
+        "users": ("uid name", "1 ann", "2 bob"),
+        "taxonomy_index": ("nid tid created", "5 3 0"),
+        "taxonomy_term_data": ("tid vid name", "3 1 care"),
+    },
+    "Drupal 10": {
+        "node": ("nid vid type uuid langcode", "5 5 forum u en"),
+        "node_field_data": (
+            "nid vid type langcode status uid title created",
+            "5 5 forum en 1 1 Kettle 1583316000",
+        ),
+        "node__body": (f"{_D8} body_value", "forum 0 5 5 en 0 {Q}"),
+        "comment_field_data": (
+            "cid comment_type langcode status uid pid entity_id subject name created",
+            "1 comment en 1 2 NULL 5 Vinegar NULL 1583402400",
+        ),
+        "comment__comment_body": (f"{_D8} comment_body_value", "comment 0 1 1 en 0 {A}"),
+        "users_field_data": ("uid langcode name status", "1 en ann 1", "2 en bob 1"),
+    },
+    "SMF": {
+        "smf_boards": ("id_board id_cat name description", "3 1 care All~on~kettles~here."),
+        "smf_members": ("id_member member_name real_name", "1 a ann", "2 b bob"),
+        "smf_messages": (
+            "id_msg id_topic id_board poster_time id_member subject poster_name body approved",
+            "1 5 3 1583316000 1 Kettle ann {Q} 1",
+            "2 5 3 1583317000 2 Re:~Kettle bob {A} 1",
+            "3 5 3 1583318000 9 Re:~Kettle x Pills~for~you. 0",
+        ),
+        "smf_personal_messages": ("id_pm id_member_from from_name subject body", "1 1 ann Psst This~is~private."),
+        "smf_topics": ("id_topic id_board id_first_msg id_last_msg num_replies", "5 3 1 2 1"),
+    },
+    "MyBB": {
+        "mybb_forums": ("fid name description type pid lastpostsubject", "3 care All~on~kettles~here. f 1 Kettle"),
+        "mybb_posts": (
+            "pid tid replyto fid subject uid username dateline message visible",
+            "1 5 0 3 Kettle 1 ann 1583316000 {Q} 1",
+            "2 5 1 3 RE:~Kettle 2 bob 1583317000 {A} 1",
+            "3 5 1 3 RE:~Kettle 9 x 1583318000 Pills~for~you. 0",
+        ),
+        "mybb_privatemessages": ("pmid uid toid subject message", "1 1 2 Psst This~is~private."),
+        "mybb_threads": ("tid fid subject uid username dateline firstpost replies visible", "5 3 Kettle 1 ann 1 1 1 1"),
+        "mybb_users": ("uid username", "1 ann", "2 bob"),
+    },
+    "vBulletin 4": {
+        "forum": ("forumid title title_clean description", "3 care care All~on~kettles~here."),
+        "post": (
+            "postid threadid parentid username userid title dateline pagetext visible",
+            "1 5 0 ann 1 Kettle 1583316000 {Q} 1",
+            "2 5 1 bob 2 NULL 1583317000 {A} 1",
+            "3 5 1 x 9 NULL 1583318000 Pills~for~you. 2",
+        ),
+        "pmtext": ("pmtextid fromuserid fromusername title message", "1 1 ann Psst This~is~private."),
+        "thread": ("threadid title firstpostid forumid replycount postusername postuserid", "5 Kettle 1 3 1 ann 1"),
+        "user": ("userid username", "1 ann", "2 bob"),
+    },
+    "XenForo": {
+        "xf_conversation_message": (
+            "message_id conversation_id message_date user_id username message",
+            "1 1 1583316000 1 ann This~is~private.",
+            "2 1 1583316000 2 bob This,~too.",
+        ),
+        "xf_node": ("node_id title description node_name", "3 care All~on~kettles~here. NULL"),
+        "xf_post": (
+            "post_id thread_id user_id username post_date message message_state position",
+            "1 5 1 ann 1583316000 {Q} visible 0",
+            "2 5 2 bob 1583317000 {A} visible 1",
+            "3 5 9 x 1583318000 Pills~for~you. deleted 2",
+        ),
+        "xf_thread": (
+            "thread_id node_id title reply_count user_id username discussion_state first_post_id",
+            "5 3 Kettle 1 1 ann visible 1",
+        ),
+        "xf_user": USERS,
+    },
+    "phpBB 3": {
+        "phpbb_forums": ("forum_id parent_id forum_name forum_desc", "3 0 care All~on~kettles~here."),
+        "phpbb_posts": (
+            "post_id topic_id forum_id poster_id post_time post_username post_subject post_text post_visibility",
+            "1 5 3 1 1583316000 NULL Kettle <t>{Q}</t> 1",
+            "2 5 3 2 1583317000 NULL Re:~Kettle <t>{A}</t> 1",
+            "3 5 3 1 1583318000 NULL Re:~Kettle <t>Thank~you~all.</t> 1",
+            "4 5 3 9 1583319000 x Re:~Kettle <t>Pills~for~you.</t> 2",
+        ),
+        "phpbb_privmsgs": ("msg_id author_id message_subject message_text", "1 1 Psst <t>This~is~private.</t>"),
+        "phpbb_topics": (
+            "topic_id forum_id topic_title topic_poster topic_last_post_subject",
+            "5 3 Kettle 1 Re:~Kettle",
+        ),
+        "phpbb_users": ("user_id username", "1 ann", "2 bob"),
+    },
+    "Discourse": {
+        "categories": ("id name topic_id description", "4 care 9 All~on~kettles~here."),
+        "posts": (
+            "id user_id topic_id post_number raw cooked created_at deleted_at post_type",
+            "1 1 5 1 {Q} <p>{Q}</p> 2020-03-04 NULL 1",
+            "2 2 5 2 {A} <p>{A}</p> 2020-03-05 NULL 1",
+            "3 9 5 3 Pills~for~you. <p>Pills</p> 2020-03-06 2020-03-07 1",
+            "4 2 5 4 Told~among~staff. <p>Told</p> 2020-03-06 NULL 4",
+            "5 1 6 1 This~is~private. <p>This</p> 2020-03-06 NULL 1",
+        ),
+        "topics": (
+            "id title user_id category_id deleted_at archetype excerpt",
+            "5 Kettle 1 4 NULL regular How",
+            "6 Psst 1 NULL NULL private_message This",
+        ),
+        "users": USERS,
+    },
+    "Flarum": {
+        "discussions": ("id title user_id first_post_id is_private best_answer_post_id", "5 Kettle 1 1 0 2"),
+        "discussion_tag": ("discussion_id tag_id", "5 9"),
+        "posts": (
+            "id discussion_id number created_at user_id type content hidden_at",
+            "1 5 1 2020-03-04 1 comment <t><p>{Q}</p></t> NULL",
+            "2 5 2 2020-03-05 2 comment <t><p>{A}</p></t> NULL",
+            '3 5 3 2020-03-05 2 discussionRenamed ["Old~title","Kettle"] NULL',
+            "4 5 4 2020-03-06 9 comment <t><p>Pills~for~you.</p></t> 2020-03-07",
+        ),
+        "tags": ("id name slug", "9 care care"),
+        "users": USERS,
+    },
+    "osTicket": {
+        "ost_thread": ("id object_id object_type", "5 7 T"),
+        "ost_thread_entry": (
+            "id pid thread_id staff_id user_id type poster title body format created",
+            "1 0 5 0 1 M ann Kettle <p>{Q}</p> html 2020-03-04",
+            "2 1 5 1 0 R bob NULL <p>{A}</p> html 2020-03-05",
+            "3 0 5 1 0 N bob Note <p>A~difficult~one.</p> html 2020-03-06",
+        ),
+        "ost_canned_response": ("canned_id title response", "1 What~is~it? It~is~a~help~desk."),
+    },
+    "Askbot": {
+        "askbot_post": (
+            "id post_type parent_id thread_id author_id added_at deleted text html summary",
+            "1 question NULL 5 1 2020-03-04 f {Q} <p>{Q}</p> How",
+            "2 answer NULL 5 2 2020-03-05 f {A} <p>{A}</p> With",
+            "3 comment 2 5 1 2020-03-06 f Thank~you~all. <p>Thank</p> Thank",
+        ),
+        "askbot_thread": ("id title tagnames accepted_answer_id", "5 Kettle care 2"),
+        "auth_user": USERS,
+    },
+    "Question2Answer": {
+        "qa_posts": (
+            "postid type parentid categoryid selchildid userid created title content tags",
+            "5 Q NULL 2 6 1 2020-03-04 Kettle {Q} NULL",
+            "6 A 5 2 NULL 2 2020-03-05 NULL {A} NULL",
+            "7 C 6 2 NULL 1 2020-03-06 NULL Thanks. NULL",
+        ),
+        "qa_categories": ("categoryid parentid title", "2 NULL care"),
+        "qa_users": ("userid handle", "1 ann", "2 bob"),
+    },
+    "Apache Answer": {
+        "answer": ("id question_id user_id original_text parsed_text created_at", "9 5 2 {A} <p>{A}</p> 2020-03-05"),
+        "question": (
+            "id user_id title original_text parsed_text accepted_answer_id created_at",
+            "5 1 Kettle {Q} <p>{Q}</p> 9 2020-03-04",
+        ),
+        "tag": ("id slug_name display_name", "9 care care"),
+        "tag_rel": ("id object_id tag_id", "1 5 9"),
+        "user": USERS,
+    },
+    "vBulletin 5": {
+        "node": (
+            "nodeid contenttypeid publishdate userid authorname title parentid starter approved",
+            "3 1 0 1 ann Forum 1 0 1",
+            "5 2 1583316000 1 ann Kettle 3 5 1",
+            "6 2 1583317000 2 bob NULL 5 5 1",
+        ),
+        "text": ("nodeid previewtext rawtext", "5 NULL {Q}", "6 NULL {A}"),
+    },
+    "phpBB 2": {
+        "phpbb_posts": (
+            "post_id topic_id poster_id post_time post_username",
+            "1 5 1 1583316000 NULL",
+            "2 5 2 1583317000 NULL",
+        ),
+        "phpbb_posts_text": ("post_id bbcode_uid post_subject post_text", "1 x Kettle {Q}", "2 x Re:~Kettle {A}"),
+        "phpbb_topics": ("topic_id topic_title topic_poster", "5 Kettle 1"),
+        "phpbb_users": ("user_id username", "1 ann", "2 bob"),
+    },
+    "Vanilla": {
+        "GDN_Category": ("CategoryID Name Description", "3 care On~kettles~and~all."),
+        "GDN_Comment": ("CommentID DiscussionID InsertUserID Body DateInserted", "9 5 2 {A} 2020-03-05"),
+        "GDN_ConversationMessage": ("MessageID ConversationID Body InsertUserID", "1 1 This~is~private. 1"),
+        "GDN_Conversation": ("ConversationID Subject", "1 Psst"),
+        "GDN_Discussion": (
+            "DiscussionID CategoryID InsertUserID Name Body DateInserted",
+            "5 3 1 Kettle {Q} 2020-03-04",
+        ),
+        "GDN_User": ("UserID Name", "1 ann", "2 bob"),
+    },
+    "Zammad": {
+        "groups": ("id name", "1 care"),
+        "tickets": ("id group_id title customer_id", "5 1 Kettle 1"),
+        "ticket_articles": (
+            "id ticket_id body internal created_by_id created_at",
+            "1 5 {Q} f 1 2020-03-04",
+            "2 5 {A} f 2 2020-03-05",
+            "3 5 Told~among~staff. t 2 2020-03-06",
+        ),
+        "users": ("id login", "1 ann", "2 bob"),
+    },
+    "a program of their own": {
+        "answers": ("id question_id user_id body", "1 5 2 {A}"),
+        "categories": ("id name", "4 care"),
+        "questions": ("id user_id category_id title body", "5 1 4 Kettle {Q}"),
+        "users": ("id name email", "1 ann a@x.example", "2 bob b@x.example"),
+    },
+    "a help desk with replies": {
+        "hesk_replies": ("id replyto name message dt", "1 5 bob {A} 2020-03-05"),
+        "hesk_tickets": ("id u_name category subject message dt", "5 ann 1 Kettle {Q} 2020-03-04"),
+        "hesk_categories": ("id name", "1 care"),
+    },
+}
+
+
+def dumped(tables: dict[str, tuple[str, ...]]) -> str:
+    """Write tables as mysqldump does."""
+    text = ""
+    for name, (columns, *rows) in tables.items():
+        listed = ", ".join(f"`{column}` text" for column in columns.split())
+        text += f"CREATE TABLE `{name}` ({listed}) ENGINE=InnoDB;\n"
+        for row in rows:
+            values = (cell.replace("~", " ").format(Q=ASKED, A=SAID) for cell in row.split())
+            quoted = ",".join("NULL" if value == "NULL" else f"'{value}'" for value in values)
+            text += f"INSERT INTO `{name}` VALUES ({quoted});\n"
+    return text
+
+
+def _is_with_tags(tables: dict[str, tuple[str, ...]]) -> bool:
+    return any(" care" in f" {row}" for _, *rows in tables.values() for row in rows)
+
+
+@pytest.mark.parametrize("form", ["dump", "database"])
+@pytest.mark.parametrize("program", DATABASES)
+def test_databases_of_forums_and_help_desks_are_read(program: str, form: str, tmp_path: Path) -> None:
+    """Who asked and who answered, the category or the tags; not what is deleted, private or among staff."""
+    text = dumped(DATABASES[program])
+    if form == "dump":
+        (tmp_path / "site.sql").write_text(text, encoding="utf-8")
+    else:
+        with closing(sqlite3.connect(tmp_path / "site.db")) as database:
+            database.executescript(text.replace(" ENGINE=InnoDB", ""))
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.title, post.question, post.answer) == ("Kettle", ASKED, SAID)
+    assert post.author == "ann"
+    assert post.tags == (("care",) if _is_with_tags(DATABASES[program]) else ())
+    assert [answer.author for answer in post.answers] == ["bob"]
+
+
+def test_tags_that_another_table_ties_to_questions_are_read(tmp_path: Path) -> None:
+    """However many a question has."""
+    tables: dict[str, tuple[str, ...]] = {
+        "faq_entries": ("id author_id question answer", "1 1 {Q} {A}"),
+        "faq_entry_tags": ("faq_entry_id tag_id", "1 8", "1 9"),
+        "tags": ("id name", "8 kettle", "9 care,~of~it"),
+        "users": USERS,
+    }
+    (tmp_path / "faq.sql").write_text(dumped(tables), encoding="utf-8")
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert (post.author, sorted(post.tags)) == ("ann", ["care, of it", "kettle"])
+
+
+def test_a_database_of_several_tables_lists_their_columns(tmp_path: Path) -> None:
+    """Not those of one of them."""
+    with closing(sqlite3.connect(tmp_path / "app.db")) as database:
+        database.executescript(
+            "CREATE TABLE stuff (complaint_txt text, remedy text); INSERT INTO stuff VALUES ('It hums.', 'Rinse it.');"
+            "CREATE TABLE other (a text, b text); INSERT INTO other VALUES ('x', 'y');"
+        )
+    with pytest.raises(UnknownFormatError, match=r"stuff: complaint_txt, remedy; other: a, b.*'question': COLUMN"):
+        list(read_archives([tmp_path / "app.db"]))
+
+
+def test_a_dump_without_rows_says_how_to_make_one(tmp_path: Path) -> None:
+    """Many have the structure alone."""
+    (tmp_path / "faq.sql").write_text("CREATE TABLE faq (question text, answer text);\n", encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=r"no table has rows.*pg_dump without --schema-only"):
+        list(read_archives([tmp_path / "faq.sql"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "way_out"),
+    [
+        ("faq.opml", "<opml><body><outline text='Refunds?'/></body></opml>", "pandoc"),
+        ("faq.mm", "<map version='1.0.1'><node TEXT='Refunds?'/></map>", "export it as HTML"),
+        ("faq.xml", "<r><e><one>Refunds?</one><two>Within 14 days.</two></e></r>", r"e: one, two.*'question': COLUMN"),
+    ],
+)
+def test_xml_of_other_kinds_says_the_way_out(name: str, text: str, way_out: str, tmp_path: Path) -> None:
+    """What it is, or the names that its records have."""
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=way_out):
+        list(read_archives([tmp_path / name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "way_out"),
+    [
+        ("mail.pst", b"!BDN" + bytes(90), "readpst"),
+        ("letter.msg", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(90), "msgconvert"),
+        ("help.mdb", b"\0\1\0\0Standard Jet DB\0" + bytes(90), "mdb-export"),
+        ("help", b"\0\1\0\0Standard ACE DB\0" + bytes(90), "mdb-export"),
+        ("backup", b"PGDMP\1\16\0" + bytes(90), "pg_restore"),
+        ("faq.rar", b"Rar!\x1a\7" + bytes(90), "unrar"),
+        ("faq.csv.zst", b"\x28\xb5\x2f\xfd" + bytes(90), "unzstd"),
+        ("faq.csv.xz", b"\xfd7zXZ\0" + bytes(90), "unxz"),
+        ("faq.tar.xz", b"\xfd7zXZ\0" + bytes(90), "tar -xf"),
+        ("help.chm", b"ITSF\3" + bytes(90), "7z x"),
+        ("old.wpd", b"\xffWPC" + bytes(90), "soffice"),
+        ("noname", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(90), "an old Office document"),
+        ("faq.ps", b"%!PS-Adobe-3.0\n/Times findfont", "ps2pdf"),
+        ("scan.jpg", b"\xff\xd8\xff\xe0" + bytes(90), "ocrmypdf"),
+        ("talk.mp3", b"ID3\3" + bytes(90), "whisper"),
+        ("table.dbf", b"\3\x78\3\4" + bytes(90), "soffice"),
+        ("memo.txt", b"Dear all,\n\nthe meeting is on Monday.\n\nAnn\n", "Write Q: before each question"),
+        ("TAPE.txt", b"TAPE recordings are kept in the cellar.\n", "Write Q: before each question"),
+        ("bank.txt", b"::One:: How do I descale it? {=With vinegar. ~With sand.}\n", "Moodle XML"),
+        ("aiken.txt", b"How do I descale it?\nA. Sand.\nB. Vinegar.\nANSWER: B\n", "Moodle XML"),
+        (
+            "chat.txt",
+            b"04/03/2020, 10:00 - Ann: Refunds?\n04/03/2020, 10:05 - Bob: Yes.\n",
+            "columns question and answer",
+        ),
+        ("frames.html", b"<html><frameset><frame src='faq1.html'></frameset></html>", "texts are in faq1.html"),
+        ("app.html", b"<html><div id=root></div><script src=a.js></script></html>", "save it from there"),
+    ],
+)
+def test_what_is_not_read_says_which_program_converts_it(name: str, data: bytes, way_out: str, tmp_path: Path) -> None:
+    """By its first bytes or its name, also in a folder."""
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UnknownFormatError, match=way_out) as raised:
+        list(read_archives([tmp_path / name]))
+    (note,) = read_archives([tmp_path])
+    assert isinstance(note, SetAside)
+    assert note.reason == raised.value.reason
+
+
+def test_a_document_of_apple_is_no_archive_of_files(tmp_path: Path) -> None:
+    """One refusal with the way out, not one for each of its parts."""
+    (tmp_path / "faq.numbers").write_bytes(zipped({"Index/Document.iwa": "x", "preview.jpg": "x"}))
+    (note,) = read_archives([tmp_path])
+    assert isinstance(note, SetAside)
+    assert note.reason == ".numbers files are not read: export it as CSV or Excel from the program that made it"
+
+
+FAQ_PAGE = (
+    "<html><h1>FAQ</h1><h2>How do I descale it?</h2><p>With vinegar.</p><h2>Refunds?</h2><p>Within 14 days.</p></html>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        (
+            "faq.webarchive",
+            plistlib.dumps(
+                {"WebMainResource": {"WebResourceData": FAQ_PAGE.encode(), "WebResourceTextEncodingName": "UTF-8"}},
+                fmt=plistlib.FMT_BINARY,
+            ),
+        ),
+        (
+            "faq.mhtml",
+            b"From: <Saved by Blink>\r\nSubject: FAQ\r\nDate: Wed, 4 Mar 2020 10:00:00 -0000\r\nMIME-Version: 1.0\r\n"
+            b'Content-Type: multipart/related; boundary="b"\r\n\r\n--b\r\nContent-Type: text/html\r\n'
+            b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + FAQ_PAGE.encode() + b"\r\n--b--\r\n",
+        ),
+        ("faq.epub", zipped({"mimetype": "application/epub+zip", "a.opf": "<package/>", "c1.xhtml": FAQ_PAGE})),
+    ],
+)
+def test_pages_in_one_file_are_read(name: str, data: bytes, tmp_path: Path) -> None:
+    """As browsers save them, or in a book."""
+    (tmp_path / name).write_bytes(data)
+    items = list(read_archives([tmp_path]))
+    assert [(item.question, item.answer) for item in items if isinstance(item, Post)] == TWO
+    assert len(items) == len(TWO)
+
+
+def test_entries_that_ask_and_answer_are_no_messages_of_their_topics(tmp_path: Path) -> None:
+    """A topic may be a category, too."""
+    tables: dict[str, tuple[str, ...]] = {
+        "faq_entries": ("id topic_id question answer", "1 4 {Q} {A}", "2 4 Refunds? Within~14~days."),
+        "faq_topics": ("id name", "4 Kettles"),
+    }
+    (tmp_path / "faq.sql").write_text(dumped(tables), encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+
+
+def test_who_names_columns_gets_their_table_alone(tmp_path: Path) -> None:
+    """Not the forum's topics beside it."""
+    tables = {**DATABASES["SMF"], "faq": ("what reply_to_it", "{Q} {A}")}
+    (tmp_path / "site.sql").write_text(dumped(tables), encoding="utf-8")
+    options = ReadOptions(field_map={"question": "what", "answer": "reply_to_it"})
+    posts = [item for item in read_archives([tmp_path], options) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO[:1]
+
+
+def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:
+    """And how its posts can be read all the same."""
+    tables: dict[str, tuple[str, ...]] = {
+        "wp_posts": (_WP, "1 1 2020-01-01 A~first~post. Hello publish h 2020-01-01 0 post")
+    }
+    (tmp_path / "site.sql").write_text(dumped(tables), encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match=r"items: 1 post.*'question': 'post_title', 'answer': 'post_content'"):
+        list(read_archives([tmp_path / "site.sql"]))
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -257,7 +257,7 @@ def test_what_comes_before_damage_in_a_zip_is_read(tmp_path: Path, method: int) 
     assert len(posts) > 500
     assert posts[-1] == "last hurts"
     reasons = [item.reason for item in found if isinstance(item, SetAside)]
-    assert reasons[-1] == "locked by a password"
+    assert reasons[-1] == "locked by a password: unpack it first, with the password"
     assert any("damaged or truncated" in reason for reason in reasons)
     with pytest.raises(DamagedArchiveError, match=r"a\.zip: a\.jsonl: .*damaged"):
         list(read_archives([path]))
@@ -445,10 +445,14 @@ def test_unknown_files_are_set_aside_in_a_folder_and_errors_by_themselves(tmp_pa
     (folder / "empty.txt").touch()
     notes = [item for item in read_archives([folder]) if isinstance(item, SetAside)]
     assert [(note.source.rpartition("/")[2], note.reason) for note in notes] == [
-        ("a.png", "binary data, not an archive of posts"),
+        (
+            "a.png",
+            "a picture, which is not read: recognise its text first, for example with "
+            "`ocrmypdf --image-dpi 300 FILE faq.pdf`",
+        ),
         ("empty.txt", "an empty file"),
     ]
-    with pytest.raises(UnknownFormatError, match=r"a\.png: binary data.*Known formats: archive page"):
+    with pytest.raises(UnknownFormatError, match=r"a\.png: a picture, which is not read: .*ocrmypdf"):
         list(read_archives([picture]))
 
 

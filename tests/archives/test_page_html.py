@@ -84,7 +84,7 @@ def test_the_declared_charset_counts(charset: str) -> None:
 def test_another_web_page_is_refused_by_name() -> None:
     """It has nothing that asks: the message says what a page needs."""
     with pytest.raises(
-        UnknownFormatError, match=r"an HTML page without recognisable questions and answers.*headings, terms"
+        UnknownFormatError, match=r"an HTML page without recognisable questions and answers.*headings, bold lines"
     ):
         read(WebPageReader(), "<html><body><h1>Welcome</h1></body></html>")
 

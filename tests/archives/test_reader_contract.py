@@ -87,6 +87,20 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         f"<faqs><faq><title>Shin</title><date>2014-03-02</date><question>{QUESTION}</question><answer>{ANSWER}</answer>"
         "</faq></faqs>",
     ),
+    "XML of tables": (
+        "faq.xml",
+        '<pma_xml_export><table name="faq"><column name="title">Shin</column><column name="date">2014-03-02</column>'
+        f'<column name="question">{QUESTION}</column><column name="answer">{ANSWER}</column></table></pma_xml_export>',
+    ),
+    "saved web page": (
+        "shin.mht",
+        (
+            "From: <Saved by Blink>\r\nSubject: Shin\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n"
+            '\tboundary="b"\r\n\r\n--b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><h1>Shin</h1>'
+            "<p>2014/3/2</p><h2>Question</h2><p>My shin – the left one – aches.</p><p>What now?</p><h2>Answer</h2>"
+            f"{HTML_ANSWER}</body></html>\r\n--b--\r\n"
+        ).encode(),
+    ),
     "mail": ("list.mbox", _MAIL),
     "SQL dump": (
         "faq.sql",

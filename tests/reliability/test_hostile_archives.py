@@ -680,7 +680,7 @@ def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
 
-@case(notes="unknown archive format|no line that says")
+@case(notes="a text without recognisable questions|no line that says")
 def comments_before_nothing(folder: Path, size: Size) -> None:
     (folder / "comments.txt").write_text("<!-- -->" * 5000 + "x")
 

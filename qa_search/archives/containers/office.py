@@ -18,6 +18,9 @@ _MEMBERS = {
     "xl/workbook.bin": "xlsb",
     "word/document.xml": "docx",
     "ppt/presentation.xml": "pptx",
+    "Index/Document.iwa": "iwork",  # Pages, Numbers or Keynote
+    "index.apxl": "iwork",
+    "index.xml.gz": "iwork",
 }
 _OPEN_DOCUMENTS = {
     b"application/vnd.oasis.opendocument.spreadsheet": "ods",

@@ -42,6 +42,8 @@ _READ_AT_ONCE = 1 << 16
 _UNWANTED_MEMBERS = frozenset(
     f"{table}.xml" for table in ("badges", "comments", "posthistory", "postlinks", "tags", "users", "votes")
 )
+# What a book (.epub) says of itself; its chapters are pages.
+_OF_BOOKS = frozenset(("mimetype", "META-INF/container.xml"))
 
 
 def list_files(
@@ -356,7 +358,7 @@ def _zip_members(
                 if entry.is_link:
                     raise member.unknown(_LINK, "")
                 if entry.is_encrypted:
-                    raise member.damaged("locked by a password")
+                    raise member.damaged("locked by a password: unpack it first, with the password")
                 budget.take(member, entry.size)
                 with _damage_named(member), open_entry(stream, entry) as packed:
                     _write(packed, target, member, options)
@@ -529,7 +531,9 @@ def _is_of_anki(file: ArchiveFile, name: str) -> bool:
 
 def _is_unwanted(name: str) -> bool:
     last = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
-    return last.startswith(".") or last in _UNWANTED_MEMBERS or name.startswith("__MACOSX/")
+    if last.startswith(".") or last in _UNWANTED_MEMBERS or name.startswith("__MACOSX/"):
+        return True
+    return last.endswith((".opf", ".ncx")) or name in _OF_BOOKS
 
 
 def _write(stream: BinaryIO, path: Path, file: ArchiveFile, options: ReadOptions) -> None:

@@ -55,7 +55,11 @@ def pdf(path: str) -> Iterator[object]:
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
-        yield {"error": "locked by a password" if "password" in str(error).lower() else str(error)}
+        yield {
+            "error": "locked by a password: save it without one first"
+            if "password" in str(error).lower()
+            else str(error)
+        }
         return
     for number in range(len(document)):
         page = document[number]

@@ -24,6 +24,7 @@ from qa_search.archives.encodings import declared_encoding, decode_text, detect_
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import bare_question
 from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.saved_pages import is_saved_page
 from qa_search.archives.formats.threads import Message, thread_post
 from qa_search.archives.formats.trees import element_text, parse_tree
 from qa_search.types import Post, SetAside
@@ -94,7 +95,7 @@ class MailReader:
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """The line that parts a mailbox's messages, or a message's header."""
-        return _is_mailbox(file.head) or _is_message(file.head)
+        return (_is_mailbox(file.head) or _is_message(file.head)) and not is_saved_page(file)
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield the threads in the order of their first messages."""

@@ -66,6 +66,9 @@ _FOOTER = re.compile(
     re.IGNORECASE,
 )
 _MOST_TITLE = 500
+_CATEGORY_LEVEL = 6
+_PAIR = ("question", "answer")
+_NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _LONGEST_ANCHOR = 200
 
 
@@ -209,7 +212,12 @@ def _share(found: Sequence[Asked]) -> float:
 
 
 def _folded(tree: Any) -> list[tuple[Any, int]]:
-    return [(element, 7) for element in tree.xpath(".//details/summary")]
+    """Find folded sections; one that has others in it and does not ask is their category."""
+    found = []
+    for element in tree.xpath(".//details/summary"):
+        holds = element.getparent().find(".//details/summary") is not None
+        found.append((element, _CATEGORY_LEVEL if holds and not asks(words(element)) else 7))
+    return found
 
 
 def _defined(tree: Any) -> list[tuple[Any, int]]:
@@ -317,7 +325,10 @@ def _opening_bold(element: Any) -> Any | None:
 
 
 def table_questions(tree: Any) -> list[Asked]:
-    """Find the rows of tables with a column of questions and one of answers, by the names in their first row."""
+    """Find the rows of tables with a column of questions and one of answers, by the names in their first row.
+
+    Without names, the first cell of at least half of the rows must ask.
+    """
     found = []
     for table in tree.xpath(".//table"):
         first, *rest = [
@@ -325,6 +336,7 @@ def table_questions(tree: Any) -> list[Asked]:
         ] or [[]]
         roles = [known[0] if (known := role_of(words(cell))) else "" for cell in first]
         if not {"question", "answer"} <= set(roles):
+            found += _pairs_in_rows([first, *rest])
             continue
         for row in rest:
             cells = {role: cell for role, cell in reversed(list(zip(roles, row, strict=False))) if role}
@@ -335,11 +347,27 @@ def table_questions(tree: Any) -> list[Asked]:
     return found
 
 
+def _pairs_in_rows(rows: Sequence[Sequence[Any]]) -> list[Asked]:
+    """Read rows of two cells, perhaps numbered, most of which ask and answer; [] for another table."""
+    if any(cell.tag == "th" for cell in rows[0]):
+        return []  # its columns have other names
+    cells = [row[1:] if len(row) > len(_PAIR) and _NUMBER.fullmatch(words(row[0])) else row for row in rows if len(row)]
+    if len(cells) < len(_PAIR) or not all(len(row) == len(_PAIR) for row in cells):
+        return []
+    titles = [words(question) for question, _ in cells]
+    if any(not 0 < len(title) <= _MOST_TITLE for title in titles) or 2 * sum(map(asks, titles)) < len(titles):
+        return []
+    texts = [element_text(answer).strip() for _, answer in cells]
+    if sum(map(asks, texts)) * 2 > len(texts) or any(answer.find(".//table") is not None for _, answer in cells):
+        return []
+    return [Asked(bare_question(title), text) for title, text in zip(titles, texts, strict=True)]
+
+
 def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
     """Split a page at the titles (and at the headings above them)."""
     known = {element for element, _ in titles}
     within = {inner for element in known for inner in element.iterdescendants()}
-    others = [] if any(level < 7 for _, level in titles) else [
+    others = [] if any(element.tag in _HEADINGS and level < 7 for element, level in titles) else [
         (element, int(element.tag[1]))
         for element in tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
         if element not in within and element not in known and not _lies_in(element, known)

@@ -49,15 +49,7 @@ def read_parts(
 
 def _take_over(file: ArchiveFile, logs: list[ReadingLog], *, joined: bool) -> None:
     for log in logs:
-        for role, names in log.roles.items():
-            for name, count in names.items():
-                file.log.took(role, name, count)
-        for name, count in log.unused.items():
-            file.log.left(name, count)
-        for name, count in log.omitted.items():
-            file.log.omit(name, count)
-        for remark in log.remarks:
-            file.log.remark(remark)
+        file.log.add(log)
     if logs and not joined and all(log.lacks_answers for log in logs):
         file.log.lacks_answers = True
         file.log.problem = next((log.problem for log in logs if log.problem is not None), None)

@@ -24,7 +24,7 @@ OTHER_SIDES = ("url", "tags", "category")
 _STRUCTURAL = ("parent", "thread", "accepted")
 _ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
 _OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
-_ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid")
+ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
 _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
@@ -32,12 +32,12 @@ _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "
 _NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
 # Columns of these names may say what each record is, in a table of questions and answers to them.
 _ROW_KINDS = ("type", "posttype", "posttypeid", "kind", "role")
-_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1", "prompter", "user", "human"))
-_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant"))
-_COMMENT_KINDS = frozenset(("c", "comment", "note"))
+_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1", "prompter", "user", "human", "m"))
+_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant", "r"))
+_COMMENT_KINDS = frozenset(("c", "comment", "note", "n"))
 _HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", re.IGNORECASE)
 # Flags that keep a record from readers, and their value then.
-_HIDING = {
+HIDING = {
     **dict.fromkeys(("hidden", "ishidden", "deleted", "isdeleted", "isdraft", "draft", "private", "isprivate"), True),
     **dict.fromkeys(("internal", "isinternal", "internalnote", "isinternalnote", "spam", "isspam"), True),
     **dict.fromkeys(("isnote", "privatenote", "isprivatenote", "staffonly", "isstaffonly"), True),
@@ -267,9 +267,9 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
     used = {name for names in plan.fields.values() for name in names}
     plan.hidden = {
-        column.name: _HIDING[folded]
+        column.name: HIDING[folded]
         for column in plan.columns.values()
-        if (folded := normal_name(column.name)) in _HIDING and column.is_flags and column.name not in used
+        if (folded := normal_name(column.name)) in HIDING and column.is_flags and column.name not in used
     }
     plan.seen_by = next(
         (
@@ -486,7 +486,7 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     asks = any(plan.fields.get(role) for role in ("title", "question"))
     answers, body = bool(plan.fields.get("answer")), bool(plan.fields.get("body"))
     plan.accepted_id, plan.accepted = (
-        next((names[name] for name in _ACCEPTED_ANSWER if name in names), ""),
+        next((names[name] for name in ACCEPTED_ANSWER if name in names), ""),
         tied.get("accepted", ""),
     )
     thread, parent = tied.get("thread", ""), tied.get("parent", "")

@@ -46,6 +46,7 @@ _SHOWN_FIELDS = 12
 _SHOWN_OTHERS = 3
 _TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
+_AN_OBJECT = 'Each record must be an object with fields, such as {"question": "...", "answer": "..."}.'
 _NEITHER = "neither a question nor an answer in it"
 _MOST_NAMES = 1000
 _BY_DEFAULT = TextKind()
@@ -273,7 +274,7 @@ def _no_posts(
     if names and unmatched:
         return file.unknown(f"field_map={unmatched!r} names no field of its records", f"They have: {shown}.")
     if not names:
-        return file.unknown(trial[0].reason, "Each record must be an object with fields.", trial[0].place)
+        return file.unknown(trial[0].reason, _AN_OBJECT, trial[0].place)
     named = " Name a path with field_map={'question': PATH, 'answer': PATH}." if paths else ""
     for note in trial:
         if note.reason != _NEITHER:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, require_scratch
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.scratch_tables import MOST_COLUMNS, ScratchTables, scratch_tables
 from qa_search.archives.formats.sqlite_tables import posts_in_database
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -29,19 +26,26 @@ _INSERT = re.compile(
     re.IGNORECASE,
 )
 _COPY = re.compile(rf"\s*COPY\s+{_QUALIFIED}\s*\(([^()]*)\)\s+FROM\s+stdin\b[^;]*;", re.IGNORECASE)
+# What a statement begins with that need not follow a semicolon.
+_BEGINS = re.compile(r"(?:INSERT\s+(?:INTO\s+)?\[|SET\s+IDENTITY_INSERT\b)", re.IGNORECASE)
 _COLUMN = re.compile(rf"\s*({_NAME})")
 _NO_COLUMN = re.compile(
     r"\s*(?:PRIMARY|UNIQUE|KEY|INDEX|CONSTRAINT|FOREIGN|CHECK|FULLTEXT|SPATIAL|EXCLUDE)\b", re.IGNORECASE
 )
 # One value of a row: a string, or anything up to the comma or bracket behind it.
-_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
-_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb])?'((?>[^']++|'')*+)'", re.DOTALL)
+_STRING = re.compile(r"\s*([EeNnXxBb]|_[a-z0-9]+\s*|(?i:DATE|TIMESTAMP)\s+)?'((?>[^'\\]++|\\.|'')*+)'", re.DOTALL)
+_STANDARD_STRING = re.compile(r"\s*([EeNnXxBb]|(?i:DATE|TIMESTAMP)\s+)?'((?>[^']++|'')*+)'", re.DOTALL)
 _WORD = re.compile(r"[^,()']*+(?>\((?>[^()']|'[^']*')*+\)[^,()']*+)*+")
+# A function whose result is text: its name.
+_CALL = re.compile(r"\s*(replace|unistr|char|cast|convert|to_date|to_timestamp|to_clob)\s*\(", re.IGNORECASE)
+_MOST_CALLS = 8
+_MOST_ADDED = 1 << 20  # characters that a function may add to a text
+_SHORTEST_HEX = 4
+_UNISTR = re.compile(r"\\(?:\\|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4}))")
+_ORACLE_DATE = re.compile(r"(\d{1,2})-([A-Za-z]{3})-(\d\d)(?!\d)")  # as DD-MON-RR has it
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0", "b": "\b", "Z": "\x1a"}
 _COPY_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 _ESCAPE = re.compile(r"\\(.)|''", re.DOTALL)
-_MOST_COLUMNS = 1000
-_MOST_TABLES = 1000
 _READ_AT_ONCE = 1 << 16
 
 
@@ -66,35 +70,25 @@ class SqlDumpReader:
             UnknownFormatError: if no table has questions and answers that can be recognised.
             DamagedArchiveError: where a statement is broken.
         """
-        with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-            path = Path(scratch, "tables")
-            try:
-                with closing(sqlite3.connect(path)) as rows:
-                    yield from _Loader(file, rows, Path(scratch), options).load()
-                    rows.commit()
-            except sqlite3.Error as error:
-                raise file.damaged(f"its rows cannot be sorted in {tempfile.gettempdir()} ({error})") from error
-            yield from posts_in_database(file, path, options)
+        with scratch_tables(file, options) as tables:
+            yield from _Loader(file, tables, options).load()
+            tables.rows.commit()
+            yield from posts_in_database(file, tables.path, options)
 
 
 class _Loader:
     """Fills the scratch database from a dump's statements."""
 
-    def __init__(self, file: ArchiveFile, rows: sqlite3.Connection, scratch: Path, options: ReadOptions) -> None:
+    def __init__(self, file: ArchiveFile, tables: ScratchTables, options: ReadOptions) -> None:
         self._file = file
-        self._rows = rows
-        self._scratch = scratch
+        self._tables = tables
         self._options = options
         self._columns: dict[str, list[str]] = {}
-        self._made: dict[str, int] = {}
         # MySQL's backslashes are escapes; in standard SQL they are not, but in a string that begins with E.
         head = file.head_text or ""
         self._escapes = "`" in head or "mysql" in head.lower() or "mariadb" in head.lower() or "\\'" in head
-        self._stored = 0
 
     def load(self) -> Iterator[SetAside]:
-        self._rows.execute("PRAGMA journal_mode = OFF")
-        self._rows.execute("PRAGMA synchronous = OFF")
         lines = _Statements(self._file, self._options, self._escapes)
         for place, statement in lines:
             if statement is None:
@@ -104,7 +98,7 @@ class _Loader:
             elif match := _COPY.match(statement):
                 columns = [_plain(name) for name in match[2].split(",")]
                 for line in lines.copied():
-                    self._store(_plain(match[1]), columns, [_copied(value) for value in line.split("\t")])
+                    self._tables.add(_plain(match[1]), columns, [_copied(value) for value in line.split("\t")])
             elif match := _INSERT.match(statement):
                 table = _plain(match[1])
                 columns = [_plain(name) for name in match[2].split(",")] if match[2] else self._columns.get(table, [])
@@ -124,23 +118,34 @@ class _Loader:
             names = columns or [f"column {number}" for number in range(1, len(row) + 1)]
             if len(row) != len(names):
                 return f"{counted(len(row), 'value')} where table {table[:100]} has {counted(len(names), 'column')}"
-            self._store(table, names, row)
+            self._tables.add(table, names, row)
         return ""
 
-    def _row(self, text: str, position: int) -> tuple[list[str | None] | None, int]:
+    def _row(self, text: str, position: int, depth: int = 0) -> tuple[list[str | None] | None, int]:
         values: list[str | None] = []
         string = _STRING if self._escapes else _STANDARD_STRING
-        while position < len(text) and len(values) <= _MOST_COLUMNS:
+        while position < len(text) and len(values) <= MOST_COLUMNS:
             if match := string.match(text, position):
-                values.append(None if (match[1] or "").lower() in ("x", "b") else self._unescaped(match[1], match[2]))
+                binary = (match[1] or "").strip().lower() in ("x", "b")
+                values.append(_from_hex(match[2]) if binary else self._unescaped(match[1], match[2]))
                 position = match.end()
                 while (more := _WORD.match(text, position)) and more.end() > position:
                     position = more.end()  # a cast, or a character set
+            elif (call := _CALL.match(text, position)) and depth < _MOST_CALLS:
+                given, position = self._row(text, call.end(), depth + 1)
+                if given is None:
+                    return None, position
+                values.append(_result(call[1].lower(), given))
+                if (more := _WORD.match(text, position)) and more.end() > position:
+                    position = more.end()
             else:
                 word = _WORD.match(text, position)
                 end = word.end() if word else position
-                given = text[position:end].strip()
-                values.append(None if given.upper() == "NULL" or not given else given)
+                plain = text[position:end].strip()
+                if plain[:2].lower() == "0x" and len(plain) > _SHORTEST_HEX:
+                    values.append(_from_hex(plain[2:]))
+                else:
+                    values.append(None if plain.upper() == "NULL" or not plain else plain)
                 position = end
             if position < len(text) and text[position] == ",":
                 position += 1
@@ -155,22 +160,6 @@ class _Loader:
             return text.replace("''", "'")
         return _ESCAPE.sub(lambda found: "'" if found[1] is None else _ESCAPES.get(found[1], found[1]), text)
 
-    def _store(self, table: str, columns: list[str], values: list[str | None]) -> None:
-        if table not in self._made:
-            if len(self._made) >= _MOST_TABLES or not 0 < len(columns) <= _MOST_COLUMNS:
-                return
-            names = _distinct(columns)
-            self._rows.execute(f"CREATE TABLE {_quoted(table)} ({', '.join(_quoted(name) for name in names)})")
-            self._made[table] = len(names)
-        width = self._made[table]
-        if len(values) != width:
-            return
-        if not self._stored % 1000:
-            require_scratch(self._file, self._scratch, self._options)
-        self._stored += 1
-        marks = ", ".join("?" * width)
-        self._rows.execute(f"INSERT INTO {_quoted(table)} VALUES ({marks})", values)  # noqa: S608 - quoted
-
 
 class _Statements:
     """A dump's statements, each with the line it begins in; None for one that is longer than a record may be."""
@@ -178,28 +167,55 @@ class _Statements:
     def __init__(self, file: ArchiveFile, options: ReadOptions, escapes: bool) -> None:
         self._lines = enumerate(file.lines(options), start=1)
         self._limit = options.limits.record_bytes
-        self._quote = re.compile(r"\\.|(')" if escapes else "(')", re.DOTALL)
+        self._marks = re.compile(r"\\.|--(?=[ \t])|('|\$\w*\$)" if escapes else r"--(?=[ \t])|('|\$\w*\$)")
 
     def __iter__(self) -> Iterator[tuple[str, str | None]]:
         held: list[str] = []
         size = start = 0
-        in_string = False
+        quote = ""  # what ends the string that the line begins in
         for number, line in self._lines:
-            if not size:
-                if line is not None and _is_aside(line):
+            if line is not None and not quote:
+                if _is_aside(line, within=bool(size)):
                     continue
+                # SQL Server's scripts end statements with a line of their own, or not at all.
+                if size and (_is_go(line) or _BEGINS.match(line)):
+                    yield f"line {start}", "".join(held) if size <= self._limit else None
+                    held, size = [], 0
+                if _is_go(line):
+                    continue
+            if not size:
                 start = number
             size += self._limit + 1 if line is None else len(line)
             text = line or ""
             held.append(text)
             if size > self._limit:
                 held.clear()
-            in_string ^= sum(1 for match in self._quote.finditer(text) if match[1]) % 2 == 1
-            if line is None or (not in_string and text.rstrip().endswith(";")):
+            quote = self._quote_after(text, quote)
+            if line is None or (not quote and text.rstrip().endswith(";")):
                 yield f"line {start}", "".join(held) if size <= self._limit else None
-                held, size, in_string = [], 0, False
+                held, size, quote = [], 0, ""
         if size:
             yield f"line {start}", "".join(held) if size <= self._limit else None
+
+    def _quote_after(self, line: str, quote: str) -> str:
+        """Return what ends the string that the next line begins in; "" for none."""
+        if quote in ("", "'") and "--" not in line and "$" not in line:
+            odd = sum(1 for match in self._marks.finditer(line) if match[1]) % 2 == 1
+            return "'" if odd ^ bool(quote) else ""
+        position = 0
+        while match := self._marks.search(line, position):
+            position = match.end()
+            mark = match[1]
+            if mark is None:
+                if not quote and match[0] == "--":
+                    return ""  # a comment, up to the line's end
+            elif not quote:
+                quote = mark
+            elif mark == quote:
+                quote = ""
+            elif mark != "'":
+                position = match.start() + 1  # the end of one may be the beginning of what looks like another
+        return quote
 
     def copied(self) -> Iterator[str]:
         r"""Yield the lines of data behind a COPY, up to ``\.``."""
@@ -211,10 +227,47 @@ class _Statements:
                 yield text
 
 
-def _is_aside(line: str) -> bool:
-    """Return whether a line is blank, a comment or a command of the client program."""
+def _is_aside(line: str, *, within: bool) -> bool:
+    """Return whether a line is blank, a comment or a command of the client program; ``within`` a statement or not."""
     start = line.lstrip()
-    return not start or start.startswith(("--", "#", "/*", "\\"))
+    return start.startswith("--") or (not within and (not start or start.startswith(("#", "/*", "\\"))))
+
+
+def _is_go(line: str) -> bool:
+    return line.strip().upper() == "GO"
+
+
+def _result(name: str, given: list[str | None]) -> str | None:
+    """Return the text that a function gives."""
+    texts = [value or "" for value in given]
+    if name == "replace" and len(texts) == len(("text", "old", "new")):
+        text, old, new = texts
+        longer = text.count(old) * len(new) if old else 0
+        return text.replace(old, new) if old and longer <= _MOST_ADDED else text
+    if name == "char":
+        numbers = [int(text) for text in texts if text.isascii() and text.isdecimal() and len(text) <= 7]
+        return "".join(chr(number) for number in numbers if number < 0x110000)
+    if name == "unistr":
+        return _UNISTR.sub(_character, texts[0]) if texts else None
+    if name in ("to_date", "to_timestamp"):
+        return _ORACLE_DATE.sub(r"\1 \2 20\3", texts[0]) if texts else None
+    if name == "convert":
+        return given[1] if len(given) > 1 else None
+    return given[0] if given else None
+
+
+def _character(found: re.Match[str]) -> str:
+    digits = next(filter(None, found.groups()), None)
+    number = ord("\\") if digits is None else int(digits, 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else "\ufffd"
+
+
+def _from_hex(digits: str) -> str | None:
+    """Read bytes that are text; None for others, such as pictures."""
+    try:
+        return bytes.fromhex(digits).decode("utf-8")
+    except ValueError:
+        return None
 
 
 def _columns(text: str) -> list[str]:
@@ -232,7 +285,7 @@ def _columns(text: str) -> list[str]:
             if name and not _NO_COLUMN.match(part):
                 names.append(_plain(name[1]))
             start = match.end()
-            if depth < 0 or len(names) >= _MOST_COLUMNS:
+            if depth < 0 or len(names) >= MOST_COLUMNS:
                 break
     return names
 
@@ -252,24 +305,7 @@ def _plain(name: str) -> str:
     return name[1:-1] if name[:1] in '`"[' and len(name) > 1 else name
 
 
-def _distinct(columns: list[str]) -> list[str]:
-    """Make column names distinct that SQLite would take for the same."""
-    seen: set[str] = set()
-    names = []
-    for number, column in enumerate(columns, start=1):
-        name = column.replace("\0", "") or f"column {number}"
-        while name.lower() in seen:
-            name += "_"
-        seen.add(name.lower())
-        names.append(name)
-    return names
-
-
 def _skip(text: str, position: int, characters: str) -> int:
     while position < len(text) and text[position] in characters:
         position += 1
     return position
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""').replace("\0", "") + '"'

@@ -6,35 +6,41 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.anki_notes import anki_records, is_anki
+from qa_search.archives.formats.cms_items import posts_of_items
+from qa_search.archives.formats.cms_tables import CmsTables
+from qa_search.archives.formats.database_layout import SEPARATOR, Layout, Selection, Table, hidden_remark
 from qa_search.archives.formats.decoded import scratch_copy
-from qa_search.archives.formats.parts import read_parts
-from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
-from qa_search.archives.formats.roles import normal_name, role_of
+from qa_search.archives.formats.parts import Read, read_parts
+from qa_search.archives.formats.records import Record, has_post_fields, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 
 _MAGIC = b"SQLite format 3\0"
 _MOST_TABLES = 1000
+_TEXTS = frozenset(("question", "answer", "body"))
+# Databases whose tables do not show their posts: how one of them ends, the program, the way out.
+_OTHERS = {
+    "legacy_hash": ("NodeBB", "Save each topic from its API (/api/topic/NUMBER) as JSON."),
+    "recentchanges": ("MediaWiki", "Save the pages that have questions and answers as HTML."),
+}
+_EACH_POST = (
+    "If each post's title asks and its text answers, build with "
+    "field_map={'question': 'post_title', 'answer': 'post_content'}."
+)
 # What tables of forums and help desks are called.
 _ASK = re.compile(r"question|topic|thread|faq|ticket|discussion|post", re.IGNORECASE)
 _ANSWER = re.compile(r"answer|repl(?:y|ies)|response|comment|message|post", re.IGNORECASE)
 _MOST_STEPS = 200_000_000  # of SQLite's machine, for one row: no plain scan comes near
 _STEPS_AT_ONCE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table and its stored columns."""
-
-    name: str
-    columns: tuple[str, ...]
+_STEPS_OF_JOINS = 2_000_000_000  # before the first row, to sort what the rows are joined with
 
 
 class SqliteReader:
@@ -81,33 +87,36 @@ def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
 
 
 def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+    steps = _limit_steps(rows)
     tables = _tables(rows)
     if is_anki({table.name: table.columns for table in tables}):
         if _is_superseded(file):
             file.log.remark("left out: a newer collection of the same package is read")
             return
-        yield from posts_of(file, anki_records(rows, _each), options)
+        yield from posts_of(file, anki_records(rows, partial(_each, steps)), options)
         return
-    chosen = [table for table in tables if _asks(table, options) and _answers(table, options)]
-    if not chosen:
-        texts = [table for table in tables if has_post_fields(table.columns, options)]
-        chosen = _parts([table for table in tables if table in texts or _has_titles_of(table, texts)])
+    layout = Layout(rows, tables)
     reasons: list[UnknownFormatError] = []
+    cms = CmsTables(rows, layout.tables)
+    items = [] if _TEXTS & options.field_map.keys() else [*cms.wordpress, *cms.drupal]
+    chosen = _chosen(layout, options, [] if items else layout.tables)
+    readers: list[tuple[Table, Read]] = [
+        *((table, partial(_read_items, cms=cms, table=table, options=options, steps=steps)) for table in items),
+        *((one.table, partial(_read, rows=rows, selection=one, options=options, steps=steps)) for one in chosen),
+    ]
     parts = [
         (
-            replace(
-                file,
-                name=f"{file.name}/{table.name}",
-                location=f"{file.location}, table {table.name}",
-            ),
-            partial(_read, rows=rows, table=table, options=options),
+            replace(file, name=f"{file.name}/{table.name}", location=f"{file.location}, table {table.name}"),
+            read,
         )
-        for table in chosen
+        for table, read in readers
     ]
     yield from read_parts(file, parts, options, reasons)
-    if len(reasons) == len(chosen):
-        raise reasons[0] if reasons else _nothing(file, tables)
-    left = [table.name for table in tables if table not in chosen]
+    if len(reasons) == len(parts):
+        told = reasons and (items or options.field_map or len(layout.tables) == 1)
+        raise reasons[0] if told else _nothing(file, layout.tables)
+    used = {table.name for table, _ in readers} | cms.used
+    left = [table.name for table in tables if table.name not in used and not any(one.uses(table) for one in chosen)]
     if left:
         file.log.remark(f"Tables that are not read: {', '.join(left[:20])}.")
 
@@ -119,19 +128,36 @@ def _is_superseded(file: ArchiveFile) -> bool:
     return any(file.sibling(f"{stem}{suffix}") is not None for suffix in newer)
 
 
+def _read_items(
+    part: ArchiveFile, cms: CmsTables, table: Table, options: ReadOptions, steps: list[int]
+) -> Iterator[Post | SetAside]:
+    steps[0] = -_STEPS_OF_JOINS
+    if table in cms.wordpress:
+        yield from posts_of_items(part, cms.wordpress_items(table), options, "a WordPress database", _EACH_POST)
+    else:
+        yield from posts_of_items(part, cms.drupal_items(table), options, "a Drupal database")
+
+
+def _chosen(layout: Layout, options: ReadOptions, others: list[Table]) -> list[Selection]:
+    """Choose tables of questions with answers, and of topics and messages; else what may be one of ``others``."""
+    both = [table for table in layout.tables if _is_both(layout, table, options)]
+    others_of = [] if _TEXTS & options.field_map.keys() else layout.tables  # who names columns wants their table
+    found = layout.conversations([table for table in others_of if table not in both])
+    known = {one.table.name for one in found}
+    both = [table for table in both if table.name not in known]
+    both = [table for table in both if layout.is_public(table)] or ([] if found else both)
+    if not both and not found:
+        both = _parts([table for table in others if has_post_fields(table.columns, options)])
+    return [*map(layout.select, both), *found]
+
+
 def _read(
-    part: ArchiveFile, rows: sqlite3.Connection, table: Table, options: ReadOptions
+    part: ArchiveFile, rows: sqlite3.Connection, selection: Selection, options: ReadOptions, steps: list[int]
 ) -> Iterator[Post | SetAside | Reply]:
-    return posts_of(part, _records(part, rows, table), options)
-
-
-def _has_titles_of(table: Table, texts: list[Table]) -> bool:
-    """Return whether a table has titles alone, and a table with texts has a column for its ids."""
-    name = normal_name(table.name)
-    columns = {normal_name(column) for other in texts for column in other.columns}
-    return names_tickets(table.name, table.columns) and any(
-        column.endswith("id") and len(column) > len("id") and column.removesuffix("id") in name for column in columns
-    )
+    if selection.left_out:
+        part.log.remark(hidden_remark(selection))
+    options = replace(options, field_map={**selection.field_map, **options.field_map})
+    return posts_of(part, _records(rows, selection, steps), options)
 
 
 def _parts(tables: list[Table]) -> list[Table]:
@@ -142,24 +168,34 @@ def _parts(tables: list[Table]) -> list[Table]:
 
 
 def _nothing(file: ArchiveFile, tables: list[Table]) -> UnknownFormatError:
-    listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8]) or "none"
+    if not tables:
+        return file.unknown(
+            "no table has rows",
+            "A dump may have the structure alone: make one with the data (mysqldump without --no-data, pg_dump without "
+            "--schema-only).",
+        )
+    for last, (program, way_out) in _OTHERS.items():
+        if any(table.name.endswith(last) for table in tables):
+            return file.unknown(f"a database of {program}, which is not read", way_out)
+    listed = "; ".join(f"{table.name}: {', '.join(table.columns[:8])}" for table in tables[:8])
     return file.unknown(
         f"no table has recognisable columns of questions and answers (tables: {listed})",
         "Name them with field_map={'question': COLUMN, 'answer': COLUMN}, or export one table as CSV.",
     )
 
 
-def _asks(table: Table, options: ReadOptions) -> bool:
-    return _has_role(table, options, ("question", "title", "body"))
+def _is_both(layout: Layout, table: Table, options: ReadOptions) -> bool:
+    """Return whether a table has a question and its answer in each row."""
+    asks, answers = (_with_role(table, options, roles) for roles in (("question", "title", "body"), ("answer",)))
+    mapped = set(options.field_map.values())
+    if "answer" in layout.known_fields(table):
+        return True
+    return bool(asks) and any(name in mapped or not layout.is_numbers(table, name) for name in answers)
 
 
-def _answers(table: Table, options: ReadOptions) -> bool:
-    return _has_role(table, options, ("answer",))
-
-
-def _has_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> bool:
+def _with_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> list[str]:
     mapped = {options.field_map.get(role) for role in roles}
-    return any(name in mapped or (role_of(name) or ("",))[0] in roles for name in table.columns)
+    return [name for name in table.columns if name in mapped or (role_of(name) or ("",))[0] in roles]
 
 
 def _tables(rows: sqlite3.Connection) -> list[Table]:
@@ -175,17 +211,8 @@ def _tables(rows: sqlite3.Connection) -> list[Table]:
     return found
 
 
-def _records(file: ArchiveFile, rows: sqlite3.Connection, table: Table) -> Iterator[Record | SetAside]:
-    columns = ", ".join(_quoted(name) for name in table.columns)
-    # Column names come from the database's own list, quoted.
-    query = f"SELECT {columns} FROM {_quoted(table.name)}"  # noqa: S608
-    for number, row in enumerate(_each(rows, query), start=1):
-        values = (None if isinstance(value, bytes) else value for value in row)
-        yield Record(f"table {table.name}, row {number}", dict(zip(table.columns, values, strict=True)))
-
-
-def _each(rows: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a query, each within so many steps."""
+def _limit_steps(rows: sqlite3.Connection) -> list[int]:
+    """Stop statements that take far too long; the list has what a statement took since its last row."""
     steps = [0]
 
     def too_long() -> bool:
@@ -193,10 +220,23 @@ def _each(rows: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
         return steps[0] > _MOST_STEPS
 
     rows.set_progress_handler(too_long, _STEPS_AT_ONCE)
+    return steps
+
+
+def _each(steps: list[int], rows: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query, each within so many steps."""
     for row in rows.execute(query):
         steps[0] = 0
         yield row
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _records(rows: sqlite3.Connection, selection: Selection, steps: list[int]) -> Iterator[Record | SetAside]:
+    table, names = selection.table.name, selection.names
+    steps[0] = -_STEPS_OF_JOINS
+    for number, row in enumerate(rows.execute(selection.sql), start=1):
+        steps[0] = 0
+        fields = dict(zip(names, (None if isinstance(value, bytes) else value for value in row), strict=True))
+        for name in selection.lists:
+            if isinstance(listed := fields[name], str):
+                fields[name] = listed.split(SEPARATOR)
+        yield Record(f"table {table}, row {number}", fields)

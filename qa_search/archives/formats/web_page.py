@@ -17,9 +17,12 @@ from qa_search.archives.formats.schema_org import schema_records
 from qa_search.archives.formats.structured_data import json_ld, microdata
 from qa_search.archives.formats.threads import thread_post
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
+_SHORTEST_PAGE = 200  # a page with a text of its own has more characters
+_SHORTEST_TEXT = 40
 _MARKDOWN_SUFFIXES = (".md", ".mdx", ".markdown", ".mkd")
 
 
@@ -67,10 +70,7 @@ class WebPageReader:
         if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
         if not found:
-            raise file.unknown(
-                "an HTML page without recognisable questions and answers",
-                "It needs FAQ data (schema.org), a forum's messages, or headings, terms or folded sections that ask.",
-            )
+            raise _nothing(file, tree, markup, text)
         return iter(found)
 
     def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
@@ -89,6 +89,25 @@ class WebPageReader:
         if not records:
             return []
         return [*posts_of(file, _as_records(records), options)]
+
+
+def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFormatError:
+    """Make the error for a page without questions and answers: where they may be, or what was looked for."""
+    frames = [] if tree is None else tree.xpath(".//frame/@src | .//iframe/@src")
+    if frames and len(text) < _SHORTEST_PAGE:
+        listed = ", ".join(map(str, frames[:5]))
+        return file.unknown(f"a page of frames, without questions of its own: its texts are in {listed}", "Save these.")
+    if len(text) < _SHORTEST_TEXT and "<script" in markup.lower():
+        return file.unknown(
+            "a page without a text: a program in it fetches the text when it is shown",
+            "Open it in a browser, and save it from there as a complete page (or print it as PDF).",
+        )
+    return file.unknown(
+        "an HTML page without recognisable questions and answers",
+        "What was looked for: headings, bold lines, terms or folded sections that ask (How ...?), with the answer "
+        "below; a table with columns such as Question and Answer; lines that begin with Q: and A:; a forum's messages; "
+        "FAQ data (schema.org).",
+    )
 
 
 def _as_records(records: Sequence[dict[str, object]]) -> Iterator[Record | SetAside]:

@@ -40,20 +40,33 @@ class WorkbookReader:
             UnknownFormatError: if no sheet has questions and answers that can be recognised.
             DamagedArchiveError: if the workbook is damaged.
         """
-        reasons: list[UnknownFormatError] = []
-        with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-            tables = _tables(file, Path(scratch, "sheet.csv"), options)
-            yield from read_parts(file, tables, options, reasons)
-        read = len(file.log.roles)
-        for error in reasons if read else ():
-            file.log.remark(f"A sheet is not read: {error.reason}.")
-        if not read:
-            raise _nothing(file, reasons)
+        yield from posts_of_sheets(file, decoded(file, "workbook", options), options)
 
 
-def _tables(file: ArchiveFile, path: Path, options: ReadOptions) -> Iterator[tuple[ArchiveFile, Read]]:
+def posts_of_sheets(
+    file: ArchiveFile, items: Iterator[object], options: ReadOptions
+) -> Iterator[Post | SetAside | Reply]:
+    """Yield the posts of a workbook: ``items`` are the name of each sheet, and its rows.
+
+    Raises:
+        UnknownFormatError: if no sheet has questions and answers that can be recognised.
+    """
+    reasons: list[UnknownFormatError] = []
+    with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
+        tables = _tables(file, items, Path(scratch, "sheet.csv"), options)
+        yield from read_parts(file, tables, options, reasons)
+    read = len(file.log.roles)
+    for error in reasons if read else ():
+        file.log.remark(f"A sheet is not read: {error.reason}.")
+    if not read:
+        raise _nothing(file, reasons)
+
+
+def _tables(
+    file: ArchiveFile, items: Iterator[object], path: Path, options: ReadOptions
+) -> Iterator[tuple[ArchiveFile, Read]]:
     """Write each sheet as a CSV table that replaces the previous one."""
-    for sheet, rows in _sheets(decoded(file, "workbook", options)):
+    for sheet, rows in _sheets(items):
         if _write(file, rows, path, options):
             table = replace(
                 file,

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
 from lxml import etree
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, short_date
-from qa_search.archives.formats.documents import asked_in
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.cms_items import Item, posts_of_items
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.joining import Joiner, Member
-from qa_search.archives.formats.labels import asks, names_faq
-from qa_search.archives.formats.page_html import is_html
-from qa_search.archives.formats.records import Record, content_id, posts_of
+from qa_search.archives.formats.labels import asks
+from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.roles import role_of
-from qa_search.archives.formats.trees import parse_tree
-from qa_search.errors import UnknownFormatError
-from qa_search.types import AnswerPart, Post, SetAside
-from qa_search.util.text import clean_text, counted
+from qa_search.archives.formats.xml_elements import INNER_HTML, bare, elements, is_xml, local
+from qa_search.types import Post, SetAside
+from qa_search.util.text import counted
 
-_START = re.compile(
-    r"\ufeff?\s*(?:<\?xml\b|<!--|<!DOCTYPE\s(?!\s*html)|<(?!!|\?|html\b|posts\b)[A-Za-z_])", re.IGNORECASE
-)
 _ASKS = re.compile(
     r"<(?:\w+:)?(?:(?:[\w-]*[_-])?questions?|subject|frage|pregunta|domanda|pytanie|вопрос|q|faq_?question|question_?text)"
     r"[\s>]",
@@ -34,16 +27,10 @@ _ASKS = re.compile(
 _ANSWERS = re.compile(
     r"<(?:\w+:)?(?:\w*_?answers?|antwort|respuesta|réponse|reponse|risposta|ответ|a|reply|response)[\s>]", re.IGNORECASE
 )
-_FEED = re.compile(r"<(?:rss|feed|rdf:RDF)\b", re.IGNORECASE)
-_ENTRIES = frozenset(("item", "entry"))
+_FEED = re.compile(r"<(?:rss|feed|rdf:RDF|en-export)\b", re.IGNORECASE)
+_ENTRIES = frozenset(("item", "entry", "note"))  # of RSS, Atom and Evernote
 _CONTENTS = ("encoded", "content", "description", "summary")
 _WORDPRESS = re.compile(r"xmlns:wp\s*=\s*[\"']https?://wordpress\.org/export/")
-_QUESTION_TYPES = frozenset(("question", "questions", "dwqa-question", "topic", "qa_question"))
-_ANSWER_TYPES = frozenset(("answer", "answers", "dwqa-answer", "reply", "qa_answer"))
-_PAGES = frozenset(("post", "page", "docs", "kb", "knowledgebase", "article", "ht_kb", "epkb_post_type_1"))
-_PUBLIC = frozenset(("publish", "inherit", "closed", "private", ""))
-_MOST_ELEMENTS = 1_000_000  # held at once, and below one record
-_INNER_HTML = frozenset(("p", "br", "ul", "ol", "li", "b", "i", "em", "strong", "a", "div", "pre", "code", "table"))
 _TOPICS = frozenset(("focus", "category", "topic"))
 _Fields = dict[str, object]
 
@@ -56,7 +43,7 @@ class XmlReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """XML with elements named as questions and answers, WordPress's export, or a feed."""
         text = file.head_text
-        if text is None or not _START.match(text) or is_html(file):
+        if text is None or not is_xml(file):
             return False
         return bool(_WORDPRESS.search(text) or _FEED.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 
@@ -67,53 +54,19 @@ class XmlReader:
             DamagedArchiveError: where the XML is broken.
         """
         if _WORDPRESS.search(file.head_text or ""):
-            yield from _wordpress(file, options)
+            yield from posts_of_items(file, _wordpress(file, options), options, "a WordPress export")
         elif _FEED.search(file.head_text or ""):
             yield from _feed(file, options)
         else:
             yield from posts_of(file, _records(file, options), options)
 
 
-def _elements(file: ArchiveFile, options: ReadOptions) -> Iterator[Any]:
-    """Parse the file piece by piece and yield each element at its end; the caller clears an element after use.
-
-    Raises:
-        DamagedArchiveError: where the XML is broken.
-        OverLimitError: if more is held than a record may have.
-    """
-    held = 0
-    with file.open() as stream:
-        try:
-            # Entities are left alone, and nothing is fetched; without `huge_tree`, depth and texts are limited.
-            events = etree.iterparse(
-                stream,
-                events=("start", "end"),
-                resolve_entities=False,
-                no_network=True,
-                load_dtd=False,
-                remove_comments=True,
-            )
-            for event, element in events:
-                if event == "start":
-                    held += 1
-                    if held > _MOST_ELEMENTS:
-                        raise file.over_limit(f"XML of more than {_MOST_ELEMENTS:,} elements outside of records")
-                elif isinstance(element.tag, str):
-                    before = len(element)
-                    yield element
-                    if before and not len(element):
-                        held = sum(1 for _ in element.iterancestors()) + 1
-        except etree.XMLSyntaxError as error:
-            line = error.lineno or 1
-            raise file.damaged(f"broken or incomplete XML ({error.msg})", f"line {line}") from error
-
-
 def _records(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
     """Yield a record for each element with a question and an answer among its children."""
-    for element in _elements(file, options):
+    for element in elements(file, options):
         if not len(element):
             continue
-        names = [_local(child) for child in element]
+        names = [local(child) for child in element]
         if _pairs(names):
             place = f"line {element.sourceline}"
             try:
@@ -138,8 +91,8 @@ def _feed(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside |
 
 def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
     others = 0
-    for element in _elements(file, options):
-        if _local(element) not in _ENTRIES:
+    for element in elements(file, options):
+        if local(element) not in _ENTRIES:
             continue
         place = f"line {element.sourceline}"
         try:
@@ -147,7 +100,7 @@ def _entries(file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAs
         except ValueError as error:
             yield file.set_aside(place, str(error))
         else:
-            kinds = " ".join(child.get("term", "") for child in element if _local(child) == "category")
+            kinds = " ".join(child.get("term", "") for child in element if local(child) == "category")
             if asks(str(fields["question"])) and fields["answer"] and "#comment" not in kinds:
                 yield Record(place, fields, html=False)
             else:
@@ -162,14 +115,14 @@ def _entry(element: Any) -> _Fields:
     fields: _Fields = {"question": "", "answer": ""}
     texts = {}
     for child in element:
-        name = _local(child).lower()
+        name = local(child).lower()
         if name == "title":
             fields["question"] = html_to_text(child.text or "").strip()
         elif name in _CONTENTS:
             texts[name] = _text(child)
         elif name == "category" and "schemas." in child.get("scheme", ""):
             continue  # what Blogger keeps about its entries
-        elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id"):
+        elif name in ("pubdate", "published", "updated", "date", "creator", "category", "guid", "id", "created", "tag"):
             _add(fields, "author" if name == "creator" else name, child.get("term") or (child.text or "").strip())
         elif name == "link" and (child.text or child.get("rel", "alternate") == "alternate"):
             fields.setdefault("url", (child.text or child.get("href") or "").strip())
@@ -193,18 +146,18 @@ def _fields(file: ArchiveFile, element: Any) -> _Fields:
             file.log.remark("answers of a quiz that earn nothing are left out")
         elif isinstance(child.tag, str):
             for inner in _parts(child):
-                _add(fields, _local(inner), _text(inner))
+                _add(fields, local(inner), _text(inner))
             for name, value in child.attrib.items():
                 if name.lower() in ("qid", "id"):
                     fields.setdefault("id", value)
     for name, value in element.attrib.items():
-        fields.setdefault(_bare(name), value)
+        fields.setdefault(bare(name), value)
     for above in element.iterancestors():
         for name in ("url", "href", "link", "category", "topic"):
             if above.get(name):
                 fields.setdefault(name if name != "href" else "url", above.get(name))
         for child in above:
-            if isinstance(child.tag, str) and _local(child).lower() in _TOPICS and child.text:
+            if isinstance(child.tag, str) and local(child).lower() in _TOPICS and child.text:
                 fields.setdefault("category", child.text.strip())
     return fields
 
@@ -220,16 +173,16 @@ def _parts(element: Any) -> list[Any]:
     below = [inner for inner in element if isinstance(inner.tag, str)]
     if not below or (element.text or "").strip() or any((inner.tail or "").strip() for inner in below):
         return [element]
-    named = [part for inner in below for part in _parts(inner) if role_of(_local(part)) is not None]
-    return named if any(role_of(_local(part)) != role_of("text") for part in named) else [element]
+    named = [part for inner in below for part in _parts(inner) if role_of(local(part)) is not None]
+    return named if any(role_of(local(part)) != role_of("text") for part in named) else [element]
 
 
 def _text(element: Any) -> str:
     """Return an element's text: as HTML's where it holds HTML's elements, or text that is markup."""
-    wrapped = next((inner for inner in element if _local(inner) == "text"), None)
+    wrapped = next((inner for inner in element if local(inner) == "text"), None)
     if wrapped is not None and not (element.text or "").strip():
         element = wrapped  # Moodle's, beside its feedback
-    if any(_local(inner).lower() in _INNER_HTML for inner in element.iterdescendants(etree.Element)):
+    if any(local(inner).lower() in INNER_HTML for inner in element.iterdescendants(etree.Element)):
         return html_to_text(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
     text = "".join(element.itertext())
     return (
@@ -244,107 +197,30 @@ def _unwrapped(text: str) -> str:
     return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
-def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
-    """Yield the questions of a WordPress export, by what kind of item each is; replies of forums go to their topics."""
-    found = 0
-    with Joiner(file, options) as joiner:
-        for element in _elements(file, options):
-            if _local(element) != "item":
-                continue
-            place = f"line {element.sourceline}"
-            try:
-                items = _item(file, element, place)
-            except ValueError as error:
-                items = [file.set_aside(place, str(error))]
-            for item in items:
-                found += 1
-                if isinstance(item, Member | Reply):
-                    joiner.add(item)
-                else:
-                    yield item
+def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Item | SetAside]:
+    """Yield the items of a WordPress export."""
+    for element in elements(file, options):
+        if local(element) == "item":
+            yield _item(element)
             _clear(element)
-        for joined in joiner.joined():
-            if isinstance(joined, tuple):
-                yield file.set_aside(joined[1].place, f"an answer to item {joined[1].parent}, which the export lacks")
-            else:
-                yield joined
-    if not found:
-        raise _nothing(file)
 
 
-def _nothing(file: ArchiveFile) -> UnknownFormatError:
-    return file.unknown(
-        "a WordPress export without recognisable questions and answers",
-        "It needs items of an FAQ or forum plugin, or posts with questions and answers in them.",
+def _item(element: Any) -> Item:
+    children = [child for child in element if isinstance(child.tag, str)]
+    value = {local(child): (child.text or "").strip() for child in children if local(child) != "category"}
+    return Item(
+        f"line {element.sourceline}",
+        value.get("post_type", ""),
+        value.get("post_id", ""),
+        value.get("post_parent", "0"),
+        value.get("status", "publish"),
+        value.get("title", ""),
+        value.get("encoded", ""),
+        value.get("post_date") or value.get("pubDate", ""),
+        value.get("link", ""),
+        value.get("creator", ""),
+        tuple(child.text for child in children if local(child) == "category" and child.text),
     )
-
-
-def _item(file: ArchiveFile, item: Any, place: str) -> list[Post | SetAside | Member | Reply]:
-    """Turn an item into posts by its type; [] if it has no question."""
-    children = [child for child in item if isinstance(child.tag, str)]
-    value = {_local(child): (child.text or "").strip() for child in children if _local(child) != "category"}
-    kind = value.get("post_type", "")
-    title, content = html_to_text(value.get("title", "")), _paragraphs(value.get("encoded", ""))
-    post = Post(
-        source=file.source,
-        source_id=value.get("post_id") or content_id("", "", title, content),
-        date=short_date(value.get("post_date") or value.get("pubDate", "")),
-        url=clean_text(value.get("link", "")) or None,
-        author=clean_text(value.get("creator", "")) or None,
-        tags=tuple(dict.fromkeys(clean_text(c.text) for c in children if _local(c) == "category" and c.text)),
-    )
-    parent = value.get("post_parent", "0")
-    if value.get("status", "publish") not in _PUBLIC:
-        file.log.omit(f"items that are not published ({value['status'][:20]})")
-    elif kind in _QUESTION_TYPES:
-        file.log.took("question", f"item of type {kind}")
-        asked = replace(post, title=clean_text(" ".join(title.split())), question=clean_text(html_to_text(content)))
-        return [Member(post.source_id, "asks", asked, AnswerPart(0, 0))]
-    elif kind in _ANSWER_TYPES and parent not in ("", "0"):
-        file.log.took("answer", f"item of type {kind}")
-        part = AnswerPart(0, 0, post.source_id, author=post.author, date=post.date)
-        return [Reply(parent, clean_text(html_to_text(content)), part, place)]
-    elif "faq" in kind:
-        file.log.took("question", "title")
-        file.log.took("answer", "content")
-        return [replace(post, question=clean_text(title), answer=clean_text(html_to_text(content)))]
-    elif kind in _PAGES:
-        return [*_page(file, title, content, post)]
-    else:
-        file.log.omit(f"items of type {kind[:40] or 'unknown'}")
-    return []
-
-
-def _paragraphs(content: str) -> str:
-    """Split a text at its blank lines as WordPress does, unless it has paragraph tags."""
-    if re.search(r"<(?:p|div|br)\b", content):
-        return content
-    return "".join(f"<p>{part.strip()}</p>" for part in re.split(r"\n\s*\n", content.replace("\r", "")) if part.strip())
-
-
-def _page(file: ArchiveFile, title: str, content: str, post: Post) -> Iterator[Post]:
-    """Yield the questions in a page, or the page itself if its title is a question."""
-    text = clean_text(html_to_text(content))
-    tree = parse_tree(content)
-    asked = [] if tree is None else asked_in(tree, names_faq(title))
-    if len(asked) == 1 and not names_faq(title):
-        file.log.took("question", "content")
-        yield replace(
-            post,
-            title=clean_text(" ".join(title.split())),
-            question=clean_text(asked[0].question),
-            answer=clean_text(asked[0].answer),
-        )
-    elif asked:
-        file.log.took("question", "headings that ask", len(asked))
-        for one in asked:
-            question, answer = clean_text(one.question), clean_text(one.answer)
-            yield replace(post, source_id=content_id("", "", question, answer), question=question, answer=answer)
-    elif asks(title) and text:
-        file.log.took("question", "title")
-        yield replace(post, question=clean_text(title), answer=text)
-    else:
-        file.log.omit("pages without questions")
 
 
 def _add(fields: _Fields, name: str, value: str) -> None:
@@ -362,14 +238,6 @@ def _clear(element: Any) -> None:
     element.clear(keep_tail=False)
     parent = element.getparent()
     while parent is not None and (before := element.getprevious()) is not None:
-        if len(before) or (isinstance(before.tag, str) and _local(before).lower() in _TOPICS):
+        if len(before) or (isinstance(before.tag, str) and local(before).lower() in _TOPICS):
             break
         parent.remove(before)
-
-
-def _local(element: Any) -> str:
-    return _bare(element.tag) if isinstance(element.tag, str) else ""
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("}")[2]

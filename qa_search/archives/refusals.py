@@ -1,0 +1,141 @@
+"""A file that no reader takes -> the error that says what it is, and the way out: which program converts it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from qa_search.archives.base import ArchiveFile
+from qa_search.archives.formats.tables import has_tabs
+from qa_search.errors import UnknownFormatError
+
+_BY_PANDOC = "convert it first, for example with `pandoc FILE -o faq.md`"
+_BY_OFFICE = "convert it first with `soffice --headless --convert-to docx FILE` (LibreOffice)"
+_AS_DOCX = "save it as .docx or as HTML first"
+_OCR = "recognise its text first, for example with `ocrmypdf --image-dpi 300 FILE faq.pdf`"
+_TRANSCRIBE = "write down what is said first, or have a program write it, for example `whisper FILE`"
+_UNPACK = "unpack it first with `{}`, and name the folder that comes out"
+_TAR = _UNPACK.format("tar -xf FILE")
+_MAILBOX = "turn it into mailboxes with `readpst -o folder FILE` (pst-utils), and name that folder"
+_ACCESS = (
+    "export its tables with `mdb-export FILE TABLE > faq.csv` (mdbtools; `mdb-tables FILE` lists them), or from Access"
+)
+_MESSAGE = "turn it into .eml with `msgconvert FILE` (libemail-outlook-message-perl)"
+_ADDRESSES = "such files have addresses or dates, no questions"
+_EBOOK = "convert it first with `ebook-convert FILE faq.epub` (Calibre)"
+_FROM_APPLE = "export it as {} from the program that made it"
+# By its first bytes: where they stand, what they are, what the file is, the way out.
+_BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"!BDN", "a mailbox of Outlook", _MAILBOX),
+    (4, b"Standard Jet DB", "a database of Access", _ACCESS),
+    (4, b"Standard ACE DB", "a database of Access", _ACCESS),
+    (0, b"PGDMP", "a dump of PostgreSQL in its own format", "turn it into SQL with `pg_restore -f faq.sql FILE`"),
+    (0, b"TAPE", "a backup of SQL Server", "restore it there, and export the tables as CSV"),
+    (0, b"Rar!", "a RAR archive", _UNPACK.format("unrar x FILE")),
+    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first with `unzstd FILE`"),
+    (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it first with `unxz FILE`"),
+    (0, b"BZh", "compressed with bzip2", "unpack it first with `bunzip2 FILE`"),
+    (0, b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first with `unlz4 FILE`"),
+    (0, b"\x1f\x9d", "compressed with compress", "unpack it first with `gunzip FILE`"),
+    (257, b"ustar", "a tar archive", _TAR),
+    (0, b"ITSF", "a help file of Windows (CHM)", _UNPACK.format("7z x -ohelp FILE")),
+    (0, b"\xffWPC", "a WordPerfect document", _BY_OFFICE),
+    (0, b"{\\rtf", "RTF", _BY_PANDOC),
+    (0, b"%!PS", "PostScript", "convert it first with `ps2pdf FILE`"),
+    (0, b"AT&TFORM", "a DjVu document", "convert it first with `djvutxt FILE faq.txt`"),
+    (60, b"BOOKMOBI", "a book of Kindle", _EBOOK),
+    (0, b"bplist00", "a property list of Apple's programs", "it holds settings, as a rule"),
+    (0, b"WARC/", "a web archive (WARC)", "unpack its pages first, for example with `warcat extract FILE`"),
+    (0, b"\xff\xd8\xff", "a picture", _OCR),
+    (0, b"\x89PNG", "a picture", _OCR),
+    (0, b"GIF8", "a picture", _OCR),
+    (0, b"II*\0", "a picture", _OCR),
+    (0, b"MM\0*", "a picture", _OCR),
+    (8, b"WEBP", "a picture", _OCR),
+    (4, b"ftyp", "a film or a sound", _TRANSCRIBE),
+    (0, b"ID3", "a sound", _TRANSCRIBE),
+    (0, b"OggS", "a sound", _TRANSCRIBE),
+    (8, b"WAVE", "a sound", _TRANSCRIBE),
+    (0, b"-----BEGIN PGP", "encrypted", "decrypt it first with `gpg -d FILE`"),
+)  # fmt: skip
+# By the end of its name, where the first bytes do not tell.
+_SUFFIXES: dict[str, str] = {
+    **dict.fromkeys((".rst", ".org", ".tex", ".rtf", ".odt", ".textile", ".docbook"), _BY_PANDOC),
+    **dict.fromkeys((".adoc", ".asciidoc"), "convert it to HTML first, for example with `asciidoctor FILE`"),
+    **dict.fromkeys((".ppt", ".pptx", ".odp"), _AS_DOCX),
+    ".doc": f"{_AS_DOCX}, or {_BY_OFFICE}",
+    **dict.fromkeys((".wpd", ".wps", ".sxw", ".abw"), _BY_OFFICE),
+    ".toml": "write it as JSON or YAML first",
+    ".msg": _MESSAGE,
+    **dict.fromkeys((".pst", ".ost"), _MAILBOX),
+    ".olm": "import it into Thunderbird or Apple Mail, and export the folder as mbox from there",
+    **dict.fromkeys((".dbx", ".nsf"), "import it into Thunderbird, and export the folder as mbox from there"),
+    **dict.fromkeys((".mdb", ".accdb"), _ACCESS),
+    ".dbf": "convert it first with `soffice --headless --convert-to csv FILE` (LibreOffice)",
+    **dict.fromkeys((".fp7", ".fmp12"), "export the table as CSV from FileMaker"),
+    **dict.fromkeys((".ibd", ".frm", ".myd", ".myi"), "dump the database with `mysqldump DATABASE > faq.sql`"),
+    **dict.fromkeys((".bak", ".mdf", ".ldf"), "export the tables as CSV from the program that made it"),
+    ".bson": "turn it into JSON Lines with `bsondump FILE > faq.jsonl`",
+    ".rdb": "export what it holds as JSON from Redis",
+    ".numbers": _FROM_APPLE.format("CSV or Excel"),
+    ".pages": _FROM_APPLE.format("Word (.docx)"),
+    ".key": _FROM_APPLE.format("PDF"),
+    **dict.fromkeys((".mobi", ".azw", ".azw3", ".lit", ".prc"), _EBOOK),
+    ".chm": _UNPACK.format("7z x -ohelp FILE"),
+    ".hlp": "convert it first with `helpdeco FILE`",
+    **dict.fromkeys((".rar", ".r00"), _UNPACK.format("unrar x FILE")),
+    **dict.fromkeys((".tar", ".tgz", ".tbz", ".tbz2", ".txz"), _TAR),
+    **dict.fromkeys((".iso", ".dmg", ".cab", ".arj", ".lzh"), _UNPACK.format("7z x FILE")),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp", ".heic"), _OCR),
+    **dict.fromkeys((".mp3", ".mp4", ".m4a", ".wav", ".ogg", ".mov", ".avi", ".mkv", ".webm"), _TRANSCRIBE),
+    **dict.fromkeys((".srt", ".vtt"), "subtitles tell no questions from answers: write Q: and A: before them"),
+    **dict.fromkeys((".gpg", ".pgp", ".asc"), "decrypt it first with `gpg -d FILE`"),
+    **dict.fromkeys((".feather", ".arrow", ".avro", ".orc", ".pkl", ".rds", ".sav", ".dta"),
+                    "write it as CSV or Parquet first, with the program that made it"),
+    ".ipynb": "save it as Markdown or HTML from Jupyter first",
+    **dict.fromkeys((".vcf", ".ics"), _ADDRESSES),
+}  # fmt: skip
+_QUESTION_BANK = "import it into Moodle, and export the questions as Moodle XML from there, which is read"
+# Texts of known kinds: what is in them, what they are, the way out.
+_TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"^(?:::[^:\n]{1,200}::)?[^{}\n]{3,500}\{[ \t\n]{0,20}[=~][^{}]{1,500}\}", re.MULTILINE),
+     "a question bank (GIFT)", _QUESTION_BANK),
+    (re.compile(r"^ANSWER: [A-Z][ \t]*$", re.MULTILINE), "a question bank (Aiken)", _QUESTION_BANK),
+)  # fmt: skip
+_LOOKED_AT = 20_000
+# The beginnings of files that are text.
+_OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
+_PACKED_TAR = re.compile(r"\.(?:tar\.\w{1,4}|tbz2?|txz|tzst)$")
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_LOOKED_FOR = (
+    "What was looked for: lines that begin with Q: and A: (or Question:, Frage:, ...); numbered questions "
+    "(1. How ...?); a line that asks above each answer, in a file whose name or title says FAQ; a table whose first "
+    "line names its columns, such as question,answer; JSON with such names. Write Q: before each question and A: "
+    "before each answer, or name the columns of a table with field_map={'question': COLUMN, 'answer': COLUMN}."
+)
+
+
+def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
+    """Make the error for a file that no reader takes; ``formats`` are the names of what is read."""
+    known = f"Known formats: {', '.join(formats)}; each also in .gz, .zip or .7z."
+    if not file.head:
+        return file.unknown("an empty file", "Look whether it was saved or downloaded whole.")
+    if _PACKED_TAR.search(file.name.lower()):
+        return file.unknown(f"a tar archive, which is not read: {_TAR}", "")
+    for place, beginning, kind, way_out in _BEGINNINGS:
+        if file.head.startswith(beginning, place) and (file.head_text is None or beginning in _OF_TEXTS):
+            return file.unknown(f"{kind}, which is not read: {way_out}", "")
+    if file.suffix in _SUFFIXES:
+        return file.unknown(f"{file.suffix} files are not read: {_SUFFIXES[file.suffix]}", "")
+    if file.head.startswith(_OLD_OFFICE):
+        return file.unknown(f"an old Office document, which is not read: {_AS_DOCX}, or {_BY_OFFICE}", "")
+    if file.head_text is None:
+        return file.unknown("binary data, not an archive of posts", known)
+    for pattern, kind, way_out in _TEXTS:
+        if pattern.search(file.head_text[:_LOOKED_AT]):
+            return file.unknown(f"{kind}, which is not read: {way_out}", "")
+    if has_tabs(file.head_text):
+        columns = "field_map={'question': '1', 'answer': '2'}"
+        return file.unknown("lines with tabs, and no header", f"Name the columns by number: {columns}.")
+    start = " ".join(file.head_text[:200].split())[:40]
+    return file.unknown(f"a text without recognisable questions and answers (it begins {start!r})", _LOOKED_FOR)
