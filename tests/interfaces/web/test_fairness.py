@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from qa_search import SearchIndex, build_index
+from qa_search.interfaces.web import api
 from qa_search.interfaces.web import app as app_module
 from qa_search.interfaces.web.app import Settings
 from qa_search.interfaces.web.connections import Limits
@@ -305,7 +306,7 @@ def test_one_answer_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     records = [{"id": n, "title": f"Knee {n}", "question": "My knee hurts.", "answer": f"Rest{n} it. " * 5000}
                for n in range(4)]  # fmt: skip
     build_index(write_jsonl(tmp_path / "a.jsonl", records), tmp_path / "index", model=WordsEmbedder())
-    monkeypatch.setattr(app_module, "MAX_ANSWER_CHARACTERS", 150_000)
+    monkeypatch.setattr(api, "MAX_ANSWER_CHARACTERS", 150_000)
     with serving(tmp_path / "index") as address:
         status, document, _ = ask(f"{address}/api/search?q=knee&k=4")
         assert status == 400

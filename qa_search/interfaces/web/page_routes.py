@@ -1,0 +1,218 @@
+"""The routes of the pages: search, post, votes, lists to look through, and the part for other sites' pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from qa_search.errors import FeedbackError, QueryError
+from qa_search.insights.question_log import QuestionLog
+from qa_search.interfaces.web.asking import charge, view_of
+from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
+from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
+from qa_search.interfaces.web.guards import WIDGET, Buckets, client_of
+from qa_search.interfaces.web.pages import (
+    Archive,
+    Form,
+    Listing,
+    Look,
+    browse_page,
+    form_address,
+    found_part,
+    post_page,
+    read_mark,
+    search_page,
+)
+from qa_search.interfaces.web.recent import RecentTexts
+from qa_search.interfaces.web.service import SearchService, characters_like
+from qa_search.interfaces.web.site import style_of
+from qa_search.types import SearchResult
+
+STATIC = Path(__file__).parent / "static"
+_PAGE_POSTS = 30  # of a list to look through
+_MOST_PAGES = 10_000
+_PRIVATE = "qa_private"  # the cookie that remembers the switch
+# What an address has after somebody said what answered, and what the page says then.
+_THANKED = "thanks"
+_THANKS = "Thank you. This counts as soon as others say the same."
+_REMEMBERED = 365 * 24 * 3600  # seconds
+_YEAR = re.compile(r"\d{4}", re.ASCII)
+
+
+def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None) -> None:
+    """Add the page that searches, and those of the posts."""
+    asked = RecentTexts()
+
+    @app.get("/", include_in_schema=False)
+    async def start(request: Request) -> Response:
+        return await page(request, request.query_params, private=_PRIVATE in request.cookies)
+
+    @app.post("/", include_in_schema=False)
+    async def start_by_body(request: Request) -> Response:
+        """Redirect to the address of a search, which can be shared; answer here if it is private or would be too long.
+
+        With ``part``, a script asks while somebody types, and puts the results into its page.
+        """
+        fields = await form_fields(request)
+        private = "private" in fields
+        form, problem = read_form(fields, private=private)
+        address = form_address(form)
+        if "part" in fields:
+            return await page(request, fields, private=private, typing=True)
+        if address is None or problem:
+            response = await page(request, fields, private=private)
+        else:
+            response = RedirectResponse(address, 303)
+        if private:
+            response.set_cookie(_PRIVATE, "1", _REMEMBERED, httponly=True, samesite="strict")
+        else:
+            response.delete_cookie(_PRIVATE)
+        return response
+
+    async def page(
+        request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False, problem: str = ""
+    ) -> Response:
+        form, invalid = read_form(fields, private=private)
+        refused, problem = problem, invalid
+        note, result, status, headers = "", None, 200, {}
+        if not problem and (form.q.strip() or form.like):
+            try:
+                form, note = in_order(form)
+                result = await found(request, form, typing=typing)
+            except QueryError as error:
+                problem = str(error)
+            except HTTPException as error:
+                problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
+            except (BusyError, SlowError, FailedError) as error:
+                status = 500 if isinstance(error, FailedError) else 503
+                problem = f"{str(error).capitalize()}."
+        if problem and status == 200:
+            status = 400
+        problem = problem or refused
+        note = note or ("" if refused or _THANKED not in fields else _THANKS)
+        archive = Archive.of(await service.info())
+        return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
+
+    async def found(request: Request, form: Form, *, typing: bool) -> SearchResult:
+        parameters = parameters_of(form)
+        if not form.like:
+            charge(prices, request, len(form.q), form.k)
+            client = client_of(request.scope)
+            result = await service.search(
+                form.q, parameters, client, logged=not typing and asked.is_new(client, form.q)
+            )
+            if questions is not None and not typing:
+                asked.note(client, form.q)
+            return result
+        charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
+        return await service.similar(form.like, parameters, client_of(request.scope))
+
+    if look.feedback:
+
+        @app.post("/feedback", include_in_schema=False)
+        async def vote(request: Request) -> Response:
+            """Write down what somebody says of a hit, and show the hits again."""
+            fields = await form_fields(request)
+            private, answered = "private" in fields, fields.get("answered") == "yes"
+            form, _ = read_form(fields, private=private)
+            problem = ""
+            if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+                raise HTTPException(403, "Only a page of this service may say what answered.")
+            try:
+                await service.read(
+                    lambda index: index.record_feedback(
+                        form.q, fields.get("post", ""), answered=answered, address=client_of(request.scope)
+                    )
+                )
+            except (FeedbackError, QueryError) as error:
+                problem = f"{str(error).capitalize().rstrip('.')}."
+            if questions is not None and not problem:
+                questions.mark(form.q, feedback="answered" if answered else "not answered")
+            address = form_address(form)
+            if address is not None and not problem:
+                return RedirectResponse(f"{address}&{_THANKED}=1", 303)
+            return await page(request, {**fields, _THANKED: "1"}, private=private, problem=problem)
+
+    @app.get("/posts/{post_id}", include_in_schema=False)
+    async def post(request: Request, post_id: str) -> Response:
+        form, _ = read_form(request.query_params, private=_PRIVATE in request.cookies)
+        return await opened(request, post_id, form)
+
+    @app.post("/posts/{post_id}", include_in_schema=False)
+    async def post_by_body(request: Request, post_id: str) -> Response:
+        """Show a post and take along a search that no address holds."""
+        fields = await form_fields(request)
+        form, _ = read_form(fields, private="private" in fields)
+        return await opened(request, post_id, form)
+
+    async def opened(request: Request, post_id: str, form: Form) -> Response:
+        view = await service.read(lambda index: view_of(index, post_id))
+        if questions is not None and form.q:
+            questions.mark(form.q, opened=view.post_id)
+        mark = read_mark(view.post, request.query_params.get("at", ""))
+        archive = Archive.of(await service.info())
+        return HTMLResponse(post_page(view, mark=mark, form=form, archive=archive, look=look))
+
+
+def add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
+    """Add the lists to look through, and the owner's colours."""
+    style = style_of(look.site.colours)
+
+    @app.get("/site.css", include_in_schema=False)
+    async def site_style() -> Response:
+        return Response(style, media_type="text/css")
+
+    @app.get("/browse", include_in_schema=False)
+    async def browse(request: Request) -> Response:
+        given = request.query_params
+        tag, year, source = (given.get(name, "").strip() for name in ("tag", "year", "source"))
+        number = given.get("page", "") or "1"
+        if year and not _YEAR.fullmatch(year):
+            raise HTTPException(400, "year: write four digits, such as 2015.")
+        if not (number.isascii() and number.isdigit() and 1 <= int(number[:9]) <= _MOST_PAGES):
+            raise HTTPException(400, f"page: write a number from 1 to {_MOST_PAGES:,}.")
+        oldest, at = given.get("sort") == "oldest", int(number)
+        posts = await service.read(
+            lambda index: index.list_posts(
+                _PAGE_POSTS + 1,
+                skip=(at - 1) * _PAGE_POSTS,
+                oldest_first=oldest,
+                since=year or None,
+                until=year or None,
+                source=source or None,
+                tags=[tag] if tag else [],
+            )
+        )
+        more = len(posts) > _PAGE_POSTS
+        listing = Listing(posts[:_PAGE_POSTS], at, more, tag, year, source, "oldest" if oldest else "")
+        return HTMLResponse(browse_page(listing, Archive.of(await service.info()), look=look))
+
+
+def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
+    """Add what the pages of some other sites may load and ask."""
+
+    @app.get(WIDGET, include_in_schema=False)
+    async def script() -> Response:
+        return FileResponse(STATIC / "widget.js")
+
+    @app.post("/widget", include_in_schema=False)
+    async def found(request: Request) -> Response:
+        """Search for the page of an allowed site; return the hits as a part of a page.
+
+        With ``typing``, somebody still writes, and the text is no question yet.
+        """
+        if request.headers.get("origin") not in origins:
+            raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
+        fields = await form_fields(request)
+        form, problem = read_form(fields)
+        if problem:
+            raise QueryError(problem)
+        charge(prices, request, len(form.q), form.k)
+        client, logged = client_of(request.scope), "typing" not in fields
+        result = await service.search(form.q, parameters_of(form), client, logged=logged)
+        return HTMLResponse(found_part(result))
