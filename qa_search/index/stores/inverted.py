@@ -45,7 +45,7 @@ KINDS: Mapping[str, type[faiss.IndexIVF]] = {
 # Up to so many passages that pass a filter are compared one by one.
 EXACT_FILTERED = 16_384
 # Codes approximate the vectors: (factor, more) candidates for each wanted one are ranked by the vectors themselves.
-_CANDIDATES = {"ivf-rabitq2": (2, 64), "ivf-rabitq1": (4, 168), "ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
+_CANDIDATES = {"ivf-rabitq2": (2, 64), "ivf-rabitq1": (4, 400), "ivf-sq8": (1, 32), "ivf-pq": (4, 64)}
 _ROWS_AT_ONCE = 8192
 _SUM_KIND = np.dtype("<u8")
 _LEAST_SHARE = 1e-3
