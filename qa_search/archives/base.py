@@ -251,6 +251,7 @@ class Reply:
 
     In messages of a help desk, ``side`` says who speaks, "customer", "staff" or (where only ``writer`` tells them
     apart) "someone", and ``post`` is the message alone: what a customer says first asks, where the ticket does not.
+    With ``across``, the messages of a conversation may be in several files: no other conversation has its ``parent``.
     """
 
     parent: str
@@ -260,6 +261,7 @@ class Reply:
     side: str = ""
     writer: str = ""
     post: Post | None = None
+    across: bool = False
 
 
 @dataclass(frozen=True)

@@ -1708,3 +1708,53 @@ def test_inspect_shows_posts_of_tables_within_a_file(tmp_path: Path) -> None:
 def test_a_suggested_option_can_be_pasted_into_a_shell() -> None:
     """A field's name may have blanks."""
     assert in_options("build with field_map={'answer': 'Article body'}") == "build with --map 'answer=Article body'"
+
+
+def _mail(number: int, text: str, above: str = "") -> str:
+    who = "Ann" if number == 1 else "Shop"
+    reply = f"In-Reply-To: <m{above}@x.org>\n" if above else ""
+    day = f"Date: Mon, {number + 6} May 2012 09:00:00 +0200\n"
+    return f"From: {who} <{number}@x.org>\nSubject: Kettle\n{day}Message-ID: <m{number}@x.org>\n{reply}\n{text}\n"
+
+
+def test_messages_in_files_of_their_own_are_one_conversation(tmp_path: Path) -> None:
+    """Whatever the files are called; an answer to an answer belongs to it, too. A message alone is read as before."""
+    mails = {
+        "c": _mail(1, "How do I descale it?"),
+        "a": _mail(2, "With vinegar.", "1"),
+        "b": _mail(3, "Slowly.", "2"),
+        "d": _mail(4, "Within 14 days.\n\n> Refunds?", "9"),
+    }
+    for name, text in mails.items():
+        (tmp_path / f"{name}.eml").write_text(text)
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == [
+        ("How do I descale it?", "With vinegar.\n\nSlowly."),
+        ("Refunds?", "Within 14 days."),
+    ]
+    assert posts[0].source_id == "m1@x.org"
+    (alone,) = read_archives([tmp_path / "d.eml"])
+    assert isinstance(alone, Post)
+    assert (alone.question, alone.answer) == ("Refunds?", "Within 14 days.")
+
+
+def test_an_export_of_wordpress_has_empty_excerpts_beside_its_texts(tmp_path: Path) -> None:
+    """They are no texts."""
+    items = "".join(
+        f"<item><title>{question}</title><content:encoded><![CDATA[<p>{answer}</p>]]></content:encoded>"
+        "<excerpt:encoded><![CDATA[]]></excerpt:encoded><wp:post_type>faq</wp:post_type></item>"
+        for question, answer in TWO
+    )
+    spaces = " ".join(
+        f'xmlns:{name}="{place}"'
+        for name, place in {
+            "excerpt": "http://wordpress.org/export/1.2/excerpt/",
+            "content": "http://purl.org/rss/1.0/modules/content/",
+            "wp": "http://wordpress.org/export/1.2/",
+        }.items()
+    )
+    (tmp_path / "site.xml").write_text(
+        f"<rss {spaces}><channel><wp:wxr_version>1.2</wp:wxr_version>{items}</channel></rss>"
+    )
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO

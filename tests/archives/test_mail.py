@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from qa_search.archives.formats.mail import MailReader
+from pathlib import Path
+
+from qa_search.archives.read import read_archives
 from qa_search.types import Post
-from tests.helpers import read
 
 MAIL = """From: Ann <ann@example.org>
 To: list@example.org
@@ -22,9 +23,10 @@ Flush it twice.
 """
 
 
-def test_an_attribution_is_no_part_of_an_answer() -> None:
+def test_an_attribution_is_no_part_of_an_answer(tmp_path: Path) -> None:
     """It may stand on one line or on two. The lines above it stay."""
     for attribution in ("Bob wrote:", "On Monday, Bob <bob@example.org>\nin his own words:"):
-        (found,) = read(MailReader(), MAIL.format(attribution=attribution), "1.eml")
+        (tmp_path / "1.eml").write_text(MAIL.format(attribution=attribution), encoding="utf-8")
+        (found,) = read_archives([tmp_path / "1.eml"])
         assert isinstance(found, Post)
         assert (found.question, found.answer) == ("Mine knocks every morning.", "Limescale.\n\nFlush it twice.")

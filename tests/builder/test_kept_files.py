@@ -86,6 +86,13 @@ def linked(number: int, before: str | None, behind: str | None) -> str:
     return f"{text}\n{prev}{after}"
 
 
+def mail(number: int, text: str, above: int | None = None) -> str:
+    """Return a message, which replies to the one above."""
+    reply = f"In-Reply-To: <m{above}@example.org>\n" if above is not None else ""
+    head = f"From: Writer {number} <w{number}@example.org>\nSubject: {'Re: ' if reply else ''}Topic\n"
+    return f"{head}Message-ID: <m{number}@example.org>\n{reply}\n{text}\n"
+
+
 def write_archive(folder: Path, seed: int) -> None:
     """Write a small archive of all kinds of files."""
     write(folder / "a.jsonl", jsonl([1, 2, 3, seed % 5]))
@@ -97,6 +104,8 @@ def write_archive(folder: Path, seed: int) -> None:
     write(folder / "pages" / "two.txt", linked(2, "Page 1", "Page 3"))
     write(folder / "tables" / "questions.csv", questions([1, 2, 3]))
     write(folder / "tables" / "answers.csv", answers([1, 2, 3], "soon"))
+    write(folder / "mails" / "1.eml", mail(1, "My shin hurts at night. Why?"))
+    write(folder / "mails" / "2.eml", mail(2, "Rest it, and ice it.", 1))
     write(folder / "z.jsonl.gz", gzip.compress(jsonl([40, 41]).encode(), mtime=0))
     write(folder / "packed.zip", packed({"x/q.jsonl": jsonl([50, 51]), "questions.csv": questions([5, 6]), "answers.csv": answers([5], "late")}))  # fmt: skip  # noqa: E501
 
@@ -189,6 +198,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "answers go": lambda archive: (archive / "tables" / "answers.csv").unlink(),
     "more answers come": lambda archive: write(archive / "tables" / "more.csv", answers([3], "well")),
     "answers come where none were expected": lambda archive: write(archive / "answers.csv", answers([30], "found")),
+    "a mail answers": lambda archive: write(archive / "mails" / "3.eml", mail(3, "Tape helps as well.", 2)),
+    "the mail that asks goes": lambda archive: (archive / "mails" / "1.eml").unlink(),
     "a packed file changes": lambda archive: write(archive / "packed.zip", packed({"q.jsonl": jsonl([52])}), at=1),
     "a file that cannot be read comes": lambda archive: write(archive / "picture.bin", b"\x00\x01\x02" * 50),
     "a folder goes": lambda archive: shutil.rmtree(archive / "pages"),

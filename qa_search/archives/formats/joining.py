@@ -55,7 +55,7 @@ class Joiner:
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
             CREATE TABLE member (number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT);
             CREATE TABLE reply (
-                number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT, whole INTEGER
+                number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT, whole TEXT
             );
             """
         )
@@ -84,8 +84,10 @@ class Joiner:
             else:
                 self.replies += 1
                 data = _written([item.text, item.part, item.side, item.writer, item.post])
-                own = None if item.post is not None else item.part.id  # other ids than those of tickets
-                values = (item.parent, own, data, item.place, source, item.post is not None)
+                whole = item.post is not None
+                own = None if whole and not item.across else item.part.id  # other ids than those of tickets
+                group = "" if item.across else source
+                values = (item.parent, own, data, item.place, source, group if whole else None)
                 self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
         except sqlite3.Error as error:
             raise self._damaged(error) from error
@@ -110,7 +112,7 @@ class Joiner:
                     yield from self._posts(key, size, source)
             yield from self._conversations()
             orphans = (
-                "SELECT data, key, place, source FROM reply WHERE NOT whole AND key NOT IN (SELECT key FROM member)"
+                "SELECT data, key, place, source FROM reply WHERE whole IS NULL AND key NOT IN (SELECT key FROM member)"
             )
             for data, key, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
                 yield source, _reply(data, key, place)
@@ -138,18 +140,20 @@ class Joiner:
             yield from (member.post for member in members[1:])
 
     def _conversations(self) -> Iterator[Post | SetAside]:
-        """Yield the posts of tickets that no table has, each from the messages of one file."""
+        """Yield the posts of conversations that no table has, each from the messages of one file, or of all files."""
         keys = (
-            "SELECT key, source, sum(length(data)) FROM reply WHERE whole AND key NOT IN (SELECT key FROM member) "
-            "GROUP BY key, source ORDER BY min(number)"
+            "SELECT key, whole, min(source), sum(length(data)) FROM reply WHERE whole IS NOT NULL AND key NOT IN "
+            "(SELECT key FROM member) GROUP BY key, whole ORDER BY min(number)"
         )
-        messages = "SELECT data, key, place FROM reply WHERE key = ? AND source = ? AND whole ORDER BY number"
+        messages = "SELECT data, key, place FROM reply WHERE key = ? AND whole = ? ORDER BY number"
         with closing(self._rows.execute(keys)) as found:
-            for key, source, size in found:
+            for key, whole, source, size in found:
                 if size > self._options.limits.record_bytes:
                     yield SetAside(source, f"post {key}", post_too_long(self._options))
                     continue
-                yield self._ticket(None, [_reply(*row) for row in self._rows.execute(messages, (key, source))])
+                said = [_reply(*row) for row in self._rows.execute(messages, (key, whole))]
+                alone = said[0].post if len(said) == 1 and not whole else None
+                yield alone or self._ticket(None, said)
 
     def _ticket(self, ticket: Post | None, said: list[Reply]) -> Post:
         """Make a post of a conversation, and of its ticket where there is one."""
@@ -182,6 +186,7 @@ class Joiner:
         step = """
             UPDATE reply SET key = (SELECT r.key FROM reply r WHERE r.own = reply.key)
             WHERE key NOT IN (SELECT key FROM member) AND key IN (SELECT own FROM reply WHERE own IS NOT NULL)
+            AND key IS NOT own
         """
         if not self.replies:
             return

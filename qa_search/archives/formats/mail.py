@@ -19,7 +19,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
+from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.encodings import declared_encoding, decode_text, detect_encoding
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import bare_question
@@ -27,7 +27,7 @@ from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.saved_pages import is_saved_page
 from qa_search.archives.formats.threads import Message, thread_post
 from qa_search.archives.formats.trees import element_text, parse_tree
-from qa_search.types import Post, SetAside
+from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text
 
 _FROM_LINE = re.compile(rb"From \S[^\n]{0,200}\d{4}[^\n]{0,20}\r?\n")
@@ -85,6 +85,10 @@ CREATE TABLE subject (subject TEXT PRIMARY KEY, thread INTEGER);
 """
 
 
+# A stored message: id, subject, author, date, text, quotation, and whether it replies.
+_Row = tuple[str | None, str, str, str | None, str, str, int]
+
+
 class MailReader:
     """Reads mailboxes: a post per thread, by the headers that replies carry, and by their subjects.
 
@@ -97,14 +101,14 @@ class MailReader:
         """The line that parts a mailbox's messages, or a message's header."""
         return (_is_mailbox(file.head) or _is_message(file.head)) and not is_saved_page(file)
 
-    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
-        """Yield the threads in the order of their first messages."""
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Yield the threads in the order of their first messages; a message alone, to be joined with other files."""
         yield from _threaded(file, partial(_store, file, options=options), options)
 
 
 def posts_of_mails(
     file: ArchiveFile, mails: Iterable[Mail | SetAside], options: ReadOptions
-) -> Iterator[Post | SetAside]:
+) -> Iterator[Post | SetAside | Reply]:
     """Yield the threads of messages that have no ids, and so belong together by their subjects.
 
     Raises:
@@ -127,7 +131,7 @@ def posts_of_mails(
 
 def _threaded(
     file: ArchiveFile, store: Callable[[sqlite3.Connection], Iterator[SetAside]], options: ReadOptions
-) -> Iterator[Post | SetAside]:
+) -> Iterator[Post | SetAside | Reply]:
     try:
         with (
             tempfile.TemporaryDirectory(prefix="qa-search-") as scratch,
@@ -277,7 +281,7 @@ def _waits(rows: sqlite3.Connection, topic: str) -> bool:
     return bool(rows.execute(asks, (topic.lower(),)).fetchone()[0])
 
 
-def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside]:
+def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
     order = "SELECT thread, sum(length(text)), min(place) FROM message GROUP BY thread ORDER BY min(number)"
     for thread, characters, place in rows.execute(order).fetchall():
         if characters > options.limits.record_bytes:
@@ -292,12 +296,12 @@ def _threads(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) 
         if post.question or post.answer:
             file.log.took("question", "first message of a thread" if post.question else "")
             file.log.took("answer", "replies", bool(post.answer))
-            yield post
+            yield _part(rows, found[0], post) if len(found) == 1 and found[0][0] else post
         else:
             yield file.set_aside(f"message {place}", "a message without text")
 
 
-def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, str, str, int]]) -> Post:
+def _post(file: ArchiveFile, rows: list[_Row]) -> Post:
     """Make a post of a thread; if the first message is missing, the first reply's quotation is the question."""
     messages = [Message(text, author or None, date, name) for name, _, author, date, text, _, _ in rows]
     name, subject, _, _, _, quoted, reply = rows[0]
@@ -305,6 +309,16 @@ def _post(file: ArchiveFile, rows: list[tuple[str | None, str, str, str | None, 
         messages = [Message(quoted), *messages]
     source_id = name or content_id("", subject, messages[0].text, messages[-1].text)
     return thread_post(file, subject, messages, source=file.source, source_id=source_id)
+
+
+def _part(rows: sqlite3.Connection, message: _Row, post: Post) -> Post | Reply:
+    """Return a part of a conversation for a file's only message, by the ids that it names; else the post."""
+    if rows.execute("SELECT count(*) FROM message").fetchone()[0] > 1:
+        return post
+    own, _, author, date, text, *_ = message
+    names = [name for (name,) in rows.execute("SELECT id FROM known ORDER BY rowid LIMIT 2")]
+    part = AnswerPart(0, 0, own, author=author or None, date=date)
+    return Reply(names[-1], text, part, "message 1", "someone", author, post, across=True)
 
 
 def _text(mail: Mail) -> str:

@@ -207,7 +207,8 @@ def _wordpress(file: ArchiveFile, options: ReadOptions) -> Iterator[Item | SetAs
 
 def _item(element: Any) -> Item:
     children = [child for child in element if isinstance(child.tag, str)]
-    value = {local(child): (child.text or "").strip() for child in children if local(child) != "category"}
+    named = [child for child in children if local(child) != "category" and "/excerpt/" not in child.tag]
+    value = {local(child): (child.text or "").strip() for child in named}
     return Item(
         f"line {element.sourceline}",
         value.get("post_type", ""),
