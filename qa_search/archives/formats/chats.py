@@ -171,7 +171,7 @@ def _messages(lines: Iterable[tuple[int, str]], style: str) -> Iterator[_Message
         if message is not None:
             yield message
         found = match.groupdict()
-        name = (found["name"] or "").strip(" ~")
+        name = clean_text((found["name"] or "").strip(" ~"))
         stamp = _stamp({"day": day, **found}) if style != _PLAIN else ""
         message = _Message(number, name, stamp, [(found["text"] or "") + line[_MOST_LINE:]]) if name else None
     if message is not None:
