@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, short_date
-from qa_search.archives.formats.labels import find_labels, names_faq
+from qa_search.archives.formats.labels import bare_question, find_labels, names_faq
 from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions, without_footer
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
@@ -44,7 +44,9 @@ def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
     drop_furniture(tree)
     in_tables = table_questions(tree)
     by_outline = outline_questions(tree, named_faq)
-    if len(in_tables) > len(by_outline):
+    cells = {bare_question(text) for asked in in_tables for text in (asked.question, asked.answer)}
+    # What asks in a cell is not a title with the next cells as its answer.
+    if in_tables and len(in_tables) >= sum(asked.question not in cells for asked in by_outline):
         return in_tables, ("column of questions in a table", "column of answers in a table")
     lines = element_text(tree).split("\n")
     labels = find_labels(lines)

@@ -44,7 +44,7 @@ _COUPLES = (
         "agent|support|advisor|assistant|bot|operator|berater(?:in)?",
     ),
     ("problem|issue|symptom|complaint|störung", "solution|resolution|fix|remedy|lösung"),
-    ("query|enquiry|inquiry|request", "reply|response"),
+    ("question|query|enquiry|inquiry|request", "reply|response"),
     (
         r"(?:special )?interrogatory(?: no\.)?|request(?: for \w+)? no\.",
         "(?:response|answer)(?: to (?:interrogatory|request)(?: no\\.)?)?",
@@ -54,6 +54,9 @@ _COUPLES = (
 _POINTED = "QAPRD"
 _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
 _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
+# Whose it is, in newspapers and minutes: "Our answer", "Question from Mrs Reed:".
+_WHOSE = "(?:(?:our|your|reader(?:['’]?s|s['’])?|listener(?:['’]s)?|viewer(?:['’]s)?)\\s+)"
+_BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _OPENERS = re.compile(
@@ -134,6 +137,7 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     bold = r"\s*(?:\*\*|__)?\s*"
     end = rf"{bold}(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s){bold}"
     word = rf"(?i:{words}){number}(?:\.?{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    word = rf"{word}|(?i:{_WHOSE}(?:{words}))(?:{bold}[:：]{bold}|\s*$)|(?i:{_WHOSE}?(?:{words}){_BY_WHOM}){bold}[:：]{bold}"
     before = r"\s*(?:#{1,6}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*"
     named = rf"(?i:{words})"
     if not letter:

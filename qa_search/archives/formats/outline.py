@@ -282,11 +282,16 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
 
 def _is_line_that_asks(element: Any) -> bool:
     """Return whether an element is a whole line, between line breaks or blocks, that asks."""
+    title = words(element)
+    if len(title) > _MOST_TITLE or not asks(title):
+        return False
+    while (around := element.getparent()) is not None and around.tag == "a" and words(around) == title:
+        element = around  # what links lead to
     before, after = element.getprevious(), element.getnext()
     text_before = (element.getparent().text if before is None else before.tail) or ""
     begins = not text_before.strip() and (before is None or before.tag in _LINE_ENDS)
-    ends = not (element.tail or "").strip() and after is not None and after.tag == "br"
-    return begins and ends and len(title := words(element)) <= _MOST_TITLE and asks(title)
+    ends = not (element.tail or "").strip() and after is not None and after.tag in _LINE_ENDS
+    return begins and ends
 
 
 def _asking_paragraphs(tree: Any) -> list[Asked]:
