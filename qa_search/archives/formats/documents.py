@@ -7,7 +7,14 @@ from typing import Any
 
 from qa_search.archives.base import ArchiveFile, short_date
 from qa_search.archives.formats.labels import bare_question, find_labels, names_faq
-from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions, without_footer
+from qa_search.archives.formats.outline import (
+    Asked,
+    drop_furniture,
+    outline_questions,
+    table_questions,
+    topic_sections,
+    without_footer,
+)
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
@@ -19,7 +26,14 @@ def document_posts(
 ) -> Iterator[Post]:
     """Yield a post for each question of a document's tree, which is changed."""
     titles = [title, *(words(element) for element in tree.xpath(".//title | .//h1")), file.name]
-    found, how = _asked(tree, any(names_faq(name) for name in titles if name))
+    named_faq = any(names_faq(name) for name in titles if name)
+    found, how = _asked(tree, named_faq)
+    if not found and named_faq and (found := topic_sections(tree)):
+        how = ("headings", "text below them")
+        file.log.remark(
+            f"no heading asks, but the document is named a FAQ: its headings, such as {found[0].question!r}, are read "
+            "as the questions"
+        )
     file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))
     for asked in found:

@@ -78,6 +78,12 @@ _FAQ = re.compile(
     r"|常見問題|よくある質問|자주 묻는 질문|veelgestelde vragen|często zadawane",
     re.IGNORECASE,
 )
+# What stands below the last answer of a page.
+_FOOTER = re.compile(
+    r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
+    r"|stand:|letzte änderung|zuletzt (?:aktualisiert|geändert)|dernière mise à jour|última actualización).*",
+    re.IGNORECASE,
+)
 
 
 @dataclass
@@ -137,7 +143,8 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     bold = r"\s*(?:\*\*|__)?\s*"
     end = rf"{bold}(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s){bold}"
     word = rf"(?i:{words}){number}(?:\.?{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
-    word = rf"{word}|(?i:{_WHOSE}(?:{words}))(?:{bold}[:：]{bold}|\s*$)|(?i:{_WHOSE}?(?:{words}){_BY_WHOM}){bold}[:：]{bold}"
+    colon = f"{bold}[:：]{bold}"
+    word = rf"{word}|(?i:{_WHOSE}(?:{words}))(?:{colon}|\s*$)|(?i:{_WHOSE}?(?:{words}){_BY_WHOM}){colon}"
     before = r"\s*(?:#{1,6}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*"
     named = rf"(?i:{words})"
     if not letter:
@@ -204,3 +211,10 @@ def bare_answer(text: str) -> str:
     if found is None or found[0] != "answer":
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
+
+
+def above_footer(answer: str) -> str:
+    """Cut what stands below the last answer of a text: whose text this is, and when it was changed."""
+    parts = answer.split("\n\n")
+    end = next((number for number, part in enumerate(parts) if number and _FOOTER.fullmatch(part.split("\n")[0])), None)
+    return answer if end is None else "\n\n".join(parts[:end]).rstrip(" \n-*_")

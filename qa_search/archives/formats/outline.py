@@ -15,7 +15,7 @@ from typing import Any
 from lxml import etree
 
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.labels import asks, bare_answer, bare_question, names_faq, seems_to_ask
+from qa_search.archives.formats.labels import above_footer, asks, bare_answer, bare_question, names_faq, seems_to_ask
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.trees import drop, element_text, words
 
@@ -49,6 +49,8 @@ _NO_QUESTIONS = re.compile(
     r"(?:table of )?contents?|introduction|overview|about|see also|references?|links?|licen[cs]e|credits?"
     r"|contact(?: us)?"
     r"|further reading|acknowledge?ments?|changelog|index|inhalt(?:sverzeichnis)?|einleitung|sommaire|índice"
+    r"|(?:do you )?(?:still )?(?:have|got) (?:(?:a|any|some|more|another|other|further|additional) ){0,2}questions?\??"
+    r"|(?:any|more) (?:(?:other|more|further) )?questions\?|noch fragen\?|haben sie (?:noch|weitere) fragen\?"
     r"|prerequisites|attachments|page tree|child pages"
     r"|installation|usage|navigation|menu|comments?|related .*|share .*|disclaimer|copyright|support|feedback",
     re.IGNORECASE,
@@ -59,17 +61,13 @@ _TOGGLES = (
     ".//*[self::button or self::a or self::div or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
     "[@data-toggle='collapse' or @data-bs-toggle='collapse' or (@aria-controls and @aria-expanded)]"
 )
-# What stands below the last answer of a page.
-_FOOTER = re.compile(
-    r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
-    r"|stand:|letzte änderung|zuletzt (?:aktualisiert|geändert)|dernière mise à jour|última actualización).*",
-    re.IGNORECASE,
-)
 _MOST_TITLE = 500
 _CATEGORY_LEVEL = 6
 _PAIR = ("question", "answer")
 _NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _LONGEST_ANCHOR = 200
+_LEAST_TOPICS = 3
+_LEAST_ALTERNATING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,26 @@ def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
         questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
     )
     best = without_footer(max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found)))
-    return best or without_footer(_bold_questions(tree, named_faq) or (_asking_paragraphs(tree) if named_faq else []))
+    return best or without_footer(
+        _bold_questions(tree, named_faq)
+        or (_asking_paragraphs(tree) if named_faq or _alternates(tree) else [])
+        or _lone_items(tree)
+    )
+
+
+def topic_sections(tree: Any) -> list[Asked]:
+    """Take the headings of a document as what is asked about, where none of them asks and no line below one does.
+
+    They are those of the level that most of them have. What is named so may still be a list of links: ask a person.
+    """
+    headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+    sections = _sections(tree, [(element, int(element.tag[1])) for element in headings])
+    leaves = [section for section in sections if section.text and not _is_no_question(section.title)]
+    levels = Counter(section.level for section in leaves)
+    level = max(levels, key=lambda level: levels[level], default=0)
+    if levels[level] < _LEAST_TOPICS or any(asks(line) for section in leaves for line in section.text.split("\n")):
+        return []
+    return without_footer([Asked(s.title, s.text, "", s.anchor) for s in leaves if s.level == level])
 
 
 def without_footer(found: list[Asked]) -> list[Asked]:
@@ -125,9 +142,7 @@ def without_footer(found: list[Asked]) -> list[Asked]:
     if not found:
         return found
     last = found[-1]
-    parts = last.answer.split("\n\n")
-    end = next((number for number, part in enumerate(parts) if number and _FOOTER.fullmatch(part.split("\n")[0])), None)
-    return found if end is None else [*found[:-1], replace(last, answer="\n\n".join(parts[:end]).rstrip(" \n-*_"))]
+    return [*found[:-1], replace(last, answer=above_footer(last.answer))]
 
 
 def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
@@ -181,7 +196,8 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
             continue
         inside_answer = 0
         categories = {above: title for above, title in categories.items() if above < section.level}
-        if n in chosen or (section.level == level and asks(section.title)):
+        asking_too = section.level == level and asks(section.title) and not _is_no_question(section.title)
+        if n in chosen or asking_too:
             inside_answer = section.level
             category = next(reversed(categories.values()), "")
             found.append(Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor))
@@ -300,6 +316,24 @@ def _asking_paragraphs(tree: Any) -> list[Asked]:
         (element, 7)
         for element in tree.xpath(".//p | .//td | .//div[not(*[self::p or self::div or self::table or self::ul])]")
         if len(title := words(element)) <= _LONGEST_ANCHOR and asks(title)
+    ]
+    found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
+    return found if all(asked.answer for asked in found) else []
+
+
+def _alternates(tree: Any) -> bool:
+    """Return whether every other paragraph asks."""
+    paragraphs = [words(element) for element in tree.xpath(".//p")]
+    texts = [text for text in paragraphs if text]
+    return len(texts) >= _LEAST_ALTERNATING and 2 * sum(map(asks, texts)) == len(texts) and all(map(asks, texts[::2]))
+
+
+def _lone_items(tree: Any) -> list[Asked]:
+    """Take lists of one item that asks, each with its answer below, as word processors number paragraphs."""
+    titles = [
+        (element, 7)
+        for element in tree.xpath(".//li[count(../li) = 1][../following-sibling::*[1][self::p]]")
+        if len(title := words(element)) <= _MOST_TITLE and asks(title)
     ]
     found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
     return found if all(asked.answer for asked in found) else []
