@@ -1799,6 +1799,10 @@ RECORD_HEADS: dict[str, tuple[str, tuple[str, str, str | None, tuple[str, ...]]]
     ),
     "rules": ("==========\nNo: {0}\nCategory: Shop\nQ: {1}\nA: {2}\n", ("", "", None, ("Shop",))),
     "dates": ("4 March 201{0}\nQ: {1}\nA: {2}\n\n", ("201{0}-03-04", "", None, ())),
+    "words above their texts": (
+        "id={0}\nhttps://example.org/{0}\nDescription\nNumber {0}\nDialogue\nPatient:\n{1}\nDoctor:\n{2}\n\n\n",
+        ("", "Number {0}", None, ()),
+    ),
     "bold names": ("**Category:** Shop\n**Q:** {1}\n**A:** {2}\n\n", ("", "", None, ("Shop",))),
 }
 
@@ -1855,6 +1859,18 @@ def test_topics_of_a_page_named_faq_are_read_and_said(tmp_path: Path) -> None:
     (tmp_path / "p.html").write_text(page.format("When is it open?", "", "Call us."), encoding="utf-8")
     with pytest.raises(UnknownFormatError):
         list(read_archives([tmp_path / "p.html"]))
+
+
+def test_who_asked_and_when_is_no_part_of_a_question(tmp_path: Path) -> None:
+    """Where the page's markup names it."""
+    entry = (
+        '<div class="question"><span class="name">Ann, 0{}.05.2012</span><p>{}</p></div><div class="answer">{}</div>'
+    )
+    page = "".join(entry.format(number, *pair) for number, pair in enumerate(TWO, start=4))
+    (tmp_path / "p.html").write_text(f"<html><title>Asked</title>{page}</html>", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / "p.html"]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert [post.date and post.date[:10] for post in posts] == ["2012-05-04", "2012-05-05"]
 
 
 def test_polish_of_windows_is_told_from_the_standard(tmp_path: Path) -> None:

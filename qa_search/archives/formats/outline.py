@@ -14,6 +14,7 @@ from typing import Any
 
 from lxml import etree
 
+from qa_search.archives.formats.found_dates import date_in
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import above_footer, asks, bare_answer, bare_question, names_faq, seems_to_ask
 from qa_search.archives.formats.roles import role_of
@@ -61,6 +62,8 @@ _TOGGLES = (
     ".//*[self::button or self::a or self::div or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
     "[@data-toggle='collapse' or @data-bs-toggle='collapse' or (@aria-controls and @aria-expanded)]"
 )
+_BYLINE_NAMES = re.compile(r"(?:^|[\s_-])(?:author|byline|date|name|time|user(?:name)?)(?:$|[\s_])", re.IGNORECASE)
+_DATE_NOTED = "data-date-of-question"
 _MOST_TITLE = 500
 _CATEGORY_LEVEL = 6
 _PAIR = ("question", "answer")
@@ -78,6 +81,7 @@ class Section:
     title: str
     text: str
     anchor: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +222,8 @@ def _asked_below(sections: Iterable[Section]) -> list[Asked]:
         if section.level < len(_HEADINGS) + 1:
             category = "" if names_faq(section.title) or section.level == 1 else section.title
         elif section.title:
-            asked = Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor)
+            question, answer = bare_question(section.title), bare_answer(section.text)
+            asked = Asked(question, answer, category, section.anchor, section.date)
             found.append(asked)
     return found if any(asked.answer for asked in found) else []
 
@@ -250,7 +255,20 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
                 found.append(element)
     inner = {ancestor for element in found for ancestor in element.iterancestors()}
     titles = [(element, 7) for element in found if element not in inner]
+    for element, _ in titles:
+        _drop_byline(element)
     return titles if sum(seems_to_ask(words(element)) for element, _ in titles) * 2 >= len(titles) else []
+
+
+def _drop_byline(title: Any) -> None:
+    """Remove who asked and when from a title that asks, and note the date at it."""
+    for element in title.xpath(".//*[@class]"):
+        byline = words(element)
+        named = _BYLINE_NAMES.search(element.get("class")[:_MOST_TITLE]) is not None
+        if named and 0 < len(byline) < len(words(title)) and not seems_to_ask(byline) and asks(words(title)):
+            if date := date_in(byline):
+                title.set(_DATE_NOTED, date)
+            drop(element)
 
 
 def _toggles(tree: Any) -> list[tuple[Any, int]]:
@@ -301,13 +319,17 @@ def _is_line_that_asks(element: Any) -> bool:
     title = words(element)
     if len(title) > _MOST_TITLE or not asks(title):
         return False
-    while (around := element.getparent()) is not None and around.tag == "a" and words(around) == title:
+    while (around := element.getparent()) is not None and around.tag == "a" and _is_all_of(element, around):
         element = around  # what links lead to
     before, after = element.getprevious(), element.getnext()
     text_before = (element.getparent().text if before is None else before.tail) or ""
     begins = not text_before.strip() and (before is None or before.tag in _LINE_ENDS)
     ends = not (element.tail or "").strip() and after is not None and after.tag in _LINE_ENDS
     return begins and ends
+
+
+def _is_all_of(element: Any, around: Any) -> bool:
+    return len(around) == 1 and not (around.text or "").strip() and not (element.tail or "").strip()
 
 
 def _asking_paragraphs(tree: Any) -> list[Asked]:
@@ -332,8 +354,13 @@ def _lone_items(tree: Any) -> list[Asked]:
     """Take lists of one item that asks, each with its answer below, as word processors number paragraphs."""
     titles = [
         (element, 7)
-        for element in tree.xpath(".//li[count(../li) = 1][../following-sibling::*[1][self::p]]")
-        if len(title := words(element)) <= _MOST_TITLE and asks(title)
+        for element in tree.xpath(".//li")
+        if element.getprevious() is None
+        and element.getnext() is None
+        and (below := element.getparent().getnext()) is not None
+        and below.tag == "p"
+        and len(title := words(element)) <= _MOST_TITLE
+        and asks(title)
     ]
     found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
     return found if all(asked.answer for asked in found) else []
@@ -422,9 +449,11 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
     matches = list(_TITLE.finditer(text))
     for match, end in zip(matches, [*(following.start() for following in matches[1:]), len(text)], strict=False):
         number = int(match[1])
+        element, level = marked[number]
+        date = element.get(_DATE_NOTED, "")
         body = text[match.end() : end].partition(_END)[0]
         body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip(" \n|")).strip()
-        found.append(Section(marked[number][1], _one_line(match[2]).strip(" |"), body, anchors[number]))
+        found.append(Section(level, _one_line(match[2]).strip(" |"), body, anchors[number], date))
     return found
 
 

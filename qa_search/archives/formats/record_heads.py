@@ -23,6 +23,8 @@ _URL = re.compile(r"https?://\S+")
 _MOST_LINES = 12
 _MOST_VALUE = 300
 _LONGEST_HEADING = 60
+_LONGEST_WORD = 30
+_MOST_TEXT_LINES = 3
 _TEXTS = ("question", "answer", "body")
 _AUTHORS = ("name", "from")
 _DATE, _URL_NAME, _HEADING = " date", " url", " heading"  # no field has a name that begins with a blank
@@ -40,7 +42,8 @@ class RecordHeads:
         There are no heads unless at least half of the answers end with one; of headings, one answer is enough.
         """
         self._section, self._said = "", False
-        self._names = {name for name, _ in _fields(above)}
+        self._words = _words_alone(above, answers)
+        self._names = {name for name, _ in _fields(above, self._words)}
         self._ends: frozenset[str] = frozenset()
         if not answers or not self._names:
             self._names = set()
@@ -57,7 +60,7 @@ class RecordHeads:
 
     def first(self, above: Sequence[str]) -> list[_Field]:
         """Return the fields above the first question."""
-        return [field for field in _fields(above) if field[0] in self._names]
+        return [field for field in _fields(above, self._words) if field[0] in self._names]
 
     def part(self, answer: list[str], *, last: bool) -> tuple[list[str], list[_Field], list[_Field]]:
         """Part an answer: (its lines, fields that stand below it and belong to it, fields of the next question)."""
@@ -87,7 +90,8 @@ class RecordHeads:
             elif role in ("title", "author", "url") and role not in found:
                 found[role] = clean_text(value)
             else:
-                log.left(said)
+                if value:
+                    log.left(said)
                 continue
             log.took(role, said)
         return {**found, "tags": tuple(dict.fromkeys(filter(None, map(clean_text, tags))))}
@@ -99,18 +103,25 @@ class RecordHeads:
         known = self._names | self._ends if names is None else names
         end = len(answer)
         fields: list[_Field] = []
-        for number in range(len(answer) - 1, max(-1, len(answer) - 1 - 2 * _MOST_LINES), -1):
-            line = answer[number]
-            if not line.strip() or RULE.fullmatch(line):
-                continue
-            field = _field(line)
-            if field is None or field[0] not in known:
+        for number, field in _upwards(answer, self._words):
+            if field[0] not in known:
                 break
             if field[0] == _HEADING and number and answer[number - 1].strip():
                 break  # a word in capitals that belongs to the lines above
             fields.append(field)
             end = number
         return [*answer[:end]], fields[::-1]
+
+
+def _words_alone(above: Sequence[str], answers: Sequence[Sequence[str]]) -> frozenset[str]:
+    """Find the lines above the first question that stand above all others too, such as ``Description``."""
+    if len(answers) < 2:
+        return frozenset()
+    lines = {text for line in above[-2 * _MOST_LINES :] if 0 < len(text := line.strip()) <= _LONGEST_WORD}
+    found = {line for line in lines if _field(line) is None and not RULE.fullmatch(line)}
+    for answer in answers:
+        found.intersection_update(line.strip() for line in answer[-2 * _MOST_LINES :])
+    return frozenset(found)
 
 
 def _names_at_ends(answers: Sequence[Sequence[str]], heads: set[str]) -> frozenset[str]:
@@ -130,18 +141,28 @@ def _names_at_ends(answers: Sequence[Sequence[str]], heads: set[str]) -> frozens
     return frozenset(found or ()) - heads
 
 
-def _fields(lines: Sequence[str]) -> list[_Field]:
+def _fields(lines: Sequence[str], words: frozenset[str]) -> list[_Field]:
     """Read the lines right above a question, up to one that is no field."""
-    return [*_upwards(lines)][::-1]
+    return [field for _, field in _upwards(lines, words)][::-1]
 
 
-def _upwards(lines: Sequence[str]) -> Iterator[_Field]:
-    for line in reversed(lines[-2 * _MOST_LINES :]):
-        if line.strip() and not RULE.fullmatch(line):
-            field = _field(line)
-            if field is None:
-                return
-            yield field
+def _upwards(lines: Sequence[str], words: frozenset[str]) -> Iterator[tuple[int, _Field]]:
+    """Yield the number and the field of each of the last lines, from below; below some words their text follows."""
+    value: list[str] = []
+    for number in range(len(lines) - 1, max(-1, len(lines) - 1 - 2 * _MOST_LINES), -1):
+        line = lines[number].strip()
+        field = None if value else _field(line)
+        if not line or RULE.fullmatch(line):
+            continue
+        if line in words:
+            yield number, (line.lower(), " ".join(reversed(value)))
+            value = []
+        elif field is not None:
+            yield number, field
+        elif words and len(value) < _MOST_TEXT_LINES:
+            value.append(line)
+        else:
+            return
 
 
 def _field(line: str) -> _Field | None:
@@ -170,4 +191,8 @@ def _date(text: str, *, alone: bool = False) -> str | None:
 
 def _role(name: str) -> str:
     role, rank = role_of(name) or ("", 0)
-    return "author" if name in _AUTHORS else "" if is_weak(rank) and role not in ("category", "author") else role
+    if name in _AUTHORS:
+        return "author"
+    if role == "body":
+        return "title"  # what describes the question
+    return "" if is_weak(rank) and role not in ("category", "author") else role
