@@ -25,10 +25,12 @@ def document_posts(
     file: ArchiveFile, tree: Any, url: str | None, *, title: str = "", date: str | None = None, tags: Sequence[str] = ()
 ) -> Iterator[Post]:
     """Yield a post for each question of a document's tree, which is changed."""
-    titles = [title, *(words(element) for element in tree.xpath(".//title | .//h1")), file.name]
-    named_faq = any(names_faq(name) for name in titles if name)
+    own = [title, *(words(element) for element in tree.xpath(".//title"))]
+    headings = [words(element) for element in tree.xpath(".//h1")]
+    named_faq = any(names_faq(name) for name in (*own, *headings, file.name) if name)
+    is_faq = any(map(names_faq, [*own, *headings] if len(headings) == 1 else own))
     found, how = _asked(tree, named_faq)
-    if not found and named_faq and (found := topic_sections(tree)):
+    if not found and is_faq and (found := topic_sections(tree)):
         how = ("headings", "text below them")
         file.log.remark(
             f"no heading asks, but the document is named a FAQ: its headings, such as {found[0].question!r}, are read "

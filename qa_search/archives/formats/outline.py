@@ -136,8 +136,11 @@ def topic_sections(tree: Any) -> list[Asked]:
     leaves = [section for section in sections if section.text and not _is_no_question(section.title)]
     levels = Counter(section.level for section in leaves)
     level = max(levels, key=lambda level: levels[level], default=0)
-    if levels[level] < _LEAST_TOPICS or any(asks(line) for section in leaves for line in section.text.split("\n")):
+    texts = [section.text.split("\n") for section in leaves]
+    if levels[level] < _LEAST_TOPICS or any(asks(line) for lines in texts for line in lines):
         return []
+    if any(all(line.lstrip().startswith("- ") for line in lines) for lines in texts):
+        return []  # an overview
     return without_footer([Asked(s.title, s.text, "", s.anchor) for s in leaves if s.level == level])
 
 
