@@ -1822,6 +1822,16 @@ def test_lines_above_a_labelled_question_are_its_own(shape: str, tmp_path: Path)
         assert found == (date.format(number), title.format(number), author, tags)
 
 
+def test_lines_above_a_labelled_question_of_a_document_are_its_own(tmp_path: Path) -> None:
+    """As in a plain text."""
+    record = "**Date:** 201{0}-03-04\n\n**Subject:** Number {0}\n\n**Question:** {1}\n\n**Answer:** {2}\n\n"
+    text = "".join(record.format(number, *pair) for number, pair in enumerate(TWO, start=1))
+    (tmp_path / "a.md").write_text(f"# Council\n\n{text}", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / "a.md"]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert [(post.date, post.title) for post in posts] == [("2011-03-04", "Number 1"), ("2012-03-04", "Number 2")]
+
+
 def test_a_heading_in_capitals_between_labelled_questions_is_their_category(tmp_path: Path) -> None:
     """It holds up to the next one; capitals within an answer stay, and what was taken is said."""
     text = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qa_search.archives.base import ArchiveFile, short_date
-from qa_search.archives.formats.labels import bare_question, find_labels, names_faq
+from qa_search.archives.base import ArchiveFile, ReadingLog, short_date
+from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
 from qa_search.archives.formats.outline import (
     Asked,
     drop_furniture,
@@ -15,6 +15,7 @@ from qa_search.archives.formats.outline import (
     topic_sections,
     without_footer,
 )
+from qa_search.archives.formats.record_heads import RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
@@ -29,7 +30,7 @@ def document_posts(
     headings = [words(element) for element in tree.xpath(".//h1")]
     named_faq = any(names_faq(name) for name in (*own, *headings, file.name) if name)
     is_faq = any(map(names_faq, [*own, *headings] if len(headings) == 1 else own))
-    found, how = _asked(tree, named_faq)
+    found, how = _asked(tree, named_faq, file.log)
     if not found and is_faq and (found := topic_sections(tree)):
         how = ("headings", "text below them")
         file.log.remark(
@@ -40,23 +41,26 @@ def document_posts(
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))
     for asked in found:
         question, answer = clean_text(asked.question), clean_text(asked.answer)
+        given = (*tags, *asked.tags, asked.category)
         yield Post(
             source=file.source,
             source_id=content_id("", "", question, answer),
+            title=asked.title,
             question=question,
             answer=answer,
+            author=asked.author,
             date=short_date(asked.date) or date,
-            url=_address(url, asked.anchor),
-            tags=tuple(dict.fromkeys(tag for given in (*tags, asked.category) if (tag := clean_text(given)))),
+            url=asked.url or _address(url, asked.anchor),
+            tags=tuple(dict.fromkeys(tag for name in given if (tag := clean_text(name)))),
         )
 
 
 def asked_in(tree: Any, named_faq: bool) -> list[Asked]:
     """Find the questions of a document's tree, which is changed."""
-    return _asked(tree, named_faq)[0]
+    return _asked(tree, named_faq, ReadingLog())[0]
 
 
-def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
+def _asked(tree: Any, named_faq: bool, log: ReadingLog) -> tuple[list[Asked], tuple[str, str]]:
     drop_furniture(tree)
     in_tables = table_questions(tree)
     by_outline = outline_questions(tree, named_faq)
@@ -68,10 +72,19 @@ def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
     labels = find_labels(lines)
     if labels is not None:
         pairs = [*labels.pairs(lines)]
-        if len(pairs) >= len(by_outline):
-            found = [Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip()) for pair in pairs]
+        if pairs and len(pairs) >= len(by_outline):
+            found = _labelled(lines[: pairs[0].line - 1], pairs, log)
             return without_footer(found), ("text behind a label such as Q:", "text behind a label such as A:")
     return by_outline, ("headings that ask", "text below them")
+
+
+def _labelled(above: Sequence[str], pairs: Sequence[LabelledPair], log: ReadingLog) -> list[Asked]:
+    """Make the questions of labelled pairs, with what the lines above each say of it."""
+    heads = RecordHeads(above, [pair.answer for pair in pairs[:-1]])
+    found = []
+    for pair, values in headed_pairs(heads, above, pairs, log) if heads else ((pair, {}) for pair in pairs):
+        found.append(Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip(), **values))
+    return found
 
 
 def _address(url: str | None, anchor: str) -> str | None:

@@ -13,7 +13,7 @@ from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, sho
 from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.labels import LabelledPair, above_footer, bare_question, find_labels, names_faq
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.record_heads import RULE, RecordHeads
+from qa_search.archives.formats.record_heads import RULE, RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -86,7 +86,9 @@ def _read(
     heads = RecordHeads(above, [pair.answer for pair in sample[:-1]])
     pairs = _without_footer(labels.pairs(lines, most))
     if heads:
-        yield from _headed_posts(file, heads, above, pairs, options)
+        for pair, values in headed_pairs(heads, above, pairs, file.log):
+            for item in _posts(file, [pair], options):
+                yield item if isinstance(item, SetAside) else replace(item, **values)
         return
     first, second = next(pairs, None), next(pairs, None)
     if first is not None and second is None and first.characters <= most:
@@ -136,22 +138,6 @@ def _posts(file: ArchiveFile, pairs: Iterable[LabelledPair], options: ReadOption
             yield file.set_aside(f"line {pair.line}", post_too_long(options))
         else:
             yield _post(file, pair)
-
-
-def _headed_posts(
-    file: ArchiveFile, heads: RecordHeads, above: list[str], pairs: Iterable[LabelledPair], options: ReadOptions
-) -> Iterator[Post | SetAside]:
-    """Yield the posts of a text whose questions have lines with their date, their subject and the like above them."""
-    fields = heads.first(above)
-    for pair, following in pairwise(chain(pairs, [None])):
-        if pair is None:
-            return
-        lines, own, next_fields = heads.part(pair.answer or pair.question, last=following is None)
-        pair.question, pair.answer = (pair.question, lines) if pair.answer else (lines, [])
-        values = heads.values([*fields, *own], file.log)
-        fields = next_fields
-        for item in _posts(file, [pair], options):
-            yield item if isinstance(item, SetAside) else replace(item, **values)
 
 
 def _post(file: ArchiveFile, pair: LabelledPair, title: str = "", date: str | None = None) -> Post:

@@ -93,6 +93,10 @@ class Asked:
     category: str = ""
     anchor: str = ""
     date: str = ""
+    title: str = ""
+    author: str | None = None
+    url: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def drop_furniture(tree: Any) -> None:

@@ -7,12 +7,13 @@ an answer that only looks like one of them stays where it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 from qa_search.archives.base import ReadingLog, short_date
 from qa_search.archives.formats.found_dates import find_date
-from qa_search.archives.formats.labels import names_faq
+from qa_search.archives.formats.labels import LabelledPair, names_faq
 from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.values import split_tags
 from qa_search.util.text import clean_text
@@ -122,6 +123,20 @@ def _words_alone(above: Sequence[str], answers: Sequence[Sequence[str]]) -> froz
     for answer in answers:
         found.intersection_update(line.strip() for line in answer[-2 * _MOST_LINES :])
     return frozenset(found)
+
+
+def headed_pairs(
+    heads: RecordHeads, above: Sequence[str], pairs: Iterable[LabelledPair], log: ReadingLog
+) -> Iterator[tuple[LabelledPair, dict[str, Any]]]:
+    """Yield each pair without the lines of the next one's head, and the attributes that its own head gives."""
+    fields = heads.first(above)
+    for pair, following in pairwise(chain(pairs, [None])):
+        if pair is None:
+            return
+        lines, own, next_fields = heads.part(pair.answer or pair.question, last=following is None)
+        pair.question, pair.answer = (pair.question, lines) if pair.answer else (lines, [])
+        yield pair, heads.values([*fields, *own], log)
+        fields = next_fields
 
 
 def _names_at_ends(answers: Sequence[Sequence[str]], heads: set[str]) -> frozenset[str]:
