@@ -39,6 +39,8 @@ _WINDOWS_PUNCTUATION = re.compile(rb"[\x85\x91-\x97]")
 _HIGH = re.compile(rb"[\x80-\xff]")
 # All of Windows' code pages have the same quotes, dashes and dots.
 _BEYOND_PUNCTUATION = re.compile(rb"[\x80-\x84\x86-\x90\x98-\xff]")
+# ISO 8859 has control characters there, which no text holds.
+_CONTROLS_OF_ISO = re.compile(rb"[\x80-\x9f]")
 _CHARSETS = re.compile(
     r"us-ascii|iso-?8859-\d\d?|latin-?\d|(?:windows-|cp)\d{3,4}|koi8-[rtu]|mac-?[a-z]+|tis-620|big5|gb2312|gbk|gb18030"
     r"|shift_jis|sjis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
@@ -115,6 +117,8 @@ def _detect(head: bytes) -> tuple[str, float]:
     # Quotes, dashes and dots where Windows has them, and letters in other systems' sets.
     windows = 2 * len(_WINDOWS_PUNCTUATION.findall(telling)) > len(_HIGH.findall(telling))
     candidates = [name for name in _CANDIDATES if not windows or re.match(r"cp(?:125|874|9)", name)]
+    if _CONTROLS_OF_ISO.search(telling):
+        candidates = [name for name in candidates if not name.startswith("iso")]
     found = chardet.detect(telling, include_encodings=candidates, compat_names=False, no_match_encoding="cp1252")
     name, confidence = codecs.lookup(found["encoding"] or "cp1252").name, found["confidence"]
     if confidence < _LEAST or name in ("cp1252", "iso8859-1", "iso8859-15", "utf-8", "ascii"):

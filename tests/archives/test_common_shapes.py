@@ -1758,3 +1758,184 @@ def test_an_export_of_wordpress_has_empty_excerpts_beside_its_texts(tmp_path: Pa
     )
     posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
     assert [(post.question, post.answer) for post in posts] == TWO
+
+
+_ROWS_OF_THREE = (
+    "<tr><td>{0}</td><td>How do I descale it?</td><td>With vinegar.</td></tr>"
+    "<tr><td>{1}</td><td>Refunds?</td><td>Within 14 days.</td></tr>"
+)
+BESIDE: dict[str, tuple[str, str]] = {
+    "a page's table with a number": (
+        "p.html",
+        "<html><h1>FAQ</h1><table><tr><th>Nr.</th><th>Frage</th><th>Antwort</th></tr>"
+        f"{_ROWS_OF_THREE.format(1, 2)}</table></html>",
+    ),
+    "a page's table with dates, cells without a heading": (
+        "p.html",
+        "<html><title>Questions</title><table><tr><td>Date</td><td>Question</td><td>Answer</td></tr>"
+        f"{_ROWS_OF_THREE.format('2011-03-04', '2012-06-15')}</table></html>",
+    ),
+    "a table of Markdown": (
+        "faq.md",
+        "# FAQ\n\n| # | Question | Answer | Date |\n|---|---|---|---|\n"
+        "| 1 | How do I descale it? | With vinegar. | 2011-03-04 |\n| 2 | Refunds? | Within 14 days. | 2012-06-15 |\n",
+    ),
+    "a page of the nineties": (
+        "p.html",
+        '<HTML><TITLE>Foot FAQ</TITLE><BODY><UL><LI><A HREF="#a">How do I descale it?</A><LI><A HREF="#b">Refunds?</A>'
+        '</UL><HR><A NAME="a"><B>How do I descale it?</B></A><P>With vinegar.<P><A HREF="#top">Top</A><HR>'
+        '<A NAME="b"><B>Refunds?</B></A><P>Within 14 days.<P><A HREF="#top">Top</A><HR></BODY></HTML>',
+    ),
+    "minutes": (
+        "minutes.md",
+        "# Council\n\n**Question from Mrs Reed:** How do I descale it?\n\n**Reply by the mayor:** With vinegar.\n\n"
+        "**Question from Mr Hall:** Refunds?\n\n**Reply by the mayor:** Within 14 days.\n",
+    ),
+    "a newspaper": (
+        "letters.txt",
+        "LETTERS March 2011\n\nREADER QUESTION\nHow do I descale it?\n\nOUR ANSWER\nWith vinegar.\n\n"
+        "READER QUESTION\nRefunds?\n\nOUR ANSWER\nWithin 14 days.\n",
+    ),
+    "subtitles": (
+        "talk.srt",
+        "1\n00:00:01,000 --> 00:00:05,000\nQ: How do I\n\n2\n00:00:05,000 --> 00:00:06,000\n<i>descale it?</i>\n\n"
+        "3\n00:00:06,000 --> 00:00:09,000\nA: With vinegar.\n\n4\n00:01:01,000 --> 00:01:05,000\nQ: Refunds?\n\n"
+        "5\n00:01:06,000 --> 00:01:09,000\nA: Within 14 days.\n",
+    ),
+    "subtitles of the web": (
+        "talk.vtt",
+        "WEBVTT\n\n00:01.000 --> 00:05.000 align:start\nQ: How do I descale it?\n\n00:06.000 --> 00:09.000\n"
+        "A: With vinegar.\n\n01:01.000 --> 01:05.000\nQ: Refunds?\n\n01:06.000 --> 01:09.000\nA: Within 14 days.\n",
+    ),
+    "a page of DokuWiki": (
+        "help.txt",
+        "====== FAQ ======\n\n===== How do I descale it? =====\n\nWith vinegar.\n\n===== Refunds? =====\n\n"
+        "Within 14 days.\n\n{{tag>faq help}}\n",
+    ),
+    "a copyright below the last answer": (
+        "a.txt",
+        "Q: How do I descale it?\nA: With vinegar.\n\nQ: Refunds?\nA: Within 14 days.\n\nCopyright 2011 Acme.\n",
+    ),
+    "a heading below all that asks for more questions": (
+        "p.html",
+        "<html><h1>FAQ</h1><h3>How do I descale it?</h3><p>With vinegar.</p><h3>Refunds?</h3><p>Within 14 days.</p>"
+        "<h3>Still have questions?</h3><p>Call us.</p></html>",
+    ),
+    "numbered paragraphs of a word processor": (
+        "p.html",
+        "<html><h1>Parents ask</h1><ol><li>How do I descale it?</li></ol><p>With vinegar.</p>"
+        "<ol><li>Refunds?</li></ol><p>Within 14 days.</p></html>",
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", BESIDE)
+def test_what_stands_beside_an_answer_is_no_part_of_it(shape: str, tmp_path: Path) -> None:
+    """Numbers, dates, times and marks belong to the page."""
+    name, text = BESIDE[shape]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / name]) if isinstance(item, Post)]
+    assert [(" ".join(post.question.split()), post.answer) for post in posts] == TWO
+
+
+RECORD_HEADS: dict[str, tuple[str, tuple[str, str, str | None, tuple[str, ...]]]] = {
+    "fields": (
+        "Date: 201{0}-03-04\nName: Ann\nSubject: Number {0}\nQuestion: {1}\nAnswer: {2}\n\n",
+        ("201{0}-03-04", "Number {0}", "Ann", ()),
+    ),
+    "fields above and below": (
+        "Form: Question\nDate: 201{0}-03-04\nQuestion: {1}\nAnswer: {2}\nStatus: Closed\n",
+        ("201{0}-03-04", "", None, ()),
+    ),
+    "rules": ("==========\nNo: {0}\nCategory: Shop\nQ: {1}\nA: {2}\n", ("", "", None, ("Shop",))),
+    "dates": ("4 March 201{0}\nQ: {1}\nA: {2}\n\n", ("201{0}-03-04", "", None, ())),
+    "words above their texts": (
+        "id={0}\nhttps://example.org/{0}\nDescription\nNumber {0}\nDialogue\nPatient:\n{1}\nDoctor:\n{2}\n\n\n",
+        ("", "Number {0}", None, ()),
+    ),
+    "bold names": ("**Category:** Shop\n**Q:** {1}\n**A:** {2}\n\n", ("", "", None, ("Shop",))),
+}
+
+
+@pytest.mark.parametrize("shape", RECORD_HEADS)
+def test_lines_above_a_labelled_question_are_its_own(shape: str, tmp_path: Path) -> None:
+    """They do not end the answer before, and the first question has them too."""
+    record, (date, title, author, tags) = RECORD_HEADS[shape]
+    three = [*TWO, ("Is it safe?", "Yes.\nNote: if dry.")]
+    (tmp_path / "a.txt").write_text(
+        "".join(record.format(n, *pair) for n, pair in enumerate(three, 1)), encoding="utf-8"
+    )
+    posts = [item for item in read_archives([tmp_path / "a.txt"]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == three
+    for number, post in enumerate(posts, start=1):
+        found = (post.date or "", post.title, post.author, post.tags)
+        assert found == (date.format(number), title.format(number), author, tags)
+
+
+def test_lines_above_a_labelled_question_of_a_document_are_its_own(tmp_path: Path) -> None:
+    """As in a plain text."""
+    record = "**Date:** 201{0}-03-04\n\n**Subject:** Number {0}\n\n**Question:** {1}\n\n**Answer:** {2}\n\n"
+    text = "".join(record.format(number, *pair) for number, pair in enumerate(TWO, start=1))
+    (tmp_path / "a.md").write_text(f"# Council\n\n{text}", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / "a.md"]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert [(post.date, post.title) for post in posts] == [("2011-03-04", "Number 1"), ("2012-03-04", "Number 2")]
+
+
+def test_a_heading_in_capitals_between_labelled_questions_is_their_category(tmp_path: Path) -> None:
+    """It holds up to the next one; capitals within an answer stay, and what was taken is said."""
+    text = (
+        "CARE\n\nQ: How do I descale it?\nA: With vinegar.\n\nQ: How often?\nA: It says\nTWICE A YEAR\n\n"
+        "SHOP\n\nQ: Refunds?\nA: Within 14 days.\n"
+    )
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path / "a.txt"], reading=reading) if isinstance(item, Post)]
+    assert [(post.tags, post.answer) for post in posts] == [
+        (("CARE",), "With vinegar."),
+        (("CARE",), "It says\nTWICE A YEAR"),
+        (("SHOP",), "Within 14 days."),
+    ]
+    assert "'CARE'" in str(reading.reports[0].remarks)
+
+
+def test_lines_that_look_like_fields_stay_in_answers_of_a_text_without_heads(tmp_path: Path) -> None:
+    """Nothing of their kind stands above the first question."""
+    text = "Q: Refunds?\nA: Ask.\nDate: see below\n2011-03-04\n\nQ: How?\nA: So.\nDate: today\n"
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / "a.txt"]) if isinstance(item, Post)]
+    assert [post.answer for post in posts] == ["Ask.\nDate: see below\n2011-03-04", "So.\nDate: today"]
+
+
+def test_topics_of_a_page_named_faq_are_read_and_said(tmp_path: Path) -> None:
+    """A list of questions below a topic is none of these."""
+    topics = "".join(f"<h3>{topic}</h3><p>{{}}</p>" for topic in ("Opening hours", "Parking", "Lost keys"))
+    page = f"<html><title>FAQ</title><h1>FAQ</h1>{topics}</html>"
+    (tmp_path / "p.html").write_text(page.format("From nine.", "Behind the gym.", "Call us."), encoding="utf-8")
+    reading = Reading()
+    posts = [item for item in read_archives([tmp_path / "p.html"], reading=reading) if isinstance(item, Post)]
+    assert [post.question for post in posts] == ["Opening hours", "Parking", "Lost keys"]
+    assert "no heading asks" in str(reading.reports[0].remarks)
+    (tmp_path / "p.html").write_text(page.format("When is it open?", "", "Call us."), encoding="utf-8")
+    with pytest.raises(UnknownFormatError):
+        list(read_archives([tmp_path / "p.html"]))
+
+
+def test_who_asked_and_when_is_no_part_of_a_question(tmp_path: Path) -> None:
+    """Where the page's markup names it."""
+    entry = (
+        '<div class="question"><span class="name">Ann, 0{}.05.2012</span><p>{}</p></div><div class="answer">{}</div>'
+    )
+    page = "".join(entry.format(number, *pair) for number, pair in enumerate(TWO, start=4))
+    (tmp_path / "p.html").write_text(f"<html><title>Asked</title>{page}</html>", encoding="utf-8")
+    posts = [item for item in read_archives([tmp_path / "p.html"]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+    assert [post.date and post.date[:10] for post in posts] == ["2012-05-04", "2012-05-05"]
+
+
+def test_polish_of_windows_is_told_from_the_standard(tmp_path: Path) -> None:
+    """Both have the same letters, but not all in the same places."""
+    text = "Pytanie: Jak wymienić dowód osobisty?\nOdpowiedź: Wniosek można złożyć w każdym urzędzie. Potrzebne jest zdjęcie.\n"
+    (tmp_path / "pl.txt").write_bytes(text.encode("cp1250"))
+    posts = [item for item in read_archives([tmp_path / "pl.txt"]) if isinstance(item, Post)]
+    assert [post.answer for post in posts] == ["Wniosek można złożyć w każdym urzędzie. Potrzebne jest zdjęcie."]

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from qa_search.archives.base import ArchiveFile, short_date
-from qa_search.archives.formats.labels import find_labels, names_faq
-from qa_search.archives.formats.outline import Asked, drop_furniture, outline_questions, table_questions, without_footer
+from qa_search.archives.base import ArchiveFile, ReadingLog, short_date
+from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
+from qa_search.archives.formats.outline import (
+    Asked,
+    drop_furniture,
+    outline_questions,
+    table_questions,
+    topic_sections,
+    without_footer,
+)
+from qa_search.archives.formats.record_heads import RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
@@ -18,42 +26,65 @@ def document_posts(
     file: ArchiveFile, tree: Any, url: str | None, *, title: str = "", date: str | None = None, tags: Sequence[str] = ()
 ) -> Iterator[Post]:
     """Yield a post for each question of a document's tree, which is changed."""
-    titles = [title, *(words(element) for element in tree.xpath(".//title | .//h1")), file.name]
-    found, how = _asked(tree, any(names_faq(name) for name in titles if name))
+    own = [title, *(words(element) for element in tree.xpath(".//title"))]
+    headings = [words(element) for element in tree.xpath(".//h1")]
+    named_faq = any(names_faq(name) for name in (*own, *headings, file.name) if name)
+    is_faq = any(map(names_faq, [*own, *headings] if len(headings) == 1 else own))
+    found, how = _asked(tree, named_faq, file.log)
+    if not found and is_faq and (found := topic_sections(tree)):
+        how = ("headings", "text below them")
+        file.log.remark(
+            f"no heading asks, but the document is named a FAQ: its headings, such as {found[0].question!r}, are read "
+            "as the questions"
+        )
     file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))
     for asked in found:
         question, answer = clean_text(asked.question), clean_text(asked.answer)
+        given = (*tags, *asked.tags, asked.category)
         yield Post(
             source=file.source,
             source_id=content_id("", "", question, answer),
+            title=asked.title,
             question=question,
             answer=answer,
+            author=asked.author,
             date=short_date(asked.date) or date,
-            url=_address(url, asked.anchor),
-            tags=tuple(dict.fromkeys(tag for given in (*tags, asked.category) if (tag := clean_text(given)))),
+            url=asked.url or _address(url, asked.anchor),
+            tags=tuple(dict.fromkeys(tag for name in given if (tag := clean_text(name)))),
         )
 
 
 def asked_in(tree: Any, named_faq: bool) -> list[Asked]:
     """Find the questions of a document's tree, which is changed."""
-    return _asked(tree, named_faq)[0]
+    return _asked(tree, named_faq, ReadingLog())[0]
 
 
-def _asked(tree: Any, named_faq: bool) -> tuple[list[Asked], tuple[str, str]]:
+def _asked(tree: Any, named_faq: bool, log: ReadingLog) -> tuple[list[Asked], tuple[str, str]]:
     drop_furniture(tree)
     in_tables = table_questions(tree)
     by_outline = outline_questions(tree, named_faq)
-    if len(in_tables) > len(by_outline):
+    cells = {bare_question(text) for asked in in_tables for text in (asked.question, asked.answer)}
+    # What asks in a cell is not a title with the next cells as its answer.
+    if in_tables and len(in_tables) >= sum(asked.question not in cells for asked in by_outline):
         return in_tables, ("column of questions in a table", "column of answers in a table")
     lines = element_text(tree).split("\n")
     labels = find_labels(lines)
     if labels is not None:
         pairs = [*labels.pairs(lines)]
-        if len(pairs) >= len(by_outline):
-            found = [Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip()) for pair in pairs]
+        if pairs and len(pairs) >= len(by_outline):
+            found = _labelled(lines[: pairs[0].line - 1], pairs, log)
             return without_footer(found), ("text behind a label such as Q:", "text behind a label such as A:")
     return by_outline, ("headings that ask", "text below them")
+
+
+def _labelled(above: Sequence[str], pairs: Sequence[LabelledPair], log: ReadingLog) -> list[Asked]:
+    """Make the questions of labelled pairs, with what the lines above each say of it."""
+    heads = RecordHeads(above, [pair.answer for pair in pairs[:-1]])
+    found = []
+    for pair, values in headed_pairs(heads, above, pairs, log) if heads else ((pair, {}) for pair in pairs):
+        found.append(Asked("\n".join(pair.question).strip(), "\n".join(pair.answer).strip(), **values))
+    return found
 
 
 def _address(url: str | None, anchor: str) -> str | None:

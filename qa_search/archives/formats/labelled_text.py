@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import chain, islice, pairwise
 from typing import Literal
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.formats.found_dates import find_date
-from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
+from qa_search.archives.formats.labels import LabelledPair, above_footer, bare_question, find_labels, names_faq
 from qa_search.archives.formats.page import PageReader
+from qa_search.archives.formats.record_heads import RULE, RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -19,7 +21,9 @@ from qa_search.util.text import clean_text
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".sql", ".yml", ".yaml", ".xml", ".mbox", ".eml")
 _MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[](?!\w{1,12}\]))", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t]{0,8}(?:\(?(?:\d{1,3}\.){0,4}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t\u00a0]+\S")
-_UNDERLINE = re.compile(r"\s*([=\-*_~#])\1{2,}\s*")
+_CUE_TIMES = re.compile(r"\s*(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}")
+_VOICE = re.compile(r"</?[bciuv](?:[.\s][^<>]*)?>")
+_LONGEST_CUE_NUMBER = 8
 _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
 _Style = Literal["numbered", "dense", "paragraphs"] | None
@@ -40,13 +44,13 @@ class LabelledTextReader:
         text = file.head_text
         if text is None or file.suffix in _TABLES or _MARKUP.match(text) or PageReader().recognises(file, options):
             return False
-        lines = text.splitlines()
+        lines = [*_without_times(iter(text.splitlines()))]
         return find_labels(lines) is not None or _plain_style(file, lines) is not None
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield a post for each question."""
-        head = (file.head_text or "").splitlines()
-        yield from _read(file, head, _lines(file, options), _plain_style(file, head), options)
+        head = [*_without_times(iter((file.head_text or "").splitlines()))]
+        yield from _read(file, head, _without_times(_lines(file, options)), _plain_style(file, head), options)
 
 
 def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Iterator[Post | SetAside] | None:
@@ -77,7 +81,15 @@ def _read(
         return
     file.log.took("question", "text behind a label such as Q:")
     file.log.took("answer", "text behind a label such as A:")
-    pairs = labels.pairs(lines, most)
+    sample = [*labels.pairs(head)]
+    above = head[: sample[0].line - 1]
+    heads = RecordHeads(above, [pair.answer for pair in sample[:-1]])
+    pairs = _without_footer(labels.pairs(lines, most))
+    if heads:
+        for pair, values in headed_pairs(heads, above, pairs, file.log):
+            for item in _posts(file, [pair], options):
+                yield item if isinstance(item, SetAside) else replace(item, **values)
+        return
     first, second = next(pairs, None), next(pairs, None)
     if first is not None and second is None and first.characters <= most:
         yield _only_post(file, head[: first.line - 1], first)
@@ -91,6 +103,33 @@ def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[str]:
         if line is None:
             raise file.record_over_limit(options, f"line {number}")
         yield line.rstrip("\r\n")
+
+
+def _without_footer(pairs: Iterator[LabelledPair]) -> Iterator[LabelledPair]:
+    for pair, following in pairwise(chain(pairs, [None])):
+        if pair is not None:
+            if following is None:
+                pair.answer = above_footer("\n".join(pair.answer)).split("\n")
+            yield pair
+
+
+def _without_times(lines: Iterator[str]) -> Iterator[str]:
+    """Remove the numbers and times of subtitles (.srt, .vtt), and the blank lines between them; other texts stay."""
+    number: str | None = None  # of a line that may be a subtitle's
+    subtitles = False
+    for line in lines:
+        if _CUE_TIMES.match(line):
+            subtitles, number = True, None
+            continue
+        if number is not None:
+            yield number
+            number = None
+        if line.strip().isdecimal() and len(line) <= _LONGEST_CUE_NUMBER:
+            number = line
+        elif not subtitles or line.strip():
+            yield _VOICE.sub("", line) if subtitles else line
+    if number is not None:
+        yield number
 
 
 def _posts(file: ArchiveFile, pairs: Iterable[LabelledPair], options: ReadOptions) -> Iterator[Post | SetAside]:
@@ -124,11 +163,11 @@ def _without_trailer(lines: list[str]) -> list[str]:
     end = len(lines)
     while end and not lines[end - 1].strip():
         end -= 1
-    if end > 1 and _UNDERLINE.fullmatch(lines[end - 1]):
+    if end > 1 and RULE.fullmatch(lines[end - 1]):
         end -= 1
         if end > 1 and lines[end - 1].strip() and not lines[end - 2].strip():
             end -= 1
-        while end and (not lines[end - 1].strip() or _UNDERLINE.fullmatch(lines[end - 1])):
+        while end and (not lines[end - 1].strip() or RULE.fullmatch(lines[end - 1])):
             end -= 1
     return lines[:end]
 
@@ -186,7 +225,7 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool
             start = []
         elif not start:
             _extend(pair, [line], most)
-        after_blank = not text or bool(_UNDERLINE.fullmatch(line))
+        after_blank = not text or bool(RULE.fullmatch(line))
     _extend(pair, start, most)
     if pair is not None:
         yield pair
@@ -212,7 +251,7 @@ def _follows(line: str, before: str) -> bool:
 def _extend(pair: LabelledPair | None, lines: list[str], most: int) -> None:
     if pair is not None:
         for line in lines:
-            if not pair.answer and _UNDERLINE.fullmatch(line):
+            if not pair.answer and RULE.fullmatch(line):
                 continue  # of the question
             pair.add(line, most, to_answer=True)
 

@@ -44,7 +44,7 @@ _COUPLES = (
         "agent|support|advisor|assistant|bot|operator|berater(?:in)?",
     ),
     ("problem|issue|symptom|complaint|störung", "solution|resolution|fix|remedy|lösung"),
-    ("query|enquiry|inquiry|request", "reply|response"),
+    ("question|query|enquiry|inquiry|request", "reply|response"),
     (
         r"(?:special )?interrogatory(?: no\.)?|request(?: for \w+)? no\.",
         "(?:response|answer)(?: to (?:interrogatory|request)(?: no\\.)?)?",
@@ -54,6 +54,9 @@ _COUPLES = (
 _POINTED = "QAPRD"
 _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
 _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
+# Whose it is, in newspapers and minutes: "Our answer", "Question from Mrs Reed:".
+_WHOSE = "(?:(?:our|your|reader(?:['’]?s|s['’])?|listener(?:['’]s)?|viewer(?:['’]s)?)\\s+)"
+_BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _OPENERS = re.compile(
@@ -73,6 +76,12 @@ _FAQ = re.compile(
     r"|häufige(?:\s+|[\w\s]*\s)fragen|fragen und antworten|häufig gestellte|foire aux questions|questions fréquentes"
     r"|preguntas (?:más )?frecuentes|perguntas frequentes|domande frequenti|часто задаваемые|вопросы и ответы|常见问题"
     r"|常見問題|よくある質問|자주 묻는 질문|veelgestelde vragen|często zadawane",
+    re.IGNORECASE,
+)
+# What stands below the last answer of a page.
+_FOOTER = re.compile(
+    r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
+    r"|stand:|letzte änderung|zuletzt (?:aktualisiert|geändert)|dernière mise à jour|última actualización).*",
     re.IGNORECASE,
 )
 
@@ -134,6 +143,8 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     bold = r"\s*(?:\*\*|__)?\s*"
     end = rf"{bold}(?:[:：]|(?<=\d)[.)．）]|(?<=\d)\s[-–—]\s){bold}"
     word = rf"(?i:{words}){number}(?:\.?{end}|\s*[.)]\s*(?:\*\*|__)?\s+|\s*(?:\*\*|__)?\s*$)"
+    colon = f"{bold}[:：]{bold}"
+    word = rf"{word}|(?i:{_WHOSE}(?:{words}))(?:{colon}|\s*$)|(?i:{_WHOSE}?(?:{words}){_BY_WHOM}){colon}"
     before = r"\s*(?:#{1,6}\s+|[-*•>]\s+)?(?:\*\*|__|\*|_)?\s*"
     named = rf"(?i:{words})"
     if not letter:
@@ -200,3 +211,10 @@ def bare_answer(text: str) -> str:
     if found is None or found[0] != "answer":
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
+
+
+def above_footer(answer: str) -> str:
+    """Cut what stands below the last answer of a text: whose text this is, and when it was changed."""
+    parts = answer.split("\n\n")
+    end = next((number for number, part in enumerate(parts) if number and _FOOTER.fullmatch(part.split("\n")[0])), None)
+    return answer if end is None else "\n\n".join(parts[:end]).rstrip(" \n-*_")

@@ -25,6 +25,10 @@ _PROPERTIES = re.compile(
     r"(?P<title>\s*# [^\n]+\n[ \t]*\n)(?P<lines>(?:[^\W\d_][\w /()-]{0,40}: [^\n]{1,500}\n){2,30})(?=[ \t]*(?:\n|\Z))"
 )
 _HEADING = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
+# DokuWiki's headings, of which the first level has six signs, and its tags.
+_WIKI_HEADING = re.compile(r"^[ \t]*(={2,6})[ \t]*([^=\s][^\n]{0,500}?)[ \t]*\1[ \t]*$", re.MULTILINE)
+_WIKI_TAGS = re.compile(r"^\{\{tag>([^{}\n]{1,500})\}\}[ \t]*$", re.MULTILINE)
+_WIKI_LEVELS = 7
 # A line of a program, a table or markup, not of a paragraph of Markdown.
 _OTHER_START = re.compile(r"\s*[<{\[]|#!|\s*From ")
 _IMPORTS = re.compile(r"^(?:import|export)\s[^\n]*$", re.MULTILINE)
@@ -44,6 +48,7 @@ class MarkdownReader:
             return False
         if file.suffix in SUFFIXES:
             return bool(text.strip())
+        text = _without_wiki_headings(text)
         return (
             file.suffix in ("", ".txt", ".text")
             and not _OTHER_START.match(text)
@@ -58,7 +63,9 @@ class MarkdownReader:
             UnknownFormatError: if it holds no questions and answers that can be recognised.
         """
         text = file.read_text(options).replace("\r\n", "\n").replace("\r", "\n")
-        matter, body = _front_matter(text)
+        matter, body = _front_matter(_without_wiki_headings(text) if file.suffix not in SUFFIXES else text)
+        if tags := _WIKI_TAGS.search(body):
+            matter, body = {"tags": tags[1].split(), **matter}, _WIKI_TAGS.sub("", body)
         try:
             found = _posts(file, matter, body, options)
         except ValueError as error:
@@ -116,6 +123,14 @@ def markdown_to_html(text: str) -> str:
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 50}).enable(["table", "strikethrough"])
     rendered: str = markdown.render(_HEADING_ID.sub("", _MDX_COMMENT.sub("", _IMPORTS.sub("", text))))
     return rendered
+
+
+def _without_wiki_headings(text: str) -> str:
+    """Write DokuWiki's headings as Markdown's, in a text that has one of its first two levels."""
+    found = [len(match[1]) for match in _WIKI_HEADING.finditer(text)]
+    if not found or max(found) < _WIKI_LEVELS - 2:
+        return text
+    return _WIKI_HEADING.sub(lambda match: f"{'#' * (_WIKI_LEVELS - len(match[1]))} {match[2]}", text)
 
 
 def _front_matter(text: str) -> tuple[Mapping[str, object], str]:

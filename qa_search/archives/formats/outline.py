@@ -14,8 +14,9 @@ from typing import Any
 
 from lxml import etree
 
+from qa_search.archives.formats.found_dates import date_in
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.labels import asks, bare_answer, bare_question, names_faq, seems_to_ask
+from qa_search.archives.formats.labels import above_footer, asks, bare_answer, bare_question, names_faq, seems_to_ask
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.trees import drop, element_text, words
 
@@ -49,6 +50,8 @@ _NO_QUESTIONS = re.compile(
     r"(?:table of )?contents?|introduction|overview|about|see also|references?|links?|licen[cs]e|credits?"
     r"|contact(?: us)?"
     r"|further reading|acknowledge?ments?|changelog|index|inhalt(?:sverzeichnis)?|einleitung|sommaire|índice"
+    r"|(?:do you )?(?:still )?(?:have|got) (?:(?:a|any|some|more|another|other|further|additional) ){0,2}questions?\??"
+    r"|(?:any|more) (?:(?:other|more|further) )?questions\?|noch fragen\?|haben sie (?:noch|weitere) fragen\?"
     r"|prerequisites|attachments|page tree|child pages"
     r"|installation|usage|navigation|menu|comments?|related .*|share .*|disclaimer|copyright|support|feedback",
     re.IGNORECASE,
@@ -59,17 +62,15 @@ _TOGGLES = (
     ".//*[self::button or self::a or self::div or self::h2 or self::h3 or self::h4 or self::h5 or self::h6]"
     "[@data-toggle='collapse' or @data-bs-toggle='collapse' or (@aria-controls and @aria-expanded)]"
 )
-# What stands below the last answer of a page.
-_FOOTER = re.compile(
-    r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
-    r"|stand:|letzte änderung|zuletzt (?:aktualisiert|geändert)|dernière mise à jour|última actualización).*",
-    re.IGNORECASE,
-)
+_BYLINE_NAMES = re.compile(r"(?:^|[\s_-])(?:author|byline|date|name|time|user(?:name)?)(?:$|[\s_])", re.IGNORECASE)
+_DATE_NOTED = "data-date-of-question"
 _MOST_TITLE = 500
 _CATEGORY_LEVEL = 6
 _PAIR = ("question", "answer")
 _NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _LONGEST_ANCHOR = 200
+_LEAST_TOPICS = 3
+_LEAST_ALTERNATING = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Section:
     title: str
     text: str
     anchor: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,10 @@ class Asked:
     category: str = ""
     anchor: str = ""
     date: str = ""
+    title: str = ""
+    author: str | None = None
+    url: str | None = None
+    tags: tuple[str, ...] = ()
 
 
 def drop_furniture(tree: Any) -> None:
@@ -117,7 +123,29 @@ def outline_questions(tree: Any, named_faq: bool) -> list[Asked]:
         questions_in(_sections(tree, [(element, int(element.tag[1])) for element in headings]), named_faq)
     )
     best = without_footer(max(candidates, key=lambda found: sum(seems_to_ask(asked.question) for asked in found)))
-    return best or without_footer(_bold_questions(tree, named_faq) or (_asking_paragraphs(tree) if named_faq else []))
+    return best or without_footer(
+        _bold_questions(tree, named_faq)
+        or (_asking_paragraphs(tree) if named_faq or _alternates(tree) else [])
+        or _lone_items(tree)
+    )
+
+
+def topic_sections(tree: Any) -> list[Asked]:
+    """Take the headings of a document as what is asked about, where none of them asks and no line below one does.
+
+    They are those of the level that most of them have. What is named so may still be a list of links: ask a person.
+    """
+    headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+    sections = _sections(tree, [(element, int(element.tag[1])) for element in headings])
+    leaves = [section for section in sections if section.text and not _is_no_question(section.title)]
+    levels = Counter(section.level for section in leaves)
+    level = max(levels, key=lambda level: levels[level], default=0)
+    texts = [section.text.split("\n") for section in leaves]
+    if levels[level] < _LEAST_TOPICS or any(asks(line) for lines in texts for line in lines):
+        return []
+    if any(all(line.lstrip().startswith("- ") for line in lines) for lines in texts):
+        return []  # an overview
+    return without_footer([Asked(s.title, s.text, "", s.anchor) for s in leaves if s.level == level])
 
 
 def without_footer(found: list[Asked]) -> list[Asked]:
@@ -125,9 +153,7 @@ def without_footer(found: list[Asked]) -> list[Asked]:
     if not found:
         return found
     last = found[-1]
-    parts = last.answer.split("\n\n")
-    end = next((number for number, part in enumerate(parts) if number and _FOOTER.fullmatch(part.split("\n")[0])), None)
-    return found if end is None else [*found[:-1], replace(last, answer="\n\n".join(parts[:end]).rstrip(" \n-*_"))]
+    return [*found[:-1], replace(last, answer=above_footer(last.answer))]
 
 
 def questions_in(sections: Sequence[Section], named_faq: bool) -> list[Asked]:
@@ -181,7 +207,8 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
             continue
         inside_answer = 0
         categories = {above: title for above, title in categories.items() if above < section.level}
-        if n in chosen or (section.level == level and asks(section.title)):
+        asking_too = section.level == level and asks(section.title) and not _is_no_question(section.title)
+        if n in chosen or asking_too:
             inside_answer = section.level
             category = next(reversed(categories.values()), "")
             found.append(Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor))
@@ -202,7 +229,8 @@ def _asked_below(sections: Iterable[Section]) -> list[Asked]:
         if section.level < len(_HEADINGS) + 1:
             category = "" if names_faq(section.title) or section.level == 1 else section.title
         elif section.title:
-            asked = Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor)
+            question, answer = bare_question(section.title), bare_answer(section.text)
+            asked = Asked(question, answer, category, section.anchor, section.date)
             found.append(asked)
     return found if any(asked.answer for asked in found) else []
 
@@ -234,7 +262,20 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
                 found.append(element)
     inner = {ancestor for element in found for ancestor in element.iterancestors()}
     titles = [(element, 7) for element in found if element not in inner]
+    for element, _ in titles:
+        _drop_byline(element)
     return titles if sum(seems_to_ask(words(element)) for element, _ in titles) * 2 >= len(titles) else []
+
+
+def _drop_byline(title: Any) -> None:
+    """Remove who asked and when from a title that asks, and note the date at it."""
+    for element in title.xpath(".//*[@class]"):
+        byline = words(element)
+        named = _BYLINE_NAMES.search(element.get("class")[:_MOST_TITLE]) is not None
+        if named and 0 < len(byline) < len(words(title)) and not seems_to_ask(byline) and asks(words(title)):
+            if date := date_in(byline):
+                title.set(_DATE_NOTED, date)
+            drop(element)
 
 
 def _toggles(tree: Any) -> list[tuple[Any, int]]:
@@ -282,11 +323,20 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
 
 def _is_line_that_asks(element: Any) -> bool:
     """Return whether an element is a whole line, between line breaks or blocks, that asks."""
+    title = words(element)
+    if len(title) > _MOST_TITLE or not asks(title):
+        return False
+    while (around := element.getparent()) is not None and around.tag == "a" and _is_all_of(element, around):
+        element = around  # what links lead to
     before, after = element.getprevious(), element.getnext()
     text_before = (element.getparent().text if before is None else before.tail) or ""
     begins = not text_before.strip() and (before is None or before.tag in _LINE_ENDS)
-    ends = not (element.tail or "").strip() and after is not None and after.tag == "br"
-    return begins and ends and len(title := words(element)) <= _MOST_TITLE and asks(title)
+    ends = not (element.tail or "").strip() and after is not None and after.tag in _LINE_ENDS
+    return begins and ends
+
+
+def _is_all_of(element: Any, around: Any) -> bool:
+    return len(around) == 1 and not (around.text or "").strip() and not (element.tail or "").strip()
 
 
 def _asking_paragraphs(tree: Any) -> list[Asked]:
@@ -295,6 +345,29 @@ def _asking_paragraphs(tree: Any) -> list[Asked]:
         (element, 7)
         for element in tree.xpath(".//p | .//td | .//div[not(*[self::p or self::div or self::table or self::ul])]")
         if len(title := words(element)) <= _LONGEST_ANCHOR and asks(title)
+    ]
+    found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
+    return found if all(asked.answer for asked in found) else []
+
+
+def _alternates(tree: Any) -> bool:
+    """Return whether every other paragraph asks."""
+    paragraphs = [words(element) for element in tree.xpath(".//p")]
+    texts = [text for text in paragraphs if text]
+    return len(texts) >= _LEAST_ALTERNATING and 2 * sum(map(asks, texts)) == len(texts) and all(map(asks, texts[::2]))
+
+
+def _lone_items(tree: Any) -> list[Asked]:
+    """Take lists of one item that asks, each with its answer below, as word processors number paragraphs."""
+    titles = [
+        (element, 7)
+        for element in tree.xpath(".//li")
+        if element.getprevious() is None
+        and element.getnext() is None
+        and (below := element.getparent().getnext()) is not None
+        and below.tag == "p"
+        and len(title := words(element)) <= _MOST_TITLE
+        and asks(title)
     ]
     found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
     return found if all(asked.answer for asked in found) else []
@@ -383,9 +456,11 @@ def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
     matches = list(_TITLE.finditer(text))
     for match, end in zip(matches, [*(following.start() for following in matches[1:]), len(text)], strict=False):
         number = int(match[1])
+        element, level = marked[number]
+        date = element.get(_DATE_NOTED, "")
         body = text[match.end() : end].partition(_END)[0]
         body = _MARKER_LEFT.sub("", _MARKS.sub("", body).strip(" \n|")).strip()
-        found.append(Section(marked[number][1], _one_line(match[2]).strip(" |"), body, anchors[number]))
+        found.append(Section(level, _one_line(match[2]).strip(" |"), body, anchors[number], date))
     return found
 
 
