@@ -11,7 +11,7 @@ from typing import Literal
 
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.field_text import TextKind, kind_of
-from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
+from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
 from qa_search.archives.formats.values import FLAG_WORDS, integer_of, is_blank, is_yes, languages_of, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
@@ -308,7 +308,7 @@ def remarks_on(plan: Plan) -> list[str]:
     encoded = [name for name, kind in plan.kinds.items() if kind.base64]
     if encoded:
         remarks.append(f"texts in {', '.join(map(repr, encoded))} were written as base64: decoded")
-    dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
+    dates = [text for name in plan.fields.get("date", ()) if name in plan.columns for text in plan.columns[name].texts]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     for names in plan.fields.values():
         languages = sorted(plan.columns[names[0]].languages) if names[0] in plan.columns else []
@@ -374,11 +374,23 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
     _drop_weak(plan, found)
     _put_longest_first(plan, found.get("body", []))
     _drop_copies(plan, found)
+    if not (found.get("date") or "date" in plan.mapped):
+        found["date"] = _perhaps_date(plan, {*taken, *(name for names in found.values() for name in names)})
     plan.fields = {role: plan.fields.get(role) or found.get(role, []) for role in ROLES if role not in _STRUCTURAL}
     plan.fields = {role: names for role, names in plan.fields.items() if names}
     return {
         role: plan.mapped.get(role) or found[role][0] for role in _STRUCTURAL if role in plan.mapped or found.get(role)
     }
+
+
+def _perhaps_date(plan: Plan, taken: set[str]) -> list[str]:
+    """Return the first column that names a date of some kind and holds dates; [] for none."""
+    names = (
+        column.name
+        for column in plan.columns.values()
+        if column.name not in taken and len(column.name) <= MOST_NAME and names_date(column.name) and column.is_dates
+    )
+    return list(islice(names, 1))
 
 
 def _rank(name: str) -> int:

@@ -52,7 +52,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
         "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
-        "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon",
+        "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon", "createddatetime",
         "datecreated",
         "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
         "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
@@ -157,6 +157,17 @@ _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()
 )
+# How names of dates begin or end; and words beside them that say another day than that of a post.
+_DATE_WORDS = frozenset(
+    "date dates datum data fecha dato datetime timestamp time дата tarih tarihi dátum päivämäärä pvm".split()
+)
+_DATE_ENDS = frozenset("at on am le el il".split())
+_DATES_WITHOUT_BLANKS = ("datum", "日", "日期", "时间", "時間", "日時", "日付", "날짜", "일자", "일시", "등록일", "작성일", "답변일")
+_OTHER_DAYS = frozenset(
+    "birth birthday dob due expiry expires expire expiration valid until deadline target reminder scheduled event "
+    "travel order delivery naissance nacimiento nascita geburts geburtsdatum narození urodzenia рождения 生日 生年月日 "
+    "誕生日 生年 曜日".split()
+)
 _FOLDED = re.compile(r"[\s_\-:?!*#.()\[\]\"'/]")
 _WORDS = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 # Longer ones are not looked at: no known name is anywhere near as long.
@@ -192,6 +203,16 @@ def role_of(name: str) -> tuple[str, int] | None:
     if len(name) > MOST_NAME:
         return None
     return _ROLE_OF.get(normal_name(name)) or _partial_role(name)
+
+
+def names_date(name: str) -> bool:
+    """Return whether a name begins or ends with a word for a date, such as "review_date"; many hold other things."""
+    words, folded = [word.lower() for word in _WORDS.findall(name)], normal_name(name)
+    if not words or _OTHER_DAYS.intersection((*words, name.strip())) or "birth" in folded:
+        return False
+    if len(words) > 1 and (words[-1] in _DATE_ENDS or _DATE_WORDS.intersection((words[0], words[-1]))):
+        return True
+    return words[-1] in _DATE_WORDS or folded.endswith(tuple(map(normal_name, _DATES_WITHOUT_BLANKS)))
 
 
 def is_weak(rank: int) -> bool:
