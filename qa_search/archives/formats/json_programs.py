@@ -23,7 +23,9 @@ def board(value: _Object) -> list[_Object] | None:
     askers: dict[object, object] = {}
     for action in actions:
         data = action.get("data") if isinstance(action, Mapping) else None
-        card = data.get("card") if isinstance(data, Mapping) else None
+        if not isinstance(data, Mapping):
+            continue
+        card = data.get("card")
         of_card = str(card.get("id")) if isinstance(card, Mapping) else ""
         if of_card and action.get("type") == "commentCard" and isinstance(data.get("text"), str):
             comments[of_card].append(action)

@@ -64,9 +64,9 @@ _TICKET_TIMES = ("created_at", "createdAt", "created", "timestamp", "date", "tim
 _OPENING = ("description_text", "description", "body", "message", "content")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
-    ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", "reference", "mapping", "_embedded", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS,
-     *_TICKET_KEYS, *_TICKET_WRAPPERS)
+    ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
+     "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded",
+     *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS, *_TICKET_KEYS, *_TICKET_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
@@ -465,7 +465,11 @@ def _thread(value: _Object) -> list[_Object] | None:
 def _plain(post: _Object) -> _Object:
     """Return a post whose text stands in an object beside its kind, as in Microsoft Teams, with the text alone."""
     body = post.get("body")
-    return {**post, "body": body["content"]} if isinstance(body, Mapping) and isinstance(body.get("content"), str) else post
+    return (
+        {**post, "body": body["content"]}
+        if isinstance(body, Mapping) and isinstance(body.get("content"), str)
+        else post
+    )
 
 
 def _is_by_program(post: _Object) -> bool:

@@ -22,7 +22,10 @@ ASKED = ("title", "question", "body")
 # Without an id, the same question in another place or on another subject is another question.
 OTHER_SIDES = ("url", "tags", "category")
 _STRUCTURAL = ("parent", "thread", "accepted")
-_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
+_ITS_OWN_ID = ("id", "answerid", "ansid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
+# Beside an id of the answer, these describe the question, and another text of the record is the answer.
+_IDS_OF_ANSWERS = ("answerid", "ansid", "replyid")
+_DESCRIBES = ("desc", "description", "questiontext", "questionbody", "questiondetails", "questiondescription")
 _OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
 ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
@@ -242,6 +245,11 @@ class Plan:
         """Return whether a record says of itself that it asks, though it may go on from another one."""
         return str(self.value(fields, self.row_kind) or "").strip().lower() in _QUESTION_KINDS
 
+    def is_reply(self, parent: object) -> bool:
+        """Return whether a record with this value as its parent replies; in a table of answers alone 0 is an id too."""
+        answers_alone = self.relation == "replies" and normal_name(self.parent) in _OF_THE_QUESTION
+        return parent is not None if answers_alone else is_parent(parent)
+
     def side(self, fields: Mapping[str, object]) -> Side:
         """Return who speaks in a message of a help desk; "" where that is not known."""
         return "" if self.speakers is None else self.speakers.side(fields)
@@ -372,6 +380,7 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
     if found.get("answer") and not (found.get("question") or plan.fields.get("question")):
         found["answer"] = [name for name in found["answer"] if normal_name(name) != "a"]  # beside no "q"
     _drop_weak(plan, found)
+    _find_answer_by_id(plan, found)
     _put_longest_first(plan, found.get("body", []))
     _drop_copies(plan, found)
     if not (found.get("date") or "date" in plan.mapped):
@@ -400,6 +409,8 @@ def _rank(name: str) -> int:
 
 def _could_be(role: str, column: Column) -> bool:
     """Return whether a column's values fit the role of its name."""
+    if role in _TEXT_ROLES and names_date(column.name) and column.is_dates:
+        return False  # the day of a question
     if role in _TEXT_ROLES and column.filled:
         if normal_name(column.name) == "name":
             return 2 * sum("?" in text for text in column.texts) > len(column.texts)
@@ -468,6 +479,17 @@ def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
             found[role] = strong
             if role == "question" and "instruction" in map(normal_name, strong):
                 found["body"] = [*found.get("body", []), *(name for name in weak if normal_name(name) == "input")]
+
+
+def _find_answer_by_id(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Take the text beside a title and a description for the answer, where each record has the id of an answer."""
+    bodies = found.get("body", [])
+    others = [name for name in bodies if normal_name(name) not in _DESCRIBES]
+    has_id = any(normal_name(name) in _IDS_OF_ANSWERS for name in plan.columns)
+    known = found.get("answer") or "answer" in plan.mapped
+    if has_id and not known and found.get("title") and len(others) == 1 < len(bodies):
+        found["answer"] = others
+        bodies.remove(others[0])
 
 
 def _put_longest_first(plan: Plan, bodies: list[str]) -> None:

@@ -30,8 +30,9 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "body": (
         "questiontext", "questionbody", "questiondetails", "body", "text", "description", "details", "content",
-        "message", "post", "questiondescription", "questioncontent", "posttext", "postbody", "postcontent", "selftext",
-        "bodytext", "pagetext", "originaltext", "rawtext", "messagetext", "messagebody", "articlebody",
+        "message", "post", "questiondescription", "questioncontent", "desc", "posttext", "postbody", "postcontent",
+        "selftext", "bodytext", "pagetext", "corps", "cuerpo", "corpo", "originaltext", "rawtext", "messagetext",
+        "messagebody", "articlebody",
         "beschreibung", "nachricht", "descripción",
         "mensaje", "contenido", "descrição", "mensagem", "conteúdo", "descrizione", "messaggio", "contenuto", "opis",
         "treść", "описание", "сообщение", "текст", "描述", "内容", "正文", "本文", "내용", "본문", "omschrijving",
@@ -52,8 +53,8 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "date": (
         "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
         "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
-        "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon", "createddatetime",
-        "datecreated",
+        "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon",
+        "createddatetime", "datecreated",
         "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
         "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
         "modified", "modifiedat", "lastmodified", "modifieddate", "datemodified", "lastmodifieddate", "lastupdatedat",
@@ -94,7 +95,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Names that play a role only where no other field of the file does.
 WEAK: Mapping[str, tuple[str, ...]] = {
-    "title": ("summary", "name"),
+    "title": ("summary", "name", "shortdescription"),
     "question": (
         "input",
         "context",
@@ -162,7 +163,21 @@ _DATE_WORDS = frozenset(
     "date dates datum data fecha dato datetime timestamp time дата tarih tarihi dátum päivämäärä pvm".split()
 )
 _DATE_ENDS = frozenset("at on am le el il".split())
-_DATES_WITHOUT_BLANKS = ("datum", "日", "日期", "时间", "時間", "日時", "日付", "날짜", "일자", "일시", "등록일", "작성일", "답변일")
+_DATES_WITHOUT_BLANKS = (
+    "datum",
+    "日",
+    "日期",
+    "时间",
+    "時間",
+    "日時",
+    "日付",
+    "날짜",
+    "일자",
+    "일시",
+    "등록일",
+    "작성일",
+    "답변일",
+)
 _OTHER_DAYS = frozenset(
     "birth birthday dob due expiry expires expire expiration valid until deadline target reminder scheduled event "
     "travel order delivery naissance nacimiento nascita geburts geburtsdatum narození urodzenia рождения 生日 生年月日 "
@@ -222,6 +237,8 @@ def is_weak(rank: int) -> bool:
 
 def _partial_role(name: str) -> tuple[str, int] | None:
     words = [normal_name(word) for word in _WORDS.findall(name)]
+    if words[:2] == ["what", "is"]:  # as forms ask: "What is your question?"
+        words = words[2:]
     qualifiers = 0
     while len(words) > 1 and words[-1] in _QUALIFIERS:
         words.pop()
