@@ -39,6 +39,7 @@ from qa_search.archives.formats.word import WordReader
 from qa_search.archives.formats.workbooks import WorkbookReader
 from qa_search.archives.formats.xml_documents import XmlReader
 from qa_search.archives.formats.xml_tables import XmlTableReader
+from qa_search.archives.formats.xml_tickets import XmlTicketReader
 from qa_search.archives.formats.yaml_records import YamlReader
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
@@ -67,6 +68,7 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
     WebPageReader(),
+    XmlTicketReader(),
     XmlReader(),
     XmlTableReader(),
     SavedPageReader(),

@@ -9,7 +9,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 _YEAR_FIRST = re.compile(
-    r"(\d{4})[/.-](\d{1,2})[/.-](\d{1,2})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?)?\s*", re.ASCII
+    r"(\d{4})[/.-] ?(\d{1,2})[/.-] ?(\d{1,2})\.?"
+    r"(?:[T ,]+(?:- )?([ap]m |오전 |오후 )?(\d{1,2}):(\d{1,2})(?::(\d{1,2}))?(?: ?([ap])\.?m\.?)?"
+    r"(?: (utc|gmt)(?:([+-])(\d{1,2})(?::?(\d\d))?)?)?)?\s*",
+    re.ASCII | re.IGNORECASE,
 )
 _YEAR_LAST = re.compile(
     r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)\.?"
@@ -31,12 +34,15 @@ _OFFSET = re.compile(
 _MAIL = re.compile(
     r"(?:\w{3},? )?\d{1,2} \w{3} \d{2,4} \d{1,2}:\d\d(?::\d\d)?(?: [+-]\d{4}| [A-Z]{1,4})?(?: \(.*\))?", re.ASCII
 )
+# As Oracle and Jira write it: a month's name between a day and a year of two digits.
+_SHORT_YEAR = re.compile(r"(\d{1,2})([/-])([^\W\d_]{3,9})\2(\d\d)(?!\d)")
 _BLANK_BEFORE_OFFSET = re.compile(r" (?=(?:UTC|GMT|Z|[+-]\d\d:?\d\d)$)", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]+")
 _DAY = re.compile(r"(?<![\d'’:])(\d{1,2})(?:st|nd|rd|th|er|º|ª|\.)?(?![\d:])", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)([12]\d{3})(?!\d)|['’](\d\d)(?!\d)")
 _LAST_EPOCH_IN_SECONDS = 10**11
 _PIVOT = 70  # a year of two digits is of the last century from here on
+_MOST_OFFSET = 14  # hours
 _MOST_WORDS = 10
 _MOST_WORDS_BESIDE_A_MONTH = 2
 _MONTHS = (
@@ -129,7 +135,14 @@ def _tried(parse: Callable[[str], str | None], text: str) -> str | None:
 
 def _parse_year_first(text: str) -> str | None:
     match = _YEAR_FIRST.fullmatch(text)
-    return _iso(match.groups()) if match else None
+    if match is None:
+        return None
+    year, month, day, before, hour, minute, second, after, zone, sign, hours, minutes = match.groups()
+    half = after or {"오전": "a", "오후": "p"}.get((before or "").strip(), (before or "")[:1].lower()) or None
+    if sign and int(hours) > _MOST_OFFSET:
+        return None
+    offset = f"{sign}{int(hours):02}:{minutes or '00'}" if sign else "Z" if zone else ""
+    return _iso((year, month, day, _hour(hour, half), minute, second), offset)
 
 
 def _parse_year_last(text: str, day_first: bool | None) -> str | None:
@@ -211,6 +224,7 @@ def _parse_epoch(text: str) -> str | None:
 
 def _parse_named(text: str) -> str | None:
     """Read a date with a month's name, in any order: weekday, day, year, time and offset around it."""
+    text = _SHORT_YEAR.sub(r"\1 \3 '\4", text, count=1)
     words = _WORD.findall(text)
     if not 1 <= len(words) <= _MOST_WORDS:
         return None

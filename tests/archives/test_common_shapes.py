@@ -1541,6 +1541,183 @@ def test_a_site_without_questions_says_what_it_has(tmp_path: Path) -> None:
         list(read_archives([tmp_path / "site.sql"]))
 
 
+_BOARD = {
+    "lists": [],
+    "cards": [{"id": "c", "name": "Kettle", "desc": "Refunds?"}, {"id": "d", "name": "Old", "closed": True}],
+    "actions": [
+        {
+            "type": "commentCard",
+            "date": "2020-03-06",
+            "data": {"text": "Thanks.", "card": {"id": "c"}},
+            "memberCreator": {"fullName": "Ann"},
+        },
+        {
+            "type": "commentCard",
+            "date": "2020-03-05",
+            "data": {"text": "Within 14 days.", "card": {"id": "c"}},
+            "memberCreator": {"fullName": "Bob"},
+        },
+        {
+            "type": "createCard",
+            "date": "2020-03-04",
+            "data": {"card": {"id": "c"}},
+            "memberCreator": {"fullName": "Ann"},
+        },
+        "broken",
+    ],
+}
+_LISTING = [
+    {"kind": "Listing", "data": {"children": [{"kind": "t3", "data": {"id": "x", "title": "Kettle", "selftext": "Refunds?", "author": "ann"}}]}},
+    {"kind": "Listing", "data": {"children": [
+        {"kind": "t1", "data": {"id": "y", "body": "Within 14 days.", "author": "bob", "parent_id": "t3_x", "link_id": "t3_x", "replies": ""}},
+        {"kind": "more", "data": {"children": ["z"]}},
+    ]}},
+]  # fmt: skip
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "comments below data, as in Facebook": (
+        "group.json",
+        '{"data": [{"id": "1", "message": "Refunds?", "from": {"name": "Ann"}, "comments": {"data": '
+        '[{"id": "2", "message": "Within 14 days.", "from": {"name": "Bob"}}]}}]}',
+    ),
+    "replies whose text is in an object, as in Teams": (
+        "teams.json",
+        '{"value": [{"id": "1", "subject": "Kettle", "body": {"contentType": "html", "content": "<p>Refunds?</p>"}, "from": '
+        '{"user": {"displayName": "Ann"}}, "replies": [{"id": "2", "messageType": "systemEventMessage", "body": {"content": '
+        '"Bob joined"}}, {"id": "3", "messageType": "message", "body": {"contentType": "html", "content": "<p>Within 14 '
+        'days.</p>"}, "from": {"user": {"displayName": "Bob"}}}]}]}',
+    ),
+    "notes, some of the program, as in GitLab": (
+        "issues.ndjson",
+        '{"title": "Kettle", "description": "Refunds?", "notes": [{"note": "closed", "system": true, "author": {"name": '
+        '"Bob"}}, {"note": "Within 14 days.", "system": false, "author": {"name": "Bob"}}]}\n',
+    ),
+    "articles of a ticket, as in Zammad": (
+        "tickets.json",
+        '[{"id": 1, "title": "Kettle", "articles": [{"body": "Refunds?", "sender": "Customer", "internal": false}, '
+        '{"body": "A bad one.", "sender": "Agent", "internal": true}, '
+        '{"body": "Within 14 days.", "sender": "Agent", "internal": false}]}]',
+    ),
+    "letters that say who speaks, as in tawk.to": (
+        "chats.json",
+        '[{"id": "1", "type": "chat", "messages": [{"sender": {"t": "v"}, "type": "msg", "msg": "Refunds?"}, '
+        '{"sender": {"t": "a", "n": "Bob"}, "type": "msg", "msg": "Within 14 days."}]}]',
+    ),
+    "a board, as in Trello": ("board.json", json.dumps(_BOARD)),
+    "a listing of a thread, as in Reddit": ("thread.json", json.dumps(_LISTING)),
+    "values below their kinds, as in DynamoDB": (
+        "table.json",
+        '{"Item": {"question": {"S": "Refunds?"}, "answer": {"S": "Within 14 days."}, "tags": {"L": [{"S": "a"}]}}}\n'
+        * 2,
+    ),
+    "comments with their dates, as in Jira": (
+        "issues.csv",
+        "Summary,Reporter,Description,Comment,Comment\n"
+        'Kettle,ann,Refunds?,04/Mar/11 10:00 AM;bob;Within 14 days.,"05/Mar/11 9:00 AM;ann;Thanks; bye."\n',
+    ),
+    "texts beside the id of an answer": (
+        "web.jsonl",
+        '{"qid": 1, "title": "Kettle", "desc": "Refunds?", "content": "Within 14 days.", "answer_id": 7}\n' * 2,
+    ),
+    "a report above the table": (
+        "report.csv",
+        "Q&A Report\nTopic,Webinar ID,# Question\nKettles,123,1\nQuestion Details\n"
+        "#,Question,Asker,Answer\n1,Refunds?,Ann,Within 14 days.\n",
+    ),
+    "tickets in XML, as in Freshdesk": (
+        "t.xml",
+        "<helpdesk-tickets><helpdesk-ticket><display-id>1</display-id><subject>Kettle</subject><description>Refunds?"
+        "</description><requester-id>7</requester-id><helpdesk-notes><helpdesk-note><body>A bad one.</body><private>true"
+        "</private><user-id>3</user-id></helpdesk-note><helpdesk-note><body>Within 14 days.</body><private>false</private>"
+        "<user-id>3</user-id></helpdesk-note></helpdesk-notes></helpdesk-ticket></helpdesk-tickets>",
+    ),
+    "issues in XML, as in Jira": (
+        "j.xml",
+        "<rss version='0.92'><channel><title>Jira</title><item><title>[S-1] Kettle</title><description>&lt;p&gt;Refunds?&lt;/p&gt;"
+        "</description><key id='1'>S-1</key><summary>Kettle</summary><reporter username='ann'>Ann</reporter><comments>"
+        "<comment id='2' author='bob'>&lt;p&gt;Within 14 days.&lt;/p&gt;</comment></comments></item></channel></rss>",
+    ),
+    "issues in XML, as in Redmine": (
+        "r.xml",
+        "<issues><issue><id>1</id><tracker id='3' name='Support'/><author id='5' name='Ann'/><subject>Kettle</subject>"
+        "<description>Refunds?</description><journals><journal id='1'><user name='Bob'/><notes/></journal><journal id='2'>"
+        "<user name='Bob'/><notes>Within 14 days.</notes></journal></journals></issue></issues>",
+    ),
+    "bugs in XML, as in Bugzilla": (
+        "b.xml",
+        "<bugzilla><bug><bug_id>1</bug_id><short_desc>Kettle</short_desc><reporter>ann</reporter><long_desc isprivate='0'>"
+        "<who>ann</who><thetext>Refunds?</thetext></long_desc><long_desc isprivate='1'><who>bob</who><thetext>Bad.</thetext>"
+        "</long_desc><long_desc isprivate='0'><who>bob</who><thetext>Within 14 days.</thetext></long_desc></bug></bugzilla>",
+    ),
+    "threads in XML, as in SemEval": (
+        "s.xml",
+        "<xml><Thread><RelQuestion RELQ_ID='Q1'><RelQSubject>Kettle</RelQSubject><RelQBody>Refunds?</RelQBody></RelQuestion>"
+        "<RelComment RELC_ID='C1'><RelCText>Within 14 days.</RelCText></RelComment></Thread></xml>",
+    ),
+    "documents in XML, as in Solr": (
+        "solr.xml",
+        "<?xml version='1.0'?><response><result><doc><str name='question'>Refunds?</str><str name='answer'>Within 14 days.</str>"
+        "<int name='votes'>1</int></doc></result></response>",
+    ),
+    "DocBook": (
+        "book.xml",
+        "<?xml version='1.0'?><article xmlns='http://docbook.org/ns/docbook'><title>FAQ</title><qandaset><qandaentry><question>"
+        "<para>Refunds?</para></question><answer><para>Within 14 days.</para></answer></qandaentry></qandaset></article>",
+    ),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_one_program_writes_is_read(program: str, tmp_path: Path) -> None:
+    """Each question with its answers; what the asker, the program and staff among itself wrote answers nothing."""
+    name, text = PROGRAMS[program]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    (post, *others) = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert (post.question, post.answer) == TWO[1]
+    assert all((other.question, other.answer) == TWO[1] for other in others)
+    assert post.title in ("", "Kettle")
+
+
+@pytest.mark.parametrize(
+    "name", ["LastPublishedDate", "review_date", "date_add", "登録日", "Datum der Anfrage", "reviewed_at"]
+)
+def test_a_column_that_names_a_date_of_some_kind_is_the_date(name: str, tmp_path: Path) -> None:
+    """However it is called, as long as it holds dates; a day of birth is another day."""
+    rows = f"question,answer,birth_date,{name}\nRefunds?,Within 14 days.,1990-01-01,2020-03-04\n"
+    (tmp_path / "faq.csv").write_text(rows, encoding="utf-8")
+    (post,) = read_archives([tmp_path])
+    assert isinstance(post, Post)
+    assert post.date == "2020-03-04"
+
+
+def test_a_path_may_lead_to_the_date(tmp_path: Path) -> None:
+    """Its values are in no column."""
+    record = '{"q": {"S": "Refunds?"}, "a": {"S": "Within 14 days."}, "made": {"S": "2020-03-04"}}\n'
+    (tmp_path / "faq.jsonl").write_text(record * 2, encoding="utf-8")
+    options = ReadOptions(field_map={"question": "q.S", "answer": "a.S", "date": "made.S"})
+    post = next(iter(read_archives([tmp_path], options)))
+    assert isinstance(post, Post)
+    assert (post.question, post.answer, post.date) == (*TWO[1], "2020-03-04")
+
+
+def test_questions_and_answers_of_two_tables_share_the_id_of_the_question(tmp_path: Path) -> None:
+    """Neither table has an id of its own kind for the questions; the file's name says which asks, and 0 is an id."""
+    (tmp_path / "answer.csv").write_text(
+        "ans_id,question_id,content\n5,0,With vinegar.\n6,1,Within 14 days.\n", encoding="utf-8"
+    )
+    (tmp_path / "question.csv").write_text(
+        "question_id,content\n0,How do I descale it?\n1,Refunds?\n", encoding="utf-8"
+    )
+    posts = [item for item in read_archives([tmp_path]) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == TWO
+
+
+def test_a_list_of_which_texts_answer_says_what_to_make_of_it(tmp_path: Path) -> None:
+    """Its texts are in two other files."""
+    (tmp_path / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td0\t1\n", encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match="the text of the query as the question"):
+        list(read_archives([tmp_path / "test.tsv"]))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_a_person_sees_is_read(shape: str, tmp_path: Path) -> None:
     """Nothing more and nothing less."""

@@ -92,6 +92,12 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         '<pma_xml_export><table name="faq"><column name="title">Shin</column><column name="date">2014-03-02</column>'
         f'<column name="question">{QUESTION}</column><column name="answer">{ANSWER}</column></table></pma_xml_export>',
     ),
+    "XML of tickets": (
+        "tickets.xml",
+        "<helpdesk-tickets><helpdesk-ticket><created-at>2014-03-02</created-at><subject>Shin</subject>"
+        f"<description>{QUESTION}</description><helpdesk-notes><helpdesk-note><body>{ANSWER}</body></helpdesk-note>"
+        "</helpdesk-notes></helpdesk-ticket></helpdesk-tickets>",
+    ),
     "saved web page": (
         "shin.mht",
         (

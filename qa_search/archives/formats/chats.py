@@ -208,10 +208,12 @@ def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tupl
         return staff[0], ""
     shown = ", ".join(f"{name[:_MOST_SHOWN]} ({count})" for name, count in names.most_common(_SHOWN))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    first = names.most_common(1)[0][0]
+    # Who speaks first asks, as a rule.
+    first = next(iter(names))
+    example = next((name for name, _ in names.most_common() if name != first), first)
     raise file.unknown(
-        f"a chat of {shown}{more}: name the one who answers, such as field_map={ ({'answer': first[:_MOST_SHOWN]})!r}, "
-        "or the only one who asks with 'question'",
+        f"a chat of {shown}{more}: name the one who answers, such as "
+        f"field_map={ ({'answer': example[:_MOST_SHOWN]})!r}, or the only one who asks with 'question'",
         "",
     )
 

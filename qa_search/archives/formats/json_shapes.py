@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qa_search.archives.formats.json_layouts import numbered_records, records_by_columns
+from qa_search.archives.formats.json_programs import board, listing, plain_items
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.speakers import Side, conversation, sides_of
@@ -21,6 +22,8 @@ _USERS = frozenset(("user", "human", "prompter", "customer", "client", "question
 _ASSISTANTS = frozenset(
     ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
 )
+# Who speaks in a chat of tawk.to: a visitor or an agent.
+_LETTERS = {"v": "user", "a": "agent"}
 # What Slack's program writes by itself.
 _EVENTS = (
     "channel_join",
@@ -37,29 +40,33 @@ _CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "d
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What marks a comment that the asker never saw.
 _FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
+# What marks what a program wrote by itself, beside the words of Slack.
+_BY_PROGRAM = (("system", True), ("messageType", "systemEventMessage"))
 _TIMES = ("timestamp_ms", "timestamp", "created_utc")
+# Below these keys of a post without a title, others answer.
+_BELOW_POSTS = ("comments", "replies")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
 _ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
-_THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread")
+_THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread", "notes")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
-    "articleBody",
+    "articleBody", "note",
 )  # fmt: skip
 # What content systems, search engines and interfaces put a record's own fields into.
 _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
 # Where help desks keep the messages of a ticket.
 _TICKET_KEYS = (
     "conversation_parts", "threads", "helpdesk_notes", "notes", "conversations", "comments", "messages", "replies",
-    "updates", "thread_entries", "entries", "events", "posts", "conversation",
+    "updates", "thread_entries", "entries", "events", "posts", "conversation", "articles",
 )  # fmt: skip
 _TICKET_WRAPPERS = ("helpdesk_ticket", "ticket", "conversation", "case")
 _TICKET_TIMES = ("created_at", "createdAt", "created", "timestamp", "date", "time", "created_time", "createdTime")
 _OPENING = ("description_text", "description", "body", "message", "content")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
-    ("@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream", "label_names",
-     "section_id", "folder_id", "type", "reference", "mapping", "_embedded", *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS,
-     *_TICKET_KEYS, *_TICKET_WRAPPERS)
+    ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
+     "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded",
+     *_CHAT_KEYS, *_THREAD_KEYS, *_WRAPPERS, *_TICKET_KEYS, *_TICKET_WRAPPERS)
 )  # fmt: skip
 _MOST_DEPTH = 12
 _PAIR = 2
@@ -313,14 +320,14 @@ def _speaker(turn: _Object) -> str:
     for key in ("role", "from", "speaker", "sender", "author", "type"):
         who = turn.get(key)
         if isinstance(who, Mapping):
-            who = who.get("role") or who.get("type")
+            who = who.get("role") or who.get("type") or _LETTERS.get(str(who.get("t")))
         if isinstance(who, str):
             return who.strip().lower()
     return ""
 
 
 def _said(turn: _Object) -> str:
-    for key in ("content", "value", "text", "message", "body", "utterance"):
+    for key in ("content", "value", "text", "message", "body", "utterance", "msg"):
         found = turn.get(key)
         if isinstance(found, Mapping) and isinstance(found.get("parts"), list):
             found = "\n\n".join(part for part in found["parts"] if isinstance(part, str))
@@ -443,15 +450,30 @@ def _thread(value: _Object) -> list[_Object] | None:
         answered = [name for name in value if name != key and (known := role_of(name)) and known[0] == "answer"]
         if any(not is_blank(value[name]) for name in answered):
             continue
-        posts = _oldest_first(posts)
+        posts = [_plain(post) for post in _oldest_first(posts) if not _is_by_program(post)]
         titles = {str(title) for post in posts if (title := post.get("title") or post.get("subject"))}
         if not all(_text_key(post) for post in posts) or any(_answers_itself(post) for post in posts):
             continue
-        if "title" in roles and "body" in roles and key != "posts":
+        asks = "body" in roles and not _answers_itself(value) and "parent" not in roles
+        if asks and ("title" in roles or key in _BELOW_POSTS) and key != "posts":
             return _comments(value, key, posts)
         if "title" in roles and len(titles) <= 1:
             return _asked_first(value, posts, (key,))
     return None
+
+
+def _plain(post: _Object) -> _Object:
+    """Return a post whose text stands in an object beside its kind, as in Microsoft Teams, with the text alone."""
+    body = post.get("body")
+    return (
+        {**post, "body": body["content"]}
+        if isinstance(body, Mapping) and isinstance(body.get("content"), str)
+        else post
+    )
+
+
+def _is_by_program(post: _Object) -> bool:
+    return any(post.get(name) == said for name, said in _BY_PROGRAM)
 
 
 def _oldest_first(posts: list[_Object]) -> list[_Object]:
@@ -506,8 +528,11 @@ def _name(post: Any) -> str:
         "from",
     ):
         if not is_blank(post.get(key)):
+            inner = post[key]
+            if isinstance(inner, Mapping) and isinstance(inner.get("user"), Mapping):  # as in Microsoft Teams
+                inner = inner["user"]
             try:
-                return name_of(post[key])
+                return name_of(inner)
             except ValueError:
                 continue
     return ""
@@ -606,6 +631,7 @@ def _own_value(given: object) -> object:
 
 def _within(value: _Object) -> list[_Object] | None:
     """Read a record whose question and answer stand in the only object of its fields."""
+    value = plain_items(value)
     inner = [(name, known) for name, known in value.items() if isinstance(known, dict)]
     if len(inner) != 1 or not {"question", "answer"} <= _roles(inner[0][1]) or _roles(value) & {"question", "answer"}:
         return None
@@ -649,6 +675,8 @@ def _reply(value: _Object) -> list[_Object] | None:
 
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
+    listing,
+    board,
     _wrapped,
     _issue,
     _reply,

@@ -19,7 +19,7 @@ from qa_search.util.text import clean_text
 _HEADER_LINES = 200
 # No pattern here may try a text in more ways than it is long: comments are taken whole, tags end at the next "<".
 _PAGE = re.compile(
-    r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article)\b",
+    r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article(?![^<>]{0,1000}docbook))\b",
     re.IGNORECASE | re.DOTALL,
 )
 _LONGEST_MARKER = 20

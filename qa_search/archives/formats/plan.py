@@ -11,7 +11,7 @@ from typing import Literal
 
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.field_text import TextKind, kind_of
-from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, normal_name, role_of
+from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
 from qa_search.archives.formats.values import FLAG_WORDS, integer_of, is_blank, is_yes, languages_of, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
@@ -22,7 +22,10 @@ ASKED = ("title", "question", "body")
 # Without an id, the same question in another place or on another subject is another question.
 OTHER_SIDES = ("url", "tags", "category")
 _STRUCTURAL = ("parent", "thread", "accepted")
-_ITS_OWN_ID = ("id", "answerid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
+_ITS_OWN_ID = ("id", "answerid", "ansid", "replyid", "commentid", "postid", "messageid", "tweetid", "_id", "aid")
+# Beside an id of the answer, these describe the question, and another text of the record is the answer.
+_IDS_OF_ANSWERS = ("answerid", "ansid", "replyid")
+_DESCRIBES = ("desc", "description", "questiontext", "questionbody", "questiondetails", "questiondescription")
 _OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
 ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
@@ -242,6 +245,11 @@ class Plan:
         """Return whether a record says of itself that it asks, though it may go on from another one."""
         return str(self.value(fields, self.row_kind) or "").strip().lower() in _QUESTION_KINDS
 
+    def is_reply(self, parent: object) -> bool:
+        """Return whether a record with this value as its parent replies; in a table of answers alone 0 is an id too."""
+        answers_alone = self.relation == "replies" and normal_name(self.parent) in _OF_THE_QUESTION
+        return parent is not None if answers_alone else is_parent(parent)
+
     def side(self, fields: Mapping[str, object]) -> Side:
         """Return who speaks in a message of a help desk; "" where that is not known."""
         return "" if self.speakers is None else self.speakers.side(fields)
@@ -308,7 +316,7 @@ def remarks_on(plan: Plan) -> list[str]:
     encoded = [name for name, kind in plan.kinds.items() if kind.base64]
     if encoded:
         remarks.append(f"texts in {', '.join(map(repr, encoded))} were written as base64: decoded")
-    dates = [text for name in plan.fields.get("date", ()) for text in plan.columns[name].texts if name in plan.columns]
+    dates = [text for name in plan.fields.get("date", ()) if name in plan.columns for text in plan.columns[name].texts]
     ambiguous = [text for text in dates if is_ambiguous(text)]
     for names in plan.fields.values():
         languages = sorted(plan.columns[names[0]].languages) if names[0] in plan.columns else []
@@ -372,13 +380,26 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
     if found.get("answer") and not (found.get("question") or plan.fields.get("question")):
         found["answer"] = [name for name in found["answer"] if normal_name(name) != "a"]  # beside no "q"
     _drop_weak(plan, found)
+    _find_answer_by_id(plan, found)
     _put_longest_first(plan, found.get("body", []))
     _drop_copies(plan, found)
+    if not (found.get("date") or "date" in plan.mapped):
+        found["date"] = _perhaps_date(plan, {*taken, *(name for names in found.values() for name in names)})
     plan.fields = {role: plan.fields.get(role) or found.get(role, []) for role in ROLES if role not in _STRUCTURAL}
     plan.fields = {role: names for role, names in plan.fields.items() if names}
     return {
         role: plan.mapped.get(role) or found[role][0] for role in _STRUCTURAL if role in plan.mapped or found.get(role)
     }
+
+
+def _perhaps_date(plan: Plan, taken: set[str]) -> list[str]:
+    """Return the first column that names a date of some kind and holds dates; [] for none."""
+    names = (
+        column.name
+        for column in plan.columns.values()
+        if column.name not in taken and len(column.name) <= MOST_NAME and names_date(column.name) and column.is_dates
+    )
+    return list(islice(names, 1))
 
 
 def _rank(name: str) -> int:
@@ -388,6 +409,8 @@ def _rank(name: str) -> int:
 
 def _could_be(role: str, column: Column) -> bool:
     """Return whether a column's values fit the role of its name."""
+    if role in _TEXT_ROLES and names_date(column.name) and column.is_dates:
+        return False  # the day of a question
     if role in _TEXT_ROLES and column.filled:
         if normal_name(column.name) == "name":
             return 2 * sum("?" in text for text in column.texts) > len(column.texts)
@@ -456,6 +479,17 @@ def _drop_weak(plan: Plan, found: dict[str, list[str]]) -> None:
             found[role] = strong
             if role == "question" and "instruction" in map(normal_name, strong):
                 found["body"] = [*found.get("body", []), *(name for name in weak if normal_name(name) == "input")]
+
+
+def _find_answer_by_id(plan: Plan, found: dict[str, list[str]]) -> None:
+    """Take the text beside a title and a description for the answer, where each record has the id of an answer."""
+    bodies = found.get("body", [])
+    others = [name for name in bodies if normal_name(name) not in _DESCRIBES]
+    has_id = any(normal_name(name) in _IDS_OF_ANSWERS for name in plan.columns)
+    known = found.get("answer") or "answer" in plan.mapped
+    if has_id and not known and found.get("title") and len(others) == 1 < len(bodies):
+        found["answer"] = others
+        bodies.remove(others[0])
 
 
 def _put_longest_first(plan: Plan, bodies: list[str]) -> None:

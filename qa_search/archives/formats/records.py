@@ -8,9 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
+from pathlib import PurePosixPath
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.choices import Choices
+from qa_search.archives.formats.dated_comments import DatedComments
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
@@ -112,6 +114,11 @@ def posts_of(
         file.log.took("answer", ", ".join(several.names), 0)
         sample = [_changed(several.completed, record) for record in sample]
         records = (_changed(several.completed, record) for record in records)
+    comments = DatedComments([record.fields for record in sample if isinstance(record, Record)] if rows else [])
+    if comments.name and "answer" not in options.field_map:
+        file.log.took("answer", comments.name, 0)
+        sample = [_changed(comments.completed, record) for record in sample]
+        records = (_changed(comments.completed, record) for record in records)
     sections = SectionRows([record.fields for record in sample if isinstance(record, Record)] if rows else [])
     if sections.found:
         sample = list(_kept(sections, iter(sample)))
@@ -122,6 +129,8 @@ def posts_of(
         records = (_changed(above.completed, record) for record in records)
     known = [record for record in sample if isinstance(record, Record)]
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
+    if plan.relation == "replies" and not plan.own_id and _holds_questions(file):
+        plan.relation, plan.parent = "", ""  # the id is that of the record itself
     _require_clear(file, plan, len(known), options)
     if _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
         raise file.unknown(
@@ -141,6 +150,11 @@ def posts_of(
         table.report()
         for remark in (*sections.remarks, *above.remarks):
             file.log.remark(remark)
+
+
+def _holds_questions(file: ArchiveFile) -> bool:
+    """Return whether a file has questions by its name."""
+    return (role_of(PurePosixPath(file.name).stem) or ("",))[0] == "question"
 
 
 def _changed(
@@ -366,7 +380,7 @@ class _Table:
             said = plan.side(record.fields) or "someone"
             own = replace(post, source_id=key)
             return Reply(key, post.question or post.title, part, record.place, said, writer, own)
-        if is_parent(parent) and not plan.asks(record.fields):
+        if plan.is_reply(parent) and not plan.asks(record.fields):
             text, side = post.answer or post.question, plan.side(record.fields)
             return Reply(bare_id(self._short(parent)), text, part, record.place, side)
         if plan.side(record.fields) == "staff":

@@ -30,8 +30,9 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     ),
     "body": (
         "questiontext", "questionbody", "questiondetails", "body", "text", "description", "details", "content",
-        "message", "post", "questiondescription", "questioncontent", "posttext", "postbody", "postcontent", "selftext",
-        "bodytext", "pagetext", "originaltext", "rawtext", "messagetext", "messagebody", "articlebody",
+        "message", "post", "questiondescription", "questioncontent", "desc", "posttext", "postbody", "postcontent",
+        "selftext", "bodytext", "pagetext", "corps", "cuerpo", "corpo", "originaltext", "rawtext", "messagetext",
+        "messagebody", "articlebody",
         "beschreibung", "nachricht", "descripción",
         "mensaje", "contenido", "descrição", "mensagem", "conteúdo", "descrizione", "messaggio", "contenuto", "opis",
         "treść", "описание", "сообщение", "текст", "描述", "内容", "正文", "本文", "내용", "본문", "omschrijving",
@@ -53,7 +54,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "date", "created", "createdat", "createdate", "creationdate", "creationtime", "posted", "postedat",
         "dateposted", "published", "publishedat", "pubdate", "datetime", "timestamp", "time", "updated",
         "updatedat", "timestampms", "lastupdate", "lastupdated", "createdutc", "createddate", "createdon",
-        "datecreated",
+        "createddatetime", "datecreated",
         "datepublished", "publisheddate", "publicationdate", "postdate", "posttime", "submissiontime", "submitted",
         "submittedat", "submissiondate", "asked", "askedat", "askedon", "questiondate", "postedon", "posteddate",
         "modified", "modifiedat", "lastmodified", "modifieddate", "datemodified", "lastmodifieddate", "lastupdatedat",
@@ -94,7 +95,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Names that play a role only where no other field of the file does.
 WEAK: Mapping[str, tuple[str, ...]] = {
-    "title": ("summary", "name"),
+    "title": ("summary", "name", "shortdescription"),
     "question": (
         "input",
         "context",
@@ -157,6 +158,31 @@ _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()
 )
+# How names of dates begin or end; and words beside them that say another day than that of a post.
+_DATE_WORDS = frozenset(
+    "date dates datum data fecha dato datetime timestamp time дата tarih tarihi dátum päivämäärä pvm".split()
+)
+_DATE_ENDS = frozenset("at on am le el il".split())
+_DATES_WITHOUT_BLANKS = (
+    "datum",
+    "日",
+    "日期",
+    "时间",
+    "時間",
+    "日時",
+    "日付",
+    "날짜",
+    "일자",
+    "일시",
+    "등록일",
+    "작성일",
+    "답변일",
+)
+_OTHER_DAYS = frozenset(
+    "birth birthday dob due expiry expires expire expiration valid until deadline target reminder scheduled event "
+    "travel order delivery naissance nacimiento nascita geburts geburtsdatum narození urodzenia рождения 生日 生年月日 "
+    "誕生日 生年 曜日".split()
+)
 _FOLDED = re.compile(r"[\s_\-:?!*#.()\[\]\"'/]")
 _WORDS = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 # Longer ones are not looked at: no known name is anywhere near as long.
@@ -194,6 +220,16 @@ def role_of(name: str) -> tuple[str, int] | None:
     return _ROLE_OF.get(normal_name(name)) or _partial_role(name)
 
 
+def names_date(name: str) -> bool:
+    """Return whether a name begins or ends with a word for a date, such as "review_date"; many hold other things."""
+    words, folded = [word.lower() for word in _WORDS.findall(name)], normal_name(name)
+    if not words or _OTHER_DAYS.intersection((*words, name.strip())) or "birth" in folded:
+        return False
+    if len(words) > 1 and (words[-1] in _DATE_ENDS or _DATE_WORDS.intersection((words[0], words[-1]))):
+        return True
+    return words[-1] in _DATE_WORDS or folded.endswith(tuple(map(normal_name, _DATES_WITHOUT_BLANKS)))
+
+
 def is_weak(rank: int) -> bool:
     """Return whether a name of this rank counts only if the role has no other field."""
     return rank >= _WEAK_RANK
@@ -201,6 +237,8 @@ def is_weak(rank: int) -> bool:
 
 def _partial_role(name: str) -> tuple[str, int] | None:
     words = [normal_name(word) for word in _WORDS.findall(name)]
+    if words[:2] == ["what", "is"]:  # as forms ask: "What is your question?"
+        words = words[2:]
     qualifiers = 0
     while len(words) > 1 and words[-1] in _QUALIFIERS:
         words.pop()

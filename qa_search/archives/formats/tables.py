@@ -15,7 +15,7 @@ from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply,
 from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.archives.formats.values import is_blank
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
@@ -38,6 +38,12 @@ _MOST_WORDS_IN_NAME = 6
 _PARTS = ("text", "body", "html", "full", "name", "by")
 _FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+# A collection for measuring searches (BEIR, MTEB) has its answers among passages that answer nothing.
+_QRELS = {"queryid", "corpusid"}
+_OF_QRELS = (
+    "Write one table first: for each line, the text of the query as the question, and that of the passage in the "
+    "corpus as the answer."
+)
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
 
@@ -87,6 +93,8 @@ class TableReader:
         if not (
             has_post_fields(layout.columns, options) or names_tickets(PurePosixPath(file.name).name, layout.columns)
         ):
+            if {normal_name(column) for column in layout.columns} >= _QRELS:
+                raise file.unknown("a list of which texts answer which queries (qrels)", _OF_QRELS)
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
@@ -276,12 +284,10 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     columns = _cells(first, delimiter)
     # A line with one cell is a title, even where it names questions.
     if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
-        for later, line in lines[1:_LINES_ABOVE]:
-            cells = _cells(line, delimiter)
-            filled = [cell for cell in cells if cell]
-            if len(cells) > 1 and _looks_like_header(filled) and has_post_fields(cells, options):
-                number, first, columns = later, line, cells
-                break
+        later = list(_headers_below(lines[1:_LINES_ABOVE], delimiter, options))
+        # A table about the report, of other columns, may stand above as well.
+        both = [header for header in later if _has_both(header[2])]
+        number, first, columns = next(iter(both or later), (number, first, columns))
     delimiter = delimiter or _delimiter(first)
     below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
     two = _two_header_rows(columns, _cells(second, delimiter))
@@ -335,6 +341,21 @@ def has_tabs(text: str) -> bool:
     """Return whether the first lines of a text are all parted by tabs, as cards are that were copied from a program."""
     lines = [line for line in _LINE_END.split(text.lstrip("\ufeff"), _LINES_ABOVE)[:_LINES_ABOVE] if line.strip()]
     return len(lines) > 1 and lines[0].count("\t") > 0 and len({line.count("\t") for line in lines}) == 1
+
+
+def _headers_below(
+    lines: Sequence[tuple[int, str]], delimiter: str, options: ReadOptions
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield the lines that may be a table's header, each with how many stand above it and with its cells."""
+    for number, line in lines:
+        cells = _cells(line, delimiter)
+        if len(cells) > 1 and _looks_like_header([cell for cell in cells if cell]) and has_post_fields(cells, options):
+            yield number, line, cells
+
+
+def _has_both(cells: Sequence[str]) -> bool:
+    """Return whether a row names a column of questions and one of answers."""
+    return {"question", "answer"} <= {known[0] for cell in cells if (known := role_of(cell)) is not None}
 
 
 def _first_lines(text: str) -> list[tuple[int, str]]:

@@ -16,6 +16,7 @@ from qa_search.archives.formats.labels import asks
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.xml_elements import INNER_HTML, bare, elements, is_xml, local
+from qa_search.archives.formats.xml_tickets import XmlTicketReader
 from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
 
@@ -43,7 +44,7 @@ class XmlReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """XML with elements named as questions and answers, WordPress's export, or a feed."""
         text = file.head_text
-        if text is None or not is_xml(file):
+        if text is None or not is_xml(file) or XmlTicketReader().recognises(file, options):
             return False
         return bool(_WORDPRESS.search(text) or _FEED.search(text) or (_ASKS.search(text) and _ANSWERS.search(text)))
 

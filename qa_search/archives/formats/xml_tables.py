@@ -15,6 +15,7 @@ from qa_search.archives.formats.sqlite_tables import posts_in_database
 from qa_search.archives.formats.workbooks import posts_of_sheets
 from qa_search.archives.formats.xml_documents import XmlReader
 from qa_search.archives.formats.xml_elements import INNER_HTML, bare, elements, is_xml, local
+from qa_search.archives.formats.xml_tickets import XmlTicketReader
 from qa_search.types import Post, SetAside
 
 _ROOT = re.compile(r"<(?!\?|!)(?:[\w.-]+:)?([\w.-]+)")
@@ -33,7 +34,11 @@ _OTHERS = {
     "sitemapindex": "a list of addresses (a sitemap): save the pages that it lists as HTML files",
 }
 _SUFFIXES = (".xml", ".opml", ".mm", ".xls")
-_FIELDS = frozenset(("field", "column", "col", "cell", "data", "value", "property", "attribute"))  # named by a "name"
+# Fields that are named by a "name"; those of the second row are Solr's.
+_FIELDS = frozenset(
+    ("field", "column", "col", "cell", "data", "value", "property", "attribute",
+     "str", "int", "long", "float", "double", "bool", "date", "arr")
+)  # fmt: skip
 _MOST_TITLES = 200_000
 _FEWEST_FIELDS = 2
 _SHOWN = 60
@@ -50,7 +55,7 @@ class XmlTableReader:
         declared = (file.head_text or "").lstrip("\ufeff \t\r\n").startswith(("<?xml", "<!DOCTYPE"))
         if not (declared or file.suffix in _SUFFIXES) or not is_xml(file):
             return False
-        return not XmlReader().recognises(file, options)
+        return not any(reader.recognises(file, options) for reader in (XmlReader(), XmlTicketReader()))
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row, or per question of tables that belong together.

@@ -1,0 +1,99 @@
+"""Objects that one program alone writes (Trello's boards, Reddit's listings, DynamoDB's items) -> plain records."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+_Object = Mapping[str, Any]
+_MOST_DEPTH = 12
+# How DynamoDB names the kinds of its values.
+_TYPED = ("S", "N", "BOOL", "L", "M", "SS", "NS", "NULL", "B")
+# What Reddit calls its things: a comment and a link, which is a post.
+_COMMENT, _POST = "t1", "t3"
+
+
+def board(value: _Object) -> list[_Object] | None:
+    """Read a board of Trello: a card asks, the comments of others on it answer."""
+    cards, actions = value.get("cards"), value.get("actions")
+    if not (isinstance(cards, list) and isinstance(actions, list) and "lists" in value):
+        return None
+    comments: dict[object, list[_Object]] = defaultdict(list)
+    askers: dict[object, object] = {}
+    for action in actions:
+        data = action.get("data") if isinstance(action, Mapping) else None
+        if not isinstance(data, Mapping):
+            continue
+        card = data.get("card")
+        of_card = str(card.get("id")) if isinstance(card, Mapping) else ""
+        if of_card and action.get("type") == "commentCard" and isinstance(data.get("text"), str):
+            comments[of_card].append(action)
+        elif of_card and action.get("type") == "createCard":
+            askers[of_card] = _member(action)
+    return [
+        {
+            "id": card.get("id"), "title": card.get("name"), "body": card.get("desc"), "tags": card.get("labels"),
+            "url": card.get("shortUrl"), "date": card.get("dateLastActivity"),
+            "author": askers.get(str(card.get("id"))),
+            "answers": [
+                {"text": action["data"]["text"], "id": action.get("id"), "date": action.get("date"),
+                 "author": _member(action)}
+                for action in sorted(comments[str(card.get("id"))], key=lambda action: str(action.get("date")))
+                if _member(action) is None or _member(action) != askers.get(str(card.get("id")))
+            ],
+        }
+        for card in cards
+        if isinstance(card, Mapping) and card.get("closed") is not True
+    ]  # fmt: skip
+
+
+def _member(action: _Object) -> object:
+    member = action.get("memberCreator")
+    return member.get("fullName") or member.get("username") if isinstance(member, Mapping) else None
+
+
+def listing(value: _Object) -> list[_Object] | None:
+    """Read a listing of Reddit: its posts and its comments, each of which names what it replies to."""
+    if value.get("kind") != "Listing" or not isinstance(value.get("data"), Mapping):
+        return None
+    records: list[_Object] = []
+    _gather(value, records, 0)
+    return records
+
+
+def _gather(value: object, records: list[_Object], depth: int) -> None:
+    data = value.get("data") if isinstance(value, Mapping) else None
+    children = data.get("children") if isinstance(data, Mapping) else None
+    if depth > _MOST_DEPTH or not isinstance(children, list):
+        return
+    for child in children:
+        kind, thing = (child.get("kind"), child.get("data")) if isinstance(child, Mapping) else (None, None)
+        if kind not in (_POST, _COMMENT) or not isinstance(thing, Mapping):
+            continue
+        rest = {name: inner for name, inner in thing.items() if name != "replies"}
+        records.append({**rest, "id": f"{kind}_{thing.get('id')}"})
+        _gather(thing.get("replies"), records, depth + 1)
+
+
+def plain_items(value: _Object) -> _Object:
+    """Return an item of DynamoDB with its values alone, which it keeps below their kinds; another object unchanged."""
+    item = value.get("Item") if len(value) == 1 else None
+    if not isinstance(item, Mapping) or not all(_is_typed(inner) for inner in item.values()):
+        return value
+    return {"Item": {name: _untyped(inner, 0) for name, inner in item.items()}}
+
+
+def _is_typed(value: object) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in _TYPED
+
+
+def _untyped(value: Any, depth: int) -> object:
+    if depth > _MOST_DEPTH or not _is_typed(value):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "L" and isinstance(inner, list):
+        return [_untyped(part, depth + 1) for part in inner]
+    if kind == "M" and isinstance(inner, Mapping):
+        return {name: _untyped(part, depth + 1) for name, part in inner.items()}
+    return None if kind == "NULL" else inner
