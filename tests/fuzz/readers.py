@@ -44,6 +44,7 @@ _READERS = {
     "chat": ("chat", "chat.txt"),
     "transcript": ("transcript", "talk.txt"),
     "tables_xml": ("XML of tables", "faq.xml"),
+    "tickets_xml": ("XML of tickets", "issues.xml"),
     "saved": ("saved web page", "faq.mht"),
     "anki": ("Anki collection", "collection.anki21b"),
     "json": ("JSON", "faq.json"),
