@@ -1015,7 +1015,7 @@ def test_who_speaks_in_a_message_is_known_by_a_column(column: str, tmp_path: Pat
 @pytest.mark.parametrize(
     "tickets", [TICKETS, TICKETS.replace(",description", ",status"), TICKETS.replace("id,s", "Ticket ID,s")]
 )
-@pytest.mark.parametrize("way", ["files", "sheets"])
+@pytest.mark.parametrize("way", ["files", pytest.param("sheets", marks=pytest.mark.process)])
 def test_a_ticket_and_its_messages_may_stand_in_two_tables(tickets: str, way: str, tmp_path: Path) -> None:
     """Who opened the ticket is the customer where no column says who speaks; private notes are left out, and said to be."""
     messages = (
