@@ -64,3 +64,8 @@ def _asks_and_answers(names: Any) -> bool:
 
 def _is_scalar(value: object) -> bool:
     return isinstance(value, _Scalar)
+
+
+def is_list_of_objects(value: object) -> bool:
+    """Return whether a value is a list that begins with an object."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
