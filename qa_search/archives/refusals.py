@@ -88,7 +88,6 @@ _SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".iso", ".dmg", ".cab", ".arj", ".lzh"), _UNPACK.format("7z x FILE")),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp", ".heic"), _OCR),
     **dict.fromkeys((".mp3", ".mp4", ".m4a", ".wav", ".ogg", ".mov", ".avi", ".mkv", ".webm"), _TRANSCRIBE),
-    **dict.fromkeys((".srt", ".vtt"), "subtitles tell no questions from answers: write Q: and A: before them"),
     **dict.fromkeys((".gpg", ".pgp", ".asc"), "decrypt it first with `gpg -d FILE`"),
     **dict.fromkeys((".feather", ".arrow", ".avro", ".orc", ".pkl", ".rds", ".sav", ".dta"),
                     "write it as CSV or Parquet first, with the program that made it"),

@@ -631,6 +631,17 @@ def test_a_chat_is_read_once_it_is_known_who_answers(program: str, tmp_path: Pat
     assert dates == ([None, None] if program == "names alone" else ["2020-03-12", "2020-03-13"])
 
 
+def test_a_name_that_no_one_has_in_a_chat_is_said(tmp_path: Path) -> None:
+    """Beside the names that there are."""
+    path = tmp_path / "chat.txt"
+    path.write_text(CHATS["Signal"], encoding="utf-8")
+    with pytest.raises(UnknownFormatError, match="in which 'Shpo' wrote nothing: name the one who answers") as raised:
+        list(read_archives([path], ReadOptions({"answer": "Shpo"})))
+    told = in_options(str(raised.value))
+    assert "--map answer=Shop, or" in told
+    assert "--map question=Ann" in told
+
+
 def test_who_answers_in_a_chat_is_guessed_by_a_name_and_said(tmp_path: Path) -> None:
     """Or named by the one who asks."""
     path = tmp_path / "chat.txt"

@@ -30,7 +30,7 @@ _TIME = (
 _STAMP = rf"(?P<day>{_DAY}),?(?: at| um| a las| à| kl\.?)? {_TIME}"
 _NAME = r"(?P<name>[^\n:]{1,60}?)"
 _REST = r" ?(?P<text>.*)"
-# How programs begin a message. A line that begins none goes on with the last one.
+# How programs begin a message. Any other line belongs to the message above it.
 _STYLES: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
@@ -179,7 +179,7 @@ def _messages(lines: Iterable[tuple[int, str]], style: str) -> Iterator[_Message
 
 
 def _stamp(found: dict[str, str | None]) -> str:
-    """Return the time of a message in a spelling that dates are read in; "" for none."""
+    """Return the time of a message as `parse_date` reads it; "" if it is missing."""
     day = re.sub(r"(?<=\d)[-. ](?=[A-Za-z])|(?<=[A-Za-z])[-. ](?=\d)", " ", (found["day"] or "").rstrip("."))
     day = re.sub(r"(?<=[./-]) ", "", day)
     if not day or found["hour"] is None:
@@ -211,9 +211,11 @@ def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tupl
     # Who speaks first asks, as a rule.
     first = next(iter(names))
     example = next((name for name, _ in names.most_common() if name != first), first)
+    given = options.field_map.get("answer") or options.field_map.get("question")
     raise file.unknown(
-        f"a chat of {shown}{more}: name the one who answers, such as "
-        f"field_map={ ({'answer': example[:_MOST_SHOWN]})!r}, or the only one who asks with 'question'",
+        f"a chat of {shown}{more}{f', in which {given!r} wrote nothing' if given else ''}: name the one who answers, "
+        f"such as field_map={ ({'answer': example[:_MOST_SHOWN]})!r}, or the only one who asks, such as "
+        f"field_map={ ({'question': first[:_MOST_SHOWN]})!r}",
         "",
     )
 

@@ -47,7 +47,7 @@ def posts_of_items(
     """Yield the questions among a program's items, by what kind each is; answers go to their questions.
 
     Raises:
-        UnknownFormatError: if there are none.
+        UnknownFormatError: if no item has a question.
     """
     found = 0
     kinds: Counter[str] = Counter()

@@ -59,7 +59,7 @@ class CmsTables:
             f"SELECT p.post_type, p.ID, p.post_parent, p.post_status, p.post_title, p.post_content, p.post_date, '', "  # noqa: S608
             f"{author}, coalesce(f.n, '') || char(31) || coalesce({tags}, '') FROM {quoted(posts.name)} AS p{joins}"
         )
-        # Older versions of posts and pictures are no items that readers see.
+        # Readers do not see older versions of posts, and pictures.
         return self._items(posts, f"{sql} WHERE p.post_type NOT IN ('revision', 'attachment', 'nav_menu_item')")
 
     def drupal_items(self, nodes: Table) -> Iterator[Item]:

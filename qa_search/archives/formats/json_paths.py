@@ -21,9 +21,10 @@ def leads_into_lists(field_map: Mapping[str, str]) -> bool:
 
 
 def records_at(value: object, field_map: Mapping[str, str]) -> list[_Object] | None:
-    """Return the records in lists that the mapped paths lead through, each with what stands around it; None for none.
+    """Return the records in lists that the mapped paths lead through, each with what stands around it.
 
-    A path may begin above the value, as that of a whole document does for one of its records.
+    None if the paths lead through no list. A path may begin above the value, as that of a whole document does for one
+    of its records.
     """
     if not isinstance(value, Mapping):
         return None
@@ -35,7 +36,7 @@ def records_at(value: object, field_map: Mapping[str, str]) -> list[_Object] | N
 
 
 def _below(value: _Object, name: str) -> list[str]:
-    """Return the parts of a path that lead into a value, without those above it; [] for none."""
+    """Return the parts of a path that lead into a value, without those above it; [] if no part does."""
     parts = _parts(name)
     if name in value or len(parts) < 2:
         return []

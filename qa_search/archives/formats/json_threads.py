@@ -99,7 +99,7 @@ def issue(value: _Object) -> list[_Object] | None:
 
 
 def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
-    """Find the messages of a ticket, in the order of their times; [] for none."""
+    """Find the messages of a ticket, in the order of their times; [] if it has no messages."""
     inner = value.get("_embedded")
     for holder in (value, inner if isinstance(inner, Mapping) else {}):
         for key in TICKET_KEYS:

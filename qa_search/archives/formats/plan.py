@@ -393,7 +393,7 @@ def _choose_fields(plan: Plan) -> dict[str, str]:
 
 
 def _perhaps_date(plan: Plan, taken: set[str]) -> list[str]:
-    """Return the first column that names a date of some kind and holds dates; [] for none."""
+    """Return the first column that names a date of some kind and holds dates; [] if it is missing."""
     names = (
         column.name
         for column in plan.columns.values()

@@ -157,7 +157,7 @@ def _names_at_ends(answers: Sequence[Sequence[str]], heads: set[str]) -> frozens
 
 
 def _fields(lines: Sequence[str], words: frozenset[str]) -> list[_Field]:
-    """Read the lines right above a question, up to one that is no field."""
+    """Read the fields in the lines right above a question, up to the first line without a field."""
     return [field for _, field in _upwards(lines, words)][::-1]
 
 

@@ -164,7 +164,7 @@ def _changed(
 
 
 def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterator[Record | SetAside]:
-    """Yield the records that are no headings, each with the heading above it."""
+    """Yield the records without the headings, each with the heading above it."""
     for record in records:
         fields = sections.completed(record.fields) if isinstance(record, Record) else None
         if fields is not None and isinstance(record, Record):

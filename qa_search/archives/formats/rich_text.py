@@ -169,7 +169,7 @@ def _element(tag: str, node: _Node, depth: int) -> Iterator[str]:
     link = _link(node)
     if link and inner:
         inner = f'<a href="{html.escape(link, quote=True)}">{inner}</a>'
-    if tag == "li" and inner.startswith("<p>"):  # what an item says is no paragraph of its own
+    if tag == "li" and inner.startswith("<p>"):  # the text of an item does not begin a paragraph
         inner = inner[len("<p>") :].replace("</p>", "", 1)
     if tag in ("br", "hr"):
         yield f"<{tag}>"

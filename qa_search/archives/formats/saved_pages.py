@@ -76,6 +76,6 @@ def _in_property_list(file: ArchiveFile, data: bytes) -> tuple[bytes, str | None
         main = plistlib.loads(data, fmt=plistlib.FMT_BINARY)["WebMainResource"]
         markup, charset = main["WebResourceData"], main.get("WebResourceTextEncodingName")
     except (plistlib.InvalidFileException, KeyError, TypeError, AttributeError) as error:
-        raise file.damaged(f"its parts cannot be read ({type(error).__name__})") from error
+        raise file.damaged("its list of parts is damaged: save the page again, as HTML") from error
     encoding = declared_encoding(charset) if isinstance(charset, str) else None
     return (markup, encoding) if isinstance(markup, bytes) else None

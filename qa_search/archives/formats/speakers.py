@@ -150,7 +150,7 @@ def find_speakers(records: Sequence[_Fields], thread: str, writer: str) -> Speak
 
 
 def side_of_name(name: str) -> Side:
-    """Return who speaks under a name that is no person's, such as "Support" or "Agent 2"; "" for others."""
+    """Return who speaks under the name of a role, such as "Support" or "Agent 2"; "" for the names of people."""
     words = [_word(word) for word in re.findall(r"[^\W\d_]+", name)]
     sides = {side for word in words if (side := _WORDS.get(word, "")) in ("customer", "staff")}
     return sides.pop() if len(sides) == 1 else ""
@@ -164,7 +164,7 @@ def sides_of(messages: Sequence[_Fields]) -> list[Side]:
 
 
 def _said_of(message: _Fields) -> str | tuple[Side]:
-    """Return who speaks by a flag, else the word that says it, of the message or its writer; "" for none."""
+    """Return who speaks by a flag, else the word that says it, of the message or its writer; "" if nothing says it."""
     named = ""
     for name, value in message.items():
         folded = normal_name(name)
@@ -181,7 +181,7 @@ def _said_of(message: _Fields) -> str | tuple[Side]:
 
 
 def _meanings(said: Set[str]) -> Mapping[str, Side]:
-    """Return what words mean beside each other: users that are no customers are staff, as in Help Scout."""
+    """Return what words mean beside each other: users are staff where customers are named too, as in Help Scout."""
     customers = {word for word in said if _WORDS.get(word) == "customer"}
     has_staff = any(_WORDS.get(word) == "staff" for word in said)
     return _WORDS if has_staff or not {"user"} < customers else {**_WORDS, "user": "staff"}
@@ -192,7 +192,7 @@ def _flagged(flag: Side, value: bool) -> Side:
 
 
 def writer_field(names: Mapping[str, str]) -> str:
-    """Return the field that tells writers apart, by the folded names of a table's fields; "" for none."""
+    """Return the field that tells writers apart, by the folded names of a table's fields; "" if it is missing."""
     return next((names[name] for name in _WRITERS if name in names), "")
 
 

@@ -198,7 +198,7 @@ class _Statements:
             yield f"line {start}", "".join(held) if size <= self._limit else None
 
     def _quote_after(self, line: str, quote: str) -> str:
-        """Return what ends the string that the next line begins in; "" for none."""
+        """Return the quotation mark that ends the string in which the next line begins; "" outside of strings."""
         if quote in ("", "'") and "--" not in line and "$" not in line:
             odd = sum(1 for match in self._marks.finditer(line) if match[1]) % 2 == 1
             return "'" if odd ^ bool(quote) else ""

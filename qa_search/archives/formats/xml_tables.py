@@ -94,7 +94,7 @@ def _store(file: ArchiveFile, tables: ScratchTables, options: ReadOptions) -> No
 
 
 def _row(element: Any) -> tuple[str, dict[str, str | None]] | None:
-    """Read an element as the row of a table: (table, fields); None if it is none."""
+    """Read an element as the row of a table: (table, fields); None for other elements."""
     parent = element.getparent()
     if parent is None or len(element) > MOST_COLUMNS:
         return None

@@ -53,7 +53,7 @@ def complete_folders(_context: click.Context, _parameter: click.Parameter, typed
 
 
 def complete_indexes(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Offer the index folders at or below what is typed. If there are none, the shell offers all folders."""
+    """Offer the index folders at or below what is typed. Without any, the shell offers all folders."""
     found = [CompletionItem(name) for name in sorted(_indexes(typed)) if _UNQUOTED.fullmatch(name)]
     return found or complete_folders(context, parameter, typed)
 

@@ -1,4 +1,4 @@
-"""What clients asked on the pages -> whether they ask it anew, or came back to its results."""
+"""What clients asked on the pages -> whether they ask it for the first time, or come back to its results."""
 
 from __future__ import annotations
 
