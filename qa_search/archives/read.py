@@ -350,6 +350,7 @@ class _Waiting:
         self._options = options
         self._place: str | None = None
         self._joiner: Joiner | None = None
+        self._first: tuple[ArchiveFile, str] | None = None
         self._files: dict[str, tuple[ArchiveFile, str]] = {}
 
     def __enter__(self) -> Self:
@@ -379,7 +380,8 @@ class _Waiting:
         """Store a question without answers, or an answer without its question."""
         self.added += 1
         if self._joiner is None:
-            self._joiner = Joiner(file, self._options)
+            self._first = replace(file), format_name  # with a log of its own: the file's is reported before
+            self._joiner = Joiner(self._first[0], self._options)
         self._files[file.source] = (file, format_name)
         if isinstance(item, Post):
             self._files[item.source] = (file, format_name)  # that of a table or a sheet, or a folder of pages
@@ -420,6 +422,8 @@ class _Waiting:
             yield note
         for file, format_name in files.values():
             self.reading.ended(file, format_name, ReadingLog(remarks=file.log.remarks))
+        if self._first is not None:
+            self.reading.ended(*self._first, self._first[0].log)
         self._close()
 
     def _close(self) -> None:

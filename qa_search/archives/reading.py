@@ -120,7 +120,7 @@ class Reading:
                 tuple([*tally.remarks, *_remarks(tally)][:_SHOWN]),
             )
             for tally in self._tallies.values()
-            if tally.posts or tally.set_aside or tally.remarks
+            if tally.posts or tally.set_aside or tally.remarks or tally.omitted
         )
 
     def add(self, other: Reading) -> None:
@@ -229,6 +229,6 @@ def _remarks(tally: _Tally) -> list[str]:
         names = ", ".join(repr(name) for name, _ in tally.unused.most_common(5))
         remarks.append(f"not used: {names} (name a field with field_map={{ROLE: FIELD}} to use it)")
     if tally.omitted:
-        parts = [f"{count:,} {what}" for what, count in tally.omitted.most_common(5)]
+        parts = [f"{what} ({count:,})" for what, count in tally.omitted.most_common(5)]
         remarks.append(f"left out: {', '.join(parts)}")
     return remarks

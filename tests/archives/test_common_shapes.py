@@ -1921,6 +1921,11 @@ def test_messages_in_files_of_their_own_are_one_conversation(tmp_path: Path) -> 
         ("Refunds?", "Within 14 days."),
     ]
     assert posts[0].source_id == "m1@x.org"
+    (tmp_path / "e.eml").write_text(_mail(5, "Thank you.", "1").replace("Shop", "Ann"))
+    reading = Reading()
+    assert len([item for item in read_archives([tmp_path], reading=reading) if isinstance(item, Post)]) == len(posts)
+    said = [remark for report in reading.reports for remark in report.remarks]
+    assert said == ["left out: later messages of the one who asked (1)"]
     (alone,) = read_archives([tmp_path / "d.eml"])
     assert isinstance(alone, Post)
     assert (alone.question, alone.answer) == ("Refunds?", "Within 14 days.")
