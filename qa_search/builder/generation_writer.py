@@ -146,7 +146,8 @@ class GenerationWriter:
             manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, kept, reading)
             manifest = replace(manifest, built_from=built_from(kept), reading=tuple(reading.reports))
             manifest = self._completed(partial, self.guard.recorded(manifest, changes), encoder, previous)
-            published = self.folder.publish(partial, manifest, keep=self.keep)
+            linked = None if previous is None else previous.generation
+            published = self.folder.publish(partial, manifest, keep=self.keep, linked=linked)
         except BaseException:
             self.folder.abandon(partial)
             raise
@@ -163,10 +164,9 @@ class GenerationWriter:
         reading: Reading,
     ) -> tuple[FolderManifest, PassageVectors, BuildEncoder, tuple[SourceChanges, ...]]:
         settings = self.splitter_record
-        old_posts = None if previous is None else previous.posts
-        writer = PostWriter(partial, old_posts, lambda done: self.report(Progress("reading", done, None)))
+        known = None if previous is None or not self.splits_like(previous) else previous.posts
+        writer = PostWriter(partial, known, lambda done: self.report(Progress("reading", done, None)))
         try:
-            known = None if previous is None or not self.splits_like(previous) else previous.posts
             self._store_posts(writer, posts, known, kept, reading)
             if not writer.passages:
                 raise no_posts(

@@ -315,11 +315,14 @@ class IndexFolder:
             if name.endswith(PARTIAL):
                 self.abandon(self.home / GENERATIONS / name)
 
-    def publish(self, started: Path, manifest: FolderManifest, keep: int = DEFAULT_KEEP) -> Published:
+    def publish(
+        self, started: Path, manifest: FolderManifest, keep: int = DEFAULT_KEEP, linked: Generation | None = None
+    ) -> Published:
         """Make a finished generation the one that answers.
 
         The format version, the generation's name and each file's size and hashes are added to ``manifest``. It and the
-        latest others are kept, ``keep`` in all and at least one whole one besides it.
+        latest others are kept, ``keep`` in all and at least one whole one besides it. The hashes of files that are also
+        those of the generation ``linked`` are known, and only compared.
 
         Raises:
             IndexDamagedError: if a file that is read back differs; nothing is published then.
@@ -328,8 +331,8 @@ class IndexFolder:
         replaced = self._pointer_to_replace()
         flush_tree(started)
         files = {
-            path.relative_to(started).as_posix(): file_record(path)
-            for path in sorted(started.rglob("*"))
+            name: (None if linked is None else linked.record_of(name, path)) or file_record(path)
+            for name, path in sorted((path.relative_to(started).as_posix(), path) for path in started.rglob("*"))
             if path.is_file()
         }
         published = started.with_name(started.name.removesuffix(PARTIAL))

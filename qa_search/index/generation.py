@@ -6,13 +6,14 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qa_search.errors import IndexDamagedError, IndexForkedError
 from qa_search.index.base import Stores
 from qa_search.index.folder_stores import open_folder
-from qa_search.index.integrity import OpenFiles, find_damage
+from qa_search.index.integrity import FileRecord, OpenFiles, find_damage
 from qa_search.index.manifest import FolderManifest
 from qa_search.index.owned import index_of
 
@@ -78,6 +79,13 @@ class Generation:
             damage = find_damage(target / name, self.manifest.files[name])
             if damage:
                 raise self._damaged(damage, target, name)
+
+    def record_of(self, name: str, path: Path) -> FileRecord | None:
+        """Return the record of one of its files if a path leads to that same file, as after `link_files`."""
+        with suppress(OSError):
+            if name in self.manifest.files and (self.folder / name).samefile(path):
+                return self.manifest.files[name]
+        return None
 
     def _damaged(self, damage: str, target: Path, name: str) -> IndexDamagedError:
         what = damage.replace(str(target / name), str(self.folder / name))

@@ -64,6 +64,8 @@ _COLUMNS: dict[str, tuple[list[str], str, list[str]]] = {
 
 _CHUNK = 500
 _BLOCK = 4096
+# Of a file that is copied as it is, so large a part may be empty: one in so many pages.
+_MOST_FREE = 4
 
 
 class StoredPassage(NamedTuple):
@@ -474,6 +476,21 @@ class PostStore(PostQueries):
         if not all(0 <= value < MOST_ROWS for file in files for value in file if isinstance(value, int)):
             raise self._damaged("a file that posts were read from has invalid rows")
         return files
+
+    def copy_to(self, path: Path) -> bool:
+        """Copy the file, to be written on; return False where its rows are better copied into a new one.
+
+        Raises:
+            IndexDamagedError: if it is damaged.
+        """
+        ((pages,),), ((free,),) = (self._all(f"PRAGMA {name}", "i") for name in ("page_count", "freelist_count"))
+        if self._db.layout or free * _MOST_FREE > pages:
+            return False
+        try:
+            self._db.copy_to(path)
+        except ValueError as error:
+            raise self._damaged(error) from error
+        return True
 
     def attach_to(self, writer: apsw.Connection) -> None:
         """Let a writer see this file as ``old``."""

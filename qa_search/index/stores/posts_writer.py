@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from qa_search.index.stores.post_rows import (
     FILE_INDEX,
     FILE_TABLE,
     INDICES,
-    MOST_ROWS,
     NO_ENTRY,
     STORED,
     TABLES,
@@ -32,15 +31,13 @@ from qa_search.index.stores.post_rows import (
     StoredFile,
     entries_but,
     fold_title,
-    to_json,
     told_apart,
 )
 from qa_search.index.stores.posts import PostStore
+from qa_search.index.stores.posts_edits import TOLD_APART, Ends, PostEdits, entry_row, numbers_in, post_row
 from qa_search.index.stores.vectors import Ids
 from qa_search.types import Post, SetAside
 
-# The end of an id that distinguishes posts of one id. A post whose own id ends like this gets such an end as well.
-_TOLD_APART = re.compile(r"~[a-z2-7]{16}(\.\d+)?\Z")
 _COPIED_AT_ONCE = 4096
 # Whether an id is taken, and the number of a text.
 _KNOWN = "SELECT (SELECT 1 FROM entry WHERE post_id = ?), (SELECT id FROM post WHERE content = ?)"
@@ -52,8 +49,10 @@ _MOVED = "CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL
 _RUNS = "CREATE TEMP TABLE run (first INTEGER PRIMARY KEY, stop INTEGER NOT NULL, shift INTEGER NOT NULL)"
 _ENDS = (
     "SELECT (SELECT count(*) FROM old.entry), (SELECT count(*) FROM old.unanswered), "
-    "(SELECT count(*) FROM old.page_link)"
+    "(SELECT count(*) FROM old.page_link), (SELECT count(*) FROM old.post)"
 )
+_FILES = "SELECT count(*) FROM old.archive_file"
+_MISSING_INDICES = (INDICES + FILE_INDEX).replace("CREATE INDEX", "CREATE INDEX IF NOT EXISTS")
 # So many rows, or rows of so many characters, are written at once.
 _MOST_WAITING, _MOST_WAITING_CHARACTERS = 4096, 1 << 20
 _INSERTS = {
@@ -63,6 +62,7 @@ _INSERTS = {
         "archive_file": 13,
     }.items()
 }  # fmt: skip
+_INSERTS["archive_file"] = _INSERTS["archive_file"].replace("INSERT", "REPLACE")  # a changed file may keep its number
 _RENAME = "UPDATE entry SET post_id = ?, source_id = ? WHERE id = ?"
 
 
@@ -76,31 +76,38 @@ class PostWriter:
 
         Args:
             folder: the generation's.
-            previous: the posts of which `copy` copies.
+            previous: the posts of which `copy` copies. A post that is there gets the passages that it has there.
             tick: called with `noted` now and then while posts are copied.
+
+        Raises:
+            IndexDamagedError: if the previous file is damaged.
         """
         self.path = folder / DATABASE_NAME
         self._previous = previous
         self._tick = tick
-        self._most_copied = (0, 0, 0)
+        self._most_copied: tuple[int, ...] = (0, 0, 0)
+        self._edits: PostEdits | None = None
+        copied = previous is not None and previous.copy_to(self.path)
         # Used from one thread at a time; statements are in one transaction until `close`.
         self._db = create_database(self.path)
         self._db.execute("BEGIN")
-        self._db.execute(TABLES + FILE_TABLE)
+        if not copied:
+            self._db.execute(TABLES + FILE_TABLE)
         if previous is not None:
             previous.attach_to(self._db)
             self._db.execute(_MOVED)
             self._db.execute(_RUNS)
             with previous.copied_by(self._db):
-                ends: Any = self._db.execute(_ENDS).fetchone()
-                self._most_copied = tuple(ends)
+                ends = numbers_in(self._db, _ENDS)
+                self._most_copied = tuple(ends[:3])
+                if copied:
+                    self._edits = PostEdits(self._db, previous, Ends(*ends, *numbers_in(self._db, _FILES)))
         self.posts = self.entries = self.passages = self.unanswered = self.set_aside_count = 0
         self.files = self._links = 0
         # What was copied: the numbers that entries had and have, and the passages that the copied ones had.
         self.copied_entries: list[tuple[range, range]] = []
         self._copied_passages: list[tuple[int, Ids]] = []
         self._ended = (0, 0, 0)  # entries, unanswered and links, where the last file ended
-        self._texts = hashlib.blake2b(digest_size=16)
         self._linked_sources: set[str] = set()
         self._repeated: dict[tuple[str, str], list[int]] = {}  # what source and id name -> the entries but the first
         # The rows of each table that are not written yet, and the ids and texts among them.
@@ -114,28 +121,30 @@ class PostWriter:
 
         Posts whose id is repeated get ids of their own in `close`, when all of them are known.
         """
+        self._add_links(post)
+        if self._edits is not None:
+            with self._checked():
+                number = self._edits.entry(self._ends(), post, content)
+            if number is not None:
+                is_new = number == self.posts
+                self.entries += 1
+                self.posts += is_new
+                return number if is_new else None
+            self._end_edits()
         post_id = post.post_id
         taken, known = self._known(post_id, content)
-        if taken or _TOLD_APART.search(post.source_id):
+        if taken or TOLD_APART.search(post.source_id):
             self._repeated.setdefault((post.source, post.source_id), []).append(self.entries)
             post_id = f"~{self.entries}"
-        self._add_links(post)
         number = self.posts if known is None else known
         if known is None:
-            answers = to_json([part.to_dict() for part in post.answers])
-            self._put("post", (number, content, post.title, post.question, post.answer, answers))
-            self._characters += len(post.title) + len(post.question) + len(post.answer) + len(answers)
+            _, _, *texts = row = post_row(number, content, post)
+            self._put("post", row)
+            self._characters += sum(map(len, texts))
             self._waiting_contents[content] = number
             self.posts += 1
-            self._texts.update(content)
         self._waiting_ids.add(post_id)
-        self._put(
-            "entry",
-            (
-                self.entries, post_id, number, post.source, post.source_id, post.date, post.url,
-                to_json(post.tags), post.author, post.score, post.prev_title, post.next_title,
-            ),
-        )  # fmt: skip
+        self._put("entry", entry_row(self.entries, post_id, number, post))
         for tag in {fold_tag(tag) for tag in post.tags}:
             self._put("tag", (tag, self.entries))
         self.entries += 1
@@ -150,6 +159,16 @@ class PostWriter:
             row: Any = self._db.execute(_KNOWN, (post_id, content)).fetchone()
             taken, number = taken or row[0] is not None, row[1] if number is None else number
         return taken, number
+
+    def _add_row(self, table: str, row: tuple[str, ...]) -> None:
+        """Add a row to a table whose rows have no number of their own."""
+        if self._edits is not None:
+            with self._checked():
+                fits = self._edits.row(table, self._ends(), row)
+            if fits:
+                return
+            self._end_edits()
+        self._put(table, row)
 
     def _put(self, table: str, row: tuple[Any, ...]) -> None:
         """Have a row written with others."""
@@ -169,9 +188,26 @@ class PostWriter:
 
     @property
     def _written(self) -> apsw.Connection:
-        """The database, with all that was added."""
+        """The database, with all that was added, and nothing else."""
+        self._end_edits()
         self._write_waiting()
         return self._db
+
+    def _checked(self) -> AbstractContextManager[None]:
+        """Check what is read of the previous file or of its copy."""
+        return nullcontext() if self._previous is None else self._previous.copied_by(self._db)
+
+    def _ends(self) -> Ends:
+        return Ends(self.entries, self.unanswered, self._links, self.posts, self.files)
+
+    def _end_edits(self) -> None:
+        """Leave what was kept of the previous rows, and nothing behind it; more rows are written there."""
+        if self._edits is not None:
+            edits, self._edits = self._edits, None
+            self._write_waiting()
+            with self._checked():
+                edits.cut(self._ends())
+                self.passages, self._copied_passages = edits.place_passages()
 
     @property
     def noted(self) -> int:
@@ -180,19 +216,29 @@ class PostWriter:
 
     def add_passages(self, post: int, passages: Iterable[KeyedPassage]) -> None:
         """Store the passages of a post, numbered on from the last."""
+        cut = list(passages)
+        first = self.passages if self._edits is None else self._edits.number_passages(post, len(cut))
+        if first is None:
+            return
+        if self._edits is None:
+            self.passages += len(cut)
         rows = [
             (number, post, passage.field, passage.start, passage.end, key)
-            for number, (passage, key) in enumerate(passages, start=self.passages)
+            for number, (passage, key) in enumerate(cut, start=first)
         ]
         self._waiting["passage"] += rows
-        self.passages += len(rows)
         self._rows += len(rows)
         if self._rows >= _MOST_WAITING:
             self._write_waiting()
 
     def end_file(self, source: str, place: str, stat: str, content: str, reading: str, *, alone: bool) -> None:
         """Note the file that what was added since the last file came from; see `StoredFile`."""
-        ends = (self.entries, self.unanswered, self._links)
+        if self._edits is not None:
+            with self._checked():
+                fits = self._edits.fits_file(self._ends())
+            if not fits:
+                self._end_edits()
+        ends = self._ends()[:3]
         rows = [number for begin, end in zip(self._ended, ends, strict=True) for number in (begin, end - begin)]
         self._put("archive_file", (self.files, source, place, stat, content, int(alone), reading, *rows))
         self._characters += len(reading)
@@ -213,6 +259,13 @@ class PostWriter:
         entries = range(first.first_entry, last.first_entry + last.entries)
         waiting = range(first.first_unanswered, last.first_unanswered + last.unanswered)
         links = range(first.first_link, last.first_link + last.links)
+        if self._edits is not None:
+            with self._checked():
+                kept = self._edits.keep(first, last, self._ends())
+                if kept is not None:
+                    self._keep(kept, first, last, stats)
+                    return
+            self._end_edits()
         added = (self.entries - entries.start, self.unanswered - waiting.start, self._links - links.start)
         self.copied_entries.append((entries, range(self.entries, self.entries + len(entries))))
         with self._previous.copied_by(self._db):
@@ -229,21 +282,33 @@ class PostWriter:
                 self._copy_posts(part)
                 self._copy_entries(part)
                 self._tick(self.noted)
-            self._copy_linked(entries, waiting, links, range(first.id, last.id + 1))
+            self._copy_linked(waiting, links)
+            self._note_linked(entries, links, range(first.id, last.id + 1))
             self._db.execute(
                 "INSERT INTO main.archive_file SELECT id + ?, source, place, stat, content, alone, reading, "
                 "first_entry + ?, entries, first_unanswered + ?, unanswered, first_link + ?, links "
                 "FROM old.archive_file WHERE id BETWEEN ? AND ? ORDER BY id",
                 (self.files - first.id, *added, first.id, last.id),
             )
-            self._db.executemany(
-                "UPDATE main.archive_file SET stat = ? WHERE id = ?",
-                [(stat, number + self.files - first.id) for number, stat in stats.items()],
-            )
+            self._touch((stat, number + self.files - first.id) for number, stat in stats.items())
         self.unanswered += len(waiting)
         self._links += len(links)
-        self._ended = (self.entries, self.unanswered, self._links)
+        self._ended = self._ends()[:3]
         self.files += last.id + 1 - first.id
+
+    def _keep(self, end: Ends, first: StoredFile, last: StoredFile, stats: Mapping[int, str]) -> None:
+        """Go on behind files whose rows are at their places."""
+        entries = range(self.entries, end.entries)
+        self.copied_entries.append((entries, entries))
+        self._note_linked(entries, range(self._links, end.links), range(first.id, last.id + 1))
+        self._touch((stat, number) for number, stat in stats.items())
+        self.entries, self.unanswered, self._links, self.posts, self.files = end
+        self._ended = end[:3]
+        self._tick(self.noted)
+
+    def _touch(self, stats: Iterable[tuple[str, int]]) -> None:
+        """Write the ``stat`` of files, given with their numbers."""
+        self._db.executemany("UPDATE main.archive_file SET stat = ? WHERE id = ?", stats)
 
     def _copy_posts(self, entries: range) -> None:
         """Copy the posts of some entries that are not there yet, and their passages."""
@@ -259,10 +324,7 @@ class PostWriter:
             "INSERT INTO main.post SELECT m.new, p.content, p.title, p.question, p.answer, p.answers "
             "FROM temp.moved m JOIN old.post p ON p.id = m.old ORDER BY m.new"
         )
-        contents = self._db.execute("SELECT content FROM main.post WHERE id >= ? ORDER BY id", (self.posts,))
-        for (content,) in contents:
-            self._texts.update(content)
-            self.posts += 1
+        self.posts += self._db.changes()
         copied = self._copy_passages()
         if len(copied):
             self._copied_passages.append((self.passages, copied))
@@ -277,14 +339,12 @@ class PostWriter:
 
     def _copy_passages(self) -> Ids:
         """Copy the passages of the posts that were just copied; return the numbers that they had, in order."""
-        first, last, count, shift, other_shift = self._numbers(
-            "SELECT min(old), max(old), count(*), min(new - old), max(new - old) FROM temp.moved"
-        )
+        query = "SELECT min(old), max(old), count(*), min(new - old), max(new - old) FROM temp.moved"
+        first, last, count, shift, other_shift = numbers_in(self._db, query)
         if not count:
             return np.empty(0, np.int64)
-        begin, end, found = self._numbers(
-            "SELECT min(id), max(id), count(*) FROM old.passage WHERE post BETWEEN ? AND ?", first, last
-        )
+        query = "SELECT min(id), max(id), count(*) FROM old.passage WHERE post BETWEEN ? AND ?"
+        begin, end, found = numbers_in(self._db, query, first, last)
         if (last - first + 1, end - begin + 1, shift) == (count, found, other_shift):
             # They follow one another, as nearly always, and so do their passages: nothing need be sorted.
             self._db.execute(
@@ -304,18 +364,6 @@ class PostWriter:
             (self.passages - 1,),
         )
         return copied
-
-    def _numbers(self, query: str, *values: int) -> list[int]:
-        """Return the numbers in the first row of a query; 0 for NULL.
-
-        Raises:
-            ValueError: if the row has an invalid number.
-        """
-        row: Any = self._db.execute(query, values).fetchone()
-        found = [0 if value is None else value for value in row]
-        if not all(type(value) is int and abs(value) < MOST_ROWS for value in found):
-            raise ValueError("invalid row number")
-        return found
 
     def _copy_entries(self, entries: range) -> None:
         moved = (self.entries - entries.start, entries.start, entries.stop)
@@ -338,8 +386,8 @@ class PostWriter:
                     "ON r.first = (SELECT max(first) FROM temp.run WHERE first <= t.entry) WHERE t.entry < r.stop"
                 )
 
-    def _copy_linked(self, entries: range, waiting: range, links: range, files: range) -> None:
-        """Copy unanswered questions and the titles that pages link to, and note the sources of these pages."""
+    def _copy_linked(self, waiting: range, links: range) -> None:
+        """Copy unanswered questions and the titles that pages link to."""
         columns = {"unanswered": "source, source_id, title", "page_link": "folded, title, source_id"}
         for table, rows in (("unanswered", waiting), ("page_link", links)):
             self._db.execute(
@@ -349,6 +397,9 @@ class PostWriter:
             )
             if self._db.changes() != len(rows):
                 raise ValueError(f"a row of {table} is missing")
+
+    def _note_linked(self, entries: range, links: range, files: range) -> None:
+        """Note the sources of the pages that have links in these files of the previous generation."""
         if links:
             sources = self._db.execute(
                 "SELECT source FROM old.entry WHERE id >= ? AND id < ? AND ifnull(prev_title, next_title) IS NOT NULL "
@@ -363,7 +414,7 @@ class PostWriter:
     def add_unanswered(self, post: Post) -> None:
         """Note a question that nobody has answered yet."""
         self._add_links(post)
-        self._put("unanswered", (post.source, post.source_id, post.title))
+        self._add_row("unanswered", (post.source, post.source_id, post.title))
         self.unanswered += 1
 
     def add_set_aside(self, note: SetAside) -> None:
@@ -379,7 +430,10 @@ class PostWriter:
     @property
     def texts_id(self) -> str:
         """A hash of all texts in their order: the same for two archives only if they are word for word the same."""
-        return self._texts.hexdigest()
+        digest = hashlib.blake2b(digest_size=16)
+        for content in self.contents():
+            digest.update(content)
+        return digest.hexdigest()
 
     def contents(self) -> Iterator[bytes]:
         """Yield the `content_hash` of each post in the order of their numbers."""
@@ -427,7 +481,7 @@ class PostWriter:
         self.name_repeated()
         self._copy_tags()
         self._db.execute("COMMIT")
-        self._db.execute(INDICES + FILE_INDEX)
+        self._db.execute(_MISSING_INDICES)
         self._db.execute("BEGIN")
         self._add_titles()
         self._db.execute("COMMIT")
@@ -450,8 +504,8 @@ class PostWriter:
 
     def has_contents(self, contents: Sequence[bytes]) -> set[bytes]:
         """Return which of these texts are stored."""
-        self._write_waiting()
-        return {content for content in contents if self._db.execute(STORED, (content,)).fetchone()}
+        db = self._written
+        return {content for content in contents if db.execute(STORED, (content,)).fetchone()}
 
     def name_repeated(self) -> None:
         """Give posts of the same source and id ids of their own, made from their content: places in a file change.
@@ -459,14 +513,14 @@ class PostWriter:
         Such an id always names the same text. The first of several copies of one text has the id without a number. If
         all are copies, it keeps the source's own id.
         """
-        self._write_waiting()
+        db = self._written
         for (source, source_id), entries in self._repeated.items():
             plain = Post(source, source_id)
             # An id that looks like one made here may belong to another post by now.
-            first = [] if _TOLD_APART.search(source_id) else self._integers(_ENTRY_CALLED, plain.post_id)
+            first = [] if TOLD_APART.search(source_id) else self._integers(_ENTRY_CALLED, plain.post_id)
             seen: Counter[bytes] = Counter()
             for entry in (*first, *entries):
-                content: Any = self._db.execute(_CONTENT, (entry,)).get
+                content: Any = db.execute(_CONTENT, (entry,)).get
                 seen[content] += 1
                 self._rename(entry, Post(source, f"{source_id}~{told_apart(content, seen[content])}"))
             if first and len(seen) == 1:
@@ -483,7 +537,7 @@ class PostWriter:
         """Note the titles that a page links to."""
         for title in (post.prev_title, post.next_title):
             if title:
-                self._put("page_link", (fold_title(title), title, post.source_id))
+                self._add_row("page_link", (fold_title(title), title, post.source_id))
                 self._links += 1
                 self._linked_sources.add(post.source)
 
