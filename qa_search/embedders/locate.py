@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from qa_search.embedders.base import OWN_PROMPTS, ModelId, Prompts
 from qa_search.errors import ModelError, ModelNotFoundError, install_command
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
@@ -37,11 +38,20 @@ _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.vocab")
 
 @dataclass(frozen=True, slots=True)
 class LocatedModel:
-    """A model's name, its folder, and the location to record for later ("" = find it by its name)."""
+    """A model's name, its folder, the location to record for later ("" = find it by its name), and its prompts."""
 
     name: str
     folder: Path
     location: str
+    prompts: Prompts = OWN_PROMPTS
+
+    def identify(self) -> ModelId:
+        """Hash what decides its vectors: its files, and the prompts in place of those that they name."""
+        sha256 = hash_model(self.folder)
+        if self.prompts.are_given:
+            asked = json.dumps([sha256, self.prompts.query, self.prompts.passage])
+            sha256 = hashlib.sha256(asked.encode()).hexdigest()
+        return ModelId(self.name, sha256, self.location, self.prompts)
 
 
 def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> LocatedModel:
@@ -126,7 +136,7 @@ def require_no_code(folder: Path) -> None:
 
 
 def hash_model(folder: Path) -> str:
-    """Return the model's identity: a hash of the names and content of all files that decide its vectors."""
+    """Return a hash of the names and content of all files that decide a model's vectors."""
     total = hashlib.sha256()
     for path in sorted(_model_files(folder)):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0")

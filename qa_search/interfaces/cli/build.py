@@ -60,6 +60,16 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     return click.option(name, limit, type=_Size(), default=default, show_default=shown, metavar="N", help=what)
 
 
+def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make --query-prompt or --passage-prompt: words for the model, before each text of a kind."""
+    return click.option(
+        f"--{name}-prompt",
+        metavar="TEXT",
+        help=f"What the model is given before each {what}, such as '{name}: '; '' for nothing. "
+        "[default: what the model itself names]",
+    )
+
+
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=complete_files)
 @index_option()
@@ -73,6 +83,8 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 )
 @model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
 @click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
+@prompt_option("query", "question")
+@prompt_option("passage", "passage")
 @map_option()
 @encoding_option()
 @comments_option()
@@ -133,6 +145,8 @@ def build(
     shards: tuple[str, ...],
     model: str | None,
     download: bool,
+    query_prompt: str | None,
+    passage_prompt: str | None,
     field_map: dict[str, str],
     encoding: str | None,
     comments: bool,
@@ -172,6 +186,8 @@ def build(
         index_path,
         model=model,
         download=download,
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
         field_map=field_map,
         encoding=encoding,
         comments=comments,
