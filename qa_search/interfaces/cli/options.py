@@ -160,14 +160,15 @@ def feedback_option(what: str) -> Decorator:
     )
 
 
-def token_option(what: str) -> Decorator:
-    """--token: what a request must contain."""
+def token_option(what: str, name: str = "--token") -> Decorator:
+    """--token, or one of another name: what a request must contain."""
+    variable = f"QA_SEARCH_{name.removeprefix('--').replace('-', '_').upper()}"
     return click.option(
-        "--token",
-        envvar="QA_SEARCH_TOKEN",
+        name,
+        envvar=variable,
         metavar="TOKEN",
         callback=_require_token,
-        help=f"{what} Letters, digits and signs of ASCII, without blanks. [env: QA_SEARCH_TOKEN]",
+        help=f"{what} Letters, digits and signs of ASCII, without blanks. [env: {variable}]",
     )
 
 
@@ -175,7 +176,7 @@ def _require_token(context: click.Context, option: click.Parameter, token: str |
     """Refuse a token that clients cannot send in a header."""
     if token is None or _TOKEN.fullmatch(token):
         return token
-    typed = context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    typed = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
     # Not repeated: it is a secret.
     message = "a token has letters, digits and signs of ASCII, without blanks or line ends: no client can send another."
     raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))

@@ -40,8 +40,13 @@ _MOST_WORKERS = 256
 _CORES_EACH = 4
 _MOST_BY_DEFAULT = 4
 _NO_WIDGET = (
-    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. For the widget, "
-    "serve with --no-auth; programs in pages of --allow-origin may send the token to /api/."
+    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. Give the widget "
+    "a token of its own (--widget-token), or serve with --no-auth; programs in pages of --allow-origin may send the "
+    "token to /api/."
+)
+_READ_BY_ALL = (
+    "The widget's token is public: whoever sees a page of {origins} can read it there, and can then search, but "
+    "nothing else."
 )
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
@@ -57,6 +62,22 @@ def _checked_origin(value: str) -> str:
         raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
     default = ":443" if origin.startswith("https:") else ":80"
     return origin.removesuffix(default)  # browsers leave it out
+
+
+def _require_use(widget_token: str | None, token: str | None, origins: frozenset[str]) -> None:
+    """Refuse a widget's token that no widget needs, and one that opens more than it says.
+
+    Raises:
+        click.UsageError: if it does not go with the other options.
+    """
+    if widget_token is None:
+        return
+    if token is None or not origins:
+        raise click.UsageError(
+            "--widget-token goes with --token, without which the widget needs none, and with --allow-origin."
+        )
+    if widget_token == token:
+        raise click.UsageError("--widget-token and --token must differ: pages show the widget's to everybody.")
 
 
 def workers_for(cores: int) -> int:
@@ -77,6 +98,11 @@ def threads_of_each(workers: int, cores: int) -> int:
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
 @token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
+@token_option(
+    "What the widget may send instead, in pages of --allow-origin (data-token): whoever has it can search, and nothing "
+    "else. Everybody who sees such a page can read it.",
+    "--widget-token",
+)
 @feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
 @click.option(
@@ -161,6 +187,7 @@ def serve(
     host: str,
     port: int,
     token: str | None,
+    widget_token: str | None,
     no_auth: bool,
     feedback: str | None,
     allowed_hosts: tuple[str, ...],
@@ -186,6 +213,7 @@ def serve(
     --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
+    _require_use(widget_token, token, origins)
     try:
         from qa_search.interfaces.web.app import Settings, create_app
         from qa_search.interfaces.web.connections import guarded_server, limits_for
@@ -206,8 +234,9 @@ def serve(
     limits = limits_for(max_connections)
     listener = listen(host, port, limits.backlog, "--port or --host")
     settings = Settings(
-        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
-        site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
+        token=token, widget_token=widget_token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch,
+        timeout=timeout, site=site, show_sources=show_sources, instant=not no_instant, origins=origins,
+        questions=questions,
     )  # fmt: skip
     count = workers or workers_for(configured_threads())
     with_workers = "" if count == 1 else f" with {count} workers"
@@ -215,7 +244,8 @@ def serve(
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
         if origins and token is not None:
-            click.echo(_NO_WIDGET, err=True)
+            public = _READ_BY_ALL.format(origins=", ".join(sorted(origins)))
+            click.echo(_NO_WIDGET if widget_token is None else public, err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(

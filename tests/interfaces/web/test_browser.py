@@ -638,7 +638,8 @@ def test_without_scripts_everything_but_copying_works(open_page: Open) -> None:
 
 WIDGET_PAGE = """<!doctype html><html lang="en"><title>Club</title><h1>Club</h1><textarea id="mine"></textarea>
 <div id="here"></div><script src="{service}/widget.js" data-target="#here" data-k="2"></script>
-<script src="{service}/widget.js" data-watch="#mine" data-title="Asked before?"></script></html>"""
+<script src="{service}/widget.js" data-watch="#mine" data-title="Asked before?"></script>
+<script src="{service}/widget.js" data-title="By a token" data-token="seen-by-all"></script></html>"""
 
 
 @pytest.fixture
@@ -650,7 +651,8 @@ def club(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, 
     with ExitStack() as open_now:
         sites = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         addresses = [f"http://127.0.0.1:{site.getsockname()[1]}" for site in sites]
-        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=getattr(request, "param", None))
+        token, widget_token = getattr(request, "param", (None, None))
+        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=token, widget_token=widget_token)
         service = open_now.enter_context(serving(SearchIndex.open(tmp_path / "index", model=words), settings))
         body = WIDGET_PAGE.format(service=service.rstrip("/")).encode()
 
@@ -707,7 +709,36 @@ def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromi
     tab.close()
 
 
-@pytest.mark.parametrize("club", ["secret"], indirect=True)
+@pytest.mark.parametrize("club", [("secret", "seen-by-all")], indirect=True)
+def test_a_widget_with_a_token_of_its_own_has_whole_answers(club: tuple[str, str], chromium: Browser) -> None:
+    """Nobody is asked for a password, and no link leads to a page that would ask."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").last
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_text("Swollen knee after a jump").first).to_be_visible()
+    assert widget.get_by_role("link").count() == 0
+    answer = widget.locator("details .text").first
+    expect(answer).to_be_hidden()
+    widget.get_by_text("Whole answer").first.click()
+    expect(answer).to_be_visible()
+    tab.close()
+
+
+@pytest.mark.parametrize("club", [("secret", "another")], indirect=True)
+def test_a_widget_with_a_wrong_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
+    """The page's owner has to write the present one."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").last
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text("This page gets no answers: the search does not take its token.")
+    tab.close()
+
+
+@pytest.mark.parametrize("club", [("secret", None)], indirect=True)
 def test_a_widget_without_a_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
     """No password is asked for, and no message is shown as if it were an answer."""
     tab = chromium.new_page()
