@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
 
@@ -518,6 +518,55 @@ def test_a_private_search_leads_to_posts_and_back(open_page: Open, scripts: bool
     assert titles(tab) == found
     assert "?" not in tab.url
     expect(tab.get_by_label("Private")).to_be_checked()
+
+
+def test_the_browser_s_own_back_does_not_ask_in_private(open_page: Open) -> None:
+    """Back, forward and reload show the results and the marked post again, and nothing is in an address for that."""
+    tab = open_page(viewport=PHONE)
+    private_results(tab)
+    found = titles(tab)
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    for way in (tab.go_back, tab.reload):
+        way()
+        expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+        assert titles(tab) == found
+        assert box(tab).input_value() == "swollen knee after football"
+        expect(tab.get_by_label("Private")).to_be_checked()
+    for way in (tab.go_forward, tab.reload):
+        way()
+        expect(tab.locator("#mark")).to_be_in_viewport()
+        assert "swollen" not in tab.url
+        assert not violations(tab)
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.get_by_label("Private").uncheck()
+    box(tab).fill("swollen knee")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.wait_for_url("**/?q=swollen+knee")
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.goto(urljoin(tab.url, "/"))
+    expect(tab.locator(".intro")).to_be_visible()
+    expect(tab.get_by_label("Private")).not_to_be_checked()
+    private_results(tab)
+    tab.locator("a.name").click()
+    expect(tab.locator(".intro")).to_be_visible()
+    assert box(tab).input_value() == ""
+
+
+def test_what_was_found_while_typing_in_private_is_there_on_the_way_back(open_page: Open) -> None:
+    """Though no form was sent for it."""
+    tab = open_page(viewport=PHONE)
+    tab.get_by_label("Private").check()
+    box(tab).press_sequentially("swollen knee after football")
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    assert "?" not in tab.url
 
 
 def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
