@@ -113,10 +113,12 @@ class SearchableGeneration:
             return self._model
         if self._encoder is not None and self._encoder_files is not None:
             if self._model is not None:
-                self._as_made(locate_model(self._model))
+                self._as_made(locate_model(self._model, searching=True))
             self.folder.require_encoder(self._encoder_files, self._encoder)
             return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
-        return load_located(self._as_made(self._recorded_model() if self._model is None else locate_model(self._model)))
+        return load_located(
+            self._as_made(self._recorded_model() if self._model is None else locate_model(self._model, searching=True))
+        )
 
     def _recorded_model(self) -> LocatedModel:
         made_with, index = self.manifest.model, self.folder.path

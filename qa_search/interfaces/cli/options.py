@@ -160,9 +160,8 @@ def feedback_option(what: str) -> Decorator:
     )
 
 
-def token_option(what: str, name: str = "--token") -> Decorator:
+def token_option(what: str, name: str = "--token", variable: str = "QA_SEARCH_TOKEN") -> Decorator:
     """--token, or one of another name: what a request must contain."""
-    variable = f"QA_SEARCH_{name.removeprefix('--').replace('-', '_').upper()}"
     return click.option(
         name,
         envvar=variable,

@@ -102,6 +102,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     "What the widget may send instead, in pages of --allow-origin (data-token): whoever has it can search, and nothing "
     "else. Everybody who sees such a page can read it.",
     "--widget-token",
+    "QA_SEARCH_WIDGET_TOKEN",
 )
 @feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
 @click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
