@@ -26,7 +26,7 @@ def questions() -> None:
     """  # noqa: D301 - the backspace tells click to leave the lines as they are
 
 
-@questions.command()
+@questions.command(short_help="Show the questions in a log.")
 @click.argument("file", metavar="FILE", shell_complete=complete_files)
 @click.option(
     "--unanswered",
@@ -59,16 +59,16 @@ def show(file: str, unanswered: bool, show_all: bool, as_json: bool) -> None:
         click.echo(f"{which}: no post would answer {'it' if in_danger == 1 else 'them'}", err=True)
 
 
-@questions.command()
+@questions.command(short_help="Remove questions from a log.")
 @click.argument("file", metavar="FILE", shell_complete=complete_files)
-@click.option("--about", metavar="TEXT", help="Those that contain this text, in any case.")
-@click.option("--before", metavar="DATE", help="Those of days before this date (2026, 2026-11 or 2026-11-27).")
-@click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--about", metavar="TEXT", help="Remove those that contain this text, whether in capitals or not.")
+@click.option("--before", metavar="DATE", help="Remove those of days before this date (2026, 2026-11 or 2026-11-27).")
+@click.option("--all", "everything", is_flag=True, help="Remove all of them.")
 @json_option("the number of questions")
 def forget(file: str, about: str | None, before: str | None, everything: bool, as_json: bool) -> None:
     """Remove questions from the log FILE; their text is overwritten in the file.
 
-    With --about and --before, those that fit both.
+    With both --about and --before, only those that fit both are removed.
     """
     if everything is (about is not None or before is not None):
         raise click.UsageError("Choose the questions to forget: --about TEXT, --before DATE, or --all.")

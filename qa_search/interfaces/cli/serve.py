@@ -97,22 +97,25 @@ def threads_of_each(workers: int, cores: int) -> int:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
-@token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
 @token_option(
-    "What the widget may send instead, in pages of --allow-origin (data-token): whoever has it can search, and nothing "
-    "else. Everybody who sees such a page can read it.",
+    "The secret that each request must have: as the header 'Authorization: Bearer TOKEN', or as the password that a "
+    "browser asks for."
+)
+@token_option(
+    "The token of the widget in pages of --allow-origin (its data-token). It opens the widget's search and nothing "
+    "else, and is no secret: everybody who sees such a page can read it.",
     "--widget-token",
     "QA_SEARCH_WIDGET_TOKEN",
 )
 @feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
-@click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
+@click.option("--no-auth", is_flag=True, help="Need no token: everybody who can reach the address can search.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="A name under which the service may be asked, beside its address; all, if it listens beyond this machine "
-    "and none is given.",
+    help="A name by which clients may reach the service, besides its address; may be repeated. Without any, a service "
+    "that other machines can reach accepts every name.",
 )
 @click.option(
     "--rate",
@@ -120,7 +123,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=20.0,
     show_default=True,
     metavar="N",
-    help="Requests a second of one client, on average, and 1,000 times as many characters to search for; 0 for any.",
+    help="How many requests a second one client may send on average, and 1,000 times as many characters to search "
+    "for; 0 for no limit.",
 )
 @click.option(
     "--max-connections",
@@ -128,7 +132,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=DEFAULT_CONNECTIONS,
     show_default=True,
     metavar="N",
-    help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
+    help="How many connections may be open at once, a quarter of them from one address; fewer if this process may not "
+    "open so many files.",
 )
 @click.option(
     "--max-waiting",
@@ -136,7 +141,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=256,
     show_default=True,
     metavar="N",
-    help="The most queries that may wait; more are refused (503).",
+    help="How many queries may wait; more are refused (503).",
 )
 @click.option(
     "--max-batch",
@@ -144,7 +149,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=32,
     show_default=True,
     metavar="N",
-    help="The most waiting queries that are searched together.",
+    help="How many waiting queries may be searched together.",
 )
 @click.option(
     "--timeout",
@@ -152,7 +157,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="When a query is abandoned (504).",
+    help="After how long a query is given up (504).",
 )
 @click.option(
     "--workers",
@@ -167,8 +172,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     "site_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What the pages say of the archive: name, notice, examples, colours. Default: site.toml beside the index "
-    "folder, if there is one.",
+    help="What the pages say of the archive: name, notice, examples, colours. [default: site.toml beside the index "
+    "folder, if there is one]",
 )
 @click.option(
     "--allow-origin",
@@ -176,10 +181,11 @@ def threads_of_each(workers: int, cores: int) -> int:
     multiple=True,
     metavar="ORIGIN",
     callback=lambda _context, _option, values: frozenset(map(_checked_origin, values)),
-    help="A site, as https://club.example, whose pages may ask the API, use /widget.js and frame these pages.",
+    help="A site, such as https://club.example, whose pages may ask the API, use /widget.js and show these pages in a "
+    "frame; may be repeated.",
 )
-@click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
-@click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
+@click.option("--show-sources", is_flag=True, help="Show on the pages which file each post comes from: for staff.")
+@click.option("--no-instant", is_flag=True, help="Search only when people press Search, not while they type.")
 @log_options()
 @quiet_option()
 def serve(
