@@ -42,8 +42,8 @@ class Prompts:
         for name, prompt in (("query_prompt", self.query), ("passage_prompt", self.passage)):
             if prompt is not None and not _is_prompt(prompt):
                 raise ModelError(
-                    f"{name}: the prompt is invalid. A prompt is text of at most {_MOST_PROMPT:,} characters, without "
-                    "null characters.",
+                    f"{name}: the prompt is invalid. A prompt is UTF-8 text of at most {_MOST_PROMPT:,} characters, "
+                    "without null characters.",
                     parameter=name,
                 )
 

@@ -293,7 +293,9 @@ def test_a_prompt_that_leaves_no_room_is_told_when_the_model_is_loaded(prompted:
 @pytest.mark.parametrize("prompt", ["\0", "half a pair \ud83d", "x" * 10_001, 5])
 def test_a_prompt_that_no_index_can_keep_is_refused(prompt: Any) -> None:
     """It would be found out when the manifest is written, after hours of embedding."""
-    with pytest.raises(ModelError, match=r"^query_prompt: the prompt is invalid\. A prompt is text of at most 10,000"):
+    with pytest.raises(
+        ModelError, match=r"^query_prompt: the prompt is invalid\. A prompt is UTF-8 text of at most 10,000"
+    ):
         Prompts(query=prompt)
     with pytest.raises(ModelError, match=r"^passage_prompt: "):
         Prompts(passage=prompt)

@@ -569,6 +569,25 @@ def test_what_was_found_while_typing_in_private_is_there_on_the_way_back(open_pa
     assert "?" not in tab.url
 
 
+def test_a_vote_in_private_leaves_a_page_that_can_be_loaded_again(tmp_path: Path, chromium: Browser) -> None:
+    """The address that took the vote has no page of its own, and no second vote is sent."""
+    words, votes = WordsEmbedder(), tmp_path / "votes.jsonl"
+    build_index([write_archive(tmp_path / "archive") / "forum [2018].jsonl"], tmp_path / "index", model=words)
+    index = SearchIndex.open(tmp_path / "index", model=words, feedback=votes)
+    with serving(index, Settings(rate=0)) as address:
+        tab = chromium.new_page(viewport=PHONE)
+        tab.goto(address)
+        private_results(tab)
+        tab.get_by_role("button", name="This answered me").first.click()
+        expect(tab.get_by_text("Thank you.")).to_be_visible()
+        tab.wait_for_load_state()
+        tab.reload()
+        expect(tab.get_by_role("button", name="This answered me").first).to_be_visible()
+        assert tab.url == address
+        tab.close()
+    assert votes.read_text().count('"answered"') == 1
+
+
 def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
     """Where there is room: the best one at first, others by their key, from there on alone, and back."""
     tab = open_page(viewport=DESKTOP)
