@@ -23,7 +23,7 @@ from qa_search.builder.kept_files import KeptFiles
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, listed, make_plan
-from qa_search.embedders.base import Embedder
+from qa_search.embedders.base import Embedder, Prompts
 from qa_search.embedders.locate import locate_model
 from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
 from qa_search.errors import (
@@ -62,6 +62,8 @@ def build_index(
     *,
     model: str | os.PathLike[str] | Embedder | None = None,
     download: bool = False,
+    query_prompt: str | None = None,
+    passage_prompt: str | None = None,
     field_map: Mapping[str, str] | None = None,
     keep_unanswered: bool = False,
     strict: bool = False,
@@ -102,6 +104,9 @@ def build_index(
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
+        query_prompt: what the model is given before each question, such as "query: "; "" for nothing, None for what
+            the model itself names.
+        passage_prompt: the same before each passage.
         field_map: role -> name of a field, for records that call their fields otherwise; "-" for no field.
         keep_unanswered: index questions that have no answer yet.
         strict: stop at the first post that cannot be read, instead of setting it aside.
@@ -142,11 +147,18 @@ def build_index(
     require_folder(index)
     folder = IndexFolder(index)
     given = None if isinstance(model, str | os.PathLike) or model is None else model
+    asked = Prompts(query_prompt, passage_prompt)  # invalid ones are reported before anything is read
+    if given is not None and asked.are_given:
+        raise ModelError(
+            "query_prompt and passage_prompt: a model that is passed itself has its own. Name it, or its folder."
+        )
     plan = make_plan(
         folder,
         [sources] if isinstance(sources, str | os.PathLike) else sources,
         Settings(
             model=None if given is not None or model is None else os.fspath(cast(SourcePath, model)),
+            query_prompt=query_prompt,
+            passage_prompt=passage_prompt,
             field_map=field_map or {},
             encoding=encoding,
             comments=comments,
@@ -208,7 +220,8 @@ def build_index(
             _require_shippable(given, device, precision)
             cluster, device = stack.enter_context(RayCluster(ray)), "cpu"
         if given is None:
-            located = locate_model(settings.model, download=download)
+            prompts = Prompts(settings.query_prompt, settings.passage_prompt)
+            located = replace(locate_model(settings.model, download=download), prompts=prompts)
             chooser = EncoderChooser(
                 folder.home / ENCODERS,
                 located,
@@ -250,7 +263,7 @@ def build_index(
             excluded=frozenset(plan.excluded),
             keep=keep,
             splitter=Splitter(tokenizer.count_tokens, tokens),
-            model=model_id.sha256,
+            model=model_id,
             choose=choose,
             cluster=cluster,
             keep_unanswered=settings.keep_unanswered,

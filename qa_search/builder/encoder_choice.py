@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from qa_search.embedders.base import Embedder, ModelId, Piece, Vectors
-from qa_search.embedders.locate import LocatedModel, hash_model
+from qa_search.embedders.base import Embedder, Piece, Vectors
+from qa_search.embedders.locate import LocatedModel
 from qa_search.embedders.onnx import CHECKED_PASSAGES, RECIPE, SETTINGS_FILE, OnnxEmbedder
 from qa_search.errors import IndexDamagedError, ModelError
 from qa_search.index.encoders import (
@@ -99,7 +99,7 @@ class EncoderChooser:
         self._folder = folder
         self._cache = cache
         self._located = model
-        self.model_id = ModelId(model.name, hash_model(model.folder), model.location)
+        self.model_id = model.identify()
         self._rebuild = rebuild
         self._original: SentenceTransformerEmbedder | None = None
         self._reference: Reference | None = None

@@ -14,6 +14,7 @@ from qa_search.builder.changes import ShrinkGuard
 from qa_search.builder.kept_files import KeptFiles
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PassageVectors, PreviousGeneration, StoredPassages
+from qa_search.embedders.base import ModelId
 from qa_search.embedders.closeness import measure_closeness
 from qa_search.embedders.passages import SPLITTER_RULES, Splitter
 from qa_search.embedders.readability import unread_share
@@ -93,7 +94,7 @@ class BuiltGeneration:
 class GenerationWriter:
     """Writes and publishes generations of one index folder.
 
-    ``model`` is the SHA-256 of the model, whose tokenizer ``splitter`` uses. ``choose`` gives the encoder, and is
+    ``model`` is the identity of the model, whose tokenizer ``splitter`` uses. ``choose`` gives the encoder, and is
     given what returns a sample of passages; ``sources`` is what messages call the archives; ``guard`` compares the
     posts with those before; ``rebuild`` ignores what a killed build computed. The rest is as for `build_index`.
     """
@@ -104,7 +105,7 @@ class GenerationWriter:
     excluded: frozenset[str]
     keep: int
     splitter: Splitter
-    model: str
+    model: ModelId
     choose: Callable[[Callable[[int], list[str]]], BuildEncoder]
     cluster: RayCluster | None
     keep_unanswered: bool
@@ -121,7 +122,7 @@ class GenerationWriter:
 
     def splits_like(self, previous: PreviousGeneration) -> bool:
         """Return whether the passages of a generation are those that this build would cut."""
-        return (previous.splitter, previous.model) == (self.splitter_record, self.model)
+        return (previous.splitter, previous.model) == (self.splitter_record, self.model.sha256)
 
     def write(
         self,
@@ -152,8 +153,7 @@ class GenerationWriter:
             self.folder.abandon(partial)
             raise
         vectors.discard_journal()
-        model = encoder.embedder.model_id.name
-        return BuiltGeneration(published.generation, model, vectors.embedded, changes, published.cleared)
+        return BuiltGeneration(published.generation, self.model.name, vectors.embedded, changes, published.cleared)
 
     def _write_stores(
         self,
@@ -189,13 +189,19 @@ class GenerationWriter:
         except BaseException:
             writer.abandon()
             raise
-        model = encoder.embedder.model_id
+        model, embedder = self.model, encoder.embedder
         manifest = FolderManifest(
             format_version=FORMAT_VERSION,
             built_by=f"qa-search {version('qa-search')}",
             created=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             model=ModelRecord(
-                model.name, model.sha256, model.location, encoder.embedder.dimension, encoder.embedder.passage_limit
+                model.name,
+                model.sha256,
+                model.location,
+                embedder.dimension,
+                embedder.passage_limit,
+                model.prompts.query,
+                model.prompts.passage,
             ),
             encoder=encoder.record,
             vectors=encoder.vectors_id,

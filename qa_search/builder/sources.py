@@ -34,6 +34,8 @@ from qa_search.types import IndexSource, SetAside, is_post_id
 from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
 
 SourcePath = str | os.PathLike[str]
+# Settings that go with a model.
+_OF_MODEL = ("query_prompt", "passage_prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Settings:
     """The settings of a build that the next one keeps, unless it names sources. As for `build_index`."""
 
     model: str | None = None
+    query_prompt: str | None = None
+    passage_prompt: str | None = None
     field_map: Mapping[str, str] = field(default_factory=dict)
     encoding: str | None = None
     comments: bool = False
@@ -53,8 +57,13 @@ class Settings:
     recall: float = DEFAULT_RECALL
 
     def or_else(self, remembered: Mapping[str, Any]) -> Self:
-        """Return these settings, with the remembered value of each that has its default here."""
+        """Return these settings, with the remembered value of each that has its default here.
+
+        Prompts are for one model: another one does not get them.
+        """
         default = type(self)()
+        if self.model is not None and self.to_manifest()["model"] != remembered.get("model"):
+            remembered = {name: value for name, value in remembered.items() if name not in _OF_MODEL}
         kept: dict[str, Any] = {}
         for name in (one.name for one in fields(self)):
             value, usual = remembered.get(name), getattr(default, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.errors import ModelError
+from qa_search.util.text import SURROGATES
 
+# The most characters of a prompt: room for instructions with examples.
+_MOST_PROMPT = 10_000
+# What no index can keep.
+_UNSTORABLE = re.compile(rf"[\0{SURROGATES}]")
 # How far a vector may be from unit length before it is scaled.
 _UNIT_TOLERANCE = 1e-4
 
@@ -22,15 +28,51 @@ UNKNOWN_TOKENS = ("[UNK]", "<unk>", "<UNK>", "UNK")
 
 
 @dataclass(frozen=True, slots=True)
-class ModelId:
-    """The identity of a model: ``sha256`` covers every file that decides its vectors, ``name`` is for people.
+class Prompts:
+    """Words before each question and each passage: None for those that the model itself names, "" for none.
 
-    ``location`` is the folder to find it in again, or "" if it is found by its name.
+    Raises:
+        ModelError: if one of them cannot be kept with an index.
+    """
+
+    query: str | None = None
+    passage: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, prompt in (("query_prompt", self.query), ("passage_prompt", self.passage)):
+            if prompt is not None and not _is_prompt(prompt):
+                raise ModelError(
+                    f"{name}: the prompt is invalid. A prompt is UTF-8 text of at most {_MOST_PROMPT:,} characters, "
+                    "without null characters.",
+                    parameter=name,
+                )
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there is one in place of the model's own."""
+        return self != OWN_PROMPTS
+
+
+def _is_prompt(text: object) -> bool:
+    return isinstance(text, str) and len(text) <= _MOST_PROMPT and not _UNSTORABLE.search(text)
+
+
+# Those that the model itself names.
+OWN_PROMPTS = Prompts()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelId:
+    """The identity of a model: ``sha256`` covers all that decides its vectors, ``name`` is for people.
+
+    ``location`` is the folder to find it in again, or "" if it is found by its name; ``prompts`` are those that it is
+    to be given again.
     """
 
     name: str
     sha256: str
     location: str = ""
+    prompts: Prompts = OWN_PROMPTS
 
 
 class Embedder(Protocol):

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from qa_search.embedders.base import OWN_PROMPTS, ModelId, Prompts
 from qa_search.errors import ModelError, ModelNotFoundError, install_command
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
@@ -37,18 +38,29 @@ _DOWNLOADED = ("*.json", "*.safetensors", "*.txt", "*.model", "*.vocab")
 
 @dataclass(frozen=True, slots=True)
 class LocatedModel:
-    """A model's name, its folder, and the location to record for later ("" = find it by its name)."""
+    """A model's name, its folder, the location to record for later ("" = find it by its name), and its prompts."""
 
     name: str
     folder: Path
     location: str
+    prompts: Prompts = OWN_PROMPTS
+
+    def identify(self) -> ModelId:
+        """Hash what decides its vectors: its files, and the prompts in place of those that they name."""
+        sha256 = hash_model(self.folder)
+        if self.prompts.are_given:
+            asked = json.dumps([sha256, self.prompts.query, self.prompts.passage])
+            sha256 = hashlib.sha256(asked.encode()).hexdigest()
+        return ModelId(self.name, sha256, self.location, self.prompts)
 
 
-def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool = False) -> LocatedModel:
+def locate_model(
+    model: str | os.PathLike[str] | None = None, *, download: bool = False, searching: bool = False
+) -> LocatedModel:
     """Find a model on this machine: None for the packaged default, a folder, or a name.
 
     A text is a name, unless it begins with ``/``, ``./``, ``../`` or ``~``. No network is touched unless ``download``
-    is true and the model is not here.
+    is true and the model is not here. ``searching`` says that only a build could fetch it, for messages.
 
     Raises:
         ModelNotFoundError: if it is not on this machine.
@@ -56,7 +68,8 @@ def locate_model(model: str | os.PathLike[str] | None = None, *, download: bool 
     """
     folder = model_folder(model)
     if folder is None:
-        return _locate_by_name(DEFAULT_MODEL if model is None else os.fspath(model), download=download)
+        name = DEFAULT_MODEL if model is None else os.fspath(model)
+        return _locate_by_name(name, download=download, searching=searching)
     if not _is_model(folder):
         raise ModelNotFoundError(
             f"{folder}: no sentence-transformers model in this folder (it has neither modules.json nor "
@@ -74,7 +87,7 @@ def locate_recorded_model(name: str, location: str, index: Path) -> LocatedModel
         ModelError: if the model lies in the index itself, or as `locate_model`.
     """
     if not location:
-        return _locate_by_name(name)
+        return _locate_by_name(name, searching=True)
     folder = Path(location)
     if not folder.is_absolute() or folder.resolve().is_relative_to(index.resolve()):
         raise ModelError(
@@ -83,7 +96,7 @@ def locate_recorded_model(name: str, location: str, index: Path) -> LocatedModel
         )
     if not _is_model(folder):
         raise ModelNotFoundError(f"no model in {folder}. Name its present folder (model=PATH).")
-    return locate_model(folder)
+    return locate_model(folder, searching=True)
 
 
 def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
@@ -101,7 +114,7 @@ def model_folder(model: str | os.PathLike[str] | None) -> Path | None:
     if not folder.is_dir():
         raise ModelNotFoundError(
             f"the model {str(folder)!r} is not on this machine: the folder does not exist. Give the folder of a model, "
-            "or a model's name (download=True fetches it)."
+            "or a model's name."
         )
     return folder
 
@@ -126,7 +139,7 @@ def require_no_code(folder: Path) -> None:
 
 
 def hash_model(folder: Path) -> str:
-    """Return the model's identity: a hash of the names and content of all files that decide its vectors."""
+    """Return a hash of the names and content of all files that decide a model's vectors."""
     total = hashlib.sha256()
     for path in sorted(_model_files(folder)):
         total.update(path.relative_to(folder).as_posix().encode() + b"\0")
@@ -163,7 +176,7 @@ def _model_files(folder: Path) -> list[Path]:
     return files
 
 
-def _locate_by_name(name: str, *, download: bool = False) -> LocatedModel:
+def _locate_by_name(name: str, *, download: bool = False, searching: bool = False) -> LocatedModel:
     is_default = name in (DEFAULT_MODEL, DEFAULT_MODEL.rpartition("/")[2])
     packaged = _packaged_folder() if is_default else None
     if packaged is not None:
@@ -179,7 +192,7 @@ def _locate_by_name(name: str, *, download: bool = False) -> LocatedModel:
         hint = f"If you mean the folder of this name, write {os.curdir + os.sep + name}"
     raise ModelNotFoundError(
         f"the model {name!r} is not on this machine. {hint}, give the folder of a sentence-transformers model "
-        "(model=PATH), or let it be downloaded once (download=True)."
+        f"(model=PATH), or let {'a build download it' if searching else 'it be downloaded'} once (download=True)."
     )
 
 

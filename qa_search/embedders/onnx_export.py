@@ -8,7 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -64,8 +64,9 @@ def export_encoder(original: SentenceTransformerEmbedder, folder: Path, precisio
     cut = None if model.truncate_dim is None else partial(_cut, dimension=original.dimension)
     _export_graph(modules, {"input_ids": ids}, "sentence_embedding", cut, folder, precision)
     tokenizer.save(str(folder / TOKENIZER_FILE))
+    made_from = original.model_id
     settings = {
-        "model": asdict(original.model_id),
+        "model": {"name": made_from.name, "sha256": made_from.sha256, "location": made_from.location},
         "precision": precision,
         "dimension": original.dimension,
         "passage_limit": original.passage_limit,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qa_search.embedders.base import ModelId, Piece, Vectors, pieces_of
-from qa_search.embedders.locate import LocatedModel, hash_model
+from qa_search.embedders.locate import LocatedModel
 from qa_search.errors import ModelError
 from qa_search.util.memory import give_back_memory
 
@@ -43,10 +43,12 @@ class SentenceTransformerEmbedder:
                     f"({type(error).__name__}: {' '.join(str(error).split())[:200]})"
                 ) from error
         self._model.eval()
-        self._id = ModelId(located.name, hash_model(located.folder), located.location)
+        self._id = located.identify()
         self._tokenizer = _uncut_tokenizer(self._model)
-        self.query_prompt = _prompt(self._model, _QUERY_PROMPTS)
-        self.passage_prompt = _prompt(self._model, _PASSAGE_PROMPTS)
+        query, passage = located.prompts.query, located.prompts.passage
+        self.query_prompt = _prompt(self._model, _QUERY_PROMPTS) if query is None else query
+        self.passage_prompt = _prompt(self._model, _PASSAGE_PROMPTS) if passage is None else passage
+        self._query_limit, self._passage_limit = self._limit(self.query_prompt), self._limit(self.passage_prompt)
         probe = self._model.encode(["x"], show_progress_bar=False)
         self._dimension = int(np.asarray(probe).shape[1])
 
@@ -78,12 +80,12 @@ class SentenceTransformerEmbedder:
     @property
     def passage_limit(self) -> int | None:
         """The most tokens of a passage that the model reads."""
-        return self._limit(self.passage_prompt)
+        return self._passage_limit
 
     @property
     def query_limit(self) -> int | None:
         """The most tokens of a question that the model reads."""
-        return self._limit(self.query_prompt)
+        return self._query_limit
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Count each text's tokens, without special tokens and never cut."""
@@ -134,7 +136,10 @@ class SentenceTransformerEmbedder:
         special = 0 if self.is_static else self._special_tokens()
         limit = int(longest) - special - (self.count_tokens([prompt])[0] if prompt else 0)
         if limit < 8:
-            raise ModelError(f"the model {self._id.name!r} reads {longest} tokens, its own prompt included: too few")
+            raise ModelError(
+                f"the model {self._id.name!r} reads {longest} tokens, its prompt included, which leaves too few for a "
+                "text. Use a shorter prompt, or another model."
+            )
         return limit
 
     def _special_tokens(self) -> int:

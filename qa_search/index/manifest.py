@@ -78,13 +78,15 @@ Setting = str | int | float | bool | None
 
 
 class ModelRecord(NamedTuple):
-    """The model that made the vectors."""
+    """The model that made the vectors. A prompt is one in place of those that the model itself names."""
 
     name: str
     sha256: str
     location: str
     dimension: int
     passage_limit: int | None
+    query_prompt: str | None = None
+    passage_prompt: str | None = None
 
 
 class AgreementRecord(NamedTuple):
@@ -112,7 +114,7 @@ class ClosenessRecord(NamedTuple):
 
 
 class ExportedEncoder(NamedTuple):
-    """An exported model: a folder beside the generations, and its files."""
+    """An exported model: a folder beside the generations, its files, and the prompts that it puts before texts."""
 
     kind: Literal["onnx"]
     folder: PlainName
@@ -121,6 +123,8 @@ class ExportedEncoder(NamedTuple):
     files: Files
     passages: PassagesRecord | None = None
     closeness: ClosenessRecord | None = None
+    query_prompt: str = ""
+    passage_prompt: str = ""
 
 
 class OriginalEncoder(NamedTuple):

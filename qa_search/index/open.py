@@ -43,9 +43,13 @@ def require_folder(path: str | os.PathLike[str]) -> None:
     """Refuse a path that is an address: used as a folder, it would appear in messages with its password.
 
     Raises:
-        StoreError: if it is an address, or looks like one.
+        StoreError: if it is an address, or looks like one; or no path at all.
     """
-    text = os.fsdecode(path)
+    if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
+        raise StoreError(
+            f"Unsupported index location: {type(path).__name__}. Name a folder, such as 'index/', or a database, as "
+            "postgresql://USER@HOST/DATABASE."
+        )
     scheme, address, _rest = text.partition("://")
     if address or _LIKE_ADDRESS.search(text):
         named = f" {scheme}://" if address and _SCHEME.fullmatch(scheme) else ""

@@ -41,7 +41,8 @@ CREATE TABLE question (
     confidence REAL NOT NULL,
     best TEXT,                 -- id of the first hit
     opened TEXT,               -- id of the post that was opened
-    feedback TEXT
+    feedback TEXT,
+    danger INTEGER             -- whether it showed a notice, NULL where that was not written
 ) STRICT;
 CREATE INDEX question_hour ON question (hour);
 CREATE TABLE setting (keep_days INTEGER NOT NULL) STRICT;
@@ -49,7 +50,7 @@ INSERT INTO setting VALUES ({DEFAULT_KEEP_DAYS});
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
 """  # noqa: S608 - numbers of our own
-_COLUMNS = "hour, text, answered, confidence, best, opened, feedback"
+_COLUMNS = ("hour", "text", "answered", "confidence", "best", "opened", "feedback", "danger")
 _LOCK_SECONDS = 20.0
 # Questions that wait to be written: more only if the disk stands still.
 _MOST_WAITING = 10_000
@@ -59,6 +60,7 @@ _KEEP = re.compile(r"(\d{1,5})\s*([dw])", re.ASCII | re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7}
 
 Statement = tuple[str, tuple[Any, ...]]
+NOT_ANSWERED = "not answered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class LoggedQuestion:
     """A question of the log: the hour (UTC) when it was asked, its masked text, and what it was answered with.
 
     ``best`` is the id of the first hit, ``opened`` the id of the post that was opened, ``feedback`` what was said of
-    it; each is None if there was none.
+    it; each is None if there was none. ``danger`` says whether it had a sign of danger, by the archivist's file as it
+    was then; None if that was not written down.
     """
 
     hour: str
@@ -76,6 +79,12 @@ class LoggedQuestion:
     best: str | None = None
     opened: str | None = None
     feedback: str | None = None
+    danger: bool | None = None
+
+    @property
+    def state(self) -> str:
+        """What became of it: "answered", "danger" (it showed a notice in place of an answer) or "not answered"."""
+        return "answered" if self.answered else "danger" if self.danger else NOT_ANSWERED
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -132,8 +141,12 @@ class QuestionLog:
         hour = self._now().astimezone(UTC).strftime(_HOUR)
         for result in results:
             best = result.hits[0].post_id if result.hits else None
-            values = (hour, masked(result.query), result.answered, result.confidence, best)
-            self._put("INSERT INTO question (hour, text, answered, confidence, best) VALUES (?, ?, ?, ?, ?)", values)
+            danger = result.notice is not None
+            values = (hour, masked(result.query), result.answered, result.confidence, best, danger)
+            self._put(
+                "INSERT INTO question (hour, text, answered, confidence, best, danger) VALUES (?, ?, ?, ?, ?, ?)",
+                values,
+            )
 
     def mark(self, query: str, *, opened: str | None = None, feedback: str | None = None) -> None:
         """Note at the latest question of this text which post was opened, or what was said; None changes nothing."""
@@ -219,16 +232,20 @@ def read_questions(path: str | os.PathLike[str], *, unanswered: bool = False) ->
 
     Args:
         path: the file.
-        unanswered: only those that were not answered.
+        unanswered: only those that were not answered and had no sign of danger, which no post would answer.
 
     Raises:
         QuestionLogError: if the file is missing, something else, or damaged.
     """
-    condition = "WHERE NOT answered" if unanswered else ""
-    query = f"SELECT {_COLUMNS} FROM question {condition} ORDER BY id"  # noqa: S608 - fixed text
     with closing(_opened(Path(path), make=False)) as database, _named(path):
-        rows = database.execute(query).fetchall()
-    return [LoggedQuestion(hour, text, bool(answered), *rest) for hour, text, answered, *rest in rows]
+        there = _columns_of(database)
+        columns = ", ".join(name if name in there else f"NULL AS {name}" for name in _COLUMNS)
+        rows = database.execute(f"SELECT {columns} FROM question ORDER BY id").fetchall()  # noqa: S608 - names of ours
+    found = (
+        LoggedQuestion(hour, text, bool(answered), confidence, best, opened, feedback, danger and bool(danger))
+        for hour, text, answered, confidence, best, opened, feedback, danger in rows
+    )
+    return [one for one in found if not unanswered or one.state == NOT_ANSWERED]
 
 
 def forget_questions(
@@ -312,6 +329,8 @@ def _opened(path: Path, *, make: bool) -> sqlite3.Connection:
                 raise _other(path)
             if version != _VERSION:
                 raise QuestionLogError(f"{path}: a log of format {version}, which this version cannot read. Update it.")
+            if make:
+                _add_columns(database)
         except BaseException:
             database.close()
             raise
@@ -327,6 +346,22 @@ def _make_tables(database: sqlite3.Connection) -> None:
             database.execute(statement)
     database.execute("COMMIT")
     database.isolation_level = "DEFERRED"
+
+
+def _add_columns(database: sqlite3.Connection) -> None:
+    """Add the column that logs of earlier versions lack; those versions go on reading and writing the log."""
+    if "danger" in _columns_of(database):
+        return
+    database.isolation_level = None
+    database.execute("BEGIN IMMEDIATE")
+    if "danger" not in _columns_of(database):  # another process may have just added it
+        database.execute("ALTER TABLE question ADD COLUMN danger INTEGER")
+    database.execute("COMMIT")
+    database.isolation_level = "DEFERRED"
+
+
+def _columns_of(database: sqlite3.Connection) -> set[str]:
+    return {name for _, name, *_ in database.execute("PRAGMA table_info(question)")}
 
 
 def _other(path: Path) -> QuestionLogError:

@@ -6,14 +6,14 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qa_search.embedders.base import Embedder
+from qa_search.embedders.base import Embedder, Prompts
 from qa_search.embedders.closeness import PLAIN, Closeness
 from qa_search.embedders.load import load_located
-from qa_search.embedders.locate import LocatedModel, hash_model, locate_model, locate_recorded_model
+from qa_search.embedders.locate import LocatedModel, locate_model, locate_recorded_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, read_queries
 from qa_search.embedders.readability import cannot_read
@@ -113,12 +113,12 @@ class SearchableGeneration:
             return self._model
         if self._encoder is not None and self._encoder_files is not None:
             if self._model is not None:
-                self._require_located(locate_model(self._model))
+                self._as_made(locate_model(self._model, searching=True))
             self.folder.require_encoder(self._encoder_files, self._encoder)
             return OnnxEmbedder(self._encoder_files.folder, path_of=self._encoder_files.path)
-        located = self._recorded_model() if self._model is None else locate_model(self._model)
-        self._require_located(located)
-        return load_located(located)
+        return load_located(
+            self._as_made(self._recorded_model() if self._model is None else locate_model(self._model, searching=True))
+        )
 
     def _recorded_model(self) -> LocatedModel:
         made_with, index = self.manifest.model, self.folder.path
@@ -127,9 +127,12 @@ class SearchableGeneration:
         except ModelError as error:
             raise type(error)(f"{index}: this index was made with the model {made_with.name!r}, and {error}") from error
 
-    def _require_located(self, located: LocatedModel) -> None:
-        """Compare a model with the one that made the index, before anything of it is loaded."""
-        self._require_model(located.name, hash_model(located.folder))
+    def _as_made(self, located: LocatedModel) -> LocatedModel:
+        """Compare a model with the one that made the index, before it is loaded; return it with the same prompts."""
+        made_with = self.manifest.model
+        prompted = replace(located, prompts=Prompts(made_with.query_prompt, made_with.passage_prompt))
+        self._require_model(located.name, prompted.identify().sha256)
+        return prompted
 
     def _require_model(self, name: str, sha256: str) -> None:
         made_with = self.manifest.model

@@ -7,14 +7,16 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from qa_search.embedders import locate as locate_module
-from qa_search.embedders.base import Embedder
-from qa_search.embedders.load import load_embedder
+from qa_search.embedders.base import Embedder, Prompts
+from qa_search.embedders.load import load_embedder, load_located
 from qa_search.embedders.locate import DEFAULT_MODEL, hash_model, locate_model
 from qa_search.embedders.queries import embed_whole_queries
 from qa_search.errors import ModelError, ModelNotFoundError
@@ -260,6 +262,43 @@ def test_a_model_s_own_prompts_are_used_and_counted(prompted: Path) -> None:
     assert np.allclose(embedder.embed_passages(["sore knee"]), passage, atol=1e-5)
     assert embedder.query_limit == 24 - 2 - 2
     assert embedder.passage_limit == 24 - 2 - 5
+
+
+def test_prompts_that_are_given_take_the_place_of_the_model_s_own(prompted: Path) -> None:
+    """Each by itself, an empty one too; they are part of what the model is."""
+    from sentence_transformers import SentenceTransformer
+
+    own = locate_model(prompted)
+    given = replace(own, prompts=Prompts(query="find: ", passage=""))
+    embedder, plain = load_located(given), SentenceTransformer(str(prompted), device="cpu")
+    expected = plain.encode(["find: sore knee", "sore knee"], prompt="", normalize_embeddings=True)
+    assert np.allclose(embedder.embed_queries(["sore knee"]), expected[:1], atol=1e-5)
+    assert np.allclose(embedder.embed_passages(["sore knee"]), expected[1:], atol=1e-5)
+    assert (embedder.query_limit, embedder.passage_limit) == (24 - 2 - 2, 24 - 2)
+    half = load_located(replace(own, prompts=Prompts(query="find: ")))
+    assert half.passage_limit == 24 - 2 - 5
+    assert embedder.model_id == given.identify()
+    assert own.identify().sha256 == hash_model(prompted)
+    prompts = [Prompts(), Prompts(query=""), Prompts(passage=""), Prompts("a", "b"), Prompts("b", "a"), Prompts("a")]
+    assert len({replace(own, prompts=one).identify().sha256 for one in prompts}) == len(prompts)
+
+
+def test_a_prompt_that_leaves_no_room_is_told_when_the_model_is_loaded(prompted: Path) -> None:
+    """A long one before questions, too, which no passage would show."""
+    for prompts in (Prompts(query="knee " * 20), Prompts(passage="knee " * 20)):
+        with pytest.raises(ModelError, match=r"reads 24 tokens, its prompt included.* shorter prompt"):
+            load_located(replace(locate_model(prompted), prompts=prompts))
+
+
+@pytest.mark.parametrize("prompt", ["\0", "half a pair \ud83d", "x" * 10_001, 5])
+def test_a_prompt_that_no_index_can_keep_is_refused(prompt: Any) -> None:
+    """It would be found out when the manifest is written, after hours of embedding."""
+    with pytest.raises(
+        ModelError, match=r"^query_prompt: the prompt is invalid\. A prompt is UTF-8 text of at most 10,000"
+    ):
+        Prompts(query=prompt)
+    with pytest.raises(ModelError, match=r"^passage_prompt: "):
+        Prompts(passage=prompt)
 
 
 def test_a_model_without_a_limit_has_none(static: Path) -> None:

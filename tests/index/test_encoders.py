@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ import pytest
 
 from qa_search import SearchIndex, build_index, verify_index
 from qa_search.embedders import onnx_export as export
-from qa_search.embedders.base import Embedder
-from qa_search.embedders.load import load_embedder
+from qa_search.embedders.base import Embedder, Prompts
+from qa_search.embedders.load import load_embedder, load_located
 from qa_search.embedders.locate import locate_model
 from qa_search.embedders.onnx import MODEL_FILE, OnnxEmbedder
 from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
 from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError
 from qa_search.index.owned import ENCODERS
-from tests.helpers import ROOT, SAMPLE_ARCHIVE, posts_in, write_pages
+from tests.helpers import ROOT, SAMPLE_ARCHIVE, WordsEmbedder, posts_in, seal, write_pages
 
 COMPLAINTS = ("sore heel in the first steps of the morning", "PT doesn't help my hamstring", "wheezing after a race 😀")
 
@@ -142,6 +143,65 @@ def test_fp32_can_be_chosen_and_is_the_original_to_the_last_digits(
     monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (-1.0, -1.0), "fp32": (2.0, 2.0)})
     back = build_index(small / "pages", small / "other", model=small_model)
     assert back.embedded == report.embedded == len({*_passages(small / "other")})
+
+
+def test_prompts_are_kept_with_the_index_and_another_one_is_another_encoder(
+    small: Path, small_model: Path, tmp_path: Path
+) -> None:
+    """A search gives the model what the build gave it; a later build remembers it, but not for another model."""
+    index, other = tmp_path / "index", shutil.copytree(small_model, tmp_path / "other-model")
+    pages = shutil.copytree(small / "pages", tmp_path / "pages")
+    plain = build_index(pages, index, model=small_model)
+    assert plain.embedded > 0
+    with SearchIndex.open(index) as opened:
+        assert {"query_prompt", "passage_prompt"}.isdisjoint({*opened.info().model, *opened.info().encoder})
+    prompted = build_index(pages, index, model=small_model, query_prompt="find: ", passage_prompt="text: ")
+    assert prompted.embedded == prompted.passages
+    build_index(pages, tmp_path / "one", model=small_model, passage_prompt="text: ", precision="fp32")
+    original = load_located(replace(locate_model(small_model), prompts=Prompts("find: ", "text: ")))
+    with SearchIndex.open(index) as opened, SearchIndex.open(tmp_path / "one") as one:
+        found = opened.info()
+        assert (found.model["query_prompt"], found.model["passage_prompt"]) == ("find: ", "text: ")
+        assert (found.encoder["query_prompt"], found.encoder["passage_prompt"]) == ("find: ", "text: ")
+        close = np.sum(opened.embed(COMPLAINTS) * original.embed_queries(COMPLAINTS), axis=1)
+        assert close.min() > 0.95
+        passages = opened.embedder.embed_passages(COMPLAINTS)
+        assert np.sum(passages * original.embed_passages(COMPLAINTS), axis=1).min() > 0.95
+        assert "query_prompt" not in one.info().model
+        assert np.allclose(one.embed(COMPLAINTS), load_embedder(small_model).embed_queries(COMPLAINTS), atol=1e-4)
+    assert build_index(None, index).previous == prompted.generation  # nothing changed, so nothing was built
+    with SearchIndex.open(index, model=other) as opened:  # the same files, elsewhere
+        opened.embed(COMPLAINTS)
+    (other / "config_sentence_transformers.json").write_text("{}")
+    assert build_index(None, index, model=other).embedded == plain.passages
+    with SearchIndex.open(index) as opened:
+        assert "query_prompt" not in opened.info().model
+
+
+def test_an_index_without_an_export_loads_its_model_with_its_prompts(
+    small: Path, small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And with no others, whatever its manifest was made to say."""
+    monkeypatch.setattr(export, "AGREEMENT_LIMITS", {"int8": (2.0, 2.0), "fp32": (2.0, 2.0)})
+    index = tmp_path / "index"
+    first = build_index(small / "pages", index, model=small_model, query_prompt="find: ")
+    original = load_located(replace(locate_model(small_model), prompts=Prompts("find: ")))
+    with SearchIndex.open(index) as opened:
+        assert opened.info().encoder["kind"] == "original"
+        assert np.allclose(opened.embed(COMPLAINTS), original.embed_queries(COMPLAINTS), atol=1e-5)
+    assert build_index(None, index, query_prompt="ask: ").embedded == first.passages
+    seal(index, lambda manifest: manifest["model"].update(query_prompt="sing: "))
+    with SearchIndex.open(index) as opened, pytest.raises(ModelMismatchError, match="was made with the model"):
+        opened.embed(COMPLAINTS)
+
+
+def test_prompts_need_a_model_that_is_loaded_here(small: Path, tmp_path: Path, words: WordsEmbedder) -> None:
+    """One that the caller made has its own; what is invalid is told before anything is read."""
+    with pytest.raises(ModelError, match=r"query_prompt and passage_prompt: .* has its own"):
+        build_index(small / "pages", tmp_path / "index", model=words, passage_prompt="")
+    with pytest.raises(ModelError, match="query_prompt: the prompt is invalid"):
+        build_index(tmp_path / "missing", tmp_path / "index", query_prompt="\0")
+    assert not (tmp_path / "index").exists()
 
 
 def _passages(index: Path) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,10 +44,37 @@ def test_a_question_is_kept_with_its_hour_and_nothing_finer(tmp_path: Path) -> N
     (question,) = read_questions(path)
     assert question.to_dict() == {
         "hour": "2026-11-27T12:00Z", "text": "sore heel", "answered": False, "confidence": 0.1, "best": None,
-        "opened": None, "feedback": None,
+        "opened": None, "feedback": None, "danger": False,
     }  # fmt: skip
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"12:34" not in path.read_bytes()
+
+
+def test_a_question_with_a_sign_of_danger_is_none_that_a_post_would_answer(tmp_path: Path) -> None:
+    """It is neither answered nor a gap, unless an answer was pinned for it."""
+    path, notice = tmp_path / "q", "Call 112."
+    with QuestionLog(path, now=lambda: NOON) as log:
+        log.record([result("lost card", answered=False), replace(result("chest pain", answered=False), notice=notice)])
+        log.record([replace(result("chest pain at night"), notice=notice)])
+    assert [(one.state, one.danger) for one in read_questions(path)] == [
+        ("not answered", False), ("danger", True), ("answered", True)
+    ]  # fmt: skip
+    assert [one.text for one in read_questions(path, unanswered=True)] == ["lost card"]
+
+
+def test_a_log_of_an_earlier_version_is_read_and_continued(tmp_path: Path) -> None:
+    """Danger was not written down then: that is unknown, and reading changes nothing."""
+    path = tmp_path / "q"
+    logged(path, "old")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("ALTER TABLE question DROP COLUMN danger")
+        database.commit()
+    before = path.read_bytes()
+    assert [(one.text, one.danger) for one in read_questions(path)] == [("old", None)]
+    assert path.read_bytes() == before
+    with QuestionLog(path, now=lambda: NOON) as log, QuestionLog(path, now=lambda: NOON):
+        log.record([replace(result("new", answered=False), notice="Call 112.")])
+    assert [(one.text, one.danger) for one in read_questions(path)] == [("old", None), ("new", True)]
 
 
 def test_two_writers_share_a_file(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qa_search import SearchIndex, build_index, verify_index
+from qa_search import SearchIndex, build_index, index_log, tune, undo_index, verify_index
 from qa_search.embedders.locate import hash_model
-from qa_search.errors import IndexDamagedError, ModelError, ModelMismatchError, ModelNotFoundError, QueryError
+from qa_search.errors import (
+    IndexDamagedError,
+    ModelError,
+    ModelMismatchError,
+    ModelNotFoundError,
+    QueryError,
+    StoreError,
+)
 from tests.helpers import WordsEmbedder, seal, write_jsonl, write_pages
 
 POSTS = [
@@ -224,6 +232,20 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
         assert index.info().model["name"] == "words"
         with pytest.raises(ModelNotFoundError, match=r"was made with the model 'words', and .*not on this machine"):
             index.search("knee")
+    # No search downloads a model, so none is told to.
+    with (
+        SearchIndex.open(tmp_path / "index", model="someone/unknown") as index,
+        pytest.raises(ModelNotFoundError, match=r"'someone/unknown' is not .*let a build download it once \(download="),
+    ):
+        index.search("knee")
+
+
+@pytest.mark.parametrize("path", [None, 5, b"index"])
+def test_what_is_no_path_is_no_index(path: Any) -> None:
+    """Whatever is done with it; a missing setting is often None."""
+    for use in (SearchIndex.open, verify_index, index_log, undo_index, partial(build_index, None), tune):
+        with pytest.raises(StoreError, match=rf"Unsupported index location: {type(path).__name__}\. Name a folder"):
+            use(path)
 
 
 @pytest.mark.parametrize(

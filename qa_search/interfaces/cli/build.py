@@ -60,6 +60,16 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     return click.option(name, limit, type=_Size(), default=default, show_default=shown, metavar="N", help=what)
 
 
+def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make --query-prompt or --passage-prompt: words for the model, before each text of a kind."""
+    return click.option(
+        f"--{name}-prompt",
+        metavar="TEXT",
+        help=f"A text that the model gets before each {what}, such as '{name}: '; '' for none. "
+        "[default: what the model's own settings name]",
+    )
+
+
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", shell_complete=complete_files)
 @index_option()
@@ -69,41 +79,47 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     "shards",
     multiple=True,
     metavar="URL",
-    help="A server to spread the database's posts over; once for each. Later builds know them.",
+    help="A server that takes a share of the database's posts; repeat it for each server. Later builds remember them.",
 )
 @model_option("The embedding model: a sentence-transformers name or folder. [default: the packaged MiniLM]")
-@click.option("--download", is_flag=True, help="Fetch the model from its hub if it is not on this machine.")
+@click.option(
+    "--download", is_flag=True, help="Download the model from the Hugging Face hub if it is not on this machine."
+)
+@prompt_option("query", "question")
+@prompt_option("passage", "passage")
 @map_option()
 @encoding_option()
 @comments_option()
-@click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet.")
+@click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet, too.")
 @click.option("--strict", is_flag=True, help="Stop at the first post that cannot be read.")
-@click.option("--keep-going", is_flag=True, help="Set damaged files aside instead of stopping.")
+@click.option(
+    "--keep-going", is_flag=True, help="Leave damaged files out instead of stopping; qa-search info lists them."
+)
 @click.option(
     "--passage-tokens",
     type=click.IntRange(min=8),
     default=DEFAULT_PASSAGE_TOKENS,
     show_default=True,
-    help="The most tokens of a passage.",
+    help="How many tokens (words or parts of words) a passage may have. Posts are cut into passages.",
 )
-@limit_option("--max-post", "post_characters", "The most characters of a post.")
-@limit_option("--max-record", "record_bytes", "The most bytes of a line, a row, a JSON value or a page.")
-@limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .zip or .7z may unpack to.")
-@limit_option("--max-files", "files", "The most files in a .zip or .7z.")
-@click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing.")
+@limit_option("--max-post", "post_characters", "How many characters a post may have; a longer one is left out.")
+@limit_option("--max-record", "record_bytes", "How many bytes a line, a row, a JSON value or a page may have.")
+@limit_option("--max-unpacked", "unpacked_bytes", "How many bytes a .gz, .zip or .7z may unpack to.")
+@limit_option("--max-files", "files", "How many files a .zip or .7z may have.")
+@click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing of the last build.")
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="Where passages are embedded.",
+    help="What embeds passages: auto is a GPU if there is one, else the CPU.",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "int8", "fp32", "bf16"]),
     default="auto",
     show_default=True,
-    help="How: auto is int8 where that agrees with the model.",
+    help="How exactly the model computes: auto is int8 if that agrees with the model, else fp32.",
 )
 @click.option(
     "--memory",
@@ -111,19 +127,27 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
     default=DEFAULT_MEMORY,
     show_default="1 GB",
     metavar="SIZE",
-    help="How much memory searching the vectors may take, such as 500MB: more passages than fit are compressed.",
+    help="How much memory a search among the vectors may take, such as 500MB. If they need more, they are compressed.",
 )
 @click.option(
     "--recall",
     type=click.FloatRange(0, 1),
     default=DEFAULT_RECALL,
     show_default=True,
-    help="How much of the 10 closest passages must be found where vectors are compressed.",
+    help="The share of the 10 closest passages that a search among compressed vectors must find, else the build stops.",
 )
-@click.option("--name", metavar="NAME", help="The name of SOURCE, for the ids of its posts: they stay when it moves.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    help="A name for SOURCE. The ids of its posts are made from it, so they stay when SOURCE moves.",
+)
 @guard_options()
-@click.option("--watch", is_flag=True, help="Go on, and build again whenever files of the sources change.")
-@click.option("--ray", metavar="ADDRESS", help="Embed on the Ray cluster at auto or HOST:PORT; see docs/ray.md.")
+@click.option("--watch", is_flag=True, help="Keep running, and build again whenever files of the sources change.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Embed on a Ray cluster: HOST:PORT, or auto for the one that this machine is in. See docs/ray.md.",
+)
 @json_option("the report")
 @quiet_option()
 def build(
@@ -133,6 +157,8 @@ def build(
     shards: tuple[str, ...],
     model: str | None,
     download: bool,
+    query_prompt: str | None,
+    passage_prompt: str | None,
     field_map: dict[str, str],
     encoding: str | None,
     comments: bool,
@@ -156,10 +182,10 @@ def build(
     quiet: bool,
     **guard: Any,
 ) -> None:
-    """Read archives and build the index; the previous index answers until the new one is whole.
+    """Read archives and build the index. The previous index answers searches until the new one is complete.
 
-    SOURCE is a file or a folder. Without one, the sources and settings of the last build are used again; for a
-    new index, data/archive/. Formats are recognised from content: archive pages as text or HTML, JSON, JSON
+    SOURCE is a file or a folder. Without one, the sources and settings of the last build are used again; a new index
+    is built from data/archive/. Formats are recognised from content: archive pages as text or HTML, JSON, JSON
     Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .zip or .7z.
     """
     if name is not None and len(sources) != 1:
@@ -172,6 +198,8 @@ def build(
         index_path,
         model=model,
         download=download,
+        query_prompt=query_prompt,
+        passage_prompt=passage_prompt,
         field_map=field_map,
         encoding=encoding,
         comments=comments,

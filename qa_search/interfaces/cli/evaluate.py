@@ -34,7 +34,7 @@ from qa_search.util.text import counted
     "--workdir",
     metavar="PATH",
     shell_complete=complete_folders,
-    help="Where that index is built. [default: in the user's cache]",
+    help="Where the index of the set's own corpus is built. [default: in the user's cache]",
 )
 @click.option(
     "--ranking",
@@ -53,7 +53,7 @@ from qa_search.util.text import counted
     "--foreign",
     metavar="FOLDER",
     shell_complete=complete_folders,
-    help="Another judged set, whose queries this archive does not answer.",
+    help="Another judged set, whose queries this archive cannot answer: to measure how well they are told apart.",
 )
 @click.option("--self", "by_itself", is_flag=True, help="Measure on queries made from the posts, without judgements.")
 @click.option(
@@ -82,12 +82,14 @@ def evaluate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Measure retrieval quality on a judged set: DATASET is a folder with queries.jsonl and qrels.tsv.
+    """Measure retrieval quality on a judged set: queries, and which posts answer them.
 
-    Queries that no post answers are left out of the means. Intervals are 95 % bootstrap intervals, p-values those
-    of a paired randomisation test on nDCG@10.
+    DATASET is a folder with queries.jsonl (the queries) and qrels.tsv (which post answers which query). Queries that no
+    post answers are left out of the means. Intervals are 95 % bootstrap intervals, p-values those of a paired
+    randomisation test on nDCG@10.
 
-    With --self no DATASET is needed: a post's own question is asked, and the post, by its answer alone, is to be found.
+    With --self no DATASET is needed: the question of each post is asked, and the search must find the post by its
+    answer alone.
     """
     index_path = chosen_place(index_path, store)
     names = list(dict.fromkeys((ranking, *compare)))

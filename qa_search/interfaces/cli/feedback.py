@@ -26,7 +26,7 @@ from qa_search.interfaces.render.terminal import one_line
     help="The file of votes. [default: QA_SEARCH_FEEDBACK, or feedback.jsonl in the index folder]",
 )
 @model_option("The folder of the model that made the index, if it was moved.")
-@json_option("what counts")
+@json_option("the votes that count")
 @quiet_option()
 def feedback(
     post: str | None,
@@ -38,7 +38,7 @@ def feedback(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Say that POST, the id of a post, answers the query TEXT (--no: does not); without POST, show what counts.
+    """Say that POST, an id, answers the query TEXT (--no: does not). Without POST, show the votes that count.
 
     Your word counts at once: whoever can write the file decides. Votes of other clients count as soon as enough of them
     agree. To take a vote back, delete its line in the file.

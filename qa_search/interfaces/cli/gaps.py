@@ -25,7 +25,12 @@ _START = 16
 @click.argument("file", metavar="FILE", shell_complete=complete_files)
 @place_option()
 @click.option(
-    "--least", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="The complaints of a gap."
+    "--least",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="A gap has at least so many complaints.",
 )
 @click.option(
     "--min-confidence",
@@ -47,14 +52,14 @@ def gaps(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Show what people asked and the archive does not answer, in groups of the same matter, most frequent first.
+    """Show what people asked and the archive does not answer, grouped by subject: each group is a gap.
 
-    FILE is a log of questions (qa-search serve --log), or has one complaint on each line: a text, as it is or in JSON,
-    or an object with text (or query) and, for a trend, date; - is standard input. Every complaint is asked again, so
-    the report is about the archive as it is now.
+    FILE is a log of questions (qa-search serve --log), or a file with one complaint on each line: plain text, a JSON
+    string, or a JSON object with text (or query) and, for a trend, date. - is standard input. Every complaint is asked
+    again, so the report is about the archive as it is now.
 
-    Each gap has a name of its own words, its plainest complaint, the nearest posts and what they lack. With --format
-    html it is one page with pictures that needs no other file.
+    The most frequent gap comes first. Each has a name made of its words, the complaint that is closest to all others in
+    it, the nearest posts, and what they lack. With --format html the report is one page that needs no other file.
     """
     if as_json and shown_as not in (None, "json"):
         raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")

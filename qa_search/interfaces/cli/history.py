@@ -16,7 +16,7 @@ from qa_search.util.text import counted
 @index_option()
 @json_option("the log")
 def log(index_path: str, as_json: bool) -> None:
-    """Show what each build changed, the latest first, and which generations are kept."""
+    """Show what each build changed, the latest first, and which generations (results of builds) are kept."""
     entries = qa_search.index_log(index_path)
     if as_json:
         print_json([entry.to_dict() for entry in entries])
@@ -32,11 +32,14 @@ def _line(entry: LogEntry) -> str:
 
 @click.command()
 @index_option()
-@click.option("--to", metavar="GENERATION", help="The generation that is to answer; qa-search log lists them.")
+@click.option("--to", metavar="GENERATION", help="The generation to go back to; qa-search log lists them.")
 @json_option("the result")
 @quiet_option()
 def undo(index_path: str, to: str | None, as_json: bool, quiet: bool) -> None:
-    """Let the previous generation answer again, or the one named. Nothing is removed, so undo can be undone."""
+    """Go back to the index as it was before the last build, or to the generation that --to names.
+
+    Nothing is removed, so undo can be undone.
+    """
     answers = qa_search.undo_index(index_path, to)
     if as_json:
         print_json({"index": index_path, "generation": answers})

@@ -21,6 +21,8 @@ from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import IndexInfo
 from qa_search.util.text import counted
 
+# What a model has prompts for, and how that is called here.
+_PROMPTED = {"query": "question", "passage": "passage"}
 _SHOWN = 10
 _SHOWN_TAGS = 12
 _MOST_TOPICS_BYTES = 10_000_000
@@ -93,6 +95,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         f"  {_describe_language(info)}",
         f"  model {info.model['name']} ({dimensions}, SHA-256 {info.model['sha256'][:12]})",
         f"  embedded by {_describe_encoder(info)}",
+        *_prompt_lines(info),
         f"  passages of at most {counted(info.splitter['passage_tokens'], 'token')}",
         f"  {_describe_vectors(info)}",
         f"  ranked by {_describe_ranking(info)}",
@@ -194,6 +197,22 @@ def _describe_encoder(info: IndexInfo) -> str:
             text += f"; passages by torch, {encoder['passages']['precision']} on {encoder['passages']['device']}"
         return text
     return f"the original model ({encoder.get('why', 'given by the caller')})"
+
+
+def _prompt_lines(info: IndexInfo) -> list[str]:
+    """Return a line on what the model is given before texts, if it is given anything or told to get nothing."""
+    given = {what: info.model.get(f"{what}_prompt") for what in _PROMPTED}
+    exported = info.encoder["kind"] == "onnx"
+    used = {what: info.encoder.get(f"{what}_prompt", "") for what in _PROMPTED} if exported else given
+    if not any(used.values()) and set(given.values()) == {None}:
+        return []
+    return [f"  {', '.join(f'before each {_PROMPTED[what]} {_quoted(prompt)}' for what, prompt in used.items())}"]
+
+
+def _quoted(prompt: str | None) -> str:
+    if prompt is None:
+        return "what the model itself names"
+    return json.dumps(prompt, ensure_ascii=False) if prompt else "nothing"
 
 
 def _describe_ranking(info: IndexInfo) -> str:

@@ -49,7 +49,7 @@ def inspect(
 ) -> None:
     """Show how a build would read each file, with three posts of each; nothing is built.
 
-    SOURCE is what `qa-search build` takes. Exit status 1: no post was found.
+    SOURCE is a file or a folder, as for qa-search build. Exit status 1 if no post was found.
     """
     found = qa_search.inspect_archives(
         sources or (DEFAULT_SOURCE,), field_map=field_map, encoding=encoding, comments=comments, records=records

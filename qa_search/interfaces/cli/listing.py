@@ -41,7 +41,7 @@ _SUFFIXES = (".jsonl", ".csv")
 @place_option()
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_LISTED, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
-@click.option("--skip", type=click.IntRange(min=0), default=0, metavar="N", help="Pass over so many posts first.")
+@click.option("--skip", type=click.IntRange(min=0), default=0, metavar="N", help="How many posts to skip first.")
 @filter_options()
 @color_option()
 @json_option("the posts")
@@ -80,7 +80,7 @@ def list_posts(
 @quiet_option()
 @click.pass_context
 def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **options: Unpack[FilterOptions]) -> None:
-    """Write all posts that pass the filters to a new FILE: .jsonl or .csv; - is JSON Lines on standard output.
+    """Write all posts that pass the filters to a new FILE, .jsonl or .csv; - writes JSON Lines to standard output.
 
     The file is an archive that qa-search build reads. In CSV, a text that a spreadsheet would take for a formula gets
     an apostrophe in front. Exit status 1, and no file, if no post passes the filters. qa-search query --format exports

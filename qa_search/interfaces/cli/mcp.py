@@ -67,8 +67,8 @@ class _Mcp(click.Group):
     help="Serve over HTTP, on the path /mcp, instead of standard input and output; port 0 takes a free one.",
 )
 @feedback_option("Give assistants a tool to report what answered, and write it to this file.")
-@token_option("What a request over HTTP must contain: Authorization: Bearer TOKEN.")
-@click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
+@token_option("The secret that each request over HTTP must have, as the header 'Authorization: Bearer TOKEN'.")
+@click.option("--no-auth", is_flag=True, help="Need no token: everybody who can reach the address can search.")
 @click.pass_context
 def mcp(
     ctx: click.Context,

@@ -33,11 +33,10 @@ def index_option() -> Decorator:
         "index_path",
         default=DEFAULT_INDEX,
         envvar="QA_SEARCH_INDEX",
-        show_default=f"{DEFAULT_INDEX}/, or QA_SEARCH_INDEX",
         callback=_note_source,
         metavar="PATH",
         shell_complete=complete_indexes,
-        help="The index folder.",
+        help=f"The index folder. [default: {DEFAULT_INDEX}/, or what QA_SEARCH_INDEX names]",
     )
 
 
@@ -70,7 +69,7 @@ def store_option(what: str, *, variable: str | None = "QA_SEARCH_STORE") -> Deco
         envvar=variable,
         metavar="URL",
         callback=_require_database,
-        help=f"{what} Such as postgresql://USER@HOST/DATABASE.{named}",
+        help=f"{what} Write it as postgresql://USER@HOST/DATABASE.{named}",
     )
 
 
@@ -117,7 +116,7 @@ def filter_options() -> Decorator:
                 multiple=True,
                 metavar="TAG",
                 shell_complete=complete_tags,
-                help="Only posts with this tag; all of them, if repeated.",
+                help="Only posts with this tag; if repeated, only posts that have all of the tags.",
             ),
             click.option(
                 "--source",
@@ -145,7 +144,7 @@ def json_option(what: str) -> Decorator:
 
 def quiet_option() -> Decorator:
     """--quiet: nothing but the result and errors."""
-    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks, only the result.")
+    return click.option("-q", "--quiet", is_flag=True, help="Print only the result: no progress, no remarks.")
 
 
 def model_option(what: str) -> Decorator:
@@ -160,14 +159,14 @@ def feedback_option(what: str) -> Decorator:
     )
 
 
-def token_option(what: str) -> Decorator:
-    """--token: what a request must contain."""
+def token_option(what: str, name: str = "--token", variable: str = "QA_SEARCH_TOKEN") -> Decorator:
+    """--token, or one of another name: what a request must contain."""
     return click.option(
-        "--token",
-        envvar="QA_SEARCH_TOKEN",
+        name,
+        envvar=variable,
         metavar="TOKEN",
         callback=_require_token,
-        help=f"{what} Letters, digits and signs of ASCII, without blanks. [env: QA_SEARCH_TOKEN]",
+        help=f"{what} It has ASCII letters, digits and signs, without blanks. [env: {variable}]",
     )
 
 
@@ -175,7 +174,7 @@ def _require_token(context: click.Context, option: click.Parameter, token: str |
     """Refuse a token that clients cannot send in a header."""
     if token is None or _TOKEN.fullmatch(token):
         return token
-    typed = context.get_parameter_source("token") is click.core.ParameterSource.COMMANDLINE
+    typed = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
     # Not repeated: it is a secret.
     message = "a token has letters, digits and signs of ASCII, without blanks or line ends: no client can send another."
     raise click.BadParameter(message, param_hint=None if typed else str(option.envvar))
@@ -221,8 +220,8 @@ def map_option() -> Decorator:
         multiple=True,
         metavar="ROLE=FIELD",
         callback=_read_map,
-        help="Which field holds the question, answer, title, body, date, url, tags, author, score or id, where the "
-        "names are unusual: a name, a path such as replies.text, the number of a column, or - for none.",
+        help="The field that holds the question, answer, title, body, date, url, tags, author, score or id, if its "
+        "name is not recognised. FIELD is a name, a path such as replies.text, the number of a column, or - for none.",
     )
 
 
@@ -241,7 +240,7 @@ def encoding_option() -> Decorator:
     return click.option(
         "--encoding",
         metavar="NAME",
-        help="What all text files are written in, such as windows-1251. [default: found from their bytes]",
+        help="The character encoding of all text files, such as windows-1251. [default: found from their bytes]",
     )
 
 
@@ -255,17 +254,17 @@ def guard_options() -> Decorator:
                 type=click.IntRange(min=2),
                 default=DEFAULT_KEEP,
                 show_default=True,
-                help="How many generations to keep, the new one included; qa-search undo goes back to them.",
+                help="How many generations to keep: this build and those before it. qa-search undo goes back to them.",
             ),
             click.option(
                 "--largest-loss",
                 type=click.FloatRange(0, 1),
                 default=DEFAULT_LARGEST_LOSS,
                 show_default=True,
-                help="Stop if a larger share of the posts would be gone or have other ids.",
+                help="Stop if more than this share of the posts would be gone or get other ids.",
             ),
-            click.option("--allow-shrink", is_flag=True, help="Do not stop, however many posts would be gone."),
-            click.option("--dry-run", is_flag=True, help="Only read, and show what would change."),
+            click.option("--allow-shrink", is_flag=True, help="Build even if many posts would be gone."),
+            click.option("--dry-run", is_flag=True, help="Only read the archives, and show what a build would change."),
         ):
             command = option(command)
         return command
@@ -292,7 +291,8 @@ def color_option() -> Decorator:
         show_default=True,
         expose_value=False,
         callback=_choose_color,
-        help="Whether to colour: auto is on a terminal, unless NO_COLOR is set, or everywhere with FORCE_COLOR.",
+        help="Whether the output has colours: auto means on a terminal, never if NO_COLOR is set, and always if "
+        "FORCE_COLOR is set.",
     )
 
 

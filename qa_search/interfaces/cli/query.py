@@ -53,8 +53,8 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     "from_file",
     metavar="FILE",
     shell_complete=complete_files,
-    help="Many queries, one on each line: a text, as it is or in JSON, or an object with id and text (or query); - is "
-    "standard input.",
+    help="A file of many queries, one on each line: plain text, a JSON string, or a JSON object with id and text (or "
+    "query). - is standard input.",
 )
 @click.option("-k", "--top-k", type=click.IntRange(min=1), default=DEFAULT_TOP_K, show_default=True, metavar="N",
               help="How many posts at most.")  # fmt: skip
@@ -65,14 +65,18 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
     metavar="P",
     help="Below this probability, report that nothing answers. [default: what the index has learnt]",
 )
-@click.option("--explain", is_flag=True, help="Explain each hit (in text and JSON).")
+@click.option("--explain", is_flag=True, help="Show how each hit was found and ranked (in text and JSON).")
 @click.option(
     "--rerank",
     metavar="NAME|PATH",
     shell_complete=complete_folders,
     help="Reorder the best posts by this sentence-transformers CrossEncoder.",
 )
-@click.option("--download", is_flag=True, help="Fetch the CrossEncoder from its hub if it is not on this machine.")
+@click.option(
+    "--download",
+    is_flag=True,
+    help="Download the model of --rerank from the Hugging Face hub if it is not on this machine.",
+)
 @format_options()
 @model_option("The folder of the model that made the index, if it was moved.")
 @color_option()
@@ -102,11 +106,11 @@ def query(
     If nothing in the archive seems to answer, the output says so first, the exit status is 1, and the nearest posts
     follow.
 
-    On a terminal, each hit has three lines, and a result that does not fit is shown in a pager; --full shows whole
-    posts, --format text the sentence with the text around it, as redirected output has it.
+    On a terminal, each hit has three lines, and a long result is shown in a pager. --full shows whole posts. --format
+    text shows the marked sentence with the text around it, as redirected output does.
 
-    With --from, many queries are answered in the order of their lines: as JSON one document a line that begins with the
-    query's id (or else the line's number). The exit status is 0 only if every query is answered.
+    With --from, the queries are answered in the order of their lines. In JSON, each answer is one line that begins with
+    the query's id, or else the number of its line. The exit status is 0 only if every query is answered.
     """
     if bool(text) == (from_file is not None):
         raise click.UsageError(

@@ -40,8 +40,13 @@ _MOST_WORKERS = 256
 _CORES_EACH = 4
 _MOST_BY_DEFAULT = 4
 _NO_WIDGET = (
-    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. For the widget, "
-    "serve with --no-auth; programs in pages of --allow-origin may send the token to /api/."
+    "The widget gets no answers while --token is set: whoever sees a page could read the token in it. Give the widget "
+    "a token of its own (--widget-token), or serve with --no-auth; programs in pages of --allow-origin may send the "
+    "token to /api/."
+)
+_READ_BY_ALL = (
+    "The widget's token is public: whoever sees a page of {origins} can read it there, and can then search, but "
+    "nothing else."
 )
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
@@ -57,6 +62,22 @@ def _checked_origin(value: str) -> str:
         raise click.BadParameter(f"{value!r} is not an origin. Write it like https://club.example, without a path.")
     default = ":443" if origin.startswith("https:") else ":80"
     return origin.removesuffix(default)  # browsers leave it out
+
+
+def _require_use(widget_token: str | None, token: str | None, origins: frozenset[str]) -> None:
+    """Refuse a widget's token that no widget needs, and one that opens more than it says.
+
+    Raises:
+        click.UsageError: if it does not go with the other options.
+    """
+    if widget_token is None:
+        return
+    if token is None or not origins:
+        raise click.UsageError(
+            "--widget-token goes with --token, without which the widget needs none, and with --allow-origin."
+        )
+    if widget_token == token:
+        raise click.UsageError("--widget-token and --token must differ: pages show the widget's to everybody.")
 
 
 def workers_for(cores: int) -> int:
@@ -76,16 +97,25 @@ def threads_of_each(workers: int, cores: int) -> int:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port; 0 takes a free one."
 )
-@token_option("What a request must contain: Authorization: Bearer TOKEN, or as a browser's password.")
+@token_option(
+    "The secret that each request must have: as the header 'Authorization: Bearer TOKEN', or as the password that a "
+    "browser asks for."
+)
+@token_option(
+    "The token of the widget in pages of --allow-origin (its data-token). It opens the widget's search and nothing "
+    "else, and is no secret: everybody who sees such a page can read it.",
+    "--widget-token",
+    "QA_SEARCH_WIDGET_TOKEN",
+)
 @feedback_option("Take feedback by POST /api/feedback, and write it to this file.")
-@click.option("--no-auth", is_flag=True, help="Let everybody search who can reach the address, without a token.")
+@click.option("--no-auth", is_flag=True, help="Need no token: everybody who can reach the address can search.")
 @click.option(
     "--allow-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="A name under which the service may be asked, beside its address; all, if it listens beyond this machine "
-    "and none is given.",
+    help="A name by which clients may reach the service, besides its address; may be repeated. Without any, a service "
+    "that other machines can reach accepts every name.",
 )
 @click.option(
     "--rate",
@@ -93,7 +123,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=20.0,
     show_default=True,
     metavar="N",
-    help="Requests a second of one client, on average, and 1,000 times as many characters to search for; 0 for any.",
+    help="How many requests a second one client may send on average, and 1,000 times as many characters to search "
+    "for; 0 for no limit.",
 )
 @click.option(
     "--max-connections",
@@ -101,7 +132,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=DEFAULT_CONNECTIONS,
     show_default=True,
     metavar="N",
-    help="Connections at once, a quarter of them from one address; fewer if this process may not open so many files.",
+    help="How many connections may be open at once, a quarter of them from one address; fewer if this process may not "
+    "open so many files.",
 )
 @click.option(
     "--max-waiting",
@@ -109,7 +141,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=256,
     show_default=True,
     metavar="N",
-    help="The most queries that may wait; more are refused (503).",
+    help="How many queries may wait; more are refused (503).",
 )
 @click.option(
     "--max-batch",
@@ -117,7 +149,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=32,
     show_default=True,
     metavar="N",
-    help="The most waiting queries that are searched together.",
+    help="How many waiting queries may be searched together.",
 )
 @click.option(
     "--timeout",
@@ -125,7 +157,7 @@ def threads_of_each(workers: int, cores: int) -> int:
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="When a query is abandoned (504).",
+    help="After how long a query is given up (504).",
 )
 @click.option(
     "--workers",
@@ -140,8 +172,8 @@ def threads_of_each(workers: int, cores: int) -> int:
     "site_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="What the pages say of the archive: name, notice, examples, colours. Default: site.toml beside the index "
-    "folder, if there is one.",
+    help="What the pages say of the archive: name, notice, examples, colours. [default: site.toml beside the index "
+    "folder, if there is one]",
 )
 @click.option(
     "--allow-origin",
@@ -149,10 +181,11 @@ def threads_of_each(workers: int, cores: int) -> int:
     multiple=True,
     metavar="ORIGIN",
     callback=lambda _context, _option, values: frozenset(map(_checked_origin, values)),
-    help="A site, as https://club.example, whose pages may ask the API, use /widget.js and frame these pages.",
+    help="A site, such as https://club.example, whose pages may ask the API, use /widget.js and show these pages in a "
+    "frame; may be repeated.",
 )
-@click.option("--show-sources", is_flag=True, help="Show the file of each post on the pages: for staff.")
-@click.option("--no-instant", is_flag=True, help="Search when asked to, not while people type.")
+@click.option("--show-sources", is_flag=True, help="Show on the pages which file each post comes from: for staff.")
+@click.option("--no-instant", is_flag=True, help="Search only when people press Search, not while they type.")
 @log_options()
 @quiet_option()
 def serve(
@@ -161,6 +194,7 @@ def serve(
     host: str,
     port: int,
     token: str | None,
+    widget_token: str | None,
     no_auth: bool,
     feedback: str | None,
     allowed_hosts: tuple[str, ...],
@@ -186,6 +220,7 @@ def serve(
     --no-auth.
     """
     require_protection(host, "--host", token=token, no_auth=no_auth)
+    _require_use(widget_token, token, origins)
     try:
         from qa_search.interfaces.web.app import Settings, create_app
         from qa_search.interfaces.web.connections import guarded_server, limits_for
@@ -206,8 +241,9 @@ def serve(
     limits = limits_for(max_connections)
     listener = listen(host, port, limits.backlog, "--port or --host")
     settings = Settings(
-        token=token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch, timeout=timeout,
-        site=site, show_sources=show_sources, instant=not no_instant, origins=origins, questions=questions,
+        token=token, widget_token=widget_token, rate=rate, hosts=hosts, max_waiting=max_waiting, max_batch=max_batch,
+        timeout=timeout, site=site, show_sources=show_sources, instant=not no_instant, origins=origins,
+        questions=questions,
     )  # fmt: skip
     count = workers or workers_for(configured_threads())
     with_workers = "" if count == 1 else f" with {count} workers"
@@ -215,7 +251,8 @@ def serve(
         if site_file is not None:
             click.echo(f"The pages say what {site_file} says.", err=True)
         if origins and token is not None:
-            click.echo(_NO_WIDGET, err=True)
+            public = _READ_BY_ALL.format(origins=", ".join(sorted(origins)))
+            click.echo(_NO_WIDGET if widget_token is None else public, err=True)
         if questions is not None:
             click.echo(f"Logging the questions in {questions.path}", err=True)
         click.echo(

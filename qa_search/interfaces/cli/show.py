@@ -32,12 +32,12 @@ EXIT_NOTHING_FOUND = 1
 @click.command()
 @click.argument("post_id", metavar="ID", shell_complete=complete_ids)
 @place_option()
-@click.option("--for", "complaint", metavar="TEXT", help="Mark the sentence to read first for this query.")
+@click.option("--for", "complaint", metavar="TEXT", help="Mark the sentence to read first for somebody who asks this.")
 @model_option("The folder of the model that made the index, if it was moved; only --for needs it.")
 @color_option()
 @json_option("the post")
 def show(post_id: str, index_path: str, complaint: str | None, model: str | None, as_json: bool) -> None:
-    """Show the whole post of an id, and the posts that it links to.
+    """Show the whole post that has this ID, and the posts that it links to.
 
     qa-search query prints ids on a terminal, and as post_id in JSON; qa-search list has them all.
     """
@@ -82,7 +82,7 @@ def similar(
     quiet: bool,
     **options: Unpack[FilterOptions],
 ) -> None:
-    """Find the posts whose questions are closest to that of the post ID.
+    """Find the posts whose questions are closest to the question of the post ID.
 
     Exit status 1 if no post passes the filters.
     """

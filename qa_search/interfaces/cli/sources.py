@@ -17,14 +17,14 @@ from qa_search.interfaces.render.terminal import printable
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_files)
 @index_option()
-@click.option("--name", metavar="NAME", help="The name of SOURCE, for the ids of its posts.")
+@click.option("--name", metavar="NAME", help="A name for SOURCE. The ids of its posts are made from it.")
 @guard_options()
 @json_option("the report")
 @quiet_option()
 def add(sources: tuple[str, ...], index_path: str, name: str | None, as_json: bool, quiet: bool, **guard: Any) -> None:
-    """Read SOURCE besides what the index is built from, with the settings of the last build.
+    """Add SOURCE to the sources of the index, and build it with the settings of the last build.
 
-    SOURCE is a file or a folder, or the id of a post that was removed.
+    SOURCE is a file or a folder, or the id of a post that qa-search remove took out.
     """
     if name is not None and len(sources) != 1:
         raise click.UsageError("--name needs exactly one SOURCE.")
@@ -46,9 +46,9 @@ def add(sources: tuple[str, ...], index_path: str, name: str | None, as_json: bo
 @json_option("the report")
 @quiet_option()
 def remove(names: tuple[str, ...], index_path: str, as_json: bool, quiet: bool, **guard: Any) -> None:
-    """Build without a source, by its name or path, or without a post, by its id. Files of the archive stay.
+    """Take a source (by its name or path) or a post (by its id) out of the index, and build. No file is deleted.
 
-    Later builds leave them out too; qa-search add takes them in again.
+    Later builds leave it out, too; qa-search add takes it in again.
     """
     from qa_search.index.folder import IndexFolder  # here, because help and completion need no index
 

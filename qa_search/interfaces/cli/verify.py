@@ -16,7 +16,7 @@ from qa_search.util.text import counted
 @click.command()
 @index_option()
 @click.option(
-    "--fall-back", is_flag=True, help="If the answering generation is damaged, let the latest whole generation answer."
+    "--fall-back", is_flag=True, help="If the current generation is damaged, go back to the latest one that is intact."
 )
 @json_option("the report")
 @quiet_option()

@@ -48,6 +48,7 @@ class Settings:
     """
 
     token: str | None = None
+    widget_token: str | None = None
     rate: float = 20.0
     max_body: int = 1 << 20
     hosts: frozenset[str] = frozenset()
@@ -75,6 +76,7 @@ class Service(Guards):
         super().__init__(
             app,
             token=settings.token,
+            widget_token=settings.widget_token,
             rate=settings.rate,
             max_body=settings.max_body,
             hosts=settings.hosts,
@@ -128,7 +130,8 @@ def create_app(index: SearchIndex, settings: Settings | None = None, workers: Wo
     add_pages(app, service, prices, look, chosen.questions)
     add_lists(app, service, look)
     if chosen.origins:
-        add_widget(app, service, prices, chosen.origins)
+        # Whoever has the widget's token alone could open no page of the service.
+        add_widget(app, service, prices, chosen.origins, linked=chosen.widget_token is None)
     if index.records_feedback:
         add_feedback(app, service)
     _add_health(app, service)

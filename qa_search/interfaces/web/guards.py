@@ -23,6 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # Paths for monitors: they reveal nothing of the archive. Neither does the widget, which says why it has no answers.
 _OPEN_PATHS = frozenset(("/healthz", "/readyz"))
 WIDGET = "/widget.js"
+# Where the widget searches: the only path of its token.
+WIDGET_SEARCH = "/widget"
 _MOST_CLIENTS = 10_000
 # Of a request: its address and headers, how many of these, how many parameters, and how long its body may take.
 MAX_HEAD_BYTES = 32 << 10
@@ -113,6 +115,7 @@ class Guards:
         rate: float,
         max_body: int,
         hosts: frozenset[str],
+        widget_token: str | None = None,
         origins: frozenset[str] = frozenset(),
         error_page: Callable[[int, str], str] | None = None,
         deadline: float = 60.0,
@@ -126,12 +129,14 @@ class Guards:
             max_body: the most bytes of a request's body.
             hosts: the names under which the service may be asked; empty: any. (A page elsewhere could otherwise
                 give its own name our address, and read the archive through a visitor's browser.)
+            widget_token: what the widget may bring instead, to search and nothing else; None: only the token.
             origins: sites (https://club.example) whose pages may ask the API and show the pages in a frame.
             error_page: makes the page of a status and a message, for browsers that are refused; None: JSON for all.
             deadline: seconds from the end of a request until its answer must begin (504).
         """
         self._app = app
         self._token = token
+        self._widget_token = widget_token
         self._max_body = max_body
         self._hosts = hosts
         self._origins = origins
@@ -222,7 +227,7 @@ class Guards:
         if scope["path"] not in _OPEN_PATHS:
             client = client_of(scope)
             asks = self._token is not None and scope["path"] != WIDGET
-            if asks and not self._has_token(headers.get("authorization", "")):
+            if asks and not self._has_token(headers.get("authorization", ""), scope["path"]):
                 return self._refuse_token(client, tried="authorization" in headers)
             wait = self._requests.take(client)
             if wait > 0:
@@ -295,7 +300,7 @@ class Guards:
                 task.cancel()
             await asyncio.gather(*both, return_exceptions=True)
 
-    def _has_token(self, authorization: str) -> bool:
+    def _has_token(self, authorization: str, path: str) -> bool:
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "basic":
             try:
@@ -304,7 +309,9 @@ class Guards:
                 return False
         elif kind.lower() != "bearer":
             return False
-        return hmac.compare_digest(value.encode("utf-8", "replace"), (self._token or "").encode())
+        accepted = [self._token, self._widget_token if path == WIDGET_SEARCH else None]
+        given = value.encode("utf-8", "replace")
+        return any(hmac.compare_digest(given, token.encode()) for token in accepted if token)
 
 
 async def _gone(receive: Receive) -> None:

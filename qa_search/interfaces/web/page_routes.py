@@ -15,7 +15,7 @@ from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.web.asking import charge, view_of
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
-from qa_search.interfaces.web.guards import WIDGET, Buckets, client_of
+from qa_search.interfaces.web.guards import WIDGET, WIDGET_SEARCH, Buckets, client_of
 from qa_search.interfaces.web.pages import (
     Archive,
     Form,
@@ -193,14 +193,14 @@ def add_lists(app: FastAPI, service: SearchService, look: Look) -> None:
         return HTMLResponse(browse_page(listing, Archive.of(await service.info()), look=look))
 
 
-def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str]) -> None:
-    """Add what the pages of some other sites may load and ask."""
+def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: frozenset[str], *, linked: bool) -> None:
+    """Add what the pages of some other sites may load and ask; hits are ``linked`` to the pages of their posts."""
 
     @app.get(WIDGET, include_in_schema=False)
     async def script() -> Response:
         return FileResponse(STATIC / "widget.js")
 
-    @app.post("/widget", include_in_schema=False)
+    @app.post(WIDGET_SEARCH, include_in_schema=False)
     async def found(request: Request) -> Response:
         """Search for the page of an allowed site; return the hits as a part of a page.
 
@@ -215,4 +215,4 @@ def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: f
         charge(prices, request, len(form.q), form.k)
         client, logged = client_of(request.scope), "typing" not in fields
         result = await service.search(form.q, parameters_of(form), client, logged=logged)
-        return HTMLResponse(found_part(result))
+        return HTMLResponse(found_part(result, linked=linked))

@@ -231,9 +231,9 @@ def listed_address(listing: Listing, **changed: str | int) -> str:
     return browse_address(**{**limits, **changed})
 
 
-def found_part(result: SearchResult) -> str:
-    """Return the hits alone, in short, for a part of somebody else's page."""
-    return _PAGES.get_template("widget.html").render(result=result, form=Form())
+def found_part(result: SearchResult, *, linked: bool = True) -> str:
+    """Return the hits alone, in short, for a part of somebody else's page: with links to posts, or whole answers."""
+    return _PAGES.get_template("widget.html").render(result=result, form=Form(), linked=linked)
 
 
 def error_page(status: int, message: str, *, look: Look = Look()) -> str:

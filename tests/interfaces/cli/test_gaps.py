@@ -84,6 +84,25 @@ def test_questions_are_shown_and_forgotten(index: Path, tmp_path: Path) -> None:
     assert json.loads(run("questions", "show", log, "--json").stdout) == []
 
 
+def test_emergencies_are_not_listed_among_what_a_post_would_answer(index: Path, tmp_path: Path) -> None:
+    """They are counted; the whole list names them."""
+    log, archivist = tmp_path / "log", tmp_path / "curation.toml"
+    archivist.write_text('[[danger]]\nwords = ["chest pain"]\nnotice = "Call 112."\n')
+    asked = {"QA_SEARCH_CURATION": str(archivist)}
+    for text in ("pedal shudders uphill", "chest pain at night", "sudden chest pain"):
+        done = CliRunner(env=asked).invoke(cli, ["query", text, "--index", str(index), "--log", str(log)])
+        assert done.exit_code == 1, done.output
+    shown = run("questions", "show", log, "--unanswered")
+    assert shown.stdout.split("not answered")[1].strip() == "pedal shudders uphill"
+    assert shown.stderr == "2 questions with a sign of danger left out: no post would answer them\n"
+    assert [one["text"] for one in json.loads(run("questions", "show", log, "--unanswered", "--json").stdout)] == [
+        "pedal shudders uphill"
+    ]
+    every = run("questions", "show", log)
+    assert every.stdout.count(" danger  ") == 2
+    assert not every.stderr
+
+
 def test_a_time_to_keep_needs_a_log(index: Path, tmp_path: Path) -> None:
     """And a unit; nothing is written then."""
     alone = run("query", "knee7", "--index", index, "--keep", "30d")

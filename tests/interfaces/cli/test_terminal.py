@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from qa_search import SearchIndex, build_index
 from qa_search.interfaces.cli import cli
+from qa_search.interfaces.cli.info import _lines
 from qa_search.interfaces.cli.output import json_text, writes_unicode
 from qa_search.interfaces.render.brief import clipped, render_brief
 from qa_search.types import Highlight, Hit, OtherPost, SearchResult
@@ -203,6 +205,31 @@ def test_info_has_years_tags_and_the_size_that_verify_reads(index: Path) -> None
     document = json.loads(run(index, "info", "--json").stdout)
     assert document["years"] == {"2015": 1, "2018": 1}
     assert document["bytes"] == json.loads(run(index, "verify", "--json").stdout)["generations"][0]["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("model", "encoder", "line"),
+    [
+        (
+            {"query_prompt": "Ask:\nSay 'ü' ", "passage_prompt": ""},
+            {},
+            "question \"Ask:\\nSay 'ü' \", before each passage nothing",
+        ),
+        ({"passage_prompt": "text: "}, {}, 'question what the model itself names, before each passage "text: "'),
+        ({"query_prompt": ""}, {"query_prompt": ""}, "question nothing, before each passage nothing"),
+        ({}, {"query_prompt": "query: "}, 'question "query: ", before each passage nothing'),
+    ],
+)
+def test_info_shows_what_the_model_is_given_before_texts(
+    model: dict[str, str], encoder: dict[str, str], line: str, index: Path
+) -> None:
+    """Those that the build named, and those that an exported model has of its own; a line is one line."""
+    with SearchIndex.open(index) as opened:
+        found = opened.info()
+    assert "before each" not in "\n".join(_lines(found, None))
+    exported = {**encoder, "kind": "onnx", "precision": "fp32", "agreement": {"passages": 2, "mean": 1, "min": 1}}
+    prompted = replace(found, model={**found.model, **model}, encoder=exported if encoder else found.encoder)
+    assert f"  before each {line}" in _lines(prompted, None)
 
 
 @pytest.mark.process

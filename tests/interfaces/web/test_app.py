@@ -310,6 +310,28 @@ def test_the_widget_is_open_where_the_archive_is_not(index: Path) -> None:
         assert ask(f"{address}/widget.js")[0] == 404
 
 
+def test_the_widget_s_own_token_opens_nothing_else(index: Path) -> None:
+    """Neither the API nor a page nor the counts; its answers lead nowhere that it would not open, so they are whole."""
+    club = {"origin": "https://club.example", "content-type": "application/x-www-form-urlencoded"}
+    own = {**club, "authorization": "Bearer seen-by-all"}
+    settings = Settings(rate=0, token="t", widget_token="seen-by-all", origins=frozenset((club["origin"],)))  # noqa: S106
+    with serving(index, settings) as address:
+        found = [ask(f"{address}/widget", b"q=my+knee5+hurts+it+began+in+week5", headers) for headers in (
+            own, {**club, "authorization": "Bearer t"})]  # fmt: skip
+        assert [status for status, *_ in found] == [200, 200]
+        assert "Whole answer" in found[0][1]
+        assert "<a " not in found[0][1]
+        for path in ("/", "/api/info", "/api/search?q=knee", "/browse", "/metrics", "/openapi.json", "/static/app.js"):
+            assert ask(f"{address}{path}", headers=own)[0] == 401, path
+        for path in ("/", "/api/search", "/feedback", "/widget/", "//widget"):
+            assert ask(f"{address}{path}", b"q=knee", own)[0] == 401, path
+        assert ask(f"{address}/widget", b"q=knee5", {**own, "origin": "https://x.example"})[0] == 403
+        assert ask(f"{address}/widget", b"q=knee5", {**club, "authorization": "Bearer seen"})[0] == 401
+        asked = urllib.request.Request(f"{address}/widget", method="OPTIONS", headers=club)  # noqa: S310 - ours
+        with urllib.request.urlopen(asked, timeout=30) as response:  # noqa: S310 - ours
+            assert "authorization" in response.headers["access-control-allow-headers"]
+
+
 def test_whoever_comes_back_to_the_results_has_asked_once(index: Path, tmp_path: Path) -> None:
     """On the page, going back, another order and more posts are no new question; each request of a program is."""
     form = {"content-type": "application/x-www-form-urlencoded"}

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
 
@@ -520,6 +520,74 @@ def test_a_private_search_leads_to_posts_and_back(open_page: Open, scripts: bool
     expect(tab.get_by_label("Private")).to_be_checked()
 
 
+def test_the_browser_s_own_back_does_not_ask_in_private(open_page: Open) -> None:
+    """Back, forward and reload show the results and the marked post again, and nothing is in an address for that."""
+    tab = open_page(viewport=PHONE)
+    private_results(tab)
+    found = titles(tab)
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    for way in (tab.go_back, tab.reload):
+        way()
+        expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+        assert titles(tab) == found
+        assert box(tab).input_value() == "swollen knee after football"
+        expect(tab.get_by_label("Private")).to_be_checked()
+    for way in (tab.go_forward, tab.reload):
+        way()
+        expect(tab.locator("#mark")).to_be_in_viewport()
+        assert "swollen" not in tab.url
+        assert not violations(tab)
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.get_by_label("Private").uncheck()
+    box(tab).fill("swollen knee")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    tab.wait_for_url("**/?q=swollen+knee")
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.goto(urljoin(tab.url, "/"))
+    expect(tab.locator(".intro")).to_be_visible()
+    expect(tab.get_by_label("Private")).not_to_be_checked()
+    private_results(tab)
+    tab.locator("a.name").click()
+    expect(tab.locator(".intro")).to_be_visible()
+    assert box(tab).input_value() == ""
+
+
+def test_what_was_found_while_typing_in_private_is_there_on_the_way_back(open_page: Open) -> None:
+    """Though no form was sent for it."""
+    tab = open_page(viewport=PHONE)
+    tab.get_by_label("Private").check()
+    box(tab).press_sequentially("swollen knee after football")
+    tab.get_by_role("button", name="Swollen knee after football").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    assert "?" not in tab.url
+
+
+def test_a_vote_in_private_leaves_a_page_that_can_be_loaded_again(tmp_path: Path, chromium: Browser) -> None:
+    """The address that took the vote has no page of its own, and no second vote is sent."""
+    words, votes = WordsEmbedder(), tmp_path / "votes.jsonl"
+    build_index([write_archive(tmp_path / "archive") / "forum [2018].jsonl"], tmp_path / "index", model=words)
+    index = SearchIndex.open(tmp_path / "index", model=words, feedback=votes)
+    with serving(index, Settings(rate=0)) as address:
+        tab = chromium.new_page(viewport=PHONE)
+        tab.goto(address)
+        private_results(tab)
+        tab.get_by_role("button", name="This answered me").first.click()
+        expect(tab.get_by_text("Thank you.")).to_be_visible()
+        tab.wait_for_load_state()
+        tab.reload()
+        expect(tab.get_by_role("button", name="This answered me").first).to_be_visible()
+        assert tab.url == address
+        tab.close()
+    assert votes.read_text().count('"answered"') == 1
+
+
 def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
     """Where there is room: the best one at first, others by their key, from there on alone, and back."""
     tab = open_page(viewport=DESKTOP)
@@ -638,7 +706,8 @@ def test_without_scripts_everything_but_copying_works(open_page: Open) -> None:
 
 WIDGET_PAGE = """<!doctype html><html lang="en"><title>Club</title><h1>Club</h1><textarea id="mine"></textarea>
 <div id="here"></div><script src="{service}/widget.js" data-target="#here" data-k="2"></script>
-<script src="{service}/widget.js" data-watch="#mine" data-title="Asked before?"></script></html>"""
+<script src="{service}/widget.js" data-watch="#mine" data-title="Asked before?"></script>
+<script src="{service}/widget.js" data-title="By a token" data-token="seen-by-all"></script></html>"""
 
 
 @pytest.fixture
@@ -650,7 +719,8 @@ def club(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, 
     with ExitStack() as open_now:
         sites = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
         addresses = [f"http://127.0.0.1:{site.getsockname()[1]}" for site in sites]
-        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=getattr(request, "param", None))
+        token, widget_token = getattr(request, "param", (None, None))
+        settings = Settings(rate=0, origins=frozenset(addresses[:1]), token=token, widget_token=widget_token)
         service = open_now.enter_context(serving(SearchIndex.open(tmp_path / "index", model=words), settings))
         body = WIDGET_PAGE.format(service=service.rstrip("/")).encode()
 
@@ -707,7 +777,36 @@ def test_the_widget_works_on_an_allowed_site_alone(club: tuple[str, str], chromi
     tab.close()
 
 
-@pytest.mark.parametrize("club", ["secret"], indirect=True)
+@pytest.mark.parametrize("club", [("secret", "seen-by-all")], indirect=True)
+def test_a_widget_with_a_token_of_its_own_has_whole_answers(club: tuple[str, str], chromium: Browser) -> None:
+    """Nobody is asked for a password, and no link leads to a page that would ask."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").last
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_text("Swollen knee after a jump").first).to_be_visible()
+    assert widget.get_by_role("link").count() == 0
+    answer = widget.locator("details .text").first
+    expect(answer).to_be_hidden()
+    widget.get_by_text("Whole answer").first.click()
+    expect(answer).to_be_visible()
+    tab.close()
+
+
+@pytest.mark.parametrize("club", [("secret", "another")], indirect=True)
+def test_a_widget_with_a_wrong_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
+    """The page's owner has to write the present one."""
+    tab = chromium.new_page()
+    tab.goto(club[0])
+    widget = tab.locator(".qa-search-widget").last
+    widget.get_by_role("textbox", name="What is the complaint?").fill("swollen knee after a jump")
+    widget.get_by_role("button", name="Search").click()
+    expect(widget.get_by_role("status")).to_have_text("This page gets no answers: the search does not take its token.")
+    tab.close()
+
+
+@pytest.mark.parametrize("club", [("secret", None)], indirect=True)
 def test_a_widget_without_a_token_says_so(club: tuple[str, str], chromium: Browser) -> None:
     """No password is asked for, and no message is shown as if it were an answer."""
     tab = chromium.new_page()

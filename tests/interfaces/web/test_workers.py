@@ -379,7 +379,10 @@ def test_a_model_that_is_missing_is_one_error(index: Path, count: int) -> None:
 
 @pytest.mark.parametrize("options", [["--token", "x"], ["--allow-origin", "https://club.example"]])
 def test_a_widget_that_gets_no_answers_is_told_at_the_start(index: Path, options: list[str]) -> None:
-    """Where a token is set and a site may use the widget; one of the two alone needs no remark."""
+    """Where a token is set and a site may use the widget; one of the two alone needs no remark.
+
+    So is who can read a token of the widget's own, which needs both, and is another one.
+    """
     command = [sys.executable, "-m", "qa_search", "serve", "--index", str(index), "--port", "0", "--model", "/missing"]
 
     def said(*more: str) -> str:
@@ -388,9 +391,12 @@ def test_a_widget_that_gets_no_answers_is_told_at_the_start(index: Path, options
         ).stderr
 
     assert "The widget gets no answers" not in said(*options)
-    assert "The widget gets no answers while --token is set" in said(
-        "--token", "x", "--allow-origin", "https://a.example"
-    )
+    both = ("--token", "x", "--allow-origin", "https://a.example")
+    assert "The widget gets no answers while --token is set" in said(*both)
+    own = said(*both, "--widget-token", "y")
+    assert "The widget's token is public: whoever sees a page of https://a.example can read it there" in own
+    assert "--widget-token goes with --token" in said(*options, "--widget-token", "y")
+    assert "--widget-token and --token must differ" in said(*both, "--widget-token", "x")
 
 
 @contextmanager

@@ -1,5 +1,39 @@
 // What the pages can do beyond links and forms. Without this, everything else works all the same.
 
+async function pageAt(address, options) {
+  const answer = await fetch(address, options);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// Where no address holds the search, the form that sent it stays with this entry of the browser's history, which then
+// is no form any more: Back and Reload need not ask whether to send it again. They get the page without the search, and
+// the search is asked anew. The browser keeps this as it keeps what is typed: with the tab, not in its list of pages.
+function keepSent() {
+  const sent = document.getElementById("sent");
+  if (sent && !new URLSearchParams(location.search).has("q")) {
+    const here = location.pathname.startsWith("/posts/") ? location.href : `/${location.hash}`;
+    history.replaceState({ sent: new URLSearchParams(new FormData(sent)).toString() }, "", here);
+  } else if (history.state?.sent) {
+    history.replaceState(null, "");
+  }
+}
+// Some browsers keep what is kept where a link leads to the same address, too: that asks for the page as it is.
+const came = performance.getEntriesByType("navigation")[0]?.type;
+if (document.getElementById("sent") || came === "navigate") {
+  keepSent();
+} else if (history.state?.sent) {
+  const body = new URLSearchParams(history.state.sent);
+  body.set("part", "1"); // as while typing: no new question, and no new choice of Private
+  try {
+    const page = await pageAt(location.href, { method: "POST", body });
+    document.title = page.title;
+    document.body = document.adoptNode(page.body);
+    document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  } catch {
+    // The service does not answer: the page stays without the search.
+  }
+}
+
 const form = document.querySelector("form[role=search]");
 const said = document.getElementById("said");
 const results = document.getElementById("results");
@@ -52,11 +86,6 @@ addEventListener("pageshow", () => {
   }
 });
 
-async function pageAt(address, options) {
-  const answer = await fetch(address, options);
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
-}
-
 // A hit is opened by a link or, where no address holds the search, by a button of the form that takes it along.
 const OPENERS = ".hit h3 :is(a, button)";
 function pageBehind(opener, signal) {
@@ -80,6 +109,7 @@ async function searchTyped() {
     const part = found.getElementById("results");
     if (!signal.aborted && part && found.getElementById("found")) {
       results.replaceChildren(...document.adoptNode(part).childNodes);
+      keepSent();
       offer(results);
       announce();
       openFirst();

@@ -3,11 +3,13 @@
 //   data-target  where it goes (a selector); without it, where the script stands
 //   data-watch   a box of the page (a selector): similar questions while somebody writes there, no box of its own
 //   data-title   its heading; data-k  how many answers
+//   data-token   the service's --widget-token, if it has one: whoever sees the page can read it
 // It lives in a shadow root: neither the page's style reaches it, nor its style the page.
 (() => {
   const script = document.currentScript;
   const service = new URL(script.src).origin;
-  const { target, watch, title = "Past answers", k = "3" } = script.dataset;
+  const { target, watch, title = "Past answers", k = "3", token } = script.dataset;
+  const headers = token ? { authorization: `Bearer ${token}` } : {};
   const RESTING = 500; // milliseconds without a key until what was written is searched
   const FEWEST = 12; // characters that are searched while somebody writes
   const STYLE = `
@@ -19,7 +21,9 @@
     .danger { font-weight: bold; }
     ol { margin: 0; padding: 0; list-style: none; }
     li { margin: .8rem 0; }
-    a { display: inline-block; padding: .3rem 0; font-weight: 600; }
+    a, .title { display: inline-block; padding: .3rem 0; font-weight: 600; }
+    summary { padding: .3rem 0; cursor: pointer; }
+    .text { white-space: pre-wrap; }
     p, blockquote { margin: .2rem 0; }
     .facts { font-size: .9em; }
     mark { color: #1c2427; background: #ffedac; }
@@ -43,7 +47,7 @@
 
   function problem(status, text) {
     if (status === 401) {
-      return "This page gets no answers: the search asks for a token.";
+      return `This page gets no answers: the search ${token ? "does not take its token" : "asks for a token"}.`;
     }
     try {
       return `The search does not answer: ${JSON.parse(text).error.message.replace(/\.$/, "")}.`;
@@ -59,7 +63,7 @@
     const { signal } = running;
     try {
       const body = new URLSearchParams({ q: text, k, ...more });
-      const answer = await fetch(`${service}/widget`, { method: "POST", body, signal, credentials: "omit" });
+      const answer = await fetch(`${service}/widget`, { method: "POST", body, headers, signal, credentials: "omit" });
       const said = await answer.text();
       if (!answer.ok) {
         found.textContent = problem(answer.status, said);
