@@ -61,6 +61,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_a_change_moves_no_other_post(
     name: str, posts_at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The function that copies posts is not called, and the rows are those of a fresh build."""
     archive, index = tmp_path / "archive", tmp_path / "index"
     monkeypatch.setattr(generation_writer, "_POSTS_AT_ONCE", posts_at_once)
     write_archive(archive)
@@ -87,6 +88,7 @@ def test_a_change_moves_no_other_post(
     ids=["a file shrinks", "a text of a later file", "an id twice", "an answer goes", "a file in front"],
 )
 def test_rows_behind_a_change_that_moves_them_are_copied(change_it: Callable[[Path], object], tmp_path: Path) -> None:
+    """The rows are those of a fresh build where numbers shift, and where texts or ids repeat."""
     archive, index = tmp_path / "archive", tmp_path / "index"
     write_archive(archive)
     build(archive, index)
@@ -129,6 +131,7 @@ def changed_at_random(chance: random.Random, records: list[dict[str, Any]]) -> l
 def test_any_changes_of_rows_are_what_a_fresh_build_has(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Ids and texts repeat, come and go; all limits of how much is done at once are tried."""
     chance = random.Random(seed)  # noqa: S311 - nothing secret
     archive, index = tmp_path / "archive", tmp_path / "index"
     monkeypatch.setattr(posts_edits, "_MOST_CHANGED", chance.choice([1, 2, 4096]))
