@@ -6,20 +6,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from statistics import fmean
 from typing import Literal
 
 from qa_search.archives.base import ReadOptions, short_date
+from qa_search.archives.formats.columns import DATES_LOOKED_AT, Column
 from qa_search.archives.formats.field_text import TextKind, kind_of
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
 from qa_search.archives.formats.values import (
-    FLAG_WORDS,
-    integer_of,
     is_blank,
-    is_id,
     is_yes,
-    languages_of,
     lookup,
     texts_in,
 )
@@ -44,7 +40,6 @@ ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid
 _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
 _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
-_NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
 # Columns of these names may say what each record is, in a table of questions and answers to them.
 _ROW_KINDS = ("type", "posttype", "posttypeid", "kind", "role")
 _QUESTION_KINDS = frozenset(("q", "question", "questionpost", "topic", "thread", "1", "prompter", "user", "human", "m"))
@@ -94,92 +89,11 @@ _PERHAPS_DATES = (
     "ts",
 )
 _MOST_NAMES = 1000
-_MOST_TEXTS = 1000
 _TEXTS_LOOKED_AT = 300
-_DATES_LOOKED_AT = 50
-# What a text column is: this long on average, and of several words in at least half of its records.
-_TEXT_LENGTH = 10
 # A field that is this many times as long as one with a better name is the body.
 _MUCH_LONGER = 1.5
 
 Relation = Literal["", "groups", "replies", "parents", "threads", "messages"]
-
-
-@dataclass
-class Column:
-    """What the sampled records have in one field."""
-
-    name: str
-    filled: int = 0
-    texts: list[str] = field(default_factory=list)
-    numbers: int = 0
-    flags: int = 0
-    objects: int = 0
-    lists: int = 0
-    languages: set[str] = field(default_factory=set)
-
-    def see(self, value: object) -> None:
-        """Note a value that is not blank."""
-        self.filled += 1
-        if isinstance(value, str):  # as most are
-            self.numbers += integer_of(value) is not None
-            if len(self.texts) < _MOST_TEXTS:
-                self.texts.append(value)
-            return
-        if isinstance(value, bool):
-            self.flags += 1
-        elif integer_of(value) is not None:
-            self.numbers += 1
-        if isinstance(value, Mapping):
-            self.objects += 1
-            self.languages.update(languages_of(value))
-        self.lists += isinstance(value, list)
-        if len(self.texts) < _MOST_TEXTS:
-            self.texts += islice(texts_in(value), 20)
-
-    @property
-    def length(self) -> float:
-        """The mean length of its texts, in characters."""
-        return fmean(map(len, self.texts)) if self.texts else 0.0
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether at least three records have a text, all the same."""
-        return self.filled > 2 and len(set(self.texts)) == 1
-
-    @property
-    def is_numbers(self) -> bool:
-        """Whether it holds numbers and nothing else."""
-        return bool(self.texts) and all(_NUMBER.fullmatch(text.strip()) for text in self.texts)
-
-    @property
-    def is_ids(self) -> bool:
-        """Whether it holds ids of other records and nothing else."""
-        return bool(self.texts) and all(map(is_id, self.texts))
-
-    @property
-    def is_flags(self) -> bool:
-        """Whether it holds yes and no, or 1 and 0."""
-        said = {text.strip().lower() for text in self.texts}
-        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= FLAG_WORDS))
-
-    @property
-    def is_dates(self) -> bool:
-        """Whether its first texts are dates, all of them."""
-        return bool(self.texts) and all(
-            short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:_DATES_LOOKED_AT]
-        )
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it holds text for people: not numbers, names, dates, links or flags."""
-        if not self.texts or self.numbers + self.flags > self.filled / 2:
-            return False
-        if self.is_dates:
-            return False
-        links = sum("://" in text[:12] for text in self.texts)
-        several = sum(" " in text.strip() or not text.isascii() for text in self.texts)
-        return self.length >= _TEXT_LENGTH and several >= len(self.texts) / 2 > links
 
 
 @dataclass
@@ -453,7 +367,7 @@ def _could_be(role: str, column: Column) -> bool:
     if role == "date" and column.is_flags:
         return False
     if role == "date" and normal_name(column.name) in _PERHAPS_DATES:
-        return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:_DATES_LOOKED_AT])
+        return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:DATES_LOOKED_AT])
     return True
 
 
