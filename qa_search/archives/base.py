@@ -55,6 +55,8 @@ class ReadingLog:
     # Set before the first post comes out: no record has an answer, and what to raise, or else to remark, if no other
     # file has them either.
     lacks_answers: bool = False
+    # Of such records: no field of theirs asks, so that they may be the answers to what other files ask.
+    has_texts_alone: bool = False
     problem: ArchiveError | None = None
     advice: str = ""
 
@@ -248,6 +250,8 @@ class Reply:
     """An answer whose question is in another record, of this file or another file in its folder.
 
     ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
+
+    One without a text says where the answer is: in the record with the id of ``part``, of another file.
 
     In messages of a help desk, ``side`` says who speaks, "customer", "staff" or (where only ``writer`` tells them
     apart) "someone", and ``post`` is the message alone: what a customer says first asks, where the ticket does not.

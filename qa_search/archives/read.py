@@ -25,9 +25,11 @@ from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.labelled_text import LabelledTextReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
+from qa_search.archives.formats.opml import OpmlReader
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.parquet import ParquetReader
 from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.quizzes import QuizReader
 from qa_search.archives.formats.saved_pages import SavedPageReader
 from qa_search.archives.formats.sql_dump import SqlDumpReader
 from qa_search.archives.formats.sqlite_tables import SqliteReader
@@ -61,6 +63,10 @@ __all__ = [
 ]
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_ORPHANS = "without a question: put the table of the questions into the same folder"
+_ELSEWHERE = (
+    "of which only the ids are here: put the table of the questions and that of the answers into the same folder"
+)
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # Asked in this order: the formats with the surest signs first.
@@ -68,11 +74,13 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     PageReader(),
     StackExchangeReader(),
     WebPageReader(),
+    OpmlReader(),
     XmlTicketReader(),
     XmlReader(),
     XmlTableReader(),
     SavedPageReader(),
     MailReader(),
+    QuizReader(),
     ChatReader(),
     JsonLinesReader(),
     JsonReader(),
@@ -259,8 +267,11 @@ def _ended(done: _Progress | None, waiting: _Waiting, place: str | None) -> Iter
 
 
 def place_of(file: ArchiveFile) -> str:
-    """Return the name of the folder that a file is in."""
-    return posixpath.join(file.container, posixpath.dirname(file.name))
+    """Return the name of the folder that a file is in; what says which text answers which query lies one below."""
+    folder = posixpath.dirname(file.name)
+    return posixpath.join(
+        file.container, posixpath.dirname(folder) if posixpath.basename(folder) == "qrels" else folder
+    )
 
 
 def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOptions) -> Iterator[Post | SetAside]:
@@ -388,7 +399,8 @@ class _Waiting:
         if isinstance(item, Reply):
             self._joiner.add(item, file)
         else:
-            self._joiner.add(Member(bare_id(item.source_id), "asks", item, AnswerPart(0, 0)), file)
+            member = Member(bare_id(item.source_id), "asks", item, AnswerPart(0, 0))
+            self._joiner.add(member, file, text_alone=file.log.has_texts_alone)
 
     def flush(self) -> Iterator[Post | SetAside]:
         """Yield the stored posts, joined.
@@ -399,25 +411,23 @@ class _Waiting:
         joiner, files = self._joiner, self._files
         if joiner is None:
             return
+        joiner.link()
         for file, _ in () if joiner.replies else files.values():
             if file.log.problem is not None and not self.keep_going:
                 raise file.log.problem
             if said := file.log.problem.reason if file.log.problem is not None else file.log.advice:
                 file.log.remark(said)
-        orphans: Counter[str] = Counter()
+        orphans: Counter[tuple[str, bool]] = Counter()
         for item in joiner.joined():
             if isinstance(item, tuple):
-                orphans[item[0]] += 1
+                orphans[item[0], bool(item[1].text)] += 1
                 continue
             file, format_name = files[item.source]
             self.count(item, file, format_name)
             yield item
-        for source, count in orphans.items():
+        for (source, has_text), count in orphans.items():
             file, format_name = files[source]
-            note = file.set_aside(
-                "",
-                f"{counted(count, 'answer')} without a question: put the table of the questions into the same folder",
-            )
+            note = file.set_aside("", f"{counted(count, 'answer')} {_ORPHANS if has_text else _ELSEWHERE}")
             self.count(note, file, format_name)
             yield note
         for file, format_name in files.values():

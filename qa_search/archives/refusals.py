@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from qa_search.archives.base import ArchiveFile
+from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.tables import has_tabs
 from qa_search.errors import UnknownFormatError
 
@@ -22,6 +23,7 @@ _ACCESS = (
 )
 _MESSAGE = "turn it into .eml with `msgconvert FILE` (libemail-outlook-message-perl)"
 _ADDRESSES = "such files have addresses or dates, no questions"
+_DECRYPT = "decrypt it first with `gpg --decrypt-files FILE`"
 _EBOOK = "convert it first with `ebook-convert FILE faq.epub` (Calibre)"
 _FROM_APPLE = "export it as {} from the program that made it"
 # By its first bytes: where they stand, what they are, what the file is, the way out.
@@ -35,7 +37,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first with `unzstd FILE`"),
     (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it first with `unxz FILE`"),
     (0, b"BZh", "compressed with bzip2", "unpack it first with `bunzip2 FILE`"),
-    (0, b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first with `unlz4 FILE`"),
+    (0, b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first with `unlz4 -m FILE`"),
     (0, b"\x1f\x9d", "compressed with compress", "unpack it first with `gunzip FILE`"),
     (257, b"ustar", "a tar archive", _TAR),
     (0, b"ITSF", "a help file of Windows (CHM)", _UNPACK.format("7z x -ohelp FILE")),
@@ -56,7 +58,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"ID3", "a sound", _TRANSCRIBE),
     (0, b"OggS", "a sound", _TRANSCRIBE),
     (8, b"WAVE", "a sound", _TRANSCRIBE),
-    (0, b"-----BEGIN PGP", "encrypted", "decrypt it first with `gpg -d FILE`"),
+    (0, b"-----BEGIN PGP", "encrypted", _DECRYPT),
 )  # fmt: skip
 # By the end of its name, where the first bytes do not tell.
 _SUFFIXES: dict[str, str] = {
@@ -88,20 +90,25 @@ _SUFFIXES: dict[str, str] = {
     **dict.fromkeys((".iso", ".dmg", ".cab", ".arj", ".lzh"), _UNPACK.format("7z x FILE")),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp", ".heic"), _OCR),
     **dict.fromkeys((".mp3", ".mp4", ".m4a", ".wav", ".ogg", ".mov", ".avi", ".mkv", ".webm"), _TRANSCRIBE),
-    **dict.fromkeys((".gpg", ".pgp", ".asc"), "decrypt it first with `gpg -d FILE`"),
+    **dict.fromkeys((".gpg", ".pgp", ".asc"), _DECRYPT),
     **dict.fromkeys((".feather", ".arrow", ".avro", ".orc", ".pkl", ".rds", ".sav", ".dta"),
                     "write it as CSV or Parquet first, with the program that made it"),
     ".ipynb": "save it as Markdown or HTML from Jupyter first",
     **dict.fromkeys((".vcf", ".ics"), _ADDRESSES),
 }  # fmt: skip
-_QUESTION_BANK = "import it into Moodle, and export the questions as Moodle XML from there, which is read"
-# Texts of known kinds: what is in them, what they are, the way out.
-_TEXTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"^(?:::[^:\n]{1,200}::)?[^{}\n]{3,500}\{[ \t\n]{0,20}[=~][^{}]{1,500}\}", re.MULTILINE),
-     "a question bank (GIFT)", _QUESTION_BANK),
-    (re.compile(r"^ANSWER: [A-Z][ \t]*$", re.MULTILINE), "a question bank (Aiken)", _QUESTION_BANK),
-)  # fmt: skip
+_FIELD = re.compile(r"^[ \t]{0,3}(?P<name>[^\W\d_][\w /-]{0,30}): ", re.MULTILINE)
+_FIELDS = "id", "title", "date", "url", "tags", "category", "thread", "body"
+_FEWEST_FIELDS = 3
+_MOST_FIELDS = 12
 _LOOKED_AT = 20_000
+_MONGO_ARCHIVE = b"\x6d\xe2\x99\x81"
+_FROM_MONGO = (
+    "restore it with `mongorestore --archive=FILE`, and export each collection with "
+    "`mongoexport --db=DATABASE --collection=COLLECTION --out=faq.jsonl`"
+)
+# How a document of MongoDB begins: its length, the kind of its first value, and the name of that.
+_BSON = re.compile(rb"(?s)[\x05-\xff]..\0[\x01-\x13\x7f\xff][\w$.-]{1,100}\0")
+_LARGEST_BSON = 16 << 20
 # The beginnings of files that are text.
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
 _PACKED_TAR = re.compile(r"\.(?:tar\.\w{1,4}|tbz2?|txz|tzst)$")
@@ -112,6 +119,19 @@ _LOOKED_FOR = (
     "line names its columns, such as question,answer; JSON with such names. Write Q: before each question and A: "
     "before each answer, or name the columns of a table with field_map={'question': COLUMN, 'answer': COLUMN}."
 )
+
+
+def _is_bson(head: bytes) -> bool:
+    """Return whether bytes begin as a document of MongoDB does, and end as one where it is short."""
+    size = int.from_bytes(head[:4], "little")
+    return _BSON.match(head) is not None and size <= _LARGEST_BSON and head[size - 1 : size] in (b"", b"\0")
+
+
+def _fields_in(text: str) -> list[str]:
+    """Return the names before colons, if several are those of a record's fields."""
+    names = list(dict.fromkeys(match["name"] for match in _FIELD.finditer(text)))[:_MOST_FIELDS]
+    roles = {known[0] for name in names if (known := role_of(name)) and not is_weak(known[1])}
+    return names if len(roles.intersection(_FIELDS)) >= _FEWEST_FIELDS else []
 
 
 def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
@@ -128,13 +148,20 @@ def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
         return file.unknown(f"{file.suffix} files are not read: {_SUFFIXES[file.suffix]}", "")
     if file.head.startswith(_OLD_OFFICE):
         return file.unknown(f"an old Office document, which is not read: {_AS_DOCX}, or {_BY_OFFICE}", "")
+    if file.head.startswith(_MONGO_ARCHIVE):
+        return file.unknown(f"an archive of mongodump, which is not read: {_FROM_MONGO}", "")
+    if _is_bson(file.head):
+        return file.unknown(f"a dump of MongoDB (BSON), which is not read: {_SUFFIXES['.bson']}", "")
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
-    for pattern, kind, way_out in _TEXTS:
-        if pattern.search(file.head_text[:_LOOKED_AT]):
-            return file.unknown(f"{kind}, which is not read: {way_out}", "")
     if has_tabs(file.head_text):
         columns = "field_map={'question': '1', 'answer': '2'}"
         return file.unknown("lines with tabs, and no header", f"Name the columns by number: {columns}.")
+    if fields := _fields_in(file.head_text[:_LOOKED_AT]):
+        return file.unknown(
+            f"lines of fields ({', '.join(fields)}), as programs write tickets and other records",
+            "Export them as CSV or JSON, with a column or a name for each field; or write Q: before what was asked and "
+            "A: before what was answered.",
+        )
     start = " ".join(file.head_text[:200].split())[:40]
     return file.unknown(f"a text without recognisable questions and answers (it begins {start!r})", _LOOKED_FOR)

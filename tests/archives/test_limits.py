@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 
@@ -205,3 +206,24 @@ def test_a_sparse_file_of_zeros_is_told_by_its_beginning(tmp_path: Path) -> None
     (note,) = read_archives([tmp_path])
     assert isinstance(note, SetAside)
     assert note.reason == "binary data, not an archive of posts"
+
+
+BEGINNINGS = {
+    "blank lines": " \n" * 40_000,
+    "blank lines in a program": "const x =" + " \n" * 40_000 + "x",
+    "open comments": "{a: " + "/*" * 40_000,
+    "quotes that are not closed": "[{q: '" + "\\'" * 40_000,
+    "options of a quiz": "Q?\nA. a\nANSWER: A\n\n" + "A. a\n\n" * 20_000,
+    "braces": "Q? {=a ~b}\n\n" + "Q {\n" * 20_000,
+    "brackets of a chat": "[Ann] [2:30 PM] a\n[Bob] [2:31 PM] b\n[Ann] [2:30 PM] c\n" + "[" * 80_000,
+}
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS)
+@pytest.mark.parametrize("name", ["faq.txt", "faq.json", "faq.js", "faq"])
+def test_what_a_file_is_shows_in_seconds(beginning: str, name: str, tmp_path: Path) -> None:
+    """Whatever is repeated in it: what is read of it, and what refuses it, looks at each part a few times."""
+    (tmp_path / name).write_text(BEGINNINGS[beginning], encoding="utf-8")
+    began = time.process_time()
+    list(read_archives([tmp_path], keep_going=True))
+    assert time.process_time() - began < 8

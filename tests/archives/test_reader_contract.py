@@ -68,6 +68,7 @@ def _anki() -> bytes:
     return bytes(import_module("backports.zstd").compress(data))
 
 
+_GAP, _GAP_IN_GIFT = "\n", "\\n"
 SAMPLES: dict[str, tuple[str, str | bytes]] = {
     "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
     "HTML page": (
@@ -108,6 +109,15 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         ).encode(),
     ),
     "mail": ("list.mbox", _MAIL),
+    "outline (OPML)": (
+        "faq.opml",
+        f'<opml version="2.0"><head><title>FAQ</title></head><body><outline text="{QUESTION}" created="2014-03-02" '
+        f'_note="{ANSWER}"/></body></opml>'.replace("\n", "&#10;"),
+    ),
+    "question bank": (
+        "quiz.gift",
+        f"::Shin::{QUESTION.replace(_GAP, _GAP_IN_GIFT)} {{\n=Rest it\\:\\n\\n1. ice\\n2. sleep\n~Run.\n}}\n",
+    ),
     "SQL dump": (
         "faq.sql",
         "CREATE TABLE faq (id int, title text, question text, answer text, date text);\n"
@@ -143,6 +153,8 @@ _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 EXPECTED = {
     "Anki collection": ("", QUESTION, ANSWER, None),
     "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
+    "outline (OPML)": ("", QUESTION, ANSWER, "2014-03-02"),
+    "question bank": ("Shin", QUESTION, ANSWER, None),
     "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
     "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),

@@ -269,7 +269,7 @@ def test_arrays_under_many_keys_are_read_in_one_pass() -> None:
         (f'{{"answer": {"1" * 5000}}}', "a number that has too many digits"),
         (f'{{"answer": {"[" * 500}1{"]" * 500}}}', "nested too deep"),
         (f'{{"answer": {"""{"a": """ * 5000}1{"}" * 5000}}}', "nested too deep"),
-        ('{"answer": "a", }', "not JSON"),
+        ('{"answer": "a" "b"}', "not JSON"),
         (f'{{"x": [0{",0" * 2_000_001}]}}', "a JSON value of more than 2,000,000 values"),
     ],
 )  # fmt: skip

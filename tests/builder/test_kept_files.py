@@ -70,6 +70,15 @@ def answers(numbers: list[int], word: str) -> str:
     return csv([("id", "question_id", "answer"), *((f"a{n}", str(n), f"Yes, it {word}{n} heals.") for n in numbers)])
 
 
+def texts(number: int, text: str) -> str:
+    return json.dumps({"_id": str(number), "text": text}) + "\n"
+
+
+def judged(passages: list[int]) -> str:
+    """Say of queries by their numbers which passage answers each."""
+    return "query-id\tcorpus-id\tscore\n" + "".join(f"{n}\t{p}\t1\n" for n, p in enumerate(passages, start=1))
+
+
 def packed(members: dict[str, str]) -> bytes:
     path = Path(os.environ.get("TMPDIR", "/tmp")) / f"packed-{os.getpid()}.zip"  # noqa: S108 - removed at once
     with zipfile.ZipFile(path, "w") as archive:
@@ -106,6 +115,9 @@ def write_archive(folder: Path, seed: int) -> None:
     write(folder / "tables" / "answers.csv", answers([1, 2, 3], "soon"))
     write(folder / "mails" / "1.eml", mail(1, "My shin hurts at night. Why?"))
     write(folder / "mails" / "2.eml", mail(2, "Rest it, and ice it.", 1))
+    write(folder / "set" / "corpus.jsonl", "".join(texts(n, f"Rest the toe{n} well.") for n in (1, 2, 3)))
+    write(folder / "set" / "queries.jsonl", "".join(texts(n, f"Does my toe{n} heal?") for n in (1, 2)))
+    write(folder / "set" / "qrels" / "test.tsv", judged([1, 2]))
     write(folder / "z.jsonl.gz", gzip.compress(jsonl([40, 41]).encode(), mtime=0))
     write(folder / "packed.zip", packed({"x/q.jsonl": jsonl([50, 51]), "questions.csv": questions([5, 6]), "answers.csv": answers([5], "late")}))  # fmt: skip  # noqa: E501
 
@@ -203,6 +215,8 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a packed file changes": lambda archive: write(archive / "packed.zip", packed({"q.jsonl": jsonl([52])}), at=1),
     "a file that cannot be read comes": lambda archive: write(archive / "picture.bin", b"\x00\x01\x02" * 50),
     "a folder goes": lambda archive: shutil.rmtree(archive / "pages"),
+    "what is judged changes": lambda archive: write(archive / "set" / "qrels" / "test.tsv", judged([2, 1]), at=1),
+    "what is judged goes": lambda archive: shutil.rmtree(archive / "set" / "qrels"),
 }
 
 

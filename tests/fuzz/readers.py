@@ -45,6 +45,8 @@ _READERS = {
     "transcript": ("transcript", "talk.txt"),
     "tables_xml": ("XML of tables", "faq.xml"),
     "tickets_xml": ("XML of tickets", "issues.xml"),
+    "quiz": ("question bank", "quiz.gift"),
+    "opml": ("outline (OPML)", "faq.opml"),
     "saved": ("saved web page", "faq.mht"),
     "anki": ("Anki collection", "collection.anki21b"),
     "json": ("JSON", "faq.json"),

@@ -1,4 +1,4 @@
-"""Chats written out as text (WhatsApp, LINE, Telegram, Signal, Skype, ``Name: text``) -> a post for each question.
+"""Chats written out as text (WhatsApp, LINE, KakaoTalk, IRC, ``Name: text``) -> a post for each question.
 
 Who answers is named by ``field_map`` (``answer=NAME``, or ``question=NAME`` for the one who asks), or by a name such as
 "Support"; else the chat is refused.
@@ -13,41 +13,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
+from qa_search.archives.formats.chat_lines import (
+    MOST_LINE,
+    PLAIN,
+    STYLES,
+    UNTIMED,
+    Message,
+    day_of_name,
+    messages_in,
+    plain_line,
+)
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.plan import NO_FIELD
 from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.speakers import side_of_name
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import day_order, is_ambiguous
 from qa_search.util.text import clean_text, counted
 
-_DAY = r"(?:\d{4}[./-] ?\d{1,2}[./-] ?\d{1,2}\.?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{1,2}[-. ][A-Za-z]{3}[-. ]\d{2,4})"
-_TIME = (
-    r"(?:(?P<before>오전|오후|上午|下午|午前|午後) ?)?(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?"
-    r"(?: ?(?P<half>[ap])\.? ?m\.?)?"
-)
-_STAMP = rf"(?P<day>{_DAY}),?(?: at| um| a las| à| kl\.?)? {_TIME}"
-_NAME = r"(?P<name>[^\n:]{1,60}?)"
-_REST = r" ?(?P<text>.*)"
-# How programs begin a message. Any other line belongs to the message above it.
-_STYLES: dict[str, re.Pattern[str]] = {
-    name: re.compile(pattern, re.IGNORECASE)
-    for name, pattern in {
-        "[date, time] Name: text": rf"\[{_STAMP}\] (?:{_NAME}:{_REST})?",
-        "date, time - Name: text": rf"{_STAMP} [-–] (?:{_NAME}:{_REST})?",
-        "Name, [date time]": rf"{_NAME}, \[{_STAMP}\]:?{_REST}",
-        "[date time] Name": rf"\[{_STAMP}\] {_NAME}(?P<text>)",
-        "time, tab, Name, tab, text": rf"{_TIME}\t(?P<name>[^\t\n]{{1,60}})\t(?P<text>.*)",
-        "Name: text": rf"(?P<name>[^\W\d_][^\n:\[\]()<>|/\t]{{0,39}}):{_REST}",
-    }.items()
-}
-_PLAIN = "Name: text"
-# Below these dates LINE writes the times of a day.
-_DATE_LINE = re.compile(rf"(?:\w{{2,4}}, )?(?P<day>{_DAY})(?: ?\(?\w{{1,12}}\)?)?")
-_AFTERNOON = frozenset(("오후", "下午", "午後", "p"))
-_INVISIBLE = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069\ufeff"))
-_BLANKS = str.maketrans({"\u202f": " ", "\xa0": " "})
 # What stands for a picture, a file or a message that was deleted, and what the program says.
 _NOT_SAID = re.compile(
     r"<[^<>]{3,60}>|\[(?:photo|sticker|video|file|voice message|album|写真|スタンプ|動画|사진|이모티콘)\]"
@@ -57,7 +42,6 @@ _NOT_SAID = re.compile(
     r"|messages and calls are end-to-end encrypted\b.*|nachrichten und anrufe sind ende-zu-ende-verschlüsselt\b.*",
     re.IGNORECASE,
 )
-_MOST_LINE = 400  # characters of a line that are looked at for its beginning
 _HEAD_LINES = 3000
 _STYLE_LINES = 300
 _FEWEST_MESSAGES = 3
@@ -65,18 +49,12 @@ _FEWEST_LINES = 4  # of a transcript without times
 _MOST_SPEAKERS = 30
 _MOST_SHOWN = 40
 _PLAIN_SHARE = 0.4
+_UNTIMED_SHARE = 0.6
 _SHOWN = 5
+# Who speaks may be named so; what else has a role by its name is a field of a record.
+_OF_PEOPLE = frozenset(("question", "answer", "author"))
 # After a pause, what is written is another question.
 _PAUSE = timedelta(hours=1)
-
-
-@dataclass
-class _Message:
-    line: int
-    name: str
-    stamp: str
-    lines: list[str] = field(default_factory=list)
-    characters: int = 0
 
 
 @dataclass
@@ -97,12 +75,12 @@ class ChatReader:
     def __init__(self, *, plain: bool = False) -> None:
         """Take the chats whose messages have times, or else those that have names alone."""
         self.name = "transcript" if plain else "chat"
-        self._styles = [style for style in _STYLES if (style == _PLAIN) is plain]
+        self._styles = [style for style in STYLES if (style == PLAIN) is plain]
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Most of its first lines begin messages as one of the programs writes them."""
         text = file.head_text
-        if text is None or file.suffix not in ("", ".txt", ".text", ".log"):
+        if text is None or file.suffix not in ("", ".txt", ".text", ".log", ".irc", ".weechatlog"):
             return False
         return self._style(text) is not None
 
@@ -115,25 +93,31 @@ class ChatReader:
         text = file.head_text or ""
         style = self._style(text)
         assert style is not None  # noqa: S101 - it was recognised
-        head = list(_messages(enumerate(text.splitlines()[:_HEAD_LINES], start=1), style))
+        day = day_of_name(file.name)
+        head = list(messages_in(enumerate(text.splitlines()[:_HEAD_LINES], start=1), style, day))
         answering, asking = _sides(file, Counter(message.name for message in head), options)
         day_first = _day_first(file, head)
-        yield from _posts(file, _messages(_lines(file, options), style), answering, asking, day_first, options)
+        yield from _posts(file, messages_in(_lines(file, options), style, day), answering, asking, day_first, options)
 
     def _style(self, text: str) -> str | None:
-        lines = [_plain(line) for line in text.splitlines()[:_STYLE_LINES] if line.strip()]
+        lines = [plain_line(line) for line in text.splitlines()[:_STYLE_LINES] if line.strip()]
         for style in self._styles:
-            matches = [match for line in lines if (match := _STYLES[style].fullmatch(line[:_MOST_LINE]))]
+            matches = [match for line in lines if (match := STYLES[style].fullmatch(line[:MOST_LINE]))]
             names = Counter(match["name"].strip() for match in matches if match["name"])
             if sum(names.values()) < _FEWEST_MESSAGES or len(names) < len(("one", "another")):
                 continue
-            if style != _PLAIN or _is_transcript(names, len(lines)):
+            if style == UNTIMED and sum(names.values()) < _UNTIMED_SHARE * len(lines):
+                continue
+            if style != PLAIN or _is_transcript(names, len(lines)):
                 return style
         return None
 
 
 def _is_transcript(names: Counter[str], lines: int) -> bool:
     """Return whether names before colons are those of people who speak by turns, and not labels of all kinds."""
+    roles = {known[0] for name in names if (known := role_of(name)) and not is_weak(known[1])}
+    if len(roles - _OF_PEOPLE) > 1:
+        return False  # the fields of a record: its id, its subject, its date
     repeated = sum(count for count in names.values() if count > 1)
     return (
         lines >= _FEWEST_LINES
@@ -143,53 +127,11 @@ def _is_transcript(names: Counter[str], lines: int) -> bool:
     )
 
 
-def _plain(line: str) -> str:
-    return line.translate(_INVISIBLE).translate(_BLANKS).rstrip("\r\n")
-
-
 def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file.lines(options), start=1):
         if line is None:
             raise file.record_over_limit(options, f"line {number}")
         yield number, line
-
-
-def _messages(lines: Iterable[tuple[int, str]], style: str) -> Iterator[_Message]:
-    """Part a chat into its messages; what programs say in it is left out."""
-    pattern = _STYLES[style]
-    message: _Message | None = None
-    day = ""
-    for number, given in lines:
-        line = _plain(given)
-        match = pattern.fullmatch(line[:_MOST_LINE])
-        if match is None:
-            if "day" not in pattern.groupindex and (date := _DATE_LINE.fullmatch(line.strip()[:60])):
-                day = date["day"]
-            elif message is not None:
-                message.lines.append(line)
-            continue
-        if message is not None:
-            yield message
-        found = match.groupdict()
-        name = clean_text((found["name"] or "").strip(" ~"))
-        stamp = _stamp({"day": day, **found}) if style != _PLAIN else ""
-        message = _Message(number, name, stamp, [(found["text"] or "") + line[_MOST_LINE:]]) if name else None
-    if message is not None:
-        yield message
-
-
-def _stamp(found: dict[str, str | None]) -> str:
-    """Return the time of a message as `parse_date` reads it; "" if it is missing."""
-    day = re.sub(r"(?<=\d)[-. ](?=[A-Za-z])|(?<=[A-Za-z])[-. ](?=\d)", " ", (found["day"] or "").rstrip("."))
-    day = re.sub(r"(?<=[./-]) ", "", day)
-    if not day or found["hour"] is None:
-        return day
-    hour, half = int(found["hour"]), (found["half"] or found["before"] or "").lower()
-    if half:
-        hour = hour % 12 + 12 * (half in _AFTERNOON)
-    year_first = day[:4].isdecimal()
-    day = day.replace(".", "-") if year_first else day
-    return f"{day} {hour:02}:{found['minute']}" + (f":{found['second']}" if found["second"] else "")
 
 
 def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tuple[str, str]:
@@ -214,13 +156,13 @@ def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tupl
     given = options.field_map.get("answer") or options.field_map.get("question")
     raise file.unknown(
         f"a chat of {shown}{more}{f', in which {given!r} wrote nothing' if given else ''}: name the one who answers, "
-        f"such as field_map={ ({'answer': example[:_MOST_SHOWN]})!r}, or the only one who asks, such as "
-        f"field_map={ ({'question': first[:_MOST_SHOWN]})!r}",
+        f"such as field_map={ ({'answer': example})!r}, or the only one who asks, such as "
+        f"field_map={ ({'question': first})!r}",
         "",
     )
 
 
-def _day_first(file: ArchiveFile, head: Sequence[_Message]) -> bool | None:
+def _day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
     """Return whether dates name the day first: as one of them shows, or by the order of the messages."""
     stamps = [message.stamp for message in head if message.stamp]
     known = day_order(stamps)
@@ -238,7 +180,7 @@ def _day_first(file: ArchiveFile, head: Sequence[_Message]) -> bool | None:
 
 def _posts(
     file: ArchiveFile,
-    messages: Iterable[_Message],
+    messages: Iterable[Message],
     answering: str,
     asking: str,
     day_first: bool | None,
@@ -251,7 +193,7 @@ def _posts(
         text = clean_text("\n".join(message.lines))
         if len(message.lines) > 1 and text[:1] == text[-1:] == '"':
             text = text[1:-1]  # as LINE writes several lines
-        if not text or _NOT_SAID.fullmatch(text[:_MOST_LINE]):
+        if not text or _NOT_SAID.fullmatch(text[:MOST_LINE]):
             left_out += bool(text)
             continue
         date = short_date(message.stamp, day_first) if message.stamp else None

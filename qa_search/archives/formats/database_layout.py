@@ -29,6 +29,7 @@ _MESSAGES = ("answer", "reply", "post", "message", "msg", "article", "entry", "r
 _PEOPLE = ("user", "member", "people", "person", "author", "customer", "account", "contact", "profile")
 _PLACES = ("category", "forum", "board", "section", "node", "department", "channel", "space", "subject", "group")
 _TAGS = ("tag", "label", "keyword")
+_SUBJECTS = ("theme", "topic")  # what questions with their answers may be sorted by
 _WRITERS = (
     "userid", "uid", "authorid", "author", "posterid", "memberid", "idmember", "ownerid", "askerid", "postauthor",
     "createdbyid", "createdby", "creatorid", "customerid", "personid", "senderid", "accountid", "postuserid",
@@ -88,7 +89,7 @@ class Table:
     def stems(self) -> tuple[str, ...]:
         """The last word of its name in the singular, the last two words as one, and so on."""
         words = [word for word in re.split(r"[\W_]+|(?<=[a-z])(?=[A-Z])", self.name) if word][-4:]
-        words[-1:] = [_singular(word.lower()) for word in words[-1:]]
+        words[-1:] = [singular(word.lower()) for word in words[-1:]]
         return tuple("".join(words[start:]).lower() for start in range(len(words) - 1, -1, -1))
 
     def is_of(self, kinds: Sequence[str]) -> bool:
@@ -171,7 +172,8 @@ class Layout:
             return []
         _, _, messages, column, topics = min(found, key=lambda one: one[:2])
         text = self._text_of(messages)
-        if topics is None or text is None or self._text_of(topics) is None:
+        asks = topics is not None and (self._text_of(topics) is not None or messages.is_of(("answer",)))
+        if topics is None or text is None or not asks:
             return [self._thread(messages, column, topics)]
         answers = {"parent": column, "body": text, "answer": "-", "title": "-"}
         replies = self._selected(messages, answers, [(messages, "t"), (topics, "o")], [_topics_joined(topics, column)])
@@ -224,7 +226,9 @@ class Layout:
         writer = self._writer(table, joins, named="thread" in field_map or "parent" in field_map)
         added += [writer] if writer else []
         for of, alias in sources:
-            place = self._place(of, alias, joins)
+            place = self._place(of, alias, joins, _PLACES)
+            if place is None and "thread" not in field_map and len(sources) == 1:
+                place = self._place(of, alias, joins, _SUBJECTS)
             tags = self._tags(of, alias, joins)
             for role, given in (("category", place), ("tags", tags)):
                 if given and role not in {known for known, *_ in added}:
@@ -273,10 +277,10 @@ class Layout:
             return ("author", own, mine) if normal_name(own) in written else None
         return ("author", f"{number} (number)", f"t.{quoted(number)}") if named and number else None
 
-    def _place(self, table: Table, alias: str, joins: list[str]) -> tuple[str, str] | None:
+    def _place(self, table: Table, alias: str, joins: list[str], kinds: Sequence[str]) -> tuple[str, str] | None:
         """Find the category, the forum or the like that a row is in."""
         for column in table.columns[:_MOST_COLUMNS]:
-            for places in self._referred(table, column, _PLACES):
+            for places in self._referred(table, column, kinds):
                 stems = places.stems
                 name = places.named("name", "title", *(f"{stem}name" for stem in stems), *stems)
                 if name and places != table:
@@ -443,7 +447,8 @@ def _listed(values: Sequence[str]) -> str:
     return "(" + ", ".join(f"'{value}'" for value in values) + ")"
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
+    """Return an English word, in lower case, in the singular."""
     if word.endswith("ies") and len(word) > 4:
         return f"{word[:-3]}y"
     return word[:-1] if word.endswith("s") and not word.endswith("ss") and len(word) > 3 else word

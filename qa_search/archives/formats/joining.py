@@ -49,11 +49,17 @@ class Joiner:
         self._options = options
         self._since_check = _CHECKED_BYTES
         self.replies = 0
+        self.links = 0
         self._rows = sqlite3.connect("")  # a private database on disk, removed when it is closed
         self._rows.executescript(
             """
             PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-            CREATE TABLE member (number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT);
+            CREATE TABLE member (
+                number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT, text_alone INTEGER
+            );
+            CREATE TABLE link (
+                parent TEXT, child TEXT, score INTEGER, place TEXT, source TEXT, PRIMARY KEY (parent, child)
+            ) WITHOUT ROWID;
             CREATE TABLE reply (
                 number INTEGER PRIMARY KEY, key TEXT, own TEXT, data TEXT, place TEXT, source TEXT, whole TEXT
             );
@@ -70,8 +76,10 @@ class Joiner:
         """Remove all records."""
         self._rows.close()
 
-    def add(self, item: Member | Reply, file: ArchiveFile | None = None) -> None:
+    def add(self, item: Member | Reply, file: ArchiveFile | None = None, *, text_alone: bool = False) -> None:
         """Keep one record; ``file`` is the one that it comes from.
+
+        With ``text_alone``, no field of its table asks: it may be the answer that a question names by its id.
 
         Raises:
             DamagedArchiveError: if the scratch disk is full.
@@ -80,21 +88,69 @@ class Joiner:
         try:
             if isinstance(item, Member):
                 data = _written([item.post, item.part, item.accepted_id, item.writer])
-                self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?)", (item.key, item.kind, data, source))
+                values = (item.key, item.kind, data, source, text_alone)
+                self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?, ?)", values)
+            elif not item.text and item.post is None:
+                self.links += 1
+                data = item.place
+                link = (item.parent, item.part.id, item.part.score, data, source)
+                self._rows.execute("INSERT OR IGNORE INTO link VALUES (?, ?, ?, ?, ?)", link)
             else:
                 self.replies += 1
                 data = _written([item.text, item.part, item.side, item.writer, item.post])
                 whole = item.post is not None
                 own = None if whole and not item.across else item.part.id  # other ids than those of tickets
                 group = "" if item.across else source
-                values = (item.parent, own, data, item.place, source, group if whole else None)
-                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, ?)", values)
+                reply = (item.parent, own, data, item.place, source, group if whole else None)
+                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, ?)", reply)
         except sqlite3.Error as error:
             raise self._damaged(error) from error
         self._since_check += len(data)
         if self._since_check > _CHECKED_BYTES:
             require_scratch(self._file, Path(tempfile.gettempdir()), self._options, len(data))
             self._since_check = 0
+
+    def link(self) -> int:
+        """Make answers of the texts that links name; return how many. What is left of these texts answers nothing.
+
+        Raises:
+            DamagedArchiveError: if the scratch disk is full.
+        """
+        if not self.links:
+            return 0
+        try:
+            self._rows.execute("CREATE INDEX IF NOT EXISTS member_key ON member (key, number)")
+            found = self._rows.execute(
+                "SELECT l.parent, l.score, l.place, m.source, m.data FROM link l JOIN member m ON m.key = l.child "
+                "AND m.text_alone WHERE EXISTS (SELECT 1 FROM member q WHERE q.key = l.parent AND NOT q.text_alone) "
+                "ORDER BY m.number"
+            )
+            count = 0
+            sources: dict[str, None] = {}
+            for parent, score, place, source, data in found:
+                post = _member("", "asks", data).post
+                text = "\n\n".join(filter(None, (post.title, post.question)))
+                part = AnswerPart(0, 0, post.source_id, score, author=post.author, date=post.date)
+                values = (parent, post.source_id, _written([text, part, "", "", None]), place, source)
+                self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, NULL)", values)
+                count, sources[source] = count + 1, None
+            self._rows.execute(
+                "DELETE FROM link WHERE EXISTS (SELECT 1 FROM member m WHERE m.key = link.child AND m.text_alone) "
+                "AND EXISTS (SELECT 1 FROM member q WHERE q.key = link.parent AND NOT q.text_alone)"
+            )
+            for source in sources:
+                unused = self._rows.execute(
+                    "DELETE FROM member WHERE source = ? AND text_alone "
+                    "AND key NOT IN (SELECT own FROM reply WHERE own IS NOT NULL)",
+                    (source,),
+                ).rowcount
+                self._rows.execute("DELETE FROM member WHERE source = ? AND text_alone", (source,))
+                if unused:
+                    self._file.log.omit("texts that answer no question", unused)
+        except sqlite3.Error as error:
+            raise self._damaged(error) from error
+        self.replies += count
+        return count
 
     def joined(self) -> Iterator[Post | SetAside | tuple[str, Reply]]:
         """Yield the posts in the order of their first records, then each answer without a question: (source, it).
@@ -103,7 +159,7 @@ class Joiner:
             DamagedArchiveError: if the scratch disk is full.
         """
         try:
-            self._rows.execute("CREATE INDEX member_key ON member (key, number)")
+            self._rows.execute("CREATE INDEX IF NOT EXISTS member_key ON member (key, number)")
             self._rows.execute("CREATE INDEX reply_key ON reply (key, number)")
             self._find_roots()
             firsts = "SELECT key, min(number), sum(length(data)), source FROM member GROUP BY key ORDER BY min(number)"
@@ -116,6 +172,8 @@ class Joiner:
             )
             for data, key, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
                 yield source, _reply(data, key, place)
+            for parent, place, source in self._rows.execute("SELECT parent, place, source FROM link"):
+                yield source, Reply(parent, "", AnswerPart(0, 0), place)
         except sqlite3.Error as error:
             raise self._damaged(error) from error
 

@@ -10,7 +10,17 @@ from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.values import is_blank, text_of
 
 _Object = Mapping[str, Any]
-CHAT_KEYS = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "chat")
+CHAT_KEYS = (
+    "messages",
+    "conversations",
+    "conversation",
+    "turns",
+    "dialog",
+    "dialogue",
+    "chat",
+    "chat_messages",
+    "contents",
+)
 _USERS = frozenset(("user", "human", "prompter", "customer", "client", "question", "patient", "student"))
 _ASSISTANTS = frozenset(
     ("assistant", "gpt", "bot", "agent", "model", "answer", "doctor", "expert", "chatgpt", "support")
@@ -71,7 +81,7 @@ def _speaker(turn: _Object) -> str:
 
 
 def _said(turn: _Object) -> str:
-    for key in ("content", "value", "text", "message", "body", "utterance", "msg"):
+    for key in ("content", "value", "text", "message", "body", "utterance", "msg", "parts"):
         found = turn.get(key)
         if isinstance(found, Mapping) and isinstance(found.get("parts"), list):
             found = "\n\n".join(part for part in found["parts"] if isinstance(part, str))

@@ -15,6 +15,7 @@ _NUMBERED = re.compile(
     r"(?:.{0,60}[._-])?(?P<before>[^\W\d_]{0,20})[._-]?(?P<number>\d{1,6})(?:[._-](?P<after>[^\W\d_]{1,20}))?"
 )
 _FEWEST = 2
+_MOST_WORDS = 3  # of a column's name
 _Scalar = str | int | float | bool | None
 
 
@@ -55,6 +56,15 @@ def numbered_records(value: _Object) -> _Records | None:
             found.setdefault(int(match["number"]), {}).setdefault(known[0], text)
     whole: _Records = [record for _, record in sorted(found.items()) if len(record) == len(("question", "answer"))]
     return whole if len(whole) >= _FEWEST else None
+
+
+def header_of(value: object) -> list[str] | None:
+    """Return the names of columns that a list of a table in rows begins with; None if it is no header."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value) or len(set(value)) < len(value):
+        return None
+    if any(len(name.split()) > _MOST_WORDS or name.rstrip().endswith(("?", ".", "!")) for name in value):
+        return None
+    return value if _asks_and_answers(value) else None
 
 
 def _asks_and_answers(names: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Objects that one program alone writes (Trello's boards, Reddit's listings, DynamoDB's items) -> plain records."""
+"""Objects that one program alone writes (Trello, Reddit, Piazza, DynamoDB) -> plain records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
+from qa_search.archives.formats.json_threads import Joined
+
 _Object = Mapping[str, Any]
+# What Piazza calls its posts, and what is written below them but the answers.
+_CLASS_POSTS = ("question", "note", "poll")
+_CLASS_REMARKS = ("followup", "feedback", "dupe")
 _MOST_DEPTH = 12
 # How DynamoDB names the kinds of its values.
 _TYPED = ("S", "N", "BOOL", "L", "M", "SS", "NS", "NULL", "B")
@@ -74,6 +79,69 @@ def _gather(value: object, records: list[_Object], depth: int) -> None:
         rest = {name: inner for name, inner in thing.items() if name != "replies"}
         records.append({**rest, "id": f"{kind}_{thing.get('id')}"})
         _gather(thing.get("replies"), records, depth + 1)
+
+
+def class_post(value: _Object) -> list[_Object] | None:
+    """Read a post of Piazza: its newest version asks, and the answers of instructors and students answer."""
+    history, children, kind = value.get("history"), value.get("children"), value.get("type")
+    if kind not in _CLASS_POSTS or not isinstance(children, list) or not _is_history(history):
+        return None
+    asked = _newest(value)
+    below = [child for child in children if isinstance(child, Mapping)]
+    answers = [
+        {
+            "text": newest.get("content"), "id": child.get("id"), "date": newest.get("created"),
+            "accepted": child.get("type") == "i_answer", "author": newest.get("uid"),
+        }
+        for child in below
+        if child.get("type") in ("i_answer", "s_answer") and (newest := _newest(child)).get("content")
+    ]  # fmt: skip
+    record = {
+        "id": value.get("nr") or value.get("id"), "title": asked.get("subject"), "body": asked.get("content"),
+        "answers": answers, "date": value.get("created"), "tags": value.get("folders") or value.get("tags"),
+    }  # fmt: skip
+    others = sum(child.get("type") in _CLASS_REMARKS for child in below)
+    if kind != "question" and not answers:
+        return [Joined({}, {"announcements": 1})]
+    return [Joined(record, {"what was discussed below posts": others})]
+
+
+def related(value: _Object) -> _Object:
+    """Return a record of Salesforce with lists of the records that belong to it; another object unchanged.
+
+    It keeps them as the answer to a query, below names such as "CaseComments" and "Answers__r".
+    """
+    lists = {name: inner["records"] for name, inner in value.items() if _is_query(inner)}
+    if not lists:
+        return value
+    rest = {name: inner for name, inner in value.items() if name not in lists and name != "attributes"}
+    for name, records in lists.items():
+        plain = name.removesuffix("__r")
+        plain = "comments" if plain.lower().endswith("comments") else plain
+        rest[plain] = [_commented(record) for record in records if isinstance(record, Mapping)]
+    return rest
+
+
+def _is_query(value: object) -> bool:
+    return isinstance(value, Mapping) and "totalSize" in value and isinstance(value.get("records"), list)
+
+
+def _commented(record: _Object) -> _Object:
+    """Return a record of a list, with the text of a comment named as all name it."""
+    fields = {name: inner for name, inner in record.items() if name != "attributes"}
+    text = fields.pop("CommentBody", None)
+    hidden = {"private": True} if fields.get("IsPublished") is False else {}
+    return fields if text is None else {**fields, **hidden, "body": text}
+
+
+def _is_history(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and "content" in value[0]
+
+
+def _newest(value: _Object) -> _Object:
+    """Return the newest version of a post, or of an answer; some exports have its texts alone."""
+    history = value.get("history")
+    return history[0] if isinstance(history, list) and _is_history(history) else value
 
 
 def plain_items(value: _Object) -> _Object:

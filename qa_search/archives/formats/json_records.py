@@ -9,10 +9,20 @@ from typing import TextIO
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, utf8_length
 from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.json_layouts import header_of
 from qa_search.archives.formats.json_paths import leads_into_lists, records_at
+from qa_search.archives.formats.json_relaxed import is_relaxed, relaxed_value
 from qa_search.archives.formats.json_shapes import Table, expand, tables_of
+from qa_search.archives.formats.json_tables import (
+    is_dump_of_models,
+    is_resources,
+    posts_of_models,
+    posts_of_resources,
+)
+from qa_search.archives.formats.json_threads import Joined
 from qa_search.archives.formats.plan import Plan, make_plan
 from qa_search.archives.formats.records import Record, posts_of
+from qa_search.archives.formats.roles import role_of
 from qa_search.types import AnswerPart, Post, SetAside
 
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
@@ -29,6 +39,11 @@ _BETWEEN = re.compile(rf"{_BLANKS}({_WHOLE}|{_OUTSIDE.pattern.removeprefix(_BLAN
 _INSIDE = re.compile(rf'{_BLANKS}((?>[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
 _CLOSED = re.compile(rf'(?>[^"]++|{_STRING})*+', re.DOTALL)
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
+_JSON_SUFFIXES = (".json", "")
+_NOT_QUITE = (
+    "not quite JSON (comments, other quotes, line breaks in texts, names without quotes or the like): read as a "
+    "program would"
+)
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CHUNK_CHARACTERS = 1 << 16
 _SHOWN_CHARACTERS = 40
@@ -51,30 +66,61 @@ class JsonReader:
         return (
             text is not None
             and file.suffix != ".toml"  # its tables begin like a list
-            and _DOCUMENT.match(text) is not None
+            and (_DOCUMENT.match(text) is not None or is_relaxed(text, file.suffix))
             and not _is_lines(file)
         )
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per object; an item that is not an object is set aside."""
+        if is_dump_of_models(file.head_text or ""):
+            return posts_of_models(file, self._values(file, options), options)
+        if is_relaxed(file.head_text or "", file.suffix):
+            return self._relaxed(file, options)
+        if _is_concatenated(file.head_text or ""):
+            return posts_of(file, self._records(file, options), options)
         document = _whole_document(file, options)
+        return self._posts(file, document, options)
+
+    def _posts(self, file: ArchiveFile, document: object, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        if isinstance(document, dict) and is_resources(document):
+            return posts_of_resources(file, document, options)
         tables = tables_of(document) if document is not None else []
-        if not tables or (len(tables) == 1 and not tables[0].path and isinstance(document, list)):
+        if not tables:
             return posts_of(file, self._records(file, options), options)
         return _posts_of_tables(file, tables, options)
 
+    def _relaxed(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
+        """Read a document that is not quite JSON, as a whole.
+
+        Raises:
+            UnknownFormatError: if it is no data.
+        """
+        text = _beginning(file, options)
+        value = None if text is None else _value_of(text)
+        if isinstance(value, dict | list):
+            file.log.remark(_NOT_QUITE)
+            yield from self._posts(file, value, options)
+        elif _DOCUMENT.match(file.head_text or "") and file.suffix in _JSON_SUFFIXES:
+            yield from posts_of(file, self._records(file, options), options)
+        else:
+            raise file.unknown(
+                "a program, or data that is written as one and cannot be read",
+                'Write the data as JSON first, such as [{"question": "...", "answer": "..."}].',
+            )
+
+    def _values(self, file: ArchiveFile, options: ReadOptions) -> Iterator[object]:
+        """Yield the items, a note for each that is invalid."""
+        for number, item in _numbered(file, options):
+            yield _parsed(file, f"record {number}", item, options)
+
     def _records(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
         count = 0
-        try:
-            with file.open_text(newline="") as stream:
-                for item in _items(stream, options.limits.record_bytes):
-                    count += 1
-                    yield from _records(file, f"record {count}", item, options)
-        except _BrokenJsonError as error:
-            raise file.damaged(f"broken or incomplete JSON ({error})", f"after record {count}") from error
+        rows = _Rows()
+        for count, item in _numbered(file, options):
+            yield from _records(file, f"record {count}", item, options, rows)
         if not count and (file.head_text or "").lstrip("\ufeff \t\r\n").startswith("{"):
             count = 1
-            yield from _records(file, "record 1", file.read_text(options), options)
+            yield from _records(file, "record 1", file.read_text(options), options, rows)
         if not count:
             raise file.unknown(
                 "JSON without records",
@@ -93,25 +139,73 @@ class JsonLinesReader:
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per line; a line that is not a JSON object is set aside."""
+        if is_dump_of_models(file.head_text or ""):
+            values = (_parsed(file, f"line {n}", line, options) for n, line in _lines(file, options))
+            return posts_of_models(file, values, options)
         return posts_of(file, self._records(file, options), options)
 
     def _records(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Record | SetAside]:
-        for number, line in enumerate(file.lines(options), start=1):
-            if line is None or line.strip():
-                yield from _records(file, f"line {number}", line, options)
+        rows = _Rows()
+        for number, line in _lines(file, options):
+            yield from _records(file, f"line {number}", line, options, rows)
+
+
+def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str | None]]:
+    """Yield the lines that are not blank, each with its number."""
+    for number, line in enumerate(file.lines(options), start=1):
+        if line is None or line.strip():
+            yield number, line
+
+
+def _numbered(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str | None]]:
+    """Yield the items of a document, each with its number.
+
+    Raises:
+        DamagedArchiveError: where its brackets do not fit.
+    """
+    count = 0
+    try:
+        with file.open_text(newline="") as stream:
+            several = _is_concatenated(file.head_text or "")
+            for count, item in enumerate(_items(stream, options.limits.record_bytes, several=several), start=1):
+                yield count, item
+    except _BrokenJsonError as error:
+        raise file.damaged(f"broken or incomplete JSON ({error})", f"after record {count}") from error
 
 
 class _BrokenJsonError(ValueError):
     """The rest of the document cannot be split into records."""
 
 
-def _records(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> Iterator[Record | SetAside]:
+class _Rows:
+    """Names the values of rows that are lists, where the first of them is a header."""
+
+    def __init__(self) -> None:
+        self._header: list[str] | None = None
+        self._first = True
+
+    def named(self, value: object) -> object:
+        """Return a row by its names; None for the header."""
+        first, self._first = self._first, False
+        if first and (header := header_of(value)):
+            self._header = header
+            return None
+        if self._header is None or not isinstance(value, list) or len(value) > len(self._header):
+            return value
+        return dict(zip(self._header, value, strict=False))
+
+
+def _records(
+    file: ArchiveFile, place: str, text: str | None, options: ReadOptions, rows: _Rows
+) -> Iterator[Record | SetAside]:
     """Parse one value, and yield the records that it stands for; None stands for a value over the limit."""
     value = _parsed(file, place, text, options)
     if isinstance(value, SetAside):
         yield value
-    else:
-        yield from _expanded(file, place, value, options, len(text or ""))
+        return
+    row = rows.named(value)
+    if row is not None or value is None:
+        yield from _expanded(file, place, row, options, len(text or ""))
 
 
 def _expanded(
@@ -121,12 +215,18 @@ def _expanded(
         by_paths = options.field_map and leads_into_lists(options.field_map)
         records = records_at(value, options.field_map) if by_paths else None
         records = expand(value) if records is None else records
+        if records is None and isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            records = [record for one in value for record in expand(one) or ()]
     except RecursionError:
         yield file.set_aside(place, "JSON nested too deep")
         return
     if records is not None:
         for record in records:
-            yield Record(place, record, size=size)
+            if isinstance(record, Joined):
+                for what, count in record.omitted.items():
+                    file.log.omit(what, count)
+            if record or not isinstance(record, Joined):
+                yield Record(place, record, size=size)
         return
     shown = json.dumps(value, ensure_ascii=False) if not isinstance(value, list | dict) else "a list"
     shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"
@@ -136,12 +236,17 @@ def _expanded(
 def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> object:
     if text is None:
         return file.set_aside(place, file.record_over_limit(options).reason)
-    if text.count(",") + text.count("[") + text.count("{") > _MOST_VALUES:
+    if _values_in(text) > _MOST_VALUES:
         return file.set_aside(place, f"a JSON value of more than {_MOST_VALUES:,} values")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return json.loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
     except json.JSONDecodeError as error:
-        return file.set_aside(place, f"not JSON ({error})")
+        value = _value_of(text)
+        if value is None:
+            return file.set_aside(place, f"not JSON ({error})")
+        file.log.remark(_NOT_QUITE)
+        return value
     except RecursionError:
         return file.set_aside(place, "JSON nested too deep")
     except ValueError:  # what Python says of a whole number of thousands of digits
@@ -152,12 +257,31 @@ def _whole_document(file: ArchiveFile, options: ReadOptions) -> dict[str, object
     """Parse a JSON object that is short enough to be held; None for any other, and for one that is broken."""
     if not (file.head_text or "").lstrip("\ufeff \t\r\n").startswith("{"):
         return None
-    with file.open_text(newline="") as stream:
-        text = stream.read(min(_MOST_DOCUMENT, options.limits.record_bytes) + 1)
-        if len(text) > min(_MOST_DOCUMENT, options.limits.record_bytes):
-            return None
-    value = _parsed(file, "", text.removeprefix("\ufeff"), options)
+    text = _beginning(file, options)
+    value = None if text is None else _parsed(file, "", text, options)
     return value if isinstance(value, dict) else None
+
+
+def _beginning(file: ArchiveFile, options: ReadOptions) -> str | None:
+    """Read a text that is short enough to be held; None for a longer one."""
+    most = min(_MOST_DOCUMENT, options.limits.record_bytes)
+    with file.open_text(newline="") as stream:
+        text = stream.read(most + 1)
+    return None if len(text) > most else text.removeprefix("\ufeff")
+
+
+def _value_of(text: str) -> object:
+    """Parse what is nearly JSON; None if it is something else."""
+    if _values_in(text) > _MOST_VALUES:
+        return None
+    try:
+        return relaxed_value(text)
+    except RecursionError:
+        return None
+
+
+def _values_in(text: str) -> int:
+    return text.count(",") + text.count("[") + text.count("{")
 
 
 def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
@@ -166,9 +290,12 @@ def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOption
     count = 0
     for table in tables:
         records.append([])
+        rows = _Rows()
         for item in table.items:
             count += 1
-            records[-1] += _expanded(file, f"record {count}", item, options)
+            row = rows.named(item)
+            if row is not None or item is None:
+                records[-1] += _expanded(file, f"record {count}", row, options)
     plans = [
         make_plan([record.fields for record in found[:_PLANNED] if isinstance(record, Record)], options)
         for found in records
@@ -178,8 +305,9 @@ def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOption
     asking = [
         number for number, plan in enumerate(plans) if _asks(plan) and not _answers(plan) and number not in replies
     ]
-    if not whole and replies and asking:
-        yield from _joined(file, [records[n] for n in asking], [records[n] for n in replies], options)
+    if not whole and asking and (replies or any(plans[number].answer_ids for number in asking)):
+        texts = {number for number in asking if _may_answer(plans[number], tables[number].path)}
+        yield from _joined(file, [(records[n], n in texts) for n in (*asking, *replies)], options)
         return
     left_out = [tables[number].path for number in range(len(tables)) if whole and number not in whole]
     if left_out:
@@ -196,37 +324,53 @@ def _answers(plan: Plan) -> bool:
     return bool(plan.fields.get("answer")) or plan.relation in ("threads", "parents")
 
 
+def _may_answer(plan: Plan, path: str) -> bool:
+    """Return whether the records of a table may be the answers that others name by their ids."""
+    of_questions = (role_of(path.rpartition(".")[2]) or ("",))[0] == "question"
+    return not (of_questions or plan.answer_ids or plan.fields.get("question"))
+
+
 def _joined(
-    file: ArchiveFile,
-    asking: list[list[Record | SetAside]],
-    replies: list[list[Record | SetAside]],
-    options: ReadOptions,
+    file: ArchiveFile, tables: list[tuple[list[Record | SetAside], bool]], options: ReadOptions
 ) -> Iterator[Post | SetAside | Reply]:
+    """Join the questions and answers of several tables; of each it is said whether its records may be answers."""
     with Joiner(file, options) as joiner:
-        for found in (*asking, *replies):
-            for item in posts_of(file, iter(found), options):
+        for found, may_answer in tables:
+            for item in posts_of(file, iter(found), options, part=True):
                 if isinstance(item, Post):
-                    joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)))
+                    joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)), text_alone=may_answer)
                 elif isinstance(item, Reply):
                     joiner.add(item)
                 else:
                     yield item
+        joiner.link()
         file.log.lacks_answers, file.log.problem, file.log.advice = False, None, ""
         for joined in joiner.joined():
             yield joined[1] if isinstance(joined, tuple) else joined
 
 
-def _items(stream: TextIO, limit: int) -> Iterator[str | None]:
+def _is_concatenated(head: str) -> bool:
+    """Return whether several values follow one another, with no array around them."""
+    head = head.lstrip("\ufeff \t\r\n")
+    try:
+        _, end = json.JSONDecoder().raw_decode(head)
+    except (ValueError, RecursionError):
+        return False
+    return head[end:].lstrip(", \t\r\n")[:1] in ("{", "[")
+
+
+def _items(stream: TextIO, limit: int, *, several: bool = False) -> Iterator[str | None]:
     """Yield the text of each record of a JSON document, None for one that is too long.
 
     Records are the items of the outermost array; below a JSON object, the items of each array from its first
-    object on.
+    object on. Of ``several`` values, each is a record.
 
     Raises:
         _BrokenJsonError: where the brackets end too early or too late.
     """
-    depth = level = 0  # how many brackets are open; at which depth records are, 0 outside of arrays
-    in_object = found = False
+    # How many brackets are open; at which depth records are, 0 outside of arrays. Several values are as in an array.
+    depth = level = int(several)
+    in_object, found = False, several
     item = _Item(limit)
     text, position = "", 0
     while True:
@@ -253,6 +397,11 @@ def _items(stream: TextIO, limit: int) -> Iterator[str | None]:
             depth += _STEP.get(part, 0)
             if depth < 0 or part == "]":
                 raise _BrokenJsonError("a closing bracket too many")
+        elif depth == level and several and item.start and part[0] in "{[":
+            yield item.text
+            item = _Item(limit)
+            item.add(part)
+            depth += _STEP.get(part, 0)
         elif depth == level and part in (",", "]"):
             found = found or item.start == "{"
             if found and item.start:
@@ -266,8 +415,10 @@ def _items(stream: TextIO, limit: int) -> Iterator[str | None]:
             depth += _STEP.get(part, 0)
             if depth < level:
                 raise _BrokenJsonError("a closing bracket too many")
-    if depth:
+    if depth > several:
         raise _BrokenJsonError("it breaks off")
+    if several and item.start:
+        yield item.text
 
 
 class _Item:

@@ -11,7 +11,7 @@ from typing import Any
 
 from qa_search.archives.formats.json_chats import CHAT_KEYS, chat, reply, slack_message, tree
 from qa_search.archives.formats.json_layouts import is_list_of_objects, numbered_records, records_by_columns
-from qa_search.archives.formats.json_programs import board, listing, plain_items
+from qa_search.archives.formats.json_programs import board, class_post, listing, plain_items, related
 from qa_search.archives.formats.json_threads import (
     THREAD_KEYS,
     TICKET_KEYS,
@@ -21,7 +21,7 @@ from qa_search.archives.formats.json_threads import (
     ticket_of,
 )
 from qa_search.archives.formats.roles import role_of
-from qa_search.archives.formats.values import is_blank
+from qa_search.archives.formats.values import is_blank, is_id, languages_of
 
 _Object = Mapping[str, Any]
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
@@ -30,9 +30,19 @@ _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "re
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
-     "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded",
+     "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded", "history",
+     "translations", "locales", "languages",
      *CHAT_KEYS, *THREAD_KEYS, *_WRAPPERS, *TICKET_KEYS, *TICKET_WRAPPERS)
 )  # fmt: skip
+# What a record is written into that says nothing but what it is: the name of its kind.
+_TEXT_ROLES = frozenset(("title", "question", "body", "answer"))
+_ASKED = frozenset(("title", "question", "body"))
+# What a field of a list is called, and what it holds.
+_LABELS = ("label", "heading", "name", "title", "key", "field")
+_VALUES = ("value", "text", "content", "body", "answer")
+_MOST_LABELS = 100
+# What a heading of a tree keeps the texts below it in.
+_BRANCHES = ("children", "items", "sections", "subsections", "nodes", "articles", "pages", "entries", "topics")
 _MOST_DEPTH = 12
 _PAIR = 2
 _NESTED = (dict, list)  # found quicker than by what they can do
@@ -53,6 +63,9 @@ def expand(value: object) -> list[_Object] | None:
     if not isinstance(value, Mapping):
         return None
     nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
+    if nested and any(isinstance(inner, dict) for inner in nested):
+        value = _asked_apart(_rooted(_listed_by_ids(related(value))))
+        nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]
     if _TELLING_KEYS.isdisjoint(value) and not any(map(is_list_of_objects, nested)):
         return (_within(value) if nested else None) or [value]
     for shape in _SHAPES:
@@ -83,7 +96,7 @@ def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
     if numbered is not None or _is_record(value):
         tables.append(Table(path, list(numbered or [value])))
         return
-    for shape in (_keyed_records, _question_to_answer, _by_category):
+    for shape in (_keyed_records, _keyed_groups, _question_to_answer, _by_category):
         records = shape(value)
         if records is not None:
             tables.append(Table(path, list(records)))
@@ -117,7 +130,7 @@ def _is_record(value: _Object) -> bool:
     if any(shape(value) is not None for shape in _SHAPES):
         return True
     roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
-    lists = [inner for inner in value.values() if isinstance(inner, list) and inner and isinstance(inner[0], Mapping)]
+    lists = [inner for inner in value.values() if is_list_of_objects(inner) or _keyed(inner)]
     if "answer" not in roles or not roles & {"title", "question", "body"}:
         return False
     # {"questions": [...], "answers": [...]} holds two tables.
@@ -126,7 +139,7 @@ def _is_record(value: _Object) -> bool:
 
 def _keyed_records(value: _Object) -> list[_Object] | None:
     """Read an object of records by their ids."""
-    if len(value) < _PAIR or not all(isinstance(inner, Mapping) for inner in value.values()):
+    if not _are_objects(value) or (len(value) < _PAIR and not is_id(next(iter(value)))):
         return None
     if any(role_of(key) for key in value):
         return None
@@ -134,7 +147,51 @@ def _keyed_records(value: _Object) -> list[_Object] | None:
     roles = {known[0] for name in shared if (known := role_of(name))}
     if not roles & {"question", "answer", "body", "title"}:
         return None
-    return [inner if _has_id(inner) else {"id": key, **inner} for key, inner in value.items()]
+    # Beside the id of a record, Firebase's "uid" is that of its writer.
+    if not roles & _ASKED and 2 * sum(map(_asks, value)) > len(value):
+        return [{"question": key, **inner} for key, inner in value.items()]
+    return [
+        inner if _has_id(inner) and not (is_id(key) and "uid" in inner) else {"id": key, **inner}
+        for key, inner in value.items()
+    ]
+
+
+def _keyed_groups(value: _Object) -> list[_Object] | None:
+    """Read an object of answers by their ids, below the ids of their questions."""
+    if not _are_objects(value) or not all(is_id(key) or key.isdecimal() for key in value):
+        return None
+    groups = {key: _keyed_records(inner) for key, inner in value.items()}
+    if not all(groups.values()):
+        return None
+    return [{"question_id": key, **record} for key, group in groups.items() for record in group or ()]
+
+
+def _keyed(value: object) -> list[_Object] | None:
+    return (_keyed_records(value) or _keyed_groups(value)) if isinstance(value, dict) else None
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(isinstance(inner, Mapping) for inner in value.values())
+
+
+def _listed_by_ids(value: _Object) -> _Object:
+    """Return a record whose answers, or tags, are an object by their ids with a list of them instead."""
+    found: dict[str, object] = {}
+    for name, inner in value.items():
+        role = (role_of(name) or ("",))[0]
+        if isinstance(inner, dict) and (role == "answer" or name in THREAD_KEYS) and (listed := _keyed_records(inner)):
+            found[name] = listed
+        elif isinstance(inner, dict) and inner and role in ("tags", "category") and set(inner.values()) == {True}:
+            found[name] = list(inner)
+    return {**value, **found} if found else value
+
+
+def _rooted(value: _Object) -> _Object:
+    """Return a record that stands below the name of its kind, such as ``{"question": {"id": 1, ...}}``, without it."""
+    inner = next(iter(value.values()), None) if len(value) == 1 else None
+    if not isinstance(inner, dict) or not _has_id(inner) or not _roles(inner) & _TEXT_ROLES:
+        return value
+    return inner
 
 
 def _has_id(value: _Object) -> bool:
@@ -145,10 +202,14 @@ def _question_to_answer(value: _Object) -> list[_Object] | None:
     """Read an object whose keys ask and whose values answer."""
     if len(value) < _PAIR or not all(_is_answer(inner) for inner in value.values()):
         return None
-    asking = sum("?" in key or "？" in key or len(key.split()) > 2 for key in value)
+    asking = sum(map(_asks, value))
     if 2 * asking <= len(value) or any(role_of(key) for key in value):
         return None
     return [{"question": key, "answer": inner} for key, inner in value.items()]
+
+
+def _asks(key: str) -> bool:
+    return "?" in key or "？" in key or len(key.split()) > _PAIR
 
 
 def _by_category(value: _Object) -> list[_Object] | None:
@@ -278,6 +339,64 @@ def _grouped(value: _Object, depth: int = 0) -> list[_Object] | None:
     return [{**titled, **item} for item in lists[0][1]]
 
 
+def _labelled(value: _Object) -> list[_Object] | None:
+    """Read a record whose fields are a list, each with its name and its value: a question and an answer among them."""
+    lists = [(key, inner) for key, inner in value.items() if is_list_of_objects(inner)]
+    if len(lists) != 1 or len(lists[0][1]) > _MOST_LABELS or _roles(value) & {"question", "answer"}:
+        return None
+    found: dict[str, object] = {}
+    for item in lists[0][1]:
+        if not isinstance(item, Mapping):
+            return None
+        label = next((item[name] for name in _LABELS if isinstance(item.get(name), str)), "")
+        text = next((item[name] for name in _VALUES if not is_blank(item.get(name))), None)
+        if label and text is not None:
+            found.setdefault(label, text)
+    if not {"question", "answer"} <= _roles(found):
+        return None
+    return [{**{name: inner for name, inner in value.items() if name != lists[0][0]}, **found}]
+
+
+def _tree(value: _Object, depth: int = 0) -> list[_Object] | None:
+    """Read what is filed below the headings of a tree: texts with titles, the nearest heading as their category."""
+    lists = [(key, inner) for key, inner in value.items() if is_list_of_objects(inner)]
+    heading = next((value[name] for name in _GROUP_TITLES if isinstance(value.get(name), str)), None)
+    if len(lists) != 1 or lists[0][0] not in _BRANCHES or heading is None or depth > _MOST_DEPTH:
+        return None
+    if _roles(value) & {"question", "body", "answer", "author", "parent"}:
+        return None
+    found: list[_Object] = []
+    for item in lists[0][1]:
+        if not isinstance(item, Mapping):
+            return None
+        below = _tree(item, depth + 1)
+        if below is None and not {"title", "body"} <= _roles(item):
+            return None
+        found += [{"category": heading, **item}] if below is None else below
+    return found
+
+
+def _languages(value: _Object) -> list[_Object] | None:
+    """Read a record whose texts stand below the languages that they are in: one for each, with it as the category."""
+    inner = [(name, known) for name, known in value.items() if isinstance(known, dict) and _are_objects(known)]
+    if len(inner) != 1 or not languages_of(dict.fromkeys(inner[0][1], "")):
+        return None
+    if not all({"question", "answer"} <= _roles(text) for text in inner[0][1].values()):
+        return None
+    rest = {name: known for name, known in value.items() if name != inner[0][0]}
+    return [{**rest, "category": language, **text} for language, text in inner[0][1].items()]
+
+
+def _asked_apart(value: _Object) -> _Object:
+    """Return a record whose question is an object of a title and a text with these two as fields of their own."""
+    asked = value.get("question")
+    if not isinstance(asked, dict) or not {"title", "body"} <= _roles(asked) or _roles(value) & {"title", "body"}:
+        return value
+    if not all(isinstance(text, str) for name, text in asked.items() if (role_of(name) or ("",))[0] in _ASKED):
+        return value
+    return {**asked, **{name: inner for name, inner in value.items() if name != "question"}}
+
+
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
@@ -318,6 +437,9 @@ def _roles(value: _Object) -> set[str]:
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     listing,
     board,
+    class_post,
+    _languages,
+    _labelled,
     _wrapped,
     issue,
     reply,
@@ -330,4 +452,5 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     _help_article,
     ticket_of,
     thread_of,
+    _tree,
 )

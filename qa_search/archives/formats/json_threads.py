@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,10 @@ _OPENING = ("description_text", "description", "body", "message", "content")
 _FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
 # What marks what a program wrote by itself.
 _BY_PROGRAM = (("system", True), ("messageType", "systemEventMessage"))
+# What of a conversation is no part of a post.
+_NOTES, _EVENTS = "notes among staff", "what the program wrote"
+_BELOW = "replies to answers"
+_LATER, _BEFORE = "later messages of the one who asked", "what staff wrote before anything was asked"
 _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 # Below these keys of a post without a title, others answer.
 _BELOW_POSTS = ("comments", "replies")
@@ -33,6 +38,15 @@ _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
     "articleBody", "note",
 )  # fmt: skip
+
+
+class Joined(dict[str, object]):
+    """A record that was made of several messages; ``omitted`` counts those that are no part of it, by their names."""
+
+    def __init__(self, fields: _Object, omitted: Mapping[str, int]) -> None:
+        """Take the fields, and the counts that are not 0."""
+        super().__init__(fields)
+        self.omitted = {what: count for what, count in omitted.items() if count}
 
 
 def ticket_of(value: _Object) -> list[_Object] | None:
@@ -71,10 +85,13 @@ def ticket_of(value: _Object) -> list[_Object] | None:
         }
         for number in parts.answers
     ]
-    return [{
+    fields = {
         **rest, "title": title, "body": "\n\n".join(text for text in texts if text.strip()), "answers": answers,
         "author": _name(value) or (_name(asked[0]) if asked else None),
-    }]  # fmt: skip
+    }  # fmt: skip
+    kinds = Counter(side for side, text in said if text.strip())
+    omitted = {_NOTES: kinds["note"], _EVENTS: kinds["event"], _LATER: parts.later, _BEFORE: parts.before}
+    return [Joined(fields, omitted)]
 
 
 def issue(value: _Object) -> list[_Object] | None:
@@ -82,20 +99,26 @@ def issue(value: _Object) -> list[_Object] | None:
     fields = value.get("fields")
     if not isinstance(fields, Mapping) or "summary" not in fields or "key" not in value:
         return None
-    listed = fields.get("comment")
-    comments = listed.get("comments") if isinstance(listed, Mapping) else None
+    below = fields.get("comment")
+    comments = below.get("comments") if isinstance(below, Mapping) else None
+    listed = [
+        comment for comment in (comments if isinstance(comments, list) else ())
+        if isinstance(comment, Mapping) and not is_blank(comment.get("body"))
+    ]  # fmt: skip
     asker = _name(fields.get("reporter") or {}) or _name(fields.get("creator") or {})
+    notes = [_is_for_staff(comment) for comment in listed]
+    own = [bool(asker) and _name(comment) == asker for comment in listed]
     answers = [
         {"text": comment["body"], "id": comment.get("id"), "author": _name(comment), "date": comment.get("created")}
-        for comment in (comments if isinstance(comments, list) else ())
-        if isinstance(comment, Mapping) and not is_blank(comment.get("body"))
-        and (not asker or _name(comment) != asker)
-        and not any(comment.get(name) is hidden for name, hidden in _FOR_STAFF)
-    ]  # fmt: skip
-    return [{
+        for comment, note, asked in zip(listed, notes, own, strict=True)
+        if not note and not asked
+    ]
+    record = {
         "id": value["key"], "title": fields["summary"], "body": fields.get("description"), "answers": answers,
         "author": asker or None, "date": fields.get("created"), "tags": fields.get("labels"),
-    }]  # fmt: skip
+    }  # fmt: skip
+    later = sum(asked and not note for asked, note in zip(own, notes, strict=True))
+    return [Joined(record, {_NOTES: sum(notes), _LATER: later})]
 
 
 def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
@@ -114,6 +137,10 @@ def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
     return "", []
 
 
+def _is_for_staff(message: _Object) -> bool:
+    return any(message.get(name) is hidden for name, hidden in _FOR_STAFF)
+
+
 def _time(message: _Object) -> Any:
     return next((found for name in _TICKET_TIMES if isinstance(found := message.get(name), str | int | float)), None)
 
@@ -124,7 +151,7 @@ def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
     sides = sides_of(messages)
     for number, message in enumerate(messages):
         writer = next((message[name] for name in _WRITER_IDS if not is_blank(message.get(name))), None)
-        if any(message.get(name) is hidden for name, hidden in _FOR_STAFF):
+        if _is_for_staff(message):
             sides[number] = "note"
         elif not sides[number] and isinstance(writer, str | int) and isinstance(asker, str | int):
             sides[number] = "customer" if writer == asker else "staff"
@@ -146,15 +173,18 @@ def thread_of(value: _Object) -> list[_Object] | None:
         answered = [name for name in value if name != key and (known := role_of(name)) and known[0] == "answer"]
         if any(not is_blank(value[name]) for name in answered):
             continue
+        events = sum(map(_is_by_program, posts))
         posts = [_plain(post) for post in _oldest_first(posts) if not _is_by_program(post)]
         titles = {str(title) for post in posts if (title := post.get("title") or post.get("subject"))}
         if not all(_text_key(post) for post in posts) or any(_answers_itself(post) for post in posts):
             continue
         asks = "body" in roles and not _answers_itself(value) and "parent" not in roles
         if asks and ("title" in roles or key in _BELOW_POSTS) and key != "posts":
-            return _comments(value, key, posts)
+            return _comments(value, key, posts, events)
+        if key == "children" and titles - {str(value.get("title") or value.get("subject"))}:
+            continue  # what is filed below a heading
         if "title" in roles and len(titles) <= 1:
-            return _asked_first(value, posts, (key,))
+            return _asked_first(value, posts, (key,), events)
     return None
 
 
@@ -189,13 +219,22 @@ def _answers_itself(post: _Object) -> bool:
     return any(role is not None and role[0] == "answer" for role in known)
 
 
-def _comments(value: _Object, key: str, posts: Sequence[_Object]) -> list[_Object]:
+def _comments(value: _Object, key: str, posts: Sequence[_Object], events: int) -> list[_Object]:
     asker = _writer(value)
     answers = [answer for post in posts if (answer := _answer(post, asker)) is not None]
-    return [{**{name: inner for name, inner in value.items() if name != key}, "answers": answers}]
+    fields = {**{name: inner for name, inner in value.items() if name != key}, "answers": answers}
+    return [Joined(fields, _left_out(posts, answers, events))]
 
 
-def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, ...]) -> list[_Object]:
+def _left_out(posts: Sequence[_Object], answers: Sequence[_Object], events: int) -> dict[str, int]:
+    """Count what is no part of a thread: notes among staff, what the program wrote, and what the asker wrote later."""
+    said = [post for post in posts if (key := _text_key(post)) and not is_blank(post[key])]
+    notes = sum(map(_is_for_staff, said))
+    below = sum(len(found) for post in posts for key in _BELOW_POSTS if isinstance(found := post.get(key), list))
+    return {_NOTES: notes, _EVENTS: events, _LATER: len(said) - notes - len(answers), _BELOW: below}
+
+
+def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, ...], events: int = 0) -> list[_Object]:
     first = posts[0]
     asker = _writer(first)
     answers = [answer for post in posts[1:] if (answer := _answer(post, asker)) is not None]
@@ -207,7 +246,8 @@ def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, .
     }
     key = _text_key(first)
     asked = {**own, **rest} if "author" not in {known[0] for n in rest if (known := role_of(n))} else rest
-    return [{**asked, "body": first.get(key) if key else "", "answers": answers}]
+    fields = {**asked, "body": first.get(key) if key else "", "answers": answers}
+    return [Joined(fields, _left_out(posts[1:], answers, events))]
 
 
 def _name(post: Any) -> str:
@@ -241,7 +281,7 @@ def _writer(post: _Object) -> str:
 
 def _answer(post: _Object, asker: str) -> _Object | None:
     """Make an answer of a post of a thread; None for the asker's posts, deleted ones and notes among staff."""
-    if any(post.get(name) is hidden for name, hidden in _FOR_STAFF):
+    if _is_for_staff(post):
         return None
     key = _text_key(post)
     accepted = any(

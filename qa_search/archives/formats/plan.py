@@ -6,14 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from statistics import fmean
 from typing import Literal
 
 from qa_search.archives.base import ReadOptions, short_date
+from qa_search.archives.formats.columns import DATES_LOOKED_AT, Column
 from qa_search.archives.formats.field_text import TextKind, kind_of
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
-from qa_search.archives.formats.values import FLAG_WORDS, integer_of, is_blank, is_yes, languages_of, lookup, texts_in
+from qa_search.archives.formats.values import (
+    is_blank,
+    is_yes,
+    lookup,
+    texts_in,
+)
 from qa_search.util.dates import day_order, is_ambiguous
 
 NO_FIELD = "-"
@@ -26,18 +31,20 @@ _ITS_OWN_ID = ("id", "answerid", "ansid", "replyid", "commentid", "postid", "mes
 # Beside an id of the answer, these describe the question, and another text of the record is the answer.
 _IDS_OF_ANSWERS = ("answerid", "ansid", "replyid")
 _DESCRIBES = ("desc", "description", "questiontext", "questionbody", "questiondetails", "questiondescription")
-_OF_THE_QUESTION = ("questionid", "qid", "questionpostid", "idquestion")
+_OF_THE_QUESTION = ("feeditemid", "questionid", "qid", "questionpostid", "idquestion")
+# Fields of these names may hold the id of a question, or the ids of answers.
+_QUESTIONS_BY_ID = ("question", "parentquestion", "questionref", "query", "frage", "pregunta")
+_IDS_OF_MANY = ("answers", "answerids", "answersids", "replies", "replyids", "responses", "responseids", "solutions")
 ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
 _COUNTED = ("answers", "replies", "responses", "solutions")
 # Columns of these names that hold true or false are flags.
 _FLAGGED = ("acceptedanswer", "bestanswer", "expertanswer", "suggestedanswer", "solution", "answers", "replies")
-_NUMBER = re.compile(r"[+-]?\d[\d.,]{0,30} ?%?", re.ASCII)
 # Columns of these names may say what each record is, in a table of questions and answers to them.
 _ROW_KINDS = ("type", "posttype", "posttypeid", "kind", "role")
-_QUESTION_KINDS = frozenset(("q", "question", "topic", "thread", "1", "prompter", "user", "human", "m"))
-_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant", "r"))
-_COMMENT_KINDS = frozenset(("c", "comment", "note", "n"))
+_QUESTION_KINDS = frozenset(("q", "question", "questionpost", "topic", "thread", "1", "prompter", "user", "human", "m"))
+_ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant", "r", "i_answer", "s_answer"))
+_COMMENT_KINDS = frozenset(("c", "comment", "note", "n", "followup", "feedback", "poll"))
 _HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", re.IGNORECASE)
 # Flags that keep a record from readers, and their value then.
 HIDING = {
@@ -50,6 +57,10 @@ HIDING = {
 _SEEN_BY = ("visibility", "visibleto", "access", "privacy", "notevisibility", "commentvisibility")
 _PRIVATE = frozenset(("private", "internal", "hidden", "staff", "staff only", "agents", "agents only"))
 _PUBLIC = frozenset(("public", "external", "visible", "customer", "customers", "everyone", "all"))
+# Columns that say whether a record is out, and their words for what is not.
+_STATES = ("status", "state", "poststatus", "publishstatus", "publicationstatus", "articlestatus", "workflowstate")
+_UNPUBLISHED = frozenset(("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review"))
+_PUBLISHED = frozenset(("published", "publish", "online", "live", "public"))
 # More columns that tie messages to each other, where it is known who speaks in them.
 _CONVERSATIONS = (
     "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
@@ -78,87 +89,11 @@ _PERHAPS_DATES = (
     "ts",
 )
 _MOST_NAMES = 1000
-_MOST_TEXTS = 1000
 _TEXTS_LOOKED_AT = 300
-_DATES_LOOKED_AT = 50
-# What a text column is: this long on average, and of several words in at least half of its records.
-_TEXT_LENGTH = 10
 # A field that is this many times as long as one with a better name is the body.
 _MUCH_LONGER = 1.5
 
 Relation = Literal["", "groups", "replies", "parents", "threads", "messages"]
-
-
-@dataclass
-class Column:
-    """What the sampled records have in one field."""
-
-    name: str
-    filled: int = 0
-    texts: list[str] = field(default_factory=list)
-    numbers: int = 0
-    flags: int = 0
-    objects: int = 0
-    lists: int = 0
-    languages: set[str] = field(default_factory=set)
-
-    def see(self, value: object) -> None:
-        """Note a value that is not blank."""
-        self.filled += 1
-        if isinstance(value, str):  # as most are
-            self.numbers += integer_of(value) is not None
-            if len(self.texts) < _MOST_TEXTS:
-                self.texts.append(value)
-            return
-        if isinstance(value, bool):
-            self.flags += 1
-        elif integer_of(value) is not None:
-            self.numbers += 1
-        if isinstance(value, Mapping):
-            self.objects += 1
-            self.languages.update(languages_of(value))
-        self.lists += isinstance(value, list)
-        if len(self.texts) < _MOST_TEXTS:
-            self.texts += islice(texts_in(value), 20)
-
-    @property
-    def length(self) -> float:
-        """The mean length of its texts, in characters."""
-        return fmean(map(len, self.texts)) if self.texts else 0.0
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether at least three records have a text, all the same."""
-        return self.filled > 2 and len(set(self.texts)) == 1
-
-    @property
-    def is_numbers(self) -> bool:
-        """Whether it holds numbers and nothing else."""
-        return bool(self.texts) and all(_NUMBER.fullmatch(text.strip()) for text in self.texts)
-
-    @property
-    def is_flags(self) -> bool:
-        """Whether it holds yes and no, or 1 and 0."""
-        said = {text.strip().lower() for text in self.texts}
-        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= FLAG_WORDS))
-
-    @property
-    def is_dates(self) -> bool:
-        """Whether its first texts are dates, all of them."""
-        return bool(self.texts) and all(
-            short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:_DATES_LOOKED_AT]
-        )
-
-    @property
-    def is_text(self) -> bool:
-        """Whether it holds text for people: not numbers, names, dates, links or flags."""
-        if not self.texts or self.numbers + self.flags > self.filled / 2:
-            return False
-        if self.is_dates:
-            return False
-        links = sum("://" in text[:12] for text in self.texts)
-        several = sum(" " in text.strip() or not text.isascii() for text in self.texts)
-        return self.length >= _TEXT_LENGTH and several >= len(self.texts) / 2 > links
 
 
 @dataclass
@@ -178,7 +113,9 @@ class Plan:
     own_id: str = ""
     accepted: str = ""
     accepted_id: str = ""
+    answer_ids: str = ""  # the field that has the ids of answers, which are in another file
     hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
+    state: str = ""  # the field whose words say whether a record is published
     seen_by: str = ""  # the field whose words say who sees a record
     speakers: Speakers | None = None  # how a customer's messages are told from those of staff
     writer: str = ""  # the field that tells the writers of messages apart
@@ -233,6 +170,8 @@ class Plan:
                 return f"hidden by {name!r}"
         if self.seen_by and str(fields.get(self.seen_by) or "").strip().lower() in _PRIVATE:
             return f"private by {self.seen_by!r}"
+        if self.state and (word := str(fields.get(self.state) or "").strip().lower()) in _UNPUBLISHED:
+            return f"{word} by {self.state!r}"
         if self.speakers is not None and (side := self.side(fields)) not in ("customer", "staff"):
             said = {"note": "notes among staff", "event": "what the program wrote"}.get(side, "of an unknown writer")
             return f"{said} by {self.speakers.name!r}"
@@ -279,19 +218,25 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
         for column in plan.columns.values()
         if (folded := normal_name(column.name)) in HIDING and column.is_flags and column.name not in used
     }
-    plan.seen_by = next(
-        (
-            column.name
-            for column in plan.columns.values()
-            if normal_name(column.name) in _SEEN_BY
-            and column.texts
-            and {text.strip().lower() for text in column.texts} <= _PRIVATE | _PUBLIC
-        ),
-        "",
-    )
+    plan.seen_by = _worded(plan, _SEEN_BY, _PRIVATE | _PUBLIC)
+    state = _worded(plan, _STATES, _UNPUBLISHED | _PUBLISHED)
+    said = {text.strip().lower() for text in plan.columns[state].texts} if state else set()
+    plan.state = state if said & _PUBLISHED and said & _UNPUBLISHED else ""
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
+
+
+def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
+    """Return the column of one of these names that has none but these words; "" for none."""
+    found = (
+        column.name
+        for column in plan.columns.values()
+        if normal_name(column.name) in names
+        and column.texts
+        and {text.strip().lower() for text in column.texts} <= words
+    )
+    return next(found, "")
 
 
 def _question_is_long(plan: Plan) -> bool:
@@ -414,13 +359,15 @@ def _could_be(role: str, column: Column) -> bool:
     if role in _TEXT_ROLES and column.filled:
         if normal_name(column.name) == "name":
             return 2 * sum("?" in text for text in column.texts) > len(column.texts)
+        if column.is_ids:
+            return False  # they name records that are elsewhere
         if role == "answer" and column.lists == column.filled and not column.texts:
             return False  # what stands for answers that are elsewhere
         return column.flags < column.filled or normal_name(column.name) not in _FLAGGED
     if role == "date" and column.is_flags:
         return False
     if role == "date" and normal_name(column.name) in _PERHAPS_DATES:
-        return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:_DATES_LOOKED_AT])
+        return any(short_date(text.strip()) or is_ambiguous(text) for text in column.texts[:DATES_LOOKED_AT])
     return True
 
 
@@ -455,6 +402,8 @@ def _drop_numbers(plan: Plan, found: dict[str, list[str]]) -> None:
         dropped = ("question", "body")
     elif any(column.is_text and column.name not in used for column in plan.columns.values()):
         dropped = ASKED
+    elif found.get("id"):
+        dropped = ("question", "body")  # the ids of questions, beside that of the record
     for role in dropped:
         if role in found:
             found[role] = [name for name in found[role] if not plan.columns[name].is_numbers]
@@ -523,8 +472,10 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         next((names[name] for name in ACCEPTED_ANSWER if name in names), ""),
         tied.get("accepted", ""),
     )
-    thread, parent = tied.get("thread", ""), tied.get("parent", "")
-    of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "")
+    # Beside the item of a feed (Salesforce), the parent is what the feed is about.
+    thread, parent = tied.get("thread", ""), "" if "feeditemid" in names else tied.get("parent", "")
+    plan.answer_ids = "" if answers or "answer" in plan.mapped else _ids_of_answers(plan)
+    of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "") or _reference(plan, names)
     own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")
     conversation = thread or next((names[name] for name in _CONVERSATIONS if name in names), "")
     says = not answers and (body or bool(plan.fields.get("question")))
@@ -547,6 +498,9 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         plan.fields["id"] = [thread]
     if plan.speakers is None and plan.relation in ("parents", "replies", "threads", "messages"):
         _find_row_kind(plan, names)
+    if plan.relation == "replies" and (asking := [plan.asks(fields) for fields in records]) and any(asking):
+        # What all of them reply to is no question: a group, or a record that the feed is about.
+        plan.relation, plan.parent = ("", "") if all(asking) else ("parents", plan.parent)
     if plan.relation == "parents" and not plan.row_kind:
         plan.speakers = find_speakers(records, "", writer)
     if plan.speakers is not None:
@@ -555,6 +509,19 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
             for role, fields in plan.fields.items()
             if (left := [name for name in fields if name != plan.speakers.name])
         }
+
+
+def _ids_of_answers(plan: Plan) -> str:
+    names = (name for name, column in plan.columns.items() if normal_name(name) in _IDS_OF_MANY and column.is_ids)
+    return next(names, "")
+
+
+def _reference(plan: Plan, names: Mapping[str, str]) -> str:
+    """Return the field that is named as a question and holds the ids of questions, "" for none."""
+    name = next((names[name] for name in _QUESTIONS_BY_ID if name in names), "")
+    taken = {name for names in plan.fields.values() for name in names}
+    column = plan.columns.get(name)
+    return name if column and name not in taken and (column.is_ids or (column.is_numbers and not plan.unused)) else ""
 
 
 def _find_row_kind(plan: Plan, names: Mapping[str, str]) -> None:

@@ -32,6 +32,7 @@ from qa_search.archives.formats.values import (
     name_of,
     split_tags,
     text_of,
+    texts_in,
 )
 from qa_search.errors import UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
@@ -88,11 +89,17 @@ class Record:
 
 
 def posts_of(
-    file: ArchiveFile, records: Iterator[Record | SetAside], options: ReadOptions, *, rows: bool = False
+    file: ArchiveFile,
+    records: Iterator[Record | SetAside],
+    options: ReadOptions,
+    *,
+    rows: bool = False,
+    part: bool = False,
 ) -> Iterator[Post | SetAside | Reply]:
     """Turn records into posts. The first records decide how.
 
-    ``rows`` says that they are rows of a sheet, where what stands once may count for the rows below it.
+    ``rows`` says that they are rows of a sheet, where what stands once may count for the rows below it; ``part`` that
+    they are one of several tables that belong together.
     An answer whose question is in no record of the file comes out as `Reply`; what was taken for what is noted in
     ``file.log``.
 
@@ -132,7 +139,7 @@ def posts_of(
     if plan.relation == "replies" and not plan.own_id and _holds_questions(file):
         plan.relation, plan.parent = "", ""  # the id is that of the record itself
     _require_clear(file, plan, len(known), options)
-    if _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
+    if not part and _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
         raise file.unknown(
             f"its only record has a text ({plan.fields['body'][0]!r}), but no question, title or answer",
             "If it is a post, name its fields with field_map={'question': FIELD, 'answer': FIELD}.",
@@ -201,6 +208,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     """
     asks = any(plan.fields.get(role) for role in ("title", "question", "body"))
     answers = bool(plan.fields.get("answer"))
+    file.log.has_texts_alone = not (plan.fields.get("question") or plan.answer_ids or _holds_questions(file))
     unused = sorted(plan.unused, key=lambda column: -column.length)
     if plan.relation or asks == answers or _is_alone(file, count):
         return
@@ -319,7 +327,7 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
-        self._hides = bool(plan.row_kind or plan.hidden or plan.seen_by or plan.speakers)
+        self._hides = bool(plan.row_kind or plan.hidden or plan.seen_by or plan.state or plan.speakers)
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
@@ -331,7 +339,9 @@ class _Table:
                 self._left_out[left_out] += 1
                 continue
             try:
-                yield self._item(record)
+                yield (item := self._item(record))
+                if self._plan.answer_ids and isinstance(item, Post):
+                    yield from self._links(item, record)
             except RecursionError:
                 yield self._file.set_aside(record.place, "lists and objects nested too deep")
             except ValueError as error:
@@ -387,6 +397,11 @@ class _Table:
             post = replace(post, question="")  # what a customer replies to it asks
         accepted = self._short(plan.value(record.fields, plan.accepted_id))
         return Member(bare_id(post.source_id), "asks", post, part, accepted)
+
+    def _links(self, post: Post, record: Record) -> Iterator[Reply]:
+        """Yield where the answers of a question are."""
+        for own in texts_in(self._plan.value(record.fields, self._plan.answer_ids)):
+            yield Reply(bare_id(post.source_id), "", AnswerPart(0, 0, id=self._short(own)), record.place)
 
     def _post(self, values: Mapping[str, tuple[str, object]]) -> Post:
         """Make a post of the values that play roles.
@@ -545,6 +560,8 @@ class _Table:
                     raise ValueError(post_too_long(self._options))
                 return split_tags(decode_entities(value))
             value = listed
+        if isinstance(value, Mapping):
+            value = [value]
         if not isinstance(value, list):
             return ()
         return [tag for item in value if not is_blank(item) and (tag := self._short(item))]

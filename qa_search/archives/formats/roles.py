@@ -151,7 +151,8 @@ _HEADS_WITHOUT_BLANKS = {
     "質問": "question", "答案": "answer", "回答": "answer", "答复": "answer", "질문": "question", "답변": "answer",
 }  # fmt: skip
 _QUALIFIERS = frozenset(
-    "paragraph text body content html raw plain string full cleaned clean markdown english value c en de es fr it "
+    "paragraph text body content details detail long rich html raw plain string full cleaned clean markdown english "
+    "value c en de es fr it "
     "pt nl sv pl cs ru uk tr ar he hi vi zh ja ko posée apportée posee apportee donnée donnee".split()
 )
 _OTHER_MEANINGS = frozenset(
@@ -217,6 +218,7 @@ def role_of(name: str) -> tuple[str, int] | None:
     """Return the role that a field plays by its name, and its rank: the lowest wins. None for no role."""
     if len(name) > MOST_NAME:
         return None
+    name = name.removesuffix("__c")  # how Salesforce ends the names of people's own fields
     return _ROLE_OF.get(normal_name(name)) or _partial_role(name)
 
 

@@ -16,8 +16,8 @@ from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
 from qa_search.archives.formats.roles import normal_name, role_of
-from qa_search.archives.formats.values import is_blank
-from qa_search.types import Post, SetAside
+from qa_search.archives.formats.values import integer_of, is_blank
+from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import counted
 
 _DELIMITERS = ("\t", ",", ";", "|")
@@ -31,6 +31,7 @@ _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Titles and dates of an export may stand above the header.
 _LINES_ABOVE = 20
+_IMPORT_ID = "ImportId"  # in the third row of Qualtrics, beside the ids of its questions
 _LONGEST_SHORTENED = 8  # "Sr. No."
 _LONGEST_NAME = 60
 _MOST_WORDS_IN_NAME = 6
@@ -38,12 +39,8 @@ _MOST_WORDS_IN_NAME = 6
 _PARTS = ("text", "body", "html", "full", "name", "by")
 _FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
-# A collection for measuring searches (BEIR, MTEB) has its answers among passages that answer nothing.
-_QRELS = {"queryid", "corpusid"}
-_OF_QRELS = (
-    "Write one table first: for each line, the text of the query as the question, and that of the passage in the "
-    "corpus as the answer."
-)
+# A collection for measuring searches (BEIR, MTEB) says in a table of its own which passage answers which query.
+_QRELS = ("queryid", "corpusid")
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
 
@@ -93,8 +90,9 @@ class TableReader:
         if not (
             has_post_fields(layout.columns, options) or names_tickets(PurePosixPath(file.name).name, layout.columns)
         ):
-            if {normal_name(column) for column in layout.columns} >= _QRELS:
-                raise file.unknown("a list of which texts answer which queries (qrels)", _OF_QRELS)
+            named = {normal_name(column): column for column in layout.columns}
+            if named.keys() >= set(_QRELS):
+                return _judgements(self._records(file, layout, options), [named[n] for n in _QRELS], named.get("score"))
             shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
@@ -160,12 +158,28 @@ class TableReader:
                 else:
                     short += len(row) < len(columns)
                     yield Record(place, fields_of(row), layout.html, lines.characters)
+        if not rows_read:
+            file.log.remark("a header, and no rows below it")
         if short > _SHORT_SHARE * rows_read:
             file.log.remark(f"fewer fields than the header in {short:,} of {counted(rows_read, 'row')}")
         if repeated:
             file.log.remark(f"{counted(repeated, 'row')} like the header: left out")
         if mended:
             file.log.remark(f"{counted(mended, 'row')} with quotes within quotes that are not doubled: read as letters")
+
+
+def _judgements(
+    records: Iterator[Record | SetAside], names: Sequence[str], grade: str | None
+) -> Iterator[SetAside | Reply]:
+    """Yield for each query where the passages are that answer it; a grade of 0 says that one does not."""
+    for record in records:
+        if isinstance(record, SetAside):
+            yield record
+            continue
+        query, passage = (str(record.fields.get(name) or "").strip() for name in names)
+        score = integer_of(record.fields.get(grade)) if grade else 1
+        if query and passage and (score is None or score > 0):
+            yield Reply(query, "", AnswerPart(0, 0, id=passage, score=score), record.place)
 
 
 def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str, object]]:
@@ -290,6 +304,12 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
         number, first, columns = next(iter(both or later), (number, first, columns))
     delimiter = delimiter or _delimiter(first)
     below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
+    survey = _survey(text, delimiter)
+    if survey is not None:
+        asked, above = survey
+        known = dict(zip(columns, asked, strict=False))
+        field_map = {role: known.get(name, name) for role, name in options.field_map.items()}
+        return _Layout(delimiter, asked, above, has_header=False), replace(options, field_map=field_map)
     two = _two_header_rows(columns, _cells(second, delimiter))
     if two:
         number, columns = below, two
@@ -302,6 +322,24 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
         layout = replace(layout, columns=tuple(str(n) for n in range(1, len(columns) + 1)), has_header=False)
     named = {role: layout.columns[n - 1] for role, n in numbers.items() if n <= len(columns)}
     return layout, replace(options, field_map={**options.field_map, **named})
+
+
+def _survey(text: str, delimiter: str) -> tuple[tuple[str, ...], int] | None:
+    """Find the header of a survey of Qualtrics: a row of ids, one of the questions, and one of JSON.
+
+    Return the questions, which name the columns, and how many lines stand above the answers.
+    """
+    if _IMPORT_ID not in text:
+        return None
+    lines = _LINE_END.sub("\n", text.lstrip("\ufeff")).splitlines(keepends=True)
+    rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        ids, asked, marks = (next(rows) for _ in range(3))
+    except (csv.Error, RuntimeError):  # the latter where there are fewer rows
+        return None
+    if not (len(ids) == len(asked) == len(marks) and all(_IMPORT_ID in mark for mark in marks if mark)):
+        return None
+    return tuple(" ".join(cell.split()) for cell in asked), rows.line_num
 
 
 def _is_anki(text: str) -> bool:

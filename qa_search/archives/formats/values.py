@@ -32,6 +32,10 @@ _LANGUAGE = re.compile(
     "|sl|et|lv|lt|is|ga|cy|ur|bn|ta|te|ka|hy|sw|af|tl|fil|id)(?:[-_](?:[A-Z]{2}|[A-Z][a-z]{3}|[a-z]{2}))?"
 )
 _MOST_LANGUAGES = 200
+# Ids that programs make: of MongoDB and of Firebase, and those that are made at random (UUID).
+_ID = re.compile(
+    r"[0-9a-f]{24}|-[A-Z][A-Za-z0-9_-]{18}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|rec[A-Za-z0-9]{14}",
+)
 FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
@@ -133,6 +137,11 @@ def integer_of(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > _LARGEST_INTEGER:
         return None
     return int(value) if value == int(value) else None
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is an id as a program makes it, and no number or word."""
+    return len(text) <= _MOST_NUMBER and _ID.fullmatch(text.strip()) is not None
 
 
 def is_yes(value: object) -> bool:

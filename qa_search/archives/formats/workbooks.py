@@ -53,21 +53,23 @@ def posts_of_sheets(
     """
     reasons: list[UnknownFormatError] = []
     with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
-        tables = _tables(file, items, Path(scratch, "sheet.csv"), options)
+        sheets: list[str] = []
+        tables = _tables(file, items, Path(scratch, "sheet.csv"), options, sheets)
         yield from read_parts(file, tables, options, reasons)
     read = len(file.log.roles)
     for error in reasons if read else ():
         file.log.remark(f"A sheet is not read: {error.reason}.")
     if not read:
-        raise _nothing(file, reasons)
+        raise _nothing(file, reasons, has_rows=bool(sheets))
 
 
 def _tables(
-    file: ArchiveFile, items: Iterator[object], path: Path, options: ReadOptions
+    file: ArchiveFile, items: Iterator[object], path: Path, options: ReadOptions, filled: list[str]
 ) -> Iterator[tuple[ArchiveFile, Read]]:
-    """Write each sheet as a CSV table that replaces the previous one."""
+    """Write each sheet as a CSV table that replaces the previous one; ``filled`` gets the names of those with rows."""
     for sheet, rows in _sheets(items):
         if _write(file, rows, path, options):
+            filled.append(sheet)
             table = replace(
                 file,
                 name=f"{file.name}/{sheet}",
@@ -82,11 +84,14 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError]) -> UnknownFormatError:
+def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError], *, has_rows: bool) -> UnknownFormatError:
     """Make the error for a workbook without a sheet that can be read."""
     if len(reasons) == 1:
         return reasons[0]
-    said = "; ".join(error.reason for error in reasons[:3]) if reasons else "it has no cells"
+    if not reasons:
+        what = "a workbook that has a header and no rows" if has_rows else "a workbook without any cell that is filled"
+        return file.unknown(what, "Look whether it was saved with its data, or exported from a search that finds some.")
+    said = "; ".join(error.reason for error in reasons[:3])
     return file.unknown(
         f"a workbook whose {len(reasons)} sheets have no recognisable questions and answers: {said}",
         "Name the columns with field_map={'question': COLUMN, 'answer': COLUMN}.",

@@ -9,6 +9,7 @@ from typing import Any
 from lxml import etree
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.opml import OpmlReader
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.scratch_tables import MOST_COLUMNS, ScratchTables, scratch_tables
 from qa_search.archives.formats.sqlite_tables import posts_in_database
@@ -23,7 +24,6 @@ _SHEETS = "schemas-microsoft-com:office:spreadsheet"
 _BY_PANDOC = "convert it first with `pandoc FILE -o faq.md`"
 # XML that holds no records: its root, and what to do about it.
 _OTHERS = {
-    "opml": f"an outline (OPML): {_BY_PANDOC}",
     "map": "a mind map: export it as HTML or as Markdown from the program that made it (FreeMind, Freeplane, XMind)",
     "mediawiki": "an export of a wiki's pages: save the pages that have questions and answers as HTML",
     **dict.fromkeys(("book", "article", "chapter"), f"DocBook: {_BY_PANDOC}"),
@@ -55,7 +55,7 @@ class XmlTableReader:
         declared = (file.head_text or "").lstrip("\ufeff \t\r\n").startswith(("<?xml", "<!DOCTYPE"))
         if not (declared or file.suffix in _SUFFIXES) or not is_xml(file):
             return False
-        return not any(reader.recognises(file, options) for reader in (XmlReader(), XmlTicketReader()))
+        return not any(reader.recognises(file, options) for reader in (OpmlReader(), XmlReader(), XmlTicketReader()))
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield a post per row, or per question of tables that belong together.
