@@ -17,7 +17,8 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, Self
 
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
-from qa_search.archives.containers.walk import damage_named, list_files, unpacked
+from qa_search.archives.containers.unpack import damage_named, unpacked
+from qa_search.archives.containers.walk import list_files
 from qa_search.archives.formats.anki import AnkiReader
 from qa_search.archives.formats.chats import ChatReader
 from qa_search.archives.formats.joining import Joiner, Member
@@ -61,6 +62,8 @@ __all__ = [
 ]
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+# The names by which files are recognised: these may have no records.
+_READ_BY_NAME = (".jsonl", ".ndjson", ".sql")
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # Asked in this order: the formats with the surest signs first.
@@ -280,7 +283,7 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
     except ArchiveError as error:
         problem = error
     if beyond > 1:
-        yield file.set_aside("", f"{beyond - 1:,} more of its posts cannot be read")
+        yield file.set_aside("", f"{beyond - 1:,} more of its posts or files cannot be read")
     if last is not None:
         yield last
     if problem is not None:
@@ -323,7 +326,9 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
     with damage_named(file):
         if file.head.startswith(_LFS_POINTER):
             raise file.damaged("a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'")
-        reader = next((reader for reader in readers() if reader.recognises(file, options)), None)
+        # An archive may have a million empty files: who reads them is not asked for each.
+        asked = readers() if file.head or file.suffix in _READ_BY_NAME else ()
+        reader = next((reader for reader in asked if reader.recognises(file, options)), None)
         if reader is None:
             raise refusal(file, (reader.name for reader in readers()))
         waiting.reading.began(file, reader.name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -138,6 +140,12 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
 }
 
 
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+}
 _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 # What a format has no place for is missing.
 EXPECTED = {
@@ -156,8 +164,8 @@ def test_every_format_has_a_sample() -> None:
 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
-@pytest.mark.parametrize("packed", [False, True])
-def test_the_same_post_comes_out_of_every_format(name: str, encoding: str, packed: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("packed", PACKED)
+def test_the_same_post_comes_out_of_every_format(name: str, encoding: str, packed: str, tmp_path: Path) -> None:
     """Title, question, answer and date, whatever the format, the encoding and the compression."""
     sample = SAMPLES[name][1]
     if isinstance(sample, bytes):
@@ -168,8 +176,8 @@ def test_the_same_post_comes_out_of_every_format(name: str, encoding: str, packe
         data = ('<?xml version="1.0" encoding="windows-1252"?>' + sample).encode(encoding)
     else:
         data = sample.encode(encoding)
-    path = tmp_path / (SAMPLES[name][0] + ".gz" * packed)
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path = tmp_path / (SAMPLES[name][0] + packed)
+    path.write_bytes(PACKED[packed](data))
     (post,) = posts_in(path)
     assert (post.title, post.question, post.answer, post.date) == EXPECTED.get(name, _ALL)
 

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 _QUESTION_WORDS = (
     "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
@@ -158,6 +159,11 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 
 
+@cache
+def _labels(question: str, answer: str) -> Labels:
+    return Labels(question, answer)
+
+
 _COMMON = (Labels("Q", "A"), Labels("F", "A"))
 
 
@@ -166,11 +172,13 @@ def find_labels(lines: list[str]) -> Labels | None:
 
     There are at least two pairs, or there is one that the text begins with.
     """
+    if len(lines) <= 1:
+        return None
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     for question, answer in (*_LETTERS, *_COUPLES):
-        labels = Labels(question, answer)
+        labels = _labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
         starts_with_one = bool(complete) and complete[0].line <= first + 6
         if len(complete) > most and (len(complete) > 1 or starts_with_one):

@@ -88,8 +88,8 @@ def limit_option(name: str, limit: str, what: str) -> Callable[[Callable[..., An
 )
 @limit_option("--max-post", "post_characters", "The most characters of a post.")
 @limit_option("--max-record", "record_bytes", "The most bytes of a line, a row, a JSON value or a page.")
-@limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .zip or .7z may unpack to.")
-@limit_option("--max-files", "files", "The most files in a .zip or .7z.")
+@limit_option("--max-unpacked", "unpacked_bytes", "The most bytes that a .gz, .bz2, .xz, .zip or .7z may unpack to.")
+@limit_option("--max-files", "files", "The most files in a .zip, .7z or .tar.")
 @click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing.")
 @click.option(
     "--device",
@@ -160,7 +160,7 @@ def build(
 
     SOURCE is a file or a folder. Without one, the sources and settings of the last build are used again; for a
     new index, data/archive/. Formats are recognised from content: archive pages as text or HTML, JSON, JSON
-    Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .zip or .7z.
+    Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .bz2, .xz, .tar, .zip or .7z.
     """
     if name is not None and len(sources) != 1:
         raise click.UsageError("--name needs exactly one SOURCE.")
