@@ -27,6 +27,8 @@ from qa_search.archives.formats.labelled_text import LabelledTextReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
+from qa_search.archives.formats.paired_files import FORMAT as PAIR
+from qa_search.archives.formats.paired_files import PairedFiles
 from qa_search.archives.formats.parquet import ParquetReader
 from qa_search.archives.formats.pdf import PdfReader
 from qa_search.archives.formats.saved_pages import SavedPageReader
@@ -179,7 +181,7 @@ def read_files(
         ArchiveError: as `read_archives`.
     """
     options = options or ReadOptions()
-    with _Waiting(options, Reading(), keep_going=keep_going) as waiting:
+    with _Waiting(options, Reading(), keep_going=keep_going) as waiting, PairedFiles(options) as pairs:
         done: _Progress | None = None
         notes: list[SetAside] = []
         for file, named in list_files(sources, options.left_out, options.names):
@@ -198,10 +200,18 @@ def read_files(
             done = _Progress(file, kept)
             waiting.reading = done.reading
             if kept is None:
-                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting), options)
+                halves = pairs.added
+                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting, pairs), options)
                 yield from done.through(with_notes, waiting)
+                done.is_half = pairs.added > halves
         yield from _ended(done, waiting, None)
         yield from notes
+        if pairs.last is not None:
+            # Their posts come as those of a second file of this name, which is never kept.
+            done = _Progress(pairs.last, None)
+            done.is_half = True
+            yield from done.count(_capped(done.file, _read_pairs(pairs, done.reading), options))
+            yield done.ended()
 
 
 class _Progress:
@@ -212,6 +222,7 @@ class _Progress:
         self.reading = Reading() if kept is None else kept.reading
         self.kept = kept
         self.alone = True
+        self.is_half = False
         self._notes = 0
 
     def watched(self) -> ArchiveFile:
@@ -238,7 +249,8 @@ class _Progress:
 
     def ended(self) -> FileRead:
         """Return what to say at its end."""
-        return FileRead(self.file, place_of(self.file), self.reading, self.alone, self._notes, self.kept)
+        notes = self._notes + self.is_half  # half a pair is read again, as what cannot be read is
+        return FileRead(self.file, place_of(self.file), self.reading, self.alone, notes, self.kept)
 
     def _find(self, find: Callable[[str], ArchiveFile | None], name: str) -> ArchiveFile | None:
         self.alone = False
@@ -290,10 +302,26 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
         raise problem
 
 
-def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
+def _read_pairs(pairs: PairedFiles, reading: Reading) -> Iterator[Post | SetAside]:
+    """Yield the posts of files that are named by pairs."""
+    file = pairs.last
+    if file is None:
+        return
+    for item in pairs.posts():
+        if isinstance(item, Post):
+            reading.read(item, file, PAIR)
+        else:
+            reading.set_aside(file, PAIR)
+        yield item
+    reading.ended(file, PAIR, file.log)
+
+
+def _read_file(
+    file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting, pairs: PairedFiles
+) -> Iterator[Post | SetAside]:
     keep_going = waiting.keep_going
     # What is in a container is joined with what else is in it, and not with what lies beside it.
-    with _Waiting(options, waiting.reading, keep_going=keep_going) as inside:
+    with _Waiting(options, waiting.reading, keep_going=keep_going) as inside, PairedFiles(options) as inner_pairs:
         try:
             with closing(unpacked(file, options)) as inner_files:
                 for inner, problem in inner_files:
@@ -308,6 +336,9 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _W
                             raise problem
                         yield from _read(inner, options, joined)
                     except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
+                        halves = pairs if joined is waiting else inner_pairs
+                        if type(error) is UnknownFormatError and halves.add(inner, error, must_read=must_read):
+                            continue
                         if isinstance(error, UnknownFormatError) and must_read:
                             raise
                         if isinstance(error, DamagedArchiveError | UnclearFieldsError) and not keep_going:
@@ -319,6 +350,7 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _W
                 raise damage from error
             yield file.set_aside("", damage.reason)
         yield from inside.flush()
+        yield from _read_pairs(inner_pairs, waiting.reading)
 
 
 def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:

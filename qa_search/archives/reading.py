@@ -192,7 +192,7 @@ class Reading:
 
 
 def _is_page(format_name: str) -> bool:
-    return format_name.startswith("archive page") or format_name == "HTML page"
+    return format_name.startswith("archive page") or format_name in ("HTML page", "pair of files")
 
 
 def _encodings(files: Counter[str]) -> str | None:

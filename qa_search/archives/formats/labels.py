@@ -214,9 +214,14 @@ def bare_question(title: str) -> str:
 
 def bare_answer(text: str) -> str:
     """Remove the label from an answer."""
+    return without_label(text, "answer")
+
+
+def without_label(text: str, kind: str) -> str:
+    """Remove the label from a text, a "question" or an "answer"."""
     first, _, rest = text.partition("\n")
     found = _COMMON[0].of(first)
-    if found is None or found[0] != "answer":
+    if found is None or found[0] != kind:
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
 
