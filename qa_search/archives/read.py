@@ -27,8 +27,6 @@ from qa_search.archives.formats.labelled_text import LabelledTextReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.paired_files import FORMAT as PAIR
-from qa_search.archives.formats.paired_files import PairedFiles
 from qa_search.archives.formats.parquet import ParquetReader
 from qa_search.archives.formats.pdf import PdfReader
 from qa_search.archives.formats.saved_pages import SavedPageReader
@@ -44,6 +42,7 @@ from qa_search.archives.formats.xml_documents import XmlReader
 from qa_search.archives.formats.xml_tables import XmlTableReader
 from qa_search.archives.formats.xml_tickets import XmlTicketReader
 from qa_search.archives.formats.yaml_records import YamlReader
+from qa_search.archives.held import Held
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
 from qa_search.archives.refusals import refusal
@@ -181,7 +180,7 @@ def read_files(
         ArchiveError: as `read_archives`.
     """
     options = options or ReadOptions()
-    with _Waiting(options, Reading(), keep_going=keep_going) as waiting, PairedFiles(options) as pairs:
+    with _Waiting(options, Reading(), keep_going=keep_going) as waiting, Held(options, keep_going=keep_going) as held:
         done: _Progress | None = None
         notes: list[SetAside] = []
         for file, named in list_files(sources, options.left_out, options.names):
@@ -200,17 +199,17 @@ def read_files(
             done = _Progress(file, kept)
             waiting.reading = done.reading
             if kept is None:
-                halves = pairs.added
-                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting, pairs), options)
+                before = held.added
+                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting, held), options)
                 yield from done.through(with_notes, waiting)
-                done.is_half = pairs.added > halves
+                done.is_held = held.added > before
         yield from _ended(done, waiting, None)
         yield from notes
-        if pairs.last is not None:
-            # Their posts come as those of a second file of this name, which is never kept.
-            done = _Progress(pairs.last, None)
-            done.is_half = True
-            yield from done.count(_capped(done.file, _read_pairs(pairs, done.reading), options))
+        if held.last is not None:
+            # What was held comes as from a second file of this name, which is never kept.
+            done = _Progress(held.last, None)
+            done.is_held = True
+            yield from done.count(_capped(done.file, held.posts(done.reading), options))
             yield done.ended()
 
 
@@ -222,7 +221,7 @@ class _Progress:
         self.reading = Reading() if kept is None else kept.reading
         self.kept = kept
         self.alone = True
-        self.is_half = False
+        self.is_held = False
         self._notes = 0
 
     def watched(self) -> ArchiveFile:
@@ -249,7 +248,7 @@ class _Progress:
 
     def ended(self) -> FileRead:
         """Return what to say at its end."""
-        notes = self._notes + self.is_half  # half a pair is read again, as what cannot be read is
+        notes = self._notes + self.is_held  # what others have a part in is read again, as what cannot be read is
         return FileRead(self.file, place_of(self.file), self.reading, self.alone, notes, self.kept)
 
     def _find(self, find: Callable[[str], ArchiveFile | None], name: str) -> ArchiveFile | None:
@@ -302,42 +301,31 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
         raise problem
 
 
-def _read_pairs(pairs: PairedFiles, reading: Reading) -> Iterator[Post | SetAside]:
-    """Yield the posts of files that are named by pairs."""
-    file = pairs.last
-    if file is None:
-        return
-    for item in pairs.posts():
-        if isinstance(item, Post):
-            reading.read(item, file, PAIR)
-        else:
-            reading.set_aside(file, PAIR)
-        yield item
-    reading.ended(file, PAIR, file.log)
-
-
 def _read_file(
-    file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting, pairs: PairedFiles
+    file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting, held: Held
 ) -> Iterator[Post | SetAside]:
     keep_going = waiting.keep_going
     # What is in a container is joined with what else is in it, and not with what lies beside it.
-    with _Waiting(options, waiting.reading, keep_going=keep_going) as inside, PairedFiles(options) as inner_pairs:
+    with (
+        _Waiting(options, waiting.reading, keep_going=keep_going) as inside,
+        Held(options, keep_going=keep_going) as held_inside,
+    ):
         try:
             with closing(unpacked(file, options)) as inner_files:
                 for inner, problem in inner_files:
                     if options.encoding is not None:
                         inner = replace(inner, encoding=options.encoding)
                     joined = waiting if place_of(inner) == place_of(file) else inside
+                    holding = held if joined is waiting else held_inside
                     yield from joined.move_to(inner)
                     # Only what was named itself, not what happens to lie beside it in a container, must be readable.
                     must_read = named and inner.source == file.source
                     try:
                         if problem is not None:
                             raise problem
-                        yield from _read(inner, options, joined)
+                        yield from _read(inner, options, joined, holding)
                     except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
-                        halves = pairs if joined is waiting else inner_pairs
-                        if type(error) is UnknownFormatError and halves.add(inner, error, must_read=must_read):
+                        if type(error) is UnknownFormatError and holding.hold_text(inner, error, must_read=must_read):
                             continue
                         if isinstance(error, UnknownFormatError) and must_read:
                             raise
@@ -350,10 +338,10 @@ def _read_file(
                 raise damage from error
             yield file.set_aside("", damage.reason)
         yield from inside.flush()
-        yield from _read_pairs(inner_pairs, waiting.reading)
+        yield from held_inside.posts(waiting.reading)
 
 
-def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
+def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held) -> Iterator[Post | SetAside]:
     """Read a file that is not a container."""
     with damage_named(file):
         if file.head.startswith(_LFS_POINTER):
@@ -368,6 +356,8 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
             for item in reader.read(file, options):
                 if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
                     item = file.set_aside(f"post {item.source_id}", post_too_long(options))
+                if isinstance(item, Post) and held.hold_post(item, file, reader.name):
+                    continue
                 if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):
                     waiting.add(item, file, reader.name)
                     continue

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, post_too_long, require_scratch
 from qa_search.archives.formats.html_text import html_to_text, looks_like_html
@@ -23,7 +23,6 @@ from qa_search.errors import ArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text, counted
 
-FORMAT = "pair of files"
 _SUFFIXES = frozenset(("", ".txt", ".text", ".md", ".markdown", ".html", ".htm"))
 _FEWEST_PAIRS = 3
 _ALONE = 3  # one file alone for so many pairs
@@ -94,10 +93,8 @@ class PairedFiles:
         self.problem: UnknownFormatError | None = None
         self._rows: sqlite3.Connection | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Remove all texts."""
         if self._rows is not None:
             self._rows.close()
 
@@ -139,15 +136,15 @@ class PairedFiles:
             self.problem = error
         return True
 
-    def posts(self) -> Iterator[Post | SetAside]:
+    def posts(self, log: ReadingLog) -> Iterator[Post | SetAside]:
         """Yield a post for each pair, and for each question alone; a note for all other files.
 
-        The log of ``last`` has what was paired.
+        The log gets what was paired.
 
         Raises:
             UnknownFormatError: if nothing is paired, and a file must be read.
         """
-        if self._rows is None or self.last is None:
+        if self._rows is None:
             return
         self._rows.executescript(
             f"""
@@ -164,7 +161,7 @@ class PairedFiles:
         if self.problem is not None and not self._rows.execute("SELECT 1 FROM named").fetchone():
             raise self.problem
         yield from self._notes()
-        yield from self._pairs(self.last.log)
+        yield from self._pairs(log)
 
     def _notes(self) -> Iterator[SetAside]:
         """Yield a note for each file that is no part of a post."""
