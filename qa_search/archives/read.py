@@ -24,6 +24,7 @@ from qa_search.archives.formats.chats import ChatReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.labelled_text import LabelledTextReader
+from qa_search.archives.formats.letters import LettersReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.page import PageReader
@@ -84,6 +85,7 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     YamlReader(),
     MarkdownReader(),
     LabelledTextReader(),
+    LettersReader(),
     ChatReader(plain=True),
     TableReader(),
     WorkbookReader(),
