@@ -130,6 +130,11 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         "column.txt",
         f"Dear Dr. Foot,\n{QUESTION}\n\nDear Ann,\n{ANSWER}\n\nDear Dr. Foot,\nMy toe aches.\n\nDear Bob,\nRest it.\n",
     ),
+    "guestbook": (
+        "guests.txt",
+        f"Ann wrote on 2014-03-02:\n{QUESTION}\nComment: {ANSWER}\n\nTom wrote on 2014-03-03:\nNice!\n\n"
+        "Eve wrote on 2014-03-04:\nOpen on Sundays?\nComment: No.\n",
+    ),
     "transcript": ("talk.txt", f"Ann: {QUESTION}\nSupport: {ANSWER}\nAnn: Thanks!\nAnn: Bye.\n"),
     "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
     "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
@@ -155,6 +160,7 @@ _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 EXPECTED = {
     "Anki collection": ("", QUESTION, ANSWER, None),
     "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
+    "guestbook": ("", QUESTION, ANSWER, "2014-03-02"),
     "letters to a column": ("", f"Dear Dr. Foot,\n{QUESTION}", f"Dear Ann,\n{ANSWER}", None),
     "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
@@ -163,7 +169,7 @@ EXPECTED = {
 
 
 # Of a format that one post does not show.
-OTHERS = {"letters to a column": 1}
+OTHERS = {"letters to a column": 1, "guestbook": 2}
 
 
 def test_every_format_has_a_sample() -> None:

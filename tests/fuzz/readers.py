@@ -43,6 +43,7 @@ _READERS = {
     "mail": ("mail", "list.mbox"),
     "chat": ("chat", "chat.txt"),
     "transcript": ("transcript", "talk.txt"),
+    "guestbook": ("guestbook", "guests.txt"),
     "letters": ("letters to a column", "column.txt"),
     "tables_xml": ("XML of tables", "faq.xml"),
     "tickets_xml": ("XML of tickets", "issues.xml"),
