@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.archives.read import read_archives
+from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
 from tests.archives.samples import pdf
 from tests.helpers import posts_in
@@ -60,3 +60,12 @@ def test_many_bold_lines_take_no_longer_each(tmp_path: Path) -> None:
         list(read_archives([tmp_path], keep_going=True))
         taken.append(time.perf_counter() - start)
     assert taken[1] < 60 * taken[0]
+
+
+def test_a_pdf_has_no_encoding_to_be_named(tmp_path: Path) -> None:
+    """Its first bytes look like text, and are none."""
+    (tmp_path / "a.pdf").write_bytes(pdf(FAQ).replace(b"%PDF-1.4", "%PDF-1.4 % äöü".encode("cp1252")))
+    reading = Reading()
+    assert len([*read_archives([tmp_path], reading=reading)]) == 3
+    (report,) = reading.reports
+    assert (report.encoding, report.remarks) == (None, ())

@@ -115,10 +115,10 @@ class NotionExports:
                 rows = self._rows.execute(of_group, group).fetchmany(_MOST_OF_ONE)
                 given = [(kind, read_post(data), source) for kind, data, source in rows]
                 taken = _once(given)
+                # Said of the file that is read: there may be thousands of the others.
                 sources = {source for _, source in taken}
-                for _, _, source in given:
-                    if source not in sources:
-                        self._log(source).omit("posts that another file of Notion's export has as well")
+                if left := sum(source not in sources for _, _, source in given):
+                    self._log(taken[0][1]).omit("posts of the same questions in other files of Notion's export", left)
                 for post, source in taken:
                     yield post, *self._files[source]
 
