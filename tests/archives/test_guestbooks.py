@@ -140,3 +140,12 @@ def test_many_take_no_longer_each(kind: str, tmp_path: Path) -> None:
         assert sum(1 for _ in read_archives([tmp_path])) == count
         taken.append(time.perf_counter() - start)
     assert taken[1] < 40 * taken[0]
+
+
+def test_a_text_that_goes_on_otherwise_is_refused(tmp_path: Path) -> None:
+    """Its beginning alone looks like a guestbook: nothing is lost in silence."""
+    entry = "Ann wrote on 12.03.2004, 10:05:\nDoes it leak?\nComment: It does.\n\n"
+    other = "12.03.2004 Ann\n" * 4000
+    (tmp_path / "a.txt").write_text(entry * 1000 + other)
+    with pytest.raises(UnknownFormatError, match="a guestbook at first"):
+        list(read_archives([tmp_path / "a.txt"]))

@@ -192,3 +192,11 @@ def test_many_letters_take_no_longer_each(tmp_path: Path) -> None:
         assert sum(1 for _ in read_archives([tmp_path])) == count
         taken.append(time.perf_counter() - start)
     assert taken[1] < 40 * taken[0]
+
+
+def test_a_text_that_goes_on_otherwise_is_refused(tmp_path: Path) -> None:
+    """Its beginning alone looks like a column: nothing is lost in silence."""
+    answered = "Dear Dr. Foot,\nmy heel hurts.\n\nWorried\n\nStretch it.\n\n"
+    (tmp_path / "a.txt").write_text(answered * 2000 + "Dear Dr. Foot,\nmy heel hurts and hurts.\n\n" * 2000)
+    with pytest.raises(UnknownFormatError, match="few with an answer"):
+        list(read_archives([tmp_path / "a.txt"]))

@@ -70,11 +70,21 @@ class GuestbookReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Three entries or more below lines that have a date at the same place, and two comments or more."""
         text = file.head_text
-        return text is not None and file.suffix in _SUFFIXES and bool(_find(text.splitlines()))
+        return text is not None and file.suffix in _SUFFIXES and bool(_find(clean_text(text).split("\n")))
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
-        """Yield a post for each entry."""
-        yield from guestbook_posts(file, clean_text(file.read_text(options)).split("\n"), options)
+        """Yield a post for each entry.
+
+        Raises:
+            UnknownFormatError: if the text goes on as another one.
+        """
+        found = guestbook_posts(file, clean_text(file.read_text(options)).split("\n"), options)
+        if not found:
+            raise file.unknown(
+                "a guestbook at first, and few entries with a date in all of the text",
+                "Write Q: before each entry and A: before each comment on it.",
+            )
+        yield from found
 
 
 def guestbook_posts(file: ArchiveFile, lines: Sequence[str], options: ReadOptions) -> list[Post | SetAside]:

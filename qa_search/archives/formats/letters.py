@@ -58,12 +58,20 @@ class LettersReader:
         text = file.head_text
         if text is None or file.suffix not in _SUFFIXES:
             return False
-        return _find(text) is not None
+        return _find(clean_text(text)) is not None
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
-        """Yield a post for each letter."""
-        found = _find(clean_text(file.read_text(options))) or _find(file.head_text or "")
-        assert found is not None  # noqa: S101 - it was recognised
+        """Yield a post for each letter.
+
+        Raises:
+            UnknownFormatError: if few letters behind the text's beginning are answered.
+        """
+        found = _find(clean_text(file.read_text(options)))
+        if found is None:
+            raise file.unknown(
+                "letters to a column at first, and few with an answer in all of the text",
+                "Write Q: before each letter and A: before each answer.",
+            )
         name, letters = found
         file.log.took("question", f"letter to {name}", len(letters))
         file.log.took("answer", "what follows its signature", sum(bool(letter.answer) for letter in letters))
