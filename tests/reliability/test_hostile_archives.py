@@ -714,6 +714,12 @@ def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
 
+@case(notes="a text without recognisable questions")
+def text_of_blank_lines(folder: Path, size: Size) -> None:
+    for name, line in {"empty": "\n", "blank": " \n", "tab": "\t\n", "ends": "\r\n"}.items():
+        (folder / f"{name}.txt").write_text(line * 70_000 + "x", newline="")
+
+
 @case(notes="a text without recognisable questions|no line that says")
 def comments_before_nothing(folder: Path, size: Size) -> None:
     (folder / "comments.txt").write_text("<!-- -->" * 5000 + "x")

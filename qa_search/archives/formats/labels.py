@@ -114,6 +114,8 @@ class Labels:
 
     def of(self, line: str) -> tuple[str, str] | None:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
+        if not line or line.isspace():
+            return None
         start = line[:_MOST_LINE]
         if match := self._question.match(start):
             return "question", line[match.end() :].strip(" \t*_|")

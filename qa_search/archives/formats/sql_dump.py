@@ -12,7 +12,7 @@ from qa_search.types import Post, SetAside
 from qa_search.util.text import counted
 
 _START = re.compile(
-    r"^\s*(?:CREATE\s+TABLE|INSERT\s+(?:IGNORE\s+)?INTO|COPY\s+\S+\s*\(.*\)\s+FROM\s+stdin)\b",
+    r"^[ \t]*(?:CREATE\s+TABLE|INSERT\s+(?:IGNORE\s+)?INTO|COPY\s+\S+\s*\(.*\)\s+FROM\s+stdin)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _NAME = r'(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|\[[^\]]+\]|[\w$]+)'
