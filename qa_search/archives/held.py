@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import tempfile
 from collections.abc import Iterator
 from typing import Self
 
@@ -46,7 +48,17 @@ class Held:
         Raises:
             UnknownFormatError: if a file that must be read has no other half, and none has.
             UnclearFieldsError: if a table has no answers, and a field of it could hold them.
+            DamagedArchiveError: if the scratch disk is full.
         """
+        if self.last is None:
+            return
+        try:
+            yield from self._posts(reading)
+        except sqlite3.Error as error:
+            where = tempfile.gettempdir()
+            raise self.last.damaged(f"files that belong together cannot be joined in {where} ({error})") from error
+
+    def _posts(self, reading: Reading) -> Iterator[Post | SetAside]:
         for post, file, format_name in self._exports.posts(keep_going=self._keep_going):
             reading.read(post, file, format_name)
             yield post

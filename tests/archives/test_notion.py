@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from qa_search.archives.base import ArchiveFile
+from qa_search.archives.formats.notion import NotionExports
 from qa_search.archives.read import Reading, read_archives
-from qa_search.errors import UnclearFieldsError
+from qa_search.errors import DamagedArchiveError, UnclearFieldsError
 from qa_search.types import Post
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -89,3 +92,15 @@ def test_a_table_without_answers_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(UnclearFieldsError, match="Remark"):
         list(read_archives([tmp_path]))
     assert all(isinstance(item, Post) for item in read_archives([tmp_path], keep_going=True))
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While what was held is put together; the message names the folder."""
+
+    def full(self: NotionExports, *, keep_going: bool) -> Iterator[tuple[Post, ArchiveFile, str]]:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(NotionExports, "posts", full)
+    (tmp_path / f"FAQ {ID}.csv").write_text(TABLE, encoding="utf-8")
+    with pytest.raises(DamagedArchiveError, match=r"cannot be joined in .*\(database or disk is full\)"):
+        list(read_archives([tmp_path]))
