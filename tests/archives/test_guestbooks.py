@@ -9,7 +9,7 @@ import pytest
 
 from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
-from qa_search.types import Post
+from qa_search.types import Post, SetAside
 from tests.helpers import posts_in
 
 LINES = """Guestbook of the kettle museum
@@ -149,3 +149,11 @@ def test_a_text_that_goes_on_otherwise_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(entry * 1000 + other)
     with pytest.raises(UnknownFormatError, match="a guestbook at first"):
         list(read_archives([tmp_path / "a.txt"]))
+
+
+def test_a_saved_page_without_anything_on_it_is_refused(tmp_path: Path) -> None:
+    """There is nothing in which comments could be looked for."""
+    head = "From: <Saved by Blink>\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=b\n\n--b\n"
+    (tmp_path / "faq.mht").write_text(f"{head}Content-Type: text/html\n\n\n--b--\n")
+    (note,) = read_archives([tmp_path])
+    assert isinstance(note, SetAside)

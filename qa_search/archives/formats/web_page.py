@@ -108,7 +108,7 @@ def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFor
             "a page without a text: a program in it fetches the text when it is shown",
             "Open it in a browser, and save it from there as a complete page (or print it as PDF).",
         )
-    if has_comments(parse_tree(markup)):
+    if tree is not None and has_comments(parse_tree(markup)):
         return file.unknown(
             "a page with comments, of which none is known to answer another",
             "What its author answers is read where it stands below a comment that asks and is marked as the author's "
