@@ -28,12 +28,18 @@ _MOST_MESSAGE = 2000
 _MOST_REMARKS = 20
 
 
-# The errors of unpacking damaged bytes; they are raised after all bytes before the damage.
-DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile)
-
-
 class UnknownCompressionError(Exception):
     """A member has an unsupported compression."""
+
+
+class DamagedStreamError(Exception):
+    """Compressed bytes are invalid."""
+
+
+# The errors of unpacking damaged bytes; they are raised after all bytes before the damage.
+DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, DamagedStreamError)
+# What stands at the end of the name of a file that is compressed alone.
+_PACKED = frozenset((".gz", ".bz2", ".xz"))
 
 
 class OverLimitError(ArchiveError):
@@ -97,7 +103,7 @@ class ReadingLog:
 class ArchiveFile:
     """One stream of bytes: a file, or a member of a container.
 
-    ``container`` is the label of the folder (or of the zip or 7z in it) and ``name`` the path below it, so
+    ``container`` is the label of the folder (or of the archive in it) and ``name`` the path below it, so
     ``source`` is the same wherever the folder lies on the machine. ``location`` is for messages.
     """
 
@@ -195,11 +201,11 @@ class ArchiveFile:
         """The file's name among all sources."""
         return f"{self.container}/{self.name}"
 
-    @property
+    @cached_property
     def suffix(self) -> str:
-        """The last suffix of the name in lower case, without ".gz": ``.csv`` for ``FAQ.CSV.gz``."""
+        """The last suffix of the name in lower case, without ".gz" and the like: ``.csv`` for ``FAQ.CSV.gz``."""
         path = PurePosixPath(self.name.lower())
-        return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        return path.with_suffix("").suffix if path.suffix in _PACKED else path.suffix
 
     def damaged(self, reason: str, place: str = "") -> DamagedArchiveError:
         """Make the error for a file that cannot be read to its end."""

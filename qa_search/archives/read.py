@@ -17,12 +17,15 @@ from importlib.metadata import entry_points
 from typing import NamedTuple, Self
 
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
-from qa_search.archives.containers.walk import damage_named, list_files, unpacked
+from qa_search.archives.containers.unpack import damage_named, unpacked
+from qa_search.archives.containers.walk import list_files
 from qa_search.archives.formats.anki import AnkiReader
 from qa_search.archives.formats.chats import ChatReader
+from qa_search.archives.formats.guestbook import GuestbookReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.labelled_text import LabelledTextReader
+from qa_search.archives.formats.letters import LettersReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
 from qa_search.archives.formats.opml import OpmlReader
@@ -43,6 +46,7 @@ from qa_search.archives.formats.xml_documents import XmlReader
 from qa_search.archives.formats.xml_tables import XmlTableReader
 from qa_search.archives.formats.xml_tickets import XmlTicketReader
 from qa_search.archives.formats.yaml_records import YamlReader
+from qa_search.archives.held import Held
 from qa_search.archives.limits import Limits, parse_size
 from qa_search.archives.reading import Reading
 from qa_search.archives.refusals import refusal
@@ -67,6 +71,8 @@ _ORPHANS = "without a question: put the table of the questions into the same fol
 _ELSEWHERE = (
     "of which only the ids are here: put the table of the questions and that of the answers into the same folder"
 )
+# The names by which files are recognised: these may have no records.
+_READ_BY_NAME = (".jsonl", ".ndjson", ".sql")
 ENTRY_POINT_GROUP = "qa_search.readers"
 
 # Asked in this order: the formats with the surest signs first.
@@ -88,6 +94,8 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     YamlReader(),
     MarkdownReader(),
     LabelledTextReader(),
+    LettersReader(),
+    GuestbookReader(),
     ChatReader(plain=True),
     TableReader(),
     WorkbookReader(),
@@ -184,7 +192,7 @@ def read_files(
         ArchiveError: as `read_archives`.
     """
     options = options or ReadOptions()
-    with _Waiting(options, Reading(), keep_going=keep_going) as waiting:
+    with _Waiting(options, Reading(), keep_going=keep_going) as waiting, Held(options, keep_going=keep_going) as held:
         done: _Progress | None = None
         notes: list[SetAside] = []
         for file, named in list_files(sources, options.left_out, options.names):
@@ -203,10 +211,18 @@ def read_files(
             done = _Progress(file, kept)
             waiting.reading = done.reading
             if kept is None:
-                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting), options)
+                before = held.added
+                with_notes = _capped(file, _read_file(done.watched(), named, options, waiting, held), options)
                 yield from done.through(with_notes, waiting)
+                done.is_held = held.added > before
         yield from _ended(done, waiting, None)
         yield from notes
+        if held.last is not None:
+            # What was held comes as from a second file of this name, which is never kept.
+            done = _Progress(held.last, None)
+            done.is_held = True
+            yield from done.count(_capped(done.file, held.posts(done.reading), options))
+            yield done.ended()
 
 
 class _Progress:
@@ -217,6 +233,7 @@ class _Progress:
         self.reading = Reading() if kept is None else kept.reading
         self.kept = kept
         self.alone = True
+        self.is_held = False
         self._notes = 0
 
     def watched(self) -> ArchiveFile:
@@ -243,7 +260,8 @@ class _Progress:
 
     def ended(self) -> FileRead:
         """Return what to say at its end."""
-        return FileRead(self.file, place_of(self.file), self.reading, self.alone, self._notes, self.kept)
+        notes = self._notes + self.is_held  # what others have a part in is read again, as what cannot be read is
+        return FileRead(self.file, place_of(self.file), self.reading, self.alone, notes, self.kept)
 
     def _find(self, find: Callable[[str], ArchiveFile | None], name: str) -> ArchiveFile | None:
         self.alone = False
@@ -291,31 +309,39 @@ def _capped(file: ArchiveFile, items: Iterator[Post | SetAside], options: ReadOp
     except ArchiveError as error:
         problem = error
     if beyond > 1:
-        yield file.set_aside("", f"{beyond - 1:,} more of its posts cannot be read")
+        yield file.set_aside("", f"{beyond - 1:,} more of its posts or files cannot be read")
     if last is not None:
         yield last
     if problem is not None:
         raise problem
 
 
-def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
+def _read_file(
+    file: ArchiveFile, named: bool, options: ReadOptions, waiting: _Waiting, held: Held
+) -> Iterator[Post | SetAside]:
     keep_going = waiting.keep_going
     # What is in a container is joined with what else is in it, and not with what lies beside it.
-    with _Waiting(options, waiting.reading, keep_going=keep_going) as inside:
+    with (
+        _Waiting(options, waiting.reading, keep_going=keep_going) as inside,
+        Held(options, keep_going=keep_going) as held_inside,
+    ):
         try:
             with closing(unpacked(file, options)) as inner_files:
                 for inner, problem in inner_files:
                     if options.encoding is not None:
                         inner = replace(inner, encoding=options.encoding)
                     joined = waiting if place_of(inner) == place_of(file) else inside
+                    holding = held if joined is waiting else held_inside
                     yield from joined.move_to(inner)
                     # Only what was named itself, not what happens to lie beside it in a container, must be readable.
                     must_read = named and inner.source == file.source
                     try:
                         if problem is not None:
                             raise problem
-                        yield from _read(inner, options, joined)
+                        yield from _read(inner, options, joined, holding)
                     except (OverLimitError, UnknownFormatError, UnclearFieldsError, DamagedArchiveError) as error:
+                        if type(error) is UnknownFormatError and holding.hold_text(inner, error, must_read=must_read):
+                            continue
                         if isinstance(error, UnknownFormatError) and must_read:
                             raise
                         if isinstance(error, DamagedArchiveError | UnclearFieldsError) and not keep_going:
@@ -327,14 +353,17 @@ def _read_file(file: ArchiveFile, named: bool, options: ReadOptions, waiting: _W
                 raise damage from error
             yield file.set_aside("", damage.reason)
         yield from inside.flush()
+        yield from held_inside.posts(waiting.reading)
 
 
-def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterator[Post | SetAside]:
+def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held) -> Iterator[Post | SetAside]:
     """Read a file that is not a container."""
     with damage_named(file):
         if file.head.startswith(_LFS_POINTER):
             raise file.damaged("a Git LFS pointer, not the file itself: fetch it with 'git lfs pull'")
-        reader = next((reader for reader in readers() if reader.recognises(file, options)), None)
+        # An archive may have a million empty files: who reads them is not asked for each.
+        asked = readers() if file.head or file.suffix in _READ_BY_NAME else ()
+        reader = next((reader for reader in asked if reader.recognises(file, options)), None)
         if reader is None:
             raise refusal(file, (reader.name for reader in readers()))
         waiting.reading.began(file, reader.name)
@@ -342,6 +371,8 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting) -> Iterato
             for item in reader.read(file, options):
                 if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
                     item = file.set_aside(f"post {item.source_id}", post_too_long(options))
+                if isinstance(item, Post) and held.hold_post(item, file, reader.name):
+                    continue
                 if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):
                     waiting.add(item, file, reader.name)
                     continue

@@ -16,6 +16,8 @@ from qa_search.util.text import counted, visible
 # So many files are reported one by one; further ones of the same layout are counted together.
 _MOST_REPORTS = 1000
 _SHOWN = 20
+# Formats whose first bytes may look like text.
+_BINARY = ("PDF",)
 
 
 @dataclass
@@ -150,6 +152,9 @@ class Reading:
 
     def began(self, file: ArchiveFile, format_name: str) -> None:
         """Note that a file is read as a format."""
+        if format_name in _BINARY:
+            self._tally(file.source, file.container, format_name).files += 1
+            return
         is_sure = file.codec != "utf-8" or file.encoding is not None or is_utf8(file.head)
         encoding = file.codec if is_sure else _encoding_name(file)
         tally = self._tally(file.source, file.container, format_name)
@@ -192,7 +197,7 @@ class Reading:
 
 
 def _is_page(format_name: str) -> bool:
-    return format_name.startswith("archive page") or format_name == "HTML page"
+    return format_name.startswith("archive page") or format_name in ("HTML page", "pair of files")
 
 
 def _encodings(files: Counter[str]) -> str | None:

@@ -16,6 +16,7 @@ _AS_DOCX = "save it as .docx or as HTML first"
 _OCR = "recognise its text first, for example with `ocrmypdf --image-dpi 300 FILE faq.pdf`"
 _TRANSCRIBE = "write down what is said first, or have a program write it, for example `whisper FILE`"
 _UNPACK = "unpack it first with `{}`, and name the folder that comes out"
+_UNPACK_ALONE = "unpack it first with `{} FILE`"
 _TAR = _UNPACK.format("tar -xf FILE")
 _MAILBOX = "turn it into mailboxes with `readpst -o folder FILE` (pst-utils), and name that folder"
 _ACCESS = (
@@ -34,12 +35,9 @@ _BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PGDMP", "a dump of PostgreSQL in its own format", "turn it into SQL with `pg_restore -f faq.sql FILE`"),
     (0, b"TAPE", "a backup of SQL Server", "restore it there, and export the tables as CSV"),
     (0, b"Rar!", "a RAR archive", _UNPACK.format("unrar x FILE")),
-    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first with `unzstd FILE`"),
-    (0, b"\xfd7zXZ\0", "compressed with xz", "unpack it first with `unxz FILE`"),
-    (0, b"BZh", "compressed with bzip2", "unpack it first with `bunzip2 FILE`"),
-    (0, b"\x04\x22\x4d\x18", "compressed with lz4", "unpack it first with `unlz4 -m FILE`"),
-    (0, b"\x1f\x9d", "compressed with compress", "unpack it first with `gunzip FILE`"),
-    (257, b"ustar", "a tar archive", _TAR),
+    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", _UNPACK_ALONE.format("unzstd")),
+    (0, b"\x04\x22\x4d\x18", "compressed with lz4", _UNPACK_ALONE.format("unlz4 -m")),
+    (0, b"\x1f\x9d", "compressed with compress", _UNPACK_ALONE.format("gunzip")),
     (0, b"ITSF", "a help file of Windows (CHM)", _UNPACK.format("7z x -ohelp FILE")),
     (0, b"\xffWPC", "a WordPerfect document", _BY_OFFICE),
     (0, b"{\\rtf", "RTF", _BY_PANDOC),
@@ -86,7 +84,9 @@ _SUFFIXES: dict[str, str] = {
     ".chm": _UNPACK.format("7z x -ohelp FILE"),
     ".hlp": "convert it first with `helpdeco FILE`",
     **dict.fromkeys((".rar", ".r00"), _UNPACK.format("unrar x FILE")),
-    **dict.fromkeys((".tar", ".tgz", ".tbz", ".tbz2", ".txz"), _TAR),
+    ".lzma": _UNPACK_ALONE.format("unlzma"),
+    ".lz": _UNPACK_ALONE.format("lzip -d"),
+    ".cpio": "unpack it first with `cpio -id < FILE`, and name the folder that comes out",
     **dict.fromkeys((".iso", ".dmg", ".cab", ".arj", ".lzh"), _UNPACK.format("7z x FILE")),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".tif", ".tiff", ".bmp", ".webp", ".heic"), _OCR),
     **dict.fromkeys((".mp3", ".mp4", ".m4a", ".wav", ".ogg", ".mov", ".avi", ".mkv", ".webm"), _TRANSCRIBE),
@@ -111,7 +111,9 @@ _BSON = re.compile(rb"(?s)[\x05-\xff]..\0[\x01-\x13\x7f\xff][\w$.-]{1,100}\0")
 _LARGEST_BSON = 16 << 20
 # The beginnings of files that are text.
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
-_PACKED_TAR = re.compile(r"\.(?:tar\.\w{1,4}|tbz2?|txz|tzst)$")
+# A tar archive that is compressed in a way that is not read.
+_PACKED_TAR = re.compile(r"\.(?:tar\.(?:zst|lz|lz4|lzma|lzo|br|z)|tzst|tlz)$")
+_NAMED_TAR = re.compile(r"\.(?:tar|tar\.\w{1,4}|tgz|tbz2?|txz)$")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOOKED_FOR = (
     "What was looked for: lines that begin with Q: and A: (or Question:, Frage:, ...); numbered questions "
@@ -136,7 +138,7 @@ def _fields_in(text: str) -> list[str]:
 
 def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
     """Make the error for a file that no reader takes; ``formats`` are the names of what is read."""
-    known = f"Known formats: {', '.join(formats)}; each also in .gz, .zip or .7z."
+    known = f"Known formats: {', '.join(formats)}; each also in .gz, .bz2, .xz, .tar, .zip or .7z."
     if not file.head:
         return file.unknown("an empty file", "Look whether it was saved or downloaded whole.")
     if _PACKED_TAR.search(file.name.lower()):
@@ -152,6 +154,8 @@ def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
         return file.unknown(f"an archive of mongodump, which is not read: {_FROM_MONGO}", "")
     if _is_bson(file.head):
         return file.unknown(f"a dump of MongoDB (BSON), which is not read: {_SUFFIXES['.bson']}", "")
+    if file.head_text is None and _NAMED_TAR.search(file.name.lower()):
+        return file.unknown("named as a tar archive, and it is none", "Look whether it was saved or downloaded whole.")
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
     if has_tabs(file.head_text):

@@ -118,16 +118,21 @@ def _docx_paragraph(style: str, text: str) -> str:
 
 
 def pdf(lines: Sequence[str]) -> bytes:
-    """Write a PDF of one page of text."""
-    shown = "".join(f"({line.replace('(', '').replace(')', '')}) Tj T* " for line in lines)
+    """Write a PDF of one page of text; a line that begins with two stars is bold, with a # behind them large."""
+    shown = "".join(
+        f"/{'B' if line.startswith('**') else 'F'} {16 if line.startswith('**#') else 10} Tf "
+        f"({line.removeprefix('**').removeprefix('#').replace('(', '').replace(')', '')}) Tj T* "
+        for line in lines
+    )
     stream = f"BT /F 10 Tf 12 TL 50 800 Td {shown}ET".encode("cp1252")
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 850] /Contents 4 0 R "
-        b"/Resources << /Font << /F 5 0 R >> >> >>",
+        b"/Resources << /Font << /F 5 0 R /B 6 0 R >> >> >>",
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>",
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold /Encoding /WinAnsiEncoding >>",
     ]
     data = b"%PDF-1.4\n"
     offsets = []

@@ -12,18 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.containers.gzip import open_gzip
+from qa_search.archives.containers.compressed import GZIP, open_compressed
 
 
 def content(data: bytes, size: int = -1, behind: list[int] | None = None) -> bytes:
-    with open_gzip(io.BytesIO(data), lambda position: None, ([] if behind is None else behind).append) as stream:
+    with open_compressed(
+        io.BytesIO(data), GZIP, lambda position: None, ([] if behind is None else behind).append
+    ) as stream:
         return b"".join(iter(lambda: stream.read(size), b""))
 
 
 def before_damage(data: bytes) -> bytes:
     """Read until an error."""
     found = b""
-    with open_gzip(io.BytesIO(data), lambda position: None, lambda position: None) as stream:
+    with open_compressed(io.BytesIO(data), GZIP, lambda position: None, lambda position: None) as stream:
         reader = cast(io.BufferedReader, stream)
         with suppress(EOFError, zlib.error):
             while piece := reader.read1():
@@ -96,5 +98,5 @@ def test_how_much_came_out_is_told_before_it_is_given() -> None:
             raise OverflowError(position)
 
     packed = io.BytesIO(gzip.compress(bytes(1_000_000)))
-    with open_gzip(packed, stop, lambda position: None) as stream, pytest.raises(OverflowError):
+    with open_compressed(packed, GZIP, stop, lambda position: None) as stream, pytest.raises(OverflowError):
         stream.read()

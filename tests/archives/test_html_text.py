@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.html_text import TextTooLongError, html_to_text, looks_like_html
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,20 @@ def test_no_word_is_lost(words: list[str]) -> None:
     markup = "".join(f"<{tags[n % 6]}>{word}</{tags[n % 6]}> " for n, word in enumerate(words))
     found = html_to_text(markup).replace("|", " ").replace("- ", " ").split()
     assert found == words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>x</p>", True),
+        ("line<br/>line", True),
+        ('<a href="x">y</a>', True),
+        ("consult online --> <link>", False),
+        ("a < b and c > d", False),
+        ("<3 running", False),
+        ("", False),
+    ],
+)
+def test_markup_is_told_from_text(text: str, expected: bool) -> None:
+    """Angle brackets alone make no HTML."""
+    assert looks_like_html(text) is expected

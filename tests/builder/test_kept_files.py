@@ -278,6 +278,29 @@ def test_any_sequence_of_builds_is_what_a_fresh_one_is(seed: int, tmp_path: Path
         require_same(archive, index, tmp_path / "fresh", build(archive, index))
 
 
+def test_pairs_of_files_in_two_folders_are_read_anew(tmp_path: Path) -> None:
+    """Whichever half changes, comes or goes, though its folder is not that of the other half."""
+    archive, index = tmp_path / "archive", tmp_path / "index"
+    write(archive / "a.jsonl", jsonl([1, 2]))
+    write(archive / "z.jsonl", jsonl([3]))
+    for number in range(4):
+        write(archive / "pairs" / "asked" / f"q{number}.txt", f"My heel{number} hurts at night.")
+        write(archive / "pairs" / "q" / f"{number}.txt", f"My knee{number} hurts on stairs.")
+        write(archive / "pairs" / "a" / f"{number}.txt", f"Rest knee{number} and swim.")
+    build(archive, index)
+    steps: list[Callable[[], object]] = [
+        lambda: write(archive / "pairs" / "a" / "2.txt", "Rest it, and ice it.", at=1),
+        lambda: None,
+        lambda: write(archive / "pairs" / "q" / "4.txt", "My back4 aches."),
+        lambda: write(archive / "z.jsonl", jsonl([3, 4]), at=1),
+        lambda: (archive / "pairs" / "a" / "0.txt").unlink(),
+        lambda: shutil.rmtree(archive / "pairs" / "q"),
+    ]
+    for step in steps:
+        step()
+        require_same(archive, index, tmp_path / "fresh", build(archive, index))
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

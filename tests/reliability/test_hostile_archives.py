@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -168,6 +169,39 @@ def gzip_of_blank_lines(folder: Path, size: Size) -> None:
 def gzip_of_gzip_of_lines(folder: Path, size: Size) -> None:
     inner = gzip_of(b" " * 1023 + b"\n", 4 * size.large // 1024)
     (folder / "twice.jsonl.gz").write_bytes(gzip.compress(inner, 9))
+
+
+@case(notes="binary data|more than .* times its size|unpacks to more than")
+def bzip2_and_xz_of_zeros(folder: Path, size: Size) -> None:
+    for suffix, packed in {"bz2": bz2.compress(bytes(64 * MB)), "xz": lzma.compress(bytes(64 * MB))}.items():
+        (folder / f"zeros.{suffix}").write_bytes(packed * (10 * size.large // (64 * MB) + 1))
+        (folder / f"twice.jsonl.{suffix}").write_bytes(gzip.compress(packed * (size.large // (4 * MB)), 9))
+
+
+@case(notes="an empty file|more than .* files", posts=0)
+def tar_of_a_million_entries(folder: Path, size: Size) -> None:
+    repeated(folder / "many.tar", b"", tarfile.TarInfo("a.txt").tobuf(tarfile.GNU_FORMAT), (size.many + 1) * 512)
+
+
+@case(notes="a link, and links in archives are not followed|header is too long", posts=1)
+def tars_of_links_and_headers(folder: Path, size: Size) -> None:
+    text = page("Evil", "q", "a").encode()
+    with tarfile.open(folder / "evil.tar", "w") as archive:
+        for name, kind in {"link": tarfile.SYMTYPE, "hard": tarfile.LNKTYPE, "disk": tarfile.BLKTYPE}.items():
+            link = tarfile.TarInfo(f"{name}.txt")
+            link.type, link.linkname = kind, "../../secret.txt"
+            archive.addfile(link)
+        out = tarfile.TarInfo("../../escaped.txt")
+        out.size = len(text)
+        archive.addfile(out, io.BytesIO(text))
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 4
+    block = header.tobuf(tarfile.GNU_FORMAT) + b"name" + bytes(508)
+    repeated(folder / "chain.tar", b"", block, size.large // 16)
+    header.size = 8 << 30
+    path = folder / "name.tar"
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT))
+    os.truncate(path, 20 * size.large)
 
 
 @case(notes="more than 4 deep")
@@ -680,6 +714,12 @@ def comments_before_html(folder: Path, size: Size) -> None:
     (folder / "comments.html").write_text("<!-- -->" * 5000 + "<html>")
 
 
+@case(notes="a text without recognisable questions")
+def text_of_blank_lines(folder: Path, size: Size) -> None:
+    for name, line in {"empty": "\n", "blank": " \n", "tab": "\t\n", "ends": "\r\n"}.items():
+        (folder / f"{name}.txt").write_text(line * 70_000 + "x", newline="")
+
+
 @case(notes="a text without recognisable questions|no line that says")
 def comments_before_nothing(folder: Path, size: Size) -> None:
     (folder / "comments.txt").write_text("<!-- -->" * 5000 + "x")
@@ -755,7 +795,7 @@ def tiny_records(folder: Path, size: Size) -> None:
     (folder / "tiny.csv").write_text("id,answer\n" + "".join(f"{number},a{number}\n" for number in range(count)))
 
 
-@case(notes="more of its posts cannot be read", posts=1)
+@case(notes="more of its posts or files cannot be read", posts=1)
 def many_broken_records(folder: Path, size: Size) -> None:
     repeated(folder / "broken.jsonl", json.dumps(ROW).encode() + b"\n", b"x\n", size.large // 128)
     repeated(folder / "numbers.json", b"[" + json.dumps(ROW).encode(), b",1", size.large // 128, b"]")

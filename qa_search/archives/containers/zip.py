@@ -16,9 +16,10 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from qa_search.archives.base import UnknownCompressionError
+from qa_search.archives.containers.decoders import Decoder, Deflate, Stored
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -214,51 +215,6 @@ def _unpack_to_end(stream: BinaryIO, entry: ZipEntry, most: int) -> tuple[int, i
     return size, stream.tell() - rest, decoder.eof
 
 
-class _Decoder(Protocol):
-    """What Python's decoders of bzip2 and LZMA have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
-
-
-class _Stored:
-    """No compression."""
-
-    eof = False
-    needs_input = True
-    unused_data = b""
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        return data
-
-
-class _Deflate:
-    """Deflate, with the methods of the others."""
-
-    def __init__(self) -> None:
-        self._decoder = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.needs_input = True
-
-    @property
-    def eof(self) -> bool:
-        return self._decoder.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._decoder.unused_data
-
-    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        found = self._decoder.decompress(self._decoder.unconsumed_tail + data, max_length)
-        # It may still hold some of what it has unpacked.
-        self.needs_input = not self._decoder.unconsumed_tail and len(found) < max_length
-        return found
-
-
 class _EntryStream(io.RawIOBase):
     """The bytes of an entry, never more of them than asked for."""
 
@@ -297,11 +253,11 @@ class _EntryStream(io.RawIOBase):
         return data
 
 
-def _make_decoder(entry: ZipEntry, read_packed: Callable[[int], bytes]) -> _Decoder:
+def _make_decoder(entry: ZipEntry, read_packed: Callable[[int], bytes]) -> Decoder:
     if entry.method == _STORED:
-        return _Stored()
+        return Stored()
     if entry.method == _DEFLATED:
-        return _Deflate()
+        return Deflate()
     if entry.method == _BZIP2:
         return bz2.BZ2Decompressor()
     if entry.method == _LZMA:

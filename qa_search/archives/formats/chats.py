@@ -49,6 +49,9 @@ _FEWEST_LINES = 4  # of a transcript without times
 _MOST_SPEAKERS = 30
 _MOST_SHOWN = 40
 _PLAIN_SHARE = 0.4
+# Of an interview: how many turns each has, and how many of them ask.
+_FEWEST_TURNS = 3
+_ASKS, _HARDLY = 0.8, 0.15
 _UNTIMED_SHARE = 0.6
 _SHOWN = 5
 # Who speaks may be named so; what else has a role by its name is a field of a record.
@@ -95,7 +98,7 @@ class ChatReader:
         assert style is not None  # noqa: S101 - it was recognised
         day = day_of_name(file.name)
         head = list(messages_in(enumerate(text.splitlines()[:_HEAD_LINES], start=1), style, day))
-        answering, asking = _sides(file, Counter(message.name for message in head), options)
+        answering, asking = _sides(file, head, options)
         day_first = _day_first(file, head)
         yield from _posts(file, messages_in(_lines(file, options), style, day), answering, asking, day_first, options)
 
@@ -134,12 +137,13 @@ def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str]]
         yield number, line
 
 
-def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tuple[str, str]:
+def _sides(file: ArchiveFile, head: Sequence[Message], options: ReadOptions) -> tuple[str, str]:
     """Return the name of the one who answers, or of the one who asks: the other is "".
 
     Raises:
         UnknownFormatError: if neither is known.
     """
+    names = Counter(message.name for message in head)
     named = {role: name for role in ("answer", "question") if (name := options.field_map.get(role, NO_FIELD)) in names}
     if named:
         role, name = next(iter(named.items()))
@@ -148,6 +152,9 @@ def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tupl
     if len(staff) == 1:
         file.log.remark(f"{staff[0]!r} was taken for the one who answers, by the name")
         return staff[0], ""
+    if asking := _interviewer(head):
+        file.log.remark(f"{asking!r} was taken for the one who asks: nearly all that this one says are questions")
+        return "", asking
     shown = ", ".join(f"{name[:_MOST_SHOWN]} ({count})" for name, count in names.most_common(_SHOWN))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     # Who speaks first asks, as a rule.
@@ -160,6 +167,23 @@ def _sides(file: ArchiveFile, names: Counter[str], options: ReadOptions) -> tupl
         f"field_map={ ({'question': first})!r}",
         "",
     )
+
+
+def _interviewer(head: Sequence[Message]) -> str:
+    """Return the one of two speakers who asks nearly always, where the other hardly does; "" if there is none."""
+    turns: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    for message in head:
+        if message.stamp:
+            return ""  # a chat, in which either may be asked
+        turns[message.name] += 1
+        asked[message.name] += any(mark in line for line in message.lines for mark in "?？؟")
+    if len(turns) != len(("one", "other")) or min(turns.values()) < _FEWEST_TURNS:
+        return ""
+    for one, other in (tuple(turns), tuple(reversed(turns))):
+        if asked[one] >= _ASKS * turns[one] and asked[other] <= _HARDLY * turns[other]:
+            return one
+    return ""
 
 
 def _day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:

@@ -1,7 +1,8 @@
 """Decodes one file by a library, in a separate process with limited memory and time.
 
 ``python -P decode_process.py KIND FILE BYTES SECONDS`` writes JSON Lines: a list is a row of cells, an object says
-what follows ({"sheet": NAME}, {"html": TEXT}, {"text": TEXT}) or why it ends ({"error": REASON}).
+what follows ({"sheet": NAME}, {"html": TEXT}, {"text": TEXT, "bold": [[LINE, SIZE], ...]}) or why it ends
+({"error": REASON}).
 
 These libraries were not written for files that are made to harm them: of a sheet with two cells far apart, calamine
 allocates all between them and aborts. Nothing of qa_search is imported here, to start in no time.
@@ -13,6 +14,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+
+_FORCE_BOLD = 1 << 18  # a flag of PDF's fonts
 
 
 def workbook(path: str) -> Iterator[object]:
@@ -49,7 +52,7 @@ def word(path: str) -> Iterator[object]:
 
 
 def pdf(path: str) -> Iterator[object]:
-    """Yield the text of each page."""
+    """Yield the text of each page, and which of its lines are bold."""
     import pypdfium2
 
     try:
@@ -64,9 +67,41 @@ def pdf(path: str) -> Iterator[object]:
     for number in range(len(document)):
         page = document[number]
         text = page.get_textpage()
-        yield {"text": text.get_text_bounded()}
+        yield {"text": text.get_text_bounded(), "bold": _bold_lines(text)}
         text.close()
         page.close()
+
+
+def _bold_lines(page: Any) -> list[tuple[str, float]]:
+    """Return the lines of a page whose first, middle and last letters are bold, each with the size of its font."""
+    from pypdfium2 import raw
+
+    whole = page.get_text_range()
+    if len(whole) != page.count_chars():
+        return []  # the places of its letters are unknown
+    found = []
+    start = 0
+    for line in whole.split("\n"):
+        text = line.strip()
+        first = start + line.find(text)
+        start += len(line) + 1
+        last = len(text) - 1
+        if text and all(_is_bold(page, first + place) for place in {0, last // 2 - (text[last // 2] == " "), last}):
+            found.append((text, round(raw.FPDFText_GetFontSize(page.raw, first), 1)))
+    return found
+
+
+def _is_bold(page: Any, place: int) -> bool:
+    """Return whether a letter's font is named as a bold one, or says that it is."""
+    import ctypes
+
+    from pypdfium2 import raw
+
+    flags = ctypes.c_int(0)
+    buffer = ctypes.create_string_buffer(200)
+    size = raw.FPDFText_GetFontInfo(page.raw, place, buffer, len(buffer), flags)
+    name = buffer.raw[: max(min(size, len(buffer)) - 1, 0)].lower()
+    return bool(flags.value & _FORCE_BOLD) or any(word in name for word in (b"bold", b"black", b"heavy", b"demi"))
 
 
 def _cell(value: Any) -> str:

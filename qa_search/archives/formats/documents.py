@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadingLog, short_date
+from qa_search.archives.formats.document_tables import table_questions
 from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
 from qa_search.archives.formats.outline import (
     Asked,
     drop_furniture,
     outline_questions,
-    table_questions,
     topic_sections,
     without_footer,
 )
@@ -62,7 +62,7 @@ def asked_in(tree: Any, named_faq: bool) -> list[Asked]:
 
 def _asked(tree: Any, named_faq: bool, log: ReadingLog) -> tuple[list[Asked], tuple[str, str]]:
     drop_furniture(tree)
-    in_tables = table_questions(tree)
+    in_tables = table_questions(tree, log)
     by_outline = outline_questions(tree, named_faq)
     cells = {bare_question(text) for asked in in_tables for text in (asked.question, asked.answer)}
     # What asks in a cell is not a title with the next cells as its answer.

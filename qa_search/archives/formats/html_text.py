@@ -9,6 +9,12 @@ from typing import Any, cast
 
 from lxml import etree
 
+# Tags that people's posts are made of; "<link>" or "a < b > c" in plain text must not count as markup.
+_TAGS = re.compile(
+    r"</?(?:p|br|div|span|ul|ol|li|a|b|i|em|strong|u|code|pre|blockquote|h[1-6]|table|tr|td|th|hr|img|sup|sub)"
+    r"(?:\s[^<>]*)?/?>",
+    re.IGNORECASE,
+)
 _BLOCKS = frozenset(
     "address article aside body caption dd details div dl dt figcaption figure fieldset footer form header html "
     "main nav section summary table tbody tfoot thead tr li".split()
@@ -20,6 +26,11 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v\u00a0]+")
 # As deep as browsers go. The parser's time grows with depth times length.
 MAX_DEPTH = 512
 _PIECE_BYTES = 1 << 16
+
+
+def looks_like_html(text: str) -> bool:
+    """Return whether a field's text is HTML rather than plain text."""
+    return _TAGS.search(text) is not None
 
 
 class TextTooLongError(ValueError):

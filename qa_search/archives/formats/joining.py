@@ -329,6 +329,16 @@ def _written(parts: Sequence[Post | AnswerPart | str | None]) -> str:
     return json.dumps(parts, default=_values)
 
 
+def post_to_text(post: Post) -> str:
+    """Write a post down, for `read_post`."""
+    return _written([post])
+
+
+def read_post(text: str) -> Post:
+    """Read what `post_to_text` wrote."""
+    return _post(json.loads(text)[0])
+
+
 def _values(record: Post | AnswerPart) -> list[object]:
     return [getattr(record, name) for name in record.__dataclass_fields__]
 

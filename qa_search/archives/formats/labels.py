@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 _QUESTION_WORDS = (
     "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
@@ -113,6 +114,8 @@ class Labels:
 
     def of(self, line: str) -> tuple[str, str] | None:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
+        if not line or line.isspace():
+            return None
         start = line[:_MOST_LINE]
         if match := self._question.match(start):
             return "question", line[match.end() :].strip(" \t*_|")
@@ -158,6 +161,11 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 
 
+@cache
+def _labels(question: str, answer: str) -> Labels:
+    return Labels(question, answer)
+
+
 _COMMON = (Labels("Q", "A"), Labels("F", "A"))
 
 
@@ -166,11 +174,13 @@ def find_labels(lines: list[str]) -> Labels | None:
 
     There are at least two pairs, or there is one that the text begins with.
     """
+    if len(lines) <= 1:
+        return None
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     for question, answer in (*_LETTERS, *_COUPLES):
-        labels = Labels(question, answer)
+        labels = _labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
         starts_with_one = bool(complete) and complete[0].line <= first + 6
         if len(complete) > most and (len(complete) > 1 or starts_with_one):
@@ -206,9 +216,14 @@ def bare_question(title: str) -> str:
 
 def bare_answer(text: str) -> str:
     """Remove the label from an answer."""
+    return without_label(text, "answer")
+
+
+def without_label(text: str, kind: str) -> str:
+    """Remove the label from a text, a "question" or an "answer"."""
     first, _, rest = text.partition("\n")
     found = _COMMON[0].of(first)
-    if found is None or found[0] != "answer":
+    if found is None or found[0] != kind:
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
 

@@ -9,6 +9,7 @@ from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks
+from qa_search.archives.formats.notion import is_notion_page
 from qa_search.archives.formats.records import Record, content_id, post_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
@@ -80,7 +81,7 @@ class MarkdownReader:
 
 
 def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: ReadOptions) -> list[Post | SetAside]:
-    properties, body = _properties(body)
+    properties, body = _properties(body, with_answer=is_notion_page(file.name))
     fields = {**properties, **{key.lower(): value for key, value in matter.items()}}
     title = str(fields.get("title") or "")
     markup = markdown_to_html(body)
@@ -153,21 +154,28 @@ def _front_matter(text: str) -> tuple[Mapping[str, object], str]:
     return (value, body) if isinstance(value, dict) else ({}, body)
 
 
-def _properties(text: str) -> tuple[dict[str, object], str]:
-    """Split the properties that Notion writes below a page's title from its text: lines such as ``Tags: a, b``."""
+def _properties(text: str, *, with_answer: bool) -> tuple[dict[str, object], str]:
+    """Split the properties that Notion writes below a page's title from its text: lines such as ``Tags: a, b``.
+
+    ``with_answer`` allows an answer among them, which comes before the text.
+    """
     match = _PROPERTIES.match(text)
     if match is None:
         return {}, text
     found: dict[str, object] = {}
     for name, _, value in (line.partition(":") for line in match["lines"].strip().split("\n")):
         role = (role_of(name.strip()) or ("",))[0]
-        if role in ("question", "answer"):
+        if role == "question" or (role == "answer" and not with_answer):
             return {}, text
         if role:
             found.setdefault(role, [*split_tags(value)] if role == "tags" else value.strip())
     if not found.keys() & {"date", "tags", "category", "url", "author"}:
         return {}, text
-    return {key: value for key, value in found.items() if key != "title"}, match["title"] + text[match.end() :]
+    found.pop("title", None)
+    answer = found.pop("answer", "")
+    return found, f"{match['title']}{answer}\n\n{text[match.end() :]}" if answer else match["title"] + text[
+        match.end() :
+    ]
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -17,8 +17,7 @@ from lxml import etree
 from qa_search.archives.formats.found_dates import date_in
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import above_footer, asks, bare_answer, bare_question, names_faq, seems_to_ask
-from qa_search.archives.formats.roles import role_of
-from qa_search.archives.formats.trees import drop, element_text, words
+from qa_search.archives.formats.trees import drop, words
 
 # Characters that no text has, as Unicode gives them no meaning: around a title's number, behind a title, at an end.
 _OPEN, _NUMBERED, _CLOSE, _END = "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3"
@@ -64,10 +63,8 @@ _TOGGLES = (
 )
 _BYLINE_NAMES = re.compile(r"(?:^|[\s_-])(?:author|byline|date|name|time|user(?:name)?)(?:$|[\s_])", re.IGNORECASE)
 _DATE_NOTED = "data-date-of-question"
-_MOST_TITLE = 500
+MOST_TITLE = 500
 _CATEGORY_LEVEL = 6
-_PAIR = ("question", "answer")
-_NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _LONGEST_ANCHOR = 200
 _LEAST_TOPICS = 3
 _LEAST_ALTERNATING = 6
@@ -256,9 +253,9 @@ def _classed(tree: Any) -> list[tuple[Any, int]]:
     """Find titles by the names that accordions and FAQ plugins give them, the innermost of those within one another."""
     found = []
     for element in tree.xpath(".//*[@class]"):
-        if _QUESTION_NAMES.search(element.get("class")[:_MOST_TITLE]):
+        if _QUESTION_NAMES.search(element.get("class")[:MOST_TITLE]):
             title = words(element)
-            if 3 < len(title) <= _MOST_TITLE:
+            if 3 < len(title) <= MOST_TITLE:
                 found.append(element)
     inner = {ancestor for element in found for ancestor in element.iterancestors()}
     titles = [(element, 7) for element in found if element not in inner]
@@ -271,7 +268,7 @@ def _drop_byline(title: Any) -> None:
     """Remove who asked and when from a title that asks, and note the date at it."""
     for element in title.xpath(".//*[@class]"):
         byline = words(element)
-        named = _BYLINE_NAMES.search(element.get("class")[:_MOST_TITLE]) is not None
+        named = _BYLINE_NAMES.search(element.get("class")[:MOST_TITLE]) is not None
         if named and 0 < len(byline) < len(words(title)) and not seems_to_ask(byline) and asks(words(title)):
             if date := date_in(byline):
                 title.set(_DATE_NOTED, date)
@@ -280,7 +277,7 @@ def _drop_byline(title: Any) -> None:
 
 def _toggles(tree: Any) -> list[tuple[Any, int]]:
     """Find what opens a section of an accordion, by how Bootstrap and what reads pages aloud know it."""
-    return [(element, 7) for element in tree.xpath(_TOGGLES) if 3 < len(words(element)) <= _MOST_TITLE]
+    return [(element, 7) for element in tree.xpath(_TOGGLES) if 3 < len(words(element)) <= MOST_TITLE]
 
 
 def _join_bold(tree: Any) -> None:
@@ -307,9 +304,9 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
         if first is None:
             continue
         title = words(first)
-        if len(title) <= _MOST_TITLE and (asks(title) or asks(words(element))):
+        if len(title) <= MOST_TITLE and (asks(title) or asks(words(element))):
             titles.append((first, 7))
-        elif len(title) <= _MOST_TITLE and _stands_alone(first, element) and not title.endswith(":"):
+        elif len(title) <= MOST_TITLE and _stands_alone(first, element) and not title.endswith(":"):
             others.append((first, 7))
     if len(others) <= len(titles):
         titles += others
@@ -324,7 +321,7 @@ def _bold_questions(tree: Any, named_faq: bool) -> list[Asked]:
 def _is_line_that_asks(element: Any) -> bool:
     """Return whether an element is a whole line, between line breaks or blocks, that asks."""
     title = words(element)
-    if len(title) > _MOST_TITLE or not asks(title):
+    if len(title) > MOST_TITLE or not asks(title):
         return False
     while (around := element.getparent()) is not None and around.tag == "a" and _is_all_of(element, around):
         element = around  # what links lead to
@@ -366,7 +363,7 @@ def _lone_items(tree: Any) -> list[Asked]:
         and element.getnext() is None
         and (below := element.getparent().getnext()) is not None
         and below.tag == "p"
-        and len(title := words(element)) <= _MOST_TITLE
+        and len(title := words(element)) <= MOST_TITLE
         and asks(title)
     ]
     found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
@@ -395,45 +392,6 @@ def _opening_bold(element: Any) -> Any | None:
         if words(child) or (child.tail or "").strip():
             return None
     return None
-
-
-def table_questions(tree: Any) -> list[Asked]:
-    """Find the rows of tables with a column of questions and one of answers, by the names in their first row.
-
-    Without names, the first cell of at least half of the rows must ask.
-    """
-    found = []
-    for table in tree.xpath(".//table"):
-        first, *rest = [
-            row.xpath("./td | ./th") for row in table.xpath("./tr | ./thead/tr | ./tbody/tr | ./tfoot/tr")
-        ] or [[]]
-        roles = [known[0] if (known := role_of(words(cell))) else "" for cell in first]
-        if not {"question", "answer"} <= set(roles):
-            found += _pairs_in_rows([first, *rest])
-            continue
-        for row in rest:
-            cells = {role: cell for role, cell in reversed(list(zip(roles, row, strict=False))) if role}
-            texts = {role: element_text(cell).strip() for role, cell in cells.items()}
-            question, answer = texts.get("question", ""), texts.get("answer", "")
-            if question or answer:
-                found.append(Asked(question, answer, texts.get("category", ""), date=texts.get("date", "")))
-    return found
-
-
-def _pairs_in_rows(rows: Sequence[Sequence[Any]]) -> list[Asked]:
-    """Read rows of two cells, perhaps numbered, most of which ask and answer; [] for another table."""
-    if any(cell.tag == "th" for cell in rows[0]):
-        return []  # its columns have other names
-    cells = [row[1:] if len(row) > len(_PAIR) and _NUMBER.fullmatch(words(row[0])) else row for row in rows if len(row)]
-    if len(cells) < len(_PAIR) or not all(len(row) == len(_PAIR) for row in cells):
-        return []
-    titles = [words(question) for question, _ in cells]
-    if any(not 0 < len(title) <= _MOST_TITLE for title in titles) or 2 * sum(map(asks, titles)) < len(titles):
-        return []
-    texts = [element_text(answer).strip() for _, answer in cells]
-    if sum(map(asks, texts)) * 2 > len(texts) or any(answer.find(".//table") is not None for _, answer in cells):
-        return []
-    return [Asked(bare_question(title), text) for title, text in zip(titles, texts, strict=True)]
 
 
 def _sections(tree: Any, titles: Sequence[tuple[Any, int]]) -> list[Section]:
@@ -507,18 +465,14 @@ def _is_furniture(element: Any) -> bool:
     if element.tag == "button":
         if element.get("data-toggle") == "collapse" or element.get("data-bs-toggle") == "collapse":
             return False
-        return not asks(words(element)) and not _QUESTION_NAMES.search(element.get("class", "")[:_MOST_TITLE])
+        return not asks(words(element)) and not _QUESTION_NAMES.search(element.get("class", "")[:MOST_TITLE])
     if element.tag == "form":
         return not element.xpath(".//h1|.//h2|.//h3|.//p")
-    if (
-        element.tag == "a"
-        and element.get("href", "")[:1] == "#"
-        and _TO_THE_TOP.fullmatch(words(element)[:_MOST_TITLE])
-    ):
+    if element.tag == "a" and element.get("href", "")[:1] == "#" and _TO_THE_TOP.fullmatch(words(element)[:MOST_TITLE]):
         return True
     if element.tag == "address" or _is_comment(element):
         return True
-    names = f"{element.get('class', '')} {element.get('id', '')}"[:_MOST_TITLE]
+    names = f"{element.get('class', '')} {element.get('id', '')}"[:MOST_TITLE]
     return (
         element.tag in _FURNITURE
         or (element.tag == "sup" and "reference" in names.split())

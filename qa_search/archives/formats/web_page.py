@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
+from qa_search.archives.formats.blog_comments import comment_posts, has_comments
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
+from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
 from qa_search.archives.formats.outline import drop_furniture
 from qa_search.archives.formats.page import PageError
@@ -69,6 +71,10 @@ class WebPageReader:
             file.log.took("answer", "lines below 'Answer'", len(found))
         if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
+        if not found and tree is not None:
+            # What was furniture above.
+            found = [*comment_posts(file, parse_tree(markup))]
+            found = found or [*guestbook_posts(file, lines, options)]
         if not found:
             raise _nothing(file, tree, markup, text)
         return iter(found)
@@ -101,6 +107,13 @@ def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFor
         return file.unknown(
             "a page without a text: a program in it fetches the text when it is shown",
             "Open it in a browser, and save it from there as a complete page (or print it as PDF).",
+        )
+    if tree is not None and has_comments(parse_tree(markup)):
+        return file.unknown(
+            "a page with comments, of which none is known to answer another",
+            "What its author answers is read where it stands below a comment that asks and is marked as the author's "
+            "(bypostauthor, as WordPress does). Else put what is asked and what is answered into a table with the "
+            "columns question and answer, or export the comments as records with a parent_id and an author.",
         )
     return file.unknown(
         "an HTML page without recognisable questions and answers",

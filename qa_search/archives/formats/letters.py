@@ -1,0 +1,200 @@
+"""Letters to a column ("Dear Dr. Foot, ..." and what the column answers), in one text -> a post for each letter."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long
+from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.values import join_answers
+from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import clean_text, counted
+
+_SUFFIXES = ("", ".txt", ".text")
+_SALUTATION = re.compile(
+    r"\s*(?:dear|liebe[rs]?|sehr geehrte[rs]?|werte[rs]?|ch[eè]re?|estimad[oa]|querid[oa]|prezad[oa]|car[oa]|gentile"
+    r"|egregio|beste|geachte|kære|kjære|kära|hyvä|drog[ia]|szanown[ya]|дорог(?:ой|ая)|уважаем(?:ый|ая))[ \t]+"
+    r"(?P<to>[^\n,:!?;—–]{1,60}?)[ \t]*(?:[,:!—–](?P<rest>.*)|)$",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"[ \t]*(?:(?:yours|sincerely|regards|(?:kind|best|warm) (?:regards|wishes)|many thanks|thanks|thank you|cheers"
+    r"|mit freundlichen grüßen|viele grüße|herzliche grüße|danke|cordialement|bien à vous|saludos|atentamente|gracias"
+    r"|cordiali saluti|grazie|met vriendelijke groet)\b[^.?\n]{0,30})[,!.]?[ \t]*",
+    re.IGNORECASE,
+)
+_DASH = re.compile(r"\s*(?:[-–—~]{1,3})\s*(?=\S)")
+_ANSWERS = re.compile(
+    r"\A[^\n:]{0,60}\b(?:repl(?:y|ies)|answers?|responds?|writes|antwortet|antwort|répond|réponse|responde|respuesta"
+    r"|risponde|risposta|antwoordt)\s*:[ \t]*",
+    re.IGNORECASE,
+)
+_MOST_WORDS, _MOST_SIGNATURE, _MOST_SIGNATURE_LINES = 8, 60, 4
+_MOST_ADDRESSEE = 6
+_MOST_TITLE = 100
+_FEWEST_LETTERS = 2
+_ANSWERED = 0.8
+
+
+@dataclass
+class _Letter:
+    line: int
+    asked: list[str] = field(default_factory=list)  # paragraphs
+    answer: list[str] = field(default_factory=list)
+    signed: bool = False
+    named: bool = False  # the answer begins with the name of the one who asked
+
+
+class LettersReader:
+    """Reads a text of letters that all begin with the same name, each signed or answered by a letter."""
+
+    name = "letters to a column"
+
+    def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
+        """Two letters or more to one name, of which nearly all are answered."""
+        text = file.head_text
+        if text is None or file.suffix not in _SUFFIXES:
+            return False
+        return _find(clean_text(text)) is not None
+
+    def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
+        """Yield a post for each letter.
+
+        Raises:
+            UnknownFormatError: if few letters behind the text's beginning are answered.
+        """
+        found = _find(clean_text(file.read_text(options)))
+        if found is None:
+            raise file.unknown(
+                "letters to a column at first, and few with an answer in all of the text",
+                "Write Q: before each letter and A: before each answer.",
+            )
+        name, letters = found
+        file.log.took("question", f"letter to {name}", len(letters))
+        file.log.took("answer", "what follows its signature", sum(bool(letter.answer) for letter in letters))
+        file.log.remark(f"{counted(len(letters), 'letter')} to {name!r}: what follows the signature is its answer")
+        signature = _common_end(letters)
+        title = ""
+        for letter in letters:
+            paragraphs, following = _parted(letter.answer, signature)
+            question = "\n\n".join(letter.asked).strip()
+            answer, parts = join_answers(
+                [("\n\n".join(paragraphs).strip(), AnswerPart(0, 0, author=signature or None))]
+            )
+            if len(question) + len(answer) > options.limits.post_characters:
+                yield file.set_aside(f"line {letter.line}", post_too_long(options))
+            else:
+                yield Post(
+                    source=file.source,
+                    source_id=content_id("", title, question, answer),
+                    title=title,
+                    question=question,
+                    answer=answer,
+                    answers=parts if signature else (),
+                )
+            title = following[-1] if following and len(following[-1]) <= _MOST_TITLE else ""
+
+
+def _find(text: str) -> tuple[str, list[_Letter]] | None:
+    """Return the name that letters are written to, and the letters; None if there are none."""
+    paragraphs = list(_paragraphs(text))
+    names: Counter[str] = Counter()
+    shown: dict[str, str] = {}
+    for _, lines in paragraphs:
+        if name := _addressee(lines[0]):
+            names[name.casefold()] += 1
+            shown.setdefault(name.casefold(), name)
+    if not names:
+        return None
+    column, count = names.most_common(1)[0]
+    if count < _FEWEST_LETTERS:
+        return None
+    letters = list(_letters(paragraphs, column))
+    answered = sum(bool(letter.answer) for letter in letters)
+    # Two letters of a correspondence may have something behind them, too.
+    fewest = _FEWEST_LETTERS if all(letter.named for letter in letters) else _FEWEST_LETTERS + 1
+    return (shown[column], letters) if answered >= max(_ANSWERED * len(letters), fewest) else None
+
+
+def _paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the paragraphs of a text, each with the number of its first line; a salutation begins one."""
+    lines: list[str] = []
+    for number, line in enumerate([*text.split("\n"), ""], start=1):
+        if lines and (not line.strip() or _addressee(line)):
+            yield number - len(lines), lines
+            lines = []
+        if line.strip():
+            lines.append(line.rstrip())
+
+
+def _addressee(line: str) -> str:
+    match = _SALUTATION.match(line[:500])
+    return match["to"].strip() if match and len(match["to"].split()) <= _MOST_ADDRESSEE else ""
+
+
+def _letters(paragraphs: Sequence[tuple[int, list[str]]], column: str) -> Iterator[_Letter]:
+    letter: _Letter | None = None
+    for number, lines in paragraphs:
+        name = _addressee(lines[0]).casefold()
+        text = "\n".join(lines)
+        if name == column:
+            if letter is not None:
+                yield letter
+            letter = _Letter(number)
+        elif letter is None:
+            continue
+        elif letter.answer or (letter.asked and (name or letter.signed)):
+            letter.named = letter.named or (bool(name) and not letter.answer)
+            letter.answer.append(_ANSWERS.sub("", text, count=1) if not letter.answer else text)
+            continue
+        letter.asked.append(text)
+        letter.signed = _is_signed(lines, alone=len(letter.asked) > 1)
+    if letter is not None:
+        yield letter
+
+
+def _is_signed(lines: Sequence[str], *, alone: bool) -> bool:
+    """Return whether a paragraph ends with a signature, or is one: ``alone`` says that a text stands above it."""
+    tail = lines[-_MOST_SIGNATURE_LINES:]
+    if any(_CLOSING.fullmatch(line) for line in tail[:-1]) or (_CLOSING.fullmatch(tail[-1]) and not alone):
+        return True
+    if _DASH.match(tail[-1]) and _is_short(tail[-1]):
+        return True
+    return (
+        alone
+        and len(lines) <= _MOST_SIGNATURE_LINES
+        and all(map(_is_short, lines))
+        and not _CLOSING.fullmatch(tail[-1])
+    )
+
+
+def _is_short(line: str) -> bool:
+    text = line.strip()
+    return len(text) <= _MOST_SIGNATURE and len(text.split()) <= _MOST_WORDS and text[-1] not in ".?!:;…？。"
+
+
+def _common_end(letters: Sequence[_Letter]) -> str:
+    """Return the signature that nearly all answers have; "" if there is none."""
+    ends = Counter(
+        end
+        for letter in letters
+        for end in {_unsigned(paragraph) for paragraph in letter.answer}
+        if _is_short(end or ".")
+    )
+    end, count = ends.most_common(1)[0] if ends else ("", 0)
+    return end if count >= max(_ANSWERED * len(letters), _FEWEST_LETTERS) else ""
+
+
+def _unsigned(paragraph: str) -> str:
+    return _DASH.sub("", paragraph, count=1).strip()
+
+
+def _parted(paragraphs: Sequence[str], signature: str) -> tuple[list[str], list[str]]:
+    """Return the paragraphs of an answer before its signature, and those behind: the title of the next letter."""
+    for number, paragraph in enumerate(paragraphs):
+        if signature and _unsigned(paragraph) == signature:
+            return [*paragraphs[:number]], [*paragraphs[number + 1 :]]
+    return [*paragraphs], []
