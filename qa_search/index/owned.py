@@ -52,7 +52,7 @@ LEXICAL_NAMES = Names(
     r"meta\.json|\.managed\.json|\.tantivy-\w+\.lock|\.tmp\w{6,}|[0-9a-f]{32}(\.\w+){1,3}",
 )
 GENERATION_NAMES = Names(
-    rf"manifest\.(json|sha256)|posts{_SQLITE}|posts\.sqlite\.blocks|vectors-\d{{5,}}\.faiss|lists\.faiss(\.blocks)?"
+    rf"manifest\.(json|sha256)|(posts|edited){_SQLITE}|posts\.sqlite\.blocks|vectors-\d{{5,}}\.faiss|lists\.faiss(\.blocks)?"
     rf"|(passage-rows|row-passages|row-starts|passage-posts|passage-sides)\.npy|{_ROWS}",
     {"lexical": LEXICAL_NAMES, "new-words": LEXICAL_NAMES, "moved": Names(_ROWS)},
 )

@@ -27,6 +27,9 @@ _MOST_CHANGED = 4096
 # New passages have such numbers until all are known.
 _NOT_PLACED = 1 << 52
 
+# The file that was changed, while what was kept of it is copied.
+EDITED_NAME = "edited.sqlite"
+
 _ENTRY = (
     "SELECT e.post_id, e.post, p.content, e.source, e.source_id, e.date, e.url, e.tags, e.author, e.score, "
     "e.prev_title, e.next_title FROM main.entry e JOIN main.post p ON p.id = e.post WHERE e.id = ?"
@@ -50,6 +53,33 @@ class Ends(NamedTuple):
     links: int
     posts: int
     files: int
+
+
+class Run(NamedTuple):
+    """Passages that follow one another: the number of the first now, the one that it had, and how many.
+
+    New ones had numbers from `_NOT_PLACED` on.
+    """
+
+    now: int
+    before: int
+    size: int
+
+
+# How many passages there are, and those that were there: the number that the first of them has now, and the numbers
+# that they had.
+Passages = tuple[int, list[tuple[int, Ids]]]
+
+
+def take_over(writer: apsw.Connection, at: Ends, runs: Sequence[Run]) -> Passages:
+    """Copy the rows up to a place into an empty database, to which theirs is attached as ``edited``."""
+    for table, column, first in _beginnings(at):
+        order = f"WHERE {column} < {first} ORDER BY {'tag, entry' if table == 'tag' else column}"
+        writer.execute(f"INSERT INTO main.{table} SELECT * FROM edited.{table} {order}")  # noqa: S608 - fixed names
+    writer.execute("INSERT INTO main.set_aside SELECT * FROM edited.set_aside ORDER BY rowid")
+    for run in runs:
+        _copy_passages(writer, "edited", run)
+    return _passages(runs)
 
 
 def post_row(number: int, content: bytes, post: Post) -> tuple[Any, ...]:
@@ -195,61 +225,39 @@ class PostEdits:
         self._new_passages += count
         return _NOT_PLACED + self._new_passages - count
 
-    def cut(self, at: Ends) -> None:
-        """Remove the rows behind."""
-        if at == self._ends:
-            return
-        self._drop(_INDICES)
-        for table, column, first in (
-            ("entry", "id", at.entries),
-            ("tag", "entry", at.entries),
-            ("post", "id", at.posts),
-            ("unanswered", "rowid", at.unanswered + 1),
-            ("page_link", "rowid", at.links + 1),
-            ("archive_file", "id", at.files),
-        ):
-            # SQLite empties a table at once, where there is no condition.
-            condition = f" WHERE {column} >= {first}" if any(at) else ""
-            self._db.execute(f"DELETE FROM main.{table}{condition}")  # noqa: S608 - fixed names and numbers
+    def has_more(self, at: Ends) -> bool:
+        """Return whether rows are left behind."""
+        return at != self._ends
 
-    def place_passages(self) -> tuple[int, list[tuple[int, Ids]]]:
-        """Give all passages their numbers.
-
-        Returns:
-            how many there are, and those that were there: the number that the first of them has now, and the numbers
-            that they had.
-        """
-        runs = self._runs()
-        kept = [(now, before, count) for now, before, count in runs if before < _NOT_PLACED]
-        moved = [run for run in kept if run[0] != run[1]]
+    def leave(self, at: Ends) -> Passages:
+        """Remove the rows behind, and give all passages their numbers."""
+        if self.has_more(at):
+            self._drop(_INDICES)
+            for table, column, first in _beginnings(at):
+                self._db.execute(f"DELETE FROM main.{table} WHERE {column} >= {first}")  # noqa: S608
+        runs = self.runs()
+        moved = [run for run in runs if run.before < _NOT_PLACED and run.now != run.before]
         if moved:
             self._drop(_PASSAGE_INDICES)
-        at = 0
-        for start, _, count in [*(run for run in kept if run[0] == run[1]), (_NOT_PLACED, 0, 0)]:
-            if start > at:
-                self._db.execute("DELETE FROM main.passage WHERE id >= ? AND id < ?", (at, start))
-            at = start + count
-        for now, before, count in moved:
-            self._db.execute(
-                'INSERT INTO main.passage SELECT id + ?, post, field, start, "end", key FROM old.passage '
-                "WHERE id >= ? AND id < ? ORDER BY id",
-                (now - before, before, before + count),
-            )
+        at_rest = [run for run in runs if run.now == run.before]
+        number = 0
+        for start, _, count in [*at_rest, Run(_NOT_PLACED, _NOT_PLACED, 0)]:
+            if start > number:
+                self._db.execute("DELETE FROM main.passage WHERE id >= ? AND id < ?", (number, start))
+            number = start + count
+        for run in moved:
+            _copy_passages(self._db, "old", run)
         for now, before, count in runs:
             if before >= _NOT_PLACED:
                 self._db.execute(
                     "UPDATE main.passage SET id = id - ? WHERE id >= ? AND id < ?",
                     (before - now, before, before + count),
                 )
-        total = runs[-1][0] + runs[-1][2] if runs else 0
-        return total, [(now, np.arange(before, before + count)) for now, before, count in kept]
+        return _passages(runs)
 
-    def _runs(self) -> list[tuple[int, int, int]]:
-        """Return the passages that follow one another: the number that the first has now, the one it had, and how many.
-
-        New ones had numbers from `_NOT_PLACED` on.
-        """
-        runs: list[tuple[int, int, int]] = []
+    def runs(self) -> list[Run]:
+        """Return where passages that follow one another are and were."""
+        runs: list[Run] = []
         place = done = 0
         new = _NOT_PLACED
         query = "SELECT min(id), max(id), count(*) FROM old.passage WHERE post >= ? AND post < ?"
@@ -258,13 +266,13 @@ class PostEdits:
             first, last, count = numbers_in(self._db, query, done, post)
             if count and last - first + 1 != count:
                 raise ValueError("passages of a post do not follow one another")
-            runs.append((place, first, count))
+            runs.append(Run(place, first, count))
             place += count
             if post < upto:
-                runs.append((place, new, self._changed[post]))
+                runs.append(Run(place, new, self._changed[post]))
                 place, new = place + self._changed[post], new + self._changed[post]
             done = post + 1
-        return [run for run in runs if run[2]]
+        return [run for run in runs if run.size]
 
     def _file_at(self, number: int) -> StoredFile | None:
         """Return the file of the previous generation with this number, unless its posts have names of their own.
@@ -298,3 +306,29 @@ class PostEdits:
 
     def _is_there(self, query: str, *values: Any) -> bool:
         return self._db.execute(query, values).fetchone() is not None
+
+
+def _beginnings(at: Ends) -> tuple[tuple[str, str, int], ...]:
+    """Return each table with the column that numbers its rows, and the first number behind a place."""
+    return (
+        ("post", "id", at.posts),
+        ("entry", "id", at.entries),
+        ("tag", "entry", at.entries),
+        ("unanswered", "rowid", at.unanswered + 1),
+        ("page_link", "rowid", at.links + 1),
+        ("archive_file", "id", at.files),
+    )
+
+
+def _copy_passages(db: apsw.Connection, origin: str, run: Run) -> None:
+    """Copy passages that are to follow one another from an attached database."""
+    db.execute(
+        'INSERT INTO main.passage SELECT id + ?, post, field, start, "end", key '  # noqa: S608 - one of two
+        f"FROM {origin}.passage WHERE id >= ? AND id < ? ORDER BY id",
+        (run.now - run.before, run.before, run.before + run.size),
+    )
+
+
+def _passages(runs: Sequence[Run]) -> Passages:
+    kept = [(now, np.arange(before, before + count)) for now, before, count in runs if before < _NOT_PLACED]
+    return runs[-1].now + runs[-1].size if runs else 0, kept

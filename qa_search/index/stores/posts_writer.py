@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -34,7 +35,16 @@ from qa_search.index.stores.post_rows import (
     told_apart,
 )
 from qa_search.index.stores.posts import PostStore
-from qa_search.index.stores.posts_edits import TOLD_APART, Ends, PostEdits, entry_row, numbers_in, post_row
+from qa_search.index.stores.posts_edits import (
+    EDITED_NAME,
+    TOLD_APART,
+    Ends,
+    PostEdits,
+    entry_row,
+    numbers_in,
+    post_row,
+    take_over,
+)
 from qa_search.index.stores.vectors import Ids
 from qa_search.types import Post, SetAside
 
@@ -89,14 +99,8 @@ class PostWriter:
         self._edits: PostEdits | None = None
         copied = previous is not None and previous.copy_to(self.path)
         # Used from one thread at a time; statements are in one transaction until `close`.
-        self._db = create_database(self.path)
-        self._db.execute("BEGIN")
-        if not copied:
-            self._db.execute(TABLES + FILE_TABLE)
+        self._db = self._open(empty=not copied)
         if previous is not None:
-            previous.attach_to(self._db)
-            self._db.execute(_MOVED)
-            self._db.execute(_RUNS)
             with previous.copied_by(self._db):
                 ends = numbers_in(self._db, _ENDS)
                 self._most_copied = tuple(ends[:3])
@@ -116,6 +120,18 @@ class PostWriter:
         self._waiting_ids: set[str] = set()
         self._waiting_contents: dict[bytes, int] = {}
 
+    def _open(self, *, empty: bool) -> apsw.Connection:
+        """Open the file, make its tables if it is empty, and begin a transaction."""
+        db = create_database(self.path)
+        if self._previous is not None:
+            self._previous.attach_to(db)
+            db.execute(_MOVED)
+            db.execute(_RUNS)
+        db.execute("BEGIN")
+        if empty:
+            db.execute(TABLES + FILE_TABLE)
+        return db
+
     def add(self, post: Post, content: bytes) -> int | None:
         """Store a post of this `content_hash` under its id; return its number, or None if the text was there already.
 
@@ -130,7 +146,7 @@ class PostWriter:
                 self.entries += 1
                 self.posts += is_new
                 return number if is_new else None
-            self._end_edits()
+            self._end_edits(more=True)
         post_id = post.post_id
         taken, known = self._known(post_id, content)
         if taken or TOLD_APART.search(post.source_id):
@@ -167,7 +183,7 @@ class PostWriter:
                 fits = self._edits.row(table, self._ends(), row)
             if fits:
                 return
-            self._end_edits()
+            self._end_edits(more=True)
         self._put(table, row)
 
     def _put(self, table: str, row: tuple[Any, ...]) -> None:
@@ -200,14 +216,32 @@ class PostWriter:
     def _ends(self) -> Ends:
         return Ends(self.entries, self.unanswered, self._links, self.posts, self.files)
 
-    def _end_edits(self) -> None:
-        """Leave what was kept of the previous rows, and nothing behind it; more rows are written there."""
-        if self._edits is not None:
-            edits, self._edits = self._edits, None
-            self._write_waiting()
-            with self._checked():
-                edits.cut(self._ends())
-                self.passages, self._copied_passages = edits.place_passages()
+    def _end_edits(self, *, more: bool = False) -> None:
+        """Leave of the previous rows those that were kept; ``more`` says that others come behind them."""
+        if self._edits is None:
+            return
+        edits, self._edits = self._edits, None
+        self._write_waiting()
+        if more and edits.has_more(self._ends()):
+            self._take_over(edits)
+            return
+        with self._checked():
+            self.passages, self._copied_passages = edits.leave(self._ends())
+
+    def _take_over(self, edits: PostEdits) -> None:
+        """Go on in an empty file with what was kept: rows that are written among others are slow to write and read."""
+        edited = self.path.with_name(EDITED_NAME)
+        with self._checked():
+            runs = edits.runs()
+        self._db.execute("COMMIT")
+        self._db.close()
+        self.path.rename(edited)
+        self._db = self._open(empty=True)
+        self._db.execute("COMMIT; ATTACH ? AS edited; BEGIN", (os.fspath(edited),))
+        with self._checked():
+            self.passages, self._copied_passages = take_over(self._db, self._ends(), runs)
+        self._db.execute("COMMIT; DETACH edited; BEGIN")
+        edited.unlink()
 
     @property
     def noted(self) -> int:
@@ -237,7 +271,7 @@ class PostWriter:
             with self._checked():
                 fits = self._edits.fits_file(self._ends())
             if not fits:
-                self._end_edits()
+                self._end_edits(more=True)
         ends = self._ends()[:3]
         rows = [number for begin, end in zip(self._ended, ends, strict=True) for number in (begin, end - begin)]
         self._put("archive_file", (self.files, source, place, stat, content, int(alone), reading, *rows))
@@ -265,7 +299,7 @@ class PostWriter:
                 if kept is not None:
                     self._keep(kept, first, last, stats)
                     return
-            self._end_edits()
+            self._end_edits(more=True)
         added = (self.entries - entries.start, self.unanswered - waiting.start, self._links - links.start)
         self.copied_entries.append((entries, range(self.entries, self.entries + len(entries))))
         with self._previous.copied_by(self._db):
