@@ -58,6 +58,7 @@ _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chine
 # Whose it is, in newspapers and minutes: "Our answer", "Question from Mrs Reed:".
 _WHOSE = "(?:(?:our|your|reader(?:['’]?s|s['’])?|listener(?:['’]s)?|viewer(?:['’]s)?)\\s+)"
 _BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
+_MOST_ALONE = 40
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _OPENERS = re.compile(
@@ -79,6 +80,12 @@ _FAQ = re.compile(
     r"|常見問題|よくある質問|자주 묻는 질문|veelgestelde vragen|często zadawane",
     re.IGNORECASE,
 )
+# A line that begins an answer below what was asked: "Answer" alone, "Answer:", "Doctor's answer:", "Ответ врача: ...".
+_ANSWER_LINE = re.compile(
+    rf"[\W_]*(?i:(?:(?:the|our|die|unsere|la|notre|[\w.-]+['’]s) )?(?:{_ANSWER_WORDS})(?: (?:[^\W\d_]+\.?)){{0,3}})\s*"
+    r"(?:\*\*|__)?[:：](?:\*\*|__)?\s*(?P<rest>.*)"
+)
+_ANSWER_ALONE = re.compile(rf"[\W_]*(?i:{_ANSWER_WORDS})[\W_]*")
 # What stands below the last answer of a page.
 _FOOTER = re.compile(
     r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
@@ -226,6 +233,22 @@ def without_label(text: str, kind: str) -> str:
     if found is None or found[0] != kind:
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
+
+
+def part_at_answer(text: str, *, alone: bool) -> tuple[str, str] | None:
+    """Part a text at its line that begins the answer: (what is asked above it, the answer); None without one.
+
+    ``alone`` takes only a line that says Answer and nothing else.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        found = None if alone or len(line) > _MOST_LINE else _ANSWER_LINE.match(line)
+        if found is None and (len(line) > _MOST_ALONE or not _ANSWER_ALONE.fullmatch(line)):
+            continue
+        above = "\n".join(lines[:number]).strip()
+        below = "\n".join([found["rest"] if found else "", *lines[number + 1 :]]).strip()
+        return (above, below) if above and below else None
+    return None
 
 
 def above_footer(answer: str) -> str:

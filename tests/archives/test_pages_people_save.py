@@ -1,0 +1,142 @@
+"""Pages and texts as people and programs write them -> what is asked, with what was asked beside it, and its answer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import posts_in
+
+HEADINGS = "<html><body><h1>Bread</h1><p>Weekly.</p>{}</body></html>"
+SHAPES = {
+    "h2": "<h2>{}</h2><p>{}</p>",
+    "h4": "<a name=x></a><h4>{}</h4><blockquote>{}</blockquote>",
+    "list": "<li><strong>{}</strong><ul><li>{}</li></ul></li>",
+    "lone items": "<ol><li>{}</li></ol><p>{}</p>",
+}
+COMPLAINTS = [
+    ("The crust of mine stays pale", "Bake it hotter."),
+    ("How long does rye keep?", "A week."),
+    ("Crumb sticks to the knife", "Wait for a day."),
+    ("Can I freeze dough?", "Yes, for a month."),
+    ("Which flour is best?", "Fresh flour."),
+    ("Why does it rise twice?", "For its taste."),
+    ("The bottom burns each time", "Use a lower shelf."),
+]
+
+
+def html(tmp_path: Path, markup: str) -> None:
+    (tmp_path / "page.html").write_text(markup)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_titles_that_complain_are_questions_beside_those_that_ask(shape: str, tmp_path: Path) -> None:
+    """The first and the last ones too."""
+    html(tmp_path, HEADINGS.format("".join(SHAPES[shape].format(*pair) for pair in COMPLAINTS)))
+    found = [(post.question, post.answer.removeprefix("- ")) for post in posts_in(tmp_path)]
+    assert found == COMPLAINTS
+
+
+def test_a_title_without_a_sentence_is_no_question(tmp_path: Path) -> None:
+    """Nor is the title of the page, and a sentence behind titles that all ask."""
+    asking = "".join(SHAPES["h2"].format(*pair) for pair in COMPLAINTS if pair[0].endswith("?"))
+    html(
+        tmp_path,
+        f"<html><h2>All that we know of bread</h2><p>Much.</p>{asking}<h2>Visit us in our shop</h2><p>Here.</p>",
+    )
+    assert len(posts_in(tmp_path)) == 4
+    html(tmp_path, HEADINGS.format(f"<h2>Summary</h2><p>Much.</p>{asking}"))
+    assert len(posts_in(tmp_path)) == 4
+
+
+def test_what_is_asked_below_a_title_is_parted_from_the_answer(tmp_path: Path) -> None:
+    """Who asked, and when, stands in a line above each title."""
+    entry = "<p>{} <i>{}.03.2011 10:15</i></p><p><b>{}</b><br>{}</p><p><b>Doctor's answer:</b> {}</p>"
+    entries = [
+        ("Ann", 14, "Is rye better?", "I eat wheat.", "Both are fine."),
+        ("Bob", 15, "How much salt?", "I like it mild.", "Six grams."),
+        ("Eve", 16, "Which oven?", "Mine is small.", "A hot one."),
+    ]
+    html(tmp_path, "<html><body>" + "".join(entry.format(*values) for values in entries))
+    found = [(p.author, (p.date or "")[:10], p.title, p.question, p.answer) for p in posts_in(tmp_path)]
+    assert found == [(who, f"2011-03-{day}", *texts) for who, day, *texts in entries]
+
+
+def test_an_answer_of_many_kinds_stays_whole(tmp_path: Path) -> None:
+    """A line in one of several answers parts nothing."""
+    pairs = [("How hot?", "<p>It depends.</p><p>Answer: hot.</p>"), ("How long?", "Long."), ("How cold?", "Cold.")]
+    html(tmp_path, HEADINGS.format("".join(SHAPES["h2"].format(*pair) for pair in pairs)))
+    assert posts_in(tmp_path)[0].answer == "It depends.\n\nAnswer: hot."
+
+
+@pytest.mark.parametrize("title", ["How hot?", "My oven is too hot"])
+def test_a_heading_that_says_answer_parts_a_page_of_one_question(title: str, tmp_path: Path) -> None:
+    """The title is in the front matter, the day in the name of the file, as Jekyll has them."""
+    text = f'---\nlayout: post\ntitle: "{title}"\n---\nThe dial says ten.\n\n## Answer\n\nTurn it down.\n'
+    (tmp_path / "2014-02-03-oven.md").write_text(text)
+    (post,) = posts_in(tmp_path)
+    assert (post.title, post.question, post.answer) == (title, "The dial says ten.", "Turn it down.")
+    assert post.date == "2014-02-03"
+
+
+@pytest.mark.parametrize("answered", ["[!success] Answer", "[!answer]", "[!done]-"])
+def test_callouts_part_what_is_asked_from_the_answer(answered: str, tmp_path: Path) -> None:
+    """As Obsidian writes them."""
+    (tmp_path / "note.md").write_text(
+        f"# How hot?\n\n> [!question]\n> The dial says ten.\n\n> {answered}\n> Turn it down.\n"
+    )
+    (post,) = posts_in(tmp_path)
+    assert (post.title, post.question, post.answer) == ("How hot?", "The dial says ten.", "Turn it down.")
+
+
+def test_a_callout_whose_title_asks_is_a_question(tmp_path: Path) -> None:
+    """Its text answers."""
+    (tmp_path / "note.md").write_text("# Oven\n\n> [!faq]- How hot?\n> Very.\n\n> [!question]+ How long?\n> An hour.\n")
+    assert [(p.question, p.answer) for p in posts_in(tmp_path)] == [("How hot?", "Very."), ("How long?", "An hour.")]
+
+
+def test_cells_of_several_rows_and_columns_shift_nothing(tmp_path: Path) -> None:
+    """A topic beside two questions, and a question with two answers."""
+    html(
+        tmp_path,
+        "<html><table><tr><th>Topic</th><th colspan=2>Question</th><th>Answer</th></tr>"
+        "<tr><td rowspan=2>Salt</td><td colspan=2>How much?</td><td>Little.</td></tr>"
+        "<tr><td colspan=2>Which one?</td><td>Sea salt.</td></tr>"
+        "<tr><td>Oven</td><td colspan='2' rowspan='2'>How hot?</td><td>Hot.</td></tr>"
+        "<tr><td>Ovens</td><td>Or not.</td></tr>"
+        "</table></html>",
+    )
+    found = [(post.tags, post.question, post.answer) for post in posts_in(tmp_path)]
+    assert found == [
+        (("Salt",), "How much?", "Little."),
+        (("Salt",), "Which one?", "Sea salt."),
+        (("Oven",), "How hot?", "Hot."),
+        (("Ovens",), "How hot?", "Or not."),
+    ]
+
+
+def test_cells_that_claim_many_rows_take_no_time(tmp_path: Path) -> None:
+    """What a page claims is bounded."""
+    row = "<tr><td rowspan=999999 colspan=99999>How?</td><td rowspan=999999>So.</td></tr>"
+    html(tmp_path, f"<html><table><tr><th>Question</th><th>Answer</th></tr>{row * 5_000}</table></html>")
+    started = time.process_time()
+    posts_in(tmp_path)
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    "names", ['class="sphinxsidebar"', 'role="navigation"', 'id="localtoc"', 'class="bd-sidebar-primary"']
+)
+def test_the_contents_beside_a_page_are_no_answer(names: str, tmp_path: Path) -> None:
+    """Nor is a page dropped that only says that it has such contents."""
+    asking = "".join(SHAPES["h2"].format(*pair) for pair in COMPLAINTS if pair[0].endswith("?"))
+    body = f"<div class='has-sidebar'><h1>Bread</h1>{asking}</div>"
+    html(tmp_path, f"<html><body>{body}<div {names}><h3>Contents</h3><ul><li>Rye</li></ul></div></body></html>")
+    assert [post.answer for post in posts_in(tmp_path)] == [
+        "A week.",
+        "Yes, for a month.",
+        "Fresh flour.",
+        "For its taste.",
+    ]
