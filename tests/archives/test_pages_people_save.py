@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qa_search.archives.read import read_archives
+from qa_search.types import Post
 from tests.helpers import posts_in
 
 HEADINGS = "<html><body><h1>Bread</h1><p>Weekly.</p>{}</body></html>"
@@ -140,3 +142,46 @@ def test_the_contents_beside_a_page_are_no_answer(names: str, tmp_path: Path) ->
         "Fresh flour.",
         "For its taste.",
     ]
+
+
+@pytest.mark.parametrize("title", ["# FAQ", "# Oven"])
+def test_a_title_whose_text_is_in_sections_below_is_the_question(title: str, tmp_path: Path) -> None:
+    """The names of those sections are the same below each."""
+    titles = ["How hot is it?", "My oven stays cold", "Which oven?", "Why an oven?"]
+    below = "## {}\n\n### In short\n\nHot.\n\n### Details\n\nVery hot.\n"
+    (tmp_path / "oven.md").write_text("\n".join([title, "", *map(below.format, titles)]))
+    found = posts_in(tmp_path)
+    assert [post.question for post in found] == titles
+    assert {post.answer for post in found} == {"In short\n\nHot.\n\nDetails\n\nVery hot."}
+
+
+def test_topics_that_repeat_are_no_questions(tmp_path: Path) -> None:
+    """A FAQ whose titles do not ask, each with the same sections: nothing tells what is asked."""
+    below = "## {}\n\n### In short\n\nHot.\n\n### Details\n\nVery hot.\n"
+    (tmp_path / "faq.md").write_text("\n".join(["# FAQ", "", *map(below.format, ["Heat", "Cold", "Steam"])]))
+    assert not any(isinstance(item, Post) for item in read_archives([tmp_path]))
+
+
+def test_numbered_subjects_of_a_faq_are_its_questions(tmp_path: Path) -> None:
+    """The list of contents is none, subjects go on in the next line, and short answers stay."""
+    rule = "-" * 30
+    text = (
+        "Archive-name: ovens/faq\n\nSubject: 0. Contents\n\n 1. How hot?\n 2. Cold\n 3. How long\n\n"
+        f"{rule}\n\nSubject: 1. How hot?\n\nHot.\n{rule}\nSubject: 2. The oven stays\n  cold\n\n"
+        f"Is it on?\n\n  1. Look.\n  2. Wait.\n\n{rule}\n\nSubject: 3. How long\n\nAn hour.\n"
+    )
+    (tmp_path / "ovens").write_text(text)
+    found = [(post.question, post.answer) for post in posts_in(tmp_path)]
+    assert found == [
+        ("How hot?", "Hot."),
+        ("The oven stays cold", "Is it on?\n\n  1. Look.\n  2. Wait."),
+        ("How long", "An hour."),
+    ]
+
+
+def test_a_turn_of_the_one_who_asks_is_a_question_without_a_mark(tmp_path: Path) -> None:
+    """A word of thanks is none."""
+    asked = ["How hot?", "Mine is old and stays cold for half an hour after I turn it on", "Why?", *["Which?"] * 6]
+    turns = "".join(f"ANN: {text}\n\nBOB: Because of {n}.\n\n" for n, text in enumerate([*asked, "How?"]))
+    (tmp_path / "talk.txt").write_text(turns.replace("ANN: Why?", "ANN: Thank you for that.\n\nANN: Why?"))
+    assert [post.question for post in posts_in(tmp_path)][:3] == [asked[0], asked[1], "Why?"]

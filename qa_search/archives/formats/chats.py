@@ -52,6 +52,7 @@ _PLAIN_SHARE = 0.4
 # Of an interview: how many turns each has, and how many of them ask.
 _FEWEST_TURNS = 3
 _ASKS, _HARDLY = 0.8, 0.15
+_FEWEST_WORDS = 10  # of a turn that does not ask and is no mere "Thank you, that helps"
 _UNTIMED_SHARE = 0.6
 _SHOWN = 5
 # Who speaks may be named so; what else has a role by its name is a field of a record.
@@ -213,6 +214,7 @@ def _posts(
     talk: _Talk | None = None
     last: datetime | None = None
     left_out = 0
+    interview = bool(asking) and asking != options.field_map.get("question")
     for message in messages:
         text = clean_text("\n".join(message.lines))
         if len(message.lines) > 1 and text[:1] == text[-1:] == '"':
@@ -232,7 +234,8 @@ def _posts(
                 _answer(talk, message.name, date, text)
             continue
         file.log.took("question", asking or "messages of others")
-        again = talk is None or (talk.answers and (paused or seems_to_ask(text) or message.name != talk.author))
+        goes_on = seems_to_ask(text) or (interview and len(text.split()) >= _FEWEST_WORDS)
+        again = talk is None or (talk.answers and (paused or goes_on or message.name != talk.author))
         if again or talk is None or (paused and not talk.answers):
             if talk is not None:
                 yield _post(file, talk, options)

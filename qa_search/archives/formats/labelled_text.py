@@ -12,6 +12,7 @@ from typing import Literal
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.labels import LabelledPair, above_footer, bare_question, find_labels, names_faq
+from qa_search.archives.formats.outline import is_no_question
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.record_heads import RULE, RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
@@ -26,7 +27,10 @@ _VOICE = re.compile(r"</?[bciuv](?:[.\s][^<>]*)?>")
 _LONGEST_CUE_NUMBER = 8
 _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
-_Style = Literal["numbered", "dense", "paragraphs"] | None
+_Style = Literal["subjects", "numbered", "dense", "paragraphs"] | None
+# The sections of a FAQ of Usenet: "Subject: 2.1. How ...?" below a rule.
+_SUBJECT = re.compile(r"Subject:\s+(?P<title>[\[(]?\d{1,3}(?:[.-]\d{1,3})*[.):\]]?\s+\S.*)", re.IGNORECASE)
+_FEWEST_SUBJECTS = 3
 _HEADER_LINES = 6
 # Of a text in which tables of contents are looked for.
 _MOST_HELD = 1000
@@ -69,8 +73,13 @@ def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Ite
 def _read(
     file: ArchiveFile, head: list[str], lines: Iterator[str], style: _Style, options: ReadOptions
 ) -> Iterator[Post | SetAside]:
-    labels = find_labels(head)
+    labels = None if style == "subjects" else find_labels(head)
     most = options.limits.post_characters
+    if style == "subjects":
+        file.log.took("question", "numbered lines 'Subject:'")
+        file.log.took("answer", "text below them")
+        yield from _posts(file, _without_footer(_subject_pairs(lines, most)), options)
+        return
     if labels is None:
         file.log.took("question", "paragraphs that ask" if style == "paragraphs" else "numbered questions")
         yield from _posts(
@@ -176,6 +185,8 @@ def _plain_style(file: ArchiveFile, lines: list[str]) -> _Style:
     """Return how a text without labels separates its questions, None if it does not."""
     if file.suffix not in ("", ".txt", ".text", ".faq", ".asc"):
         return None
+    if sum(_SUBJECT.fullmatch(line.rstrip()) is not None for line in lines) >= _FEWEST_SUBJECTS:
+        return "subjects"
     top = [line for line in lines if line.strip()][:5]
     named = names_faq(file.name) or any(names_faq(line) for line in top)
     ways: tuple[tuple[_Style, int], ...] = (("numbered", 1 if named else 3), ("paragraphs", 2))
@@ -229,6 +240,27 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool
     _extend(pair, start, most)
     if pair is not None:
         yield pair
+
+
+def _subject_pairs(lines: Iterable[str], most: int) -> Iterator[LabelledPair]:
+    """Part a text at its numbered subjects, which may go on in indented lines; contents and the like are left out."""
+    pair: LabelledPair | None = None
+    goes_on = False
+    for number, line in enumerate(chain(lines, [None]), start=1):
+        found = None if line is None else _SUBJECT.fullmatch(line.rstrip())
+        if (found or line is None) and pair is not None and not is_no_question(pair.question[0]):
+            while pair.answer and (not pair.answer[-1].strip() or RULE.fullmatch(pair.answer[-1])):
+                pair.answer.pop()
+            yield pair
+        if line is None:
+            return
+        if found:
+            pair, goes_on = _asked(number, [found["title"]]), True
+        elif pair is not None and goes_on and line[:1] in " \t" and line.strip():
+            pair.question = [f"{pair.question[0]} {line.strip()}"]
+        else:
+            goes_on = False
+            _extend(pair, [line], most)
 
 
 def _asked(line: int, lines: list[str]) -> LabelledPair:

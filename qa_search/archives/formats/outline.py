@@ -137,10 +137,13 @@ def topic_sections(tree: Any) -> list[Asked]:
     """
     headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
     sections = _sections(tree, [(element, int(element.tag[1])) for element in headings])
-    leaves = [section for section in sections if section.text and not _is_no_question(section.title)]
+    leaves = [section for section in sections if section.text and not is_no_question(section.title)]
     levels = Counter(section.level for section in leaves)
     level = max(levels, key=lambda level: levels[level], default=0)
     texts = [section.text.split("\n") for section in leaves]
+    titles = {section.title for section in leaves if section.level == level}
+    if 2 * len(titles) < levels[level]:
+        return []  # the same few below each of the others
     if levels[level] < _LEAST_TOPICS or any(asks(line) for lines in texts for line in lines):
         return []
     if any(all(line.lstrip().startswith("- ") for line in lines) for lines in texts):
@@ -186,7 +189,9 @@ def _end_of(sections: Sequence[Section], start: int) -> int:
 def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bool) -> list[Asked]:
     start, end = scope
     inside = range(start + 1, end)
-    leaves = [n for n in inside if sections[n].text and not _is_no_question(sections[n].title)]
+    below, within = _answered_below(sections, inside)
+    texts = [n for n in inside if n in below or (sections[n].text and n not in within)]
+    leaves = [n for n in texts if not is_no_question(sections[n].title)]
     asking = [n for n in leaves if seems_to_ask(sections[n].title)]
     if not asking or (not named and (len(asking) < 2 or 2 * len(asking) < len(leaves))):
         return []
@@ -207,7 +212,7 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
             continue
         inside_answer = 0
         categories = {above: title for above, title in categories.items() if above < section.level}
-        asking_too = section.level == level and asks(section.title) and not _is_no_question(section.title)
+        asking_too = section.level == level and asks(section.title) and not is_no_question(section.title)
         if n in chosen or asking_too:
             inside_answer = section.level
             category = next(reversed(categories.values()), "")
@@ -217,6 +222,25 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
         elif not names_faq(section.title) and n > start and section.level > 1:
             categories[section.level] = section.title
     return found
+
+
+def _answered_below(sections: Sequence[Section], inside: range) -> tuple[set[int], set[int]]:
+    """Find titles whose only text is in sections below them, of which none asks: (the titles, those sections).
+
+    Of a level without a title that asks and is so, there are none: they are categories.
+    """
+    found: dict[int, range] = {}
+    for n in inside:
+        section = sections[n]
+        if section.text or section.level >= len(_HEADINGS):
+            continue
+        end = next((m for m in range(n + 1, inside.stop) if sections[m].level <= section.level), inside.stop)
+        inner = range(n + 1, end)
+        if any(sections[m].text for m in inner) and not any(seems_to_ask(sections[m].title) for m in inner):
+            found[n] = inner
+    levels = {sections[n].level for n in found if asks(sections[n].title)}
+    chosen = {n: inner for n, inner in found.items() if sections[n].level in levels}
+    return set(chosen), {m for inner in chosen.values() for m in inner}
 
 
 def _with_siblings(
@@ -249,7 +273,8 @@ def _is_sentence(title: str) -> bool:
     return len(title.split()) >= _LEAST_WORDS and not title.rstrip().endswith((":", "!"))
 
 
-def _is_no_question(title: str) -> bool:
+def is_no_question(title: str) -> bool:
+    """Return whether a title is one of those that documents have beside their questions, such as Contents."""
     return names_faq(title) or _NO_QUESTIONS.fullmatch(bare_question(title).rstrip(" :")) is not None
 
 
