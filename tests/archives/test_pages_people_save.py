@@ -185,3 +185,60 @@ def test_a_turn_of_the_one_who_asks_is_a_question_without_a_mark(tmp_path: Path)
     turns = "".join(f"ANN: {text}\n\nBOB: Because of {n}.\n\n" for n, text in enumerate([*asked, "How?"]))
     (tmp_path / "talk.txt").write_text(turns.replace("ANN: Why?", "ANN: Thank you for that.\n\nANN: Why?"))
     assert [post.question for post in posts_in(tmp_path)][:3] == [asked[0], asked[1], "Why?"]
+
+
+PROGRAMS = {
+    "rdfa": (
+        '<html><body><div vocab="https://schema.org/" typeof="schema:Question"><h1 property="name">Oven</h1>'
+        '<div property="text">How hot?</div><div property="schema:acceptedAnswer" typeof="Answer">'
+        '<div property="text">Very.</div></div></div></body></html>',
+        [("Oven", "How hot?", "Very.")],
+    ),
+    "greek": (
+        "<html><body><h3>Πόσο ζεστό;</h3><p>Πολύ.</p><h3>Γιατί;</h3><p>Έτσι; όχι.</p></body></html>",
+        [("", "Πόσο ζεστό;", "Πολύ."), ("", "Γιατί;", "Έτσι; όχι.")],
+    ),
+    "sheet": (
+        "<link href=x><table><tr><th></th><th>A</th><th>B</th></tr><tr><th>1</th><td>Question</td><td>Answer</td>"
+        "</tr><tr><th>2</th><td>Oven</td><td>Hot.</td></tr></table>",
+        [("", "Oven", "Hot.")],
+    ),
+    "program's data": (
+        '<html><body><p>FAQ</p></body><script id="__NEXT_DATA__" type="application/json">'
+        '{"a": [{"list": [{"question": "How hot?", "answer": "<p>Very.</p>"}]}]}</script></html>',
+        [("", "How hot?", "Very.")],
+    ),
+    "named answer": (
+        "<html><h1>My oven</h1><div class='question-body'>How hot?</div><div class=answer>Very.</div></html>",
+        [("My oven", "How hot?", "Very.")],
+    ),
+    "help centre": (
+        "<html><body><h1>Cold oven</h1><div class=article-body><p>Turn it on.</p></div>"
+        "<p>Was this article helpful?</p></body></html>",
+        [("", "Cold oven", "Turn it on.")],
+    ),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_pages_of_programs_are_read(program: str, tmp_path: Path) -> None:
+    """By what they say of their parts."""
+    markup, expected = PROGRAMS[program]
+    html(tmp_path, markup)
+    assert [(post.title, post.question, post.answer) for post in posts_in(tmp_path)] == expected
+
+
+def test_an_article_or_several_answers_are_no_question(tmp_path: Path) -> None:
+    """Of which nothing says that they are."""
+    for body in ("<div class=article-body>Bread is old.</div>", "<p class=answer>A</p><p class=answer>B</p>"):
+        html(tmp_path, f"<html><body><h1>Bread</h1>{body}</body></html>")
+        assert not any(isinstance(item, Post) for item in read_archives([tmp_path]))
+
+
+@pytest.mark.parametrize("marks", ["_{}._ ", "*{}.* ", "**{}.** "])
+def test_letters_in_italics_are_labels(marks: str, tmp_path: Path) -> None:
+    """As old books have them."""
+    pairs = [("Why so flat?", "It is\nold."), ("Why so wide?", "It is wet.")]
+    text = "".join(f"{marks.format('Q')}{asked}\n\n{marks.format('A')}{answer}\n\n" for asked, answer in pairs)
+    (tmp_path / "book.txt").write_text(f"OF BREAD\n\n{text}")
+    assert [(post.question, post.answer) for post in posts_in(tmp_path)] == pairs

@@ -19,6 +19,7 @@ from qa_search.util.text import clean_text
 _PAIR = ("question", "answer")
 _NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _MOST_NAME = 60
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MOST_COLUMNS, _MOST_ROWS = 100, 65_534  # of a cell, the latter as browsers have it
 _AUTHORS = ("name", "from")
 _URL = re.compile(r"https?://\S+")
@@ -35,7 +36,7 @@ def table_questions(tree: Any, log: ReadingLog) -> list[Asked]:
         rows_of_cells = [
             row.xpath("./td | ./th") for row in table.xpath("./tr | ./thead/tr | ./tbody/tr | ./tfoot/tr")
         ] or [[]]
-        first, *rest = _in_columns(rows_of_cells)
+        first, *rest = _in_columns(_without_places(rows_of_cells))
         names = [words(cell) for cell in first]
         roles = [_role(name) for name in names]
         if not {"question", "answer"} <= set(roles):
@@ -64,6 +65,14 @@ def table_questions(tree: Any, log: ReadingLog) -> list[Asked]:
                 if role == "unused" and any(map(str.isalpha, words(cell))):
                     log.omit(f"cells of the column {name[:_MOST_NAME]!r}")
     return found
+
+
+def _without_places(rows: list[list[Any]]) -> list[list[Any]]:
+    """Remove the letters of columns and the numbers of rows that spreadsheets write around their cells."""
+    letters = [words(cell) for cell in rows[0]]
+    if len(rows) < len(("letters", "names")) or letters[1:] != [*_LETTERS[: len(letters) - 1]] or letters[0]:
+        return rows
+    return [row[1:] for row in rows[1:]] or rows
 
 
 def _in_columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

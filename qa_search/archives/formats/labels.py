@@ -61,6 +61,7 @@ _BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
 _MOST_ALONE = 40
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _OPENERS = re.compile(
     r"(?:how|what|why|when|where|who|which|whose|can|could|do|does|did|is|are|am|was|were|should|shall|will|would|may|must"
     r"|has|have|wie|was|warum|wieso|weshalb|wann|wo|wer|welche[rsmn]?|kann|können|darf|muss|ist|sind|gibt es|comment"
@@ -163,7 +164,7 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     letters = rf"[{letter}{wide}]"
     bracketed = rf"[\[(【](?:{named}|{letters}){number}[\])】]{bold}[:：]?{bold}"
     # A letter alone before a dot or a bracket may number a list's items: only some are taken.
-    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
+    dotted = rf"|{letter}[.)](?:\*\*|__|\*|_)?\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
     short = rf"{letters}{number}{end}|{letters}\s?(?:>|[-–—](?=\s)){bold}{dotted}"
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 
@@ -197,7 +198,14 @@ def find_labels(lines: list[str]) -> Labels | None:
 
 def asks(title: str) -> bool:
     """Return whether a heading ends with a question mark."""
-    return _ASKS.search(title) is not None
+    return _ASKS.search(title) is not None or _is_greek_question(title)
+
+
+def _is_greek_question(title: str) -> bool:
+    """Return whether a text in Greek letters ends with the mark that Greek has for questions, a semicolon."""
+    return title.rstrip(' \t*_»"”)').endswith((";", "\u037e")) and 2 * len(_GREEK.findall(title)) > sum(
+        map(str.isalpha, title)
+    )
 
 
 def seems_to_ask(title: str) -> bool:
