@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qa_search.archives.formats import wikitext
 from qa_search.archives.read import read_archives
 from qa_search.types import Post
 from tests.helpers import posts_in
@@ -212,6 +213,10 @@ PROGRAMS = {
         "<html><h1>My oven</h1><div class='question-body'>How hot?</div><div class=answer>Very.</div></html>",
         [("My oven", "How hot?", "Very.")],
     ),
+    "text between": (
+        "<html><h1>My oven</h1><i>3 May 2011</i><p>How hot?</p><div><div class=answer>Very.</div></div></html>",
+        [("My oven", "How hot?", "Very.")],
+    ),
     "help centre": (
         "<html><body><h1>Cold oven</h1><div class=article-body><p>Turn it on.</p></div>"
         "<p>Was this article helpful?</p></body></html>",
@@ -230,7 +235,7 @@ def test_pages_of_programs_are_read(program: str, tmp_path: Path) -> None:
 
 def test_an_article_or_several_answers_are_no_question(tmp_path: Path) -> None:
     """Of which nothing says that they are."""
-    for body in ("<div class=article-body>Bread is old.</div>", "<p class=answer>A</p><p class=answer>B</p>"):
+    for body in ("<div class=article-body>Bread is old.</div>", "<p class=best-answer>A</p><p class=answers>B</p>"):
         html(tmp_path, f"<html><body><h1>Bread</h1>{body}</body></html>")
         assert not any(isinstance(item, Post) for item in read_archives([tmp_path]))
 
@@ -242,3 +247,51 @@ def test_letters_in_italics_are_labels(marks: str, tmp_path: Path) -> None:
     text = "".join(f"{marks.format('Q')}{asked}\n\n{marks.format('A')}{answer}\n\n" for asked, answer in pairs)
     (tmp_path / "book.txt").write_text(f"OF BREAD\n\n{text}")
     assert [(post.question, post.answer) for post in posts_in(tmp_path)] == pairs
+
+
+@pytest.mark.parametrize("answered", ["Answer (Bob):", "Answer:"])
+def test_a_ticket_with_labelled_parts_is_no_mail(answered: str, tmp_path: Path) -> None:
+    """The lines above say what it is about, who asked, and when."""
+    head = "Ticket: 7\nSubject: Cold oven\nFrom: Ann\nDate: 16 Aug 2010\nStatus: closed\nQueue: Ovens\n"
+    (tmp_path / "7.txt").write_text(f"{head}\nQuestion:\nIt stays cold.\n\n{answered}\nTurn it on.\n")
+    (post,) = posts_in(tmp_path)
+    assert (post.title, post.question, post.answer) == ("Cold oven", "It stays cold.", "Turn it on.")
+    assert (post.author, post.date) == ("Ann", "2010-08-16")
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_subtitles_with_speakers_are_an_interview(kind: str, tmp_path: Path) -> None:
+    """What one says goes on in the next cues."""
+    lines = []
+    for n in range(4):
+        lines += [("HOST", f"How hot is oven {n}?"), ("DR. BOB", f"It is {n} degrees"), ("", "hot."), ("", "Or more.")]
+    marks = {"srt": "{}: {}", "vtt": "<v {}>{}</v>"}
+    cues = [marks[kind].format(*line) if line[0] else line[1] for line in lines]
+    times = "00:00:{0:02}{2}000 --> 00:00:{1:02}{2}000\n{3}\n\n"
+    point = {"srt": ",", "vtt": "."}[kind]
+    text = "".join(f"{n + 1}\n" + times.format(n, n + 1, point, cue) for n, cue in enumerate(cues))
+    (tmp_path / f"talk.{kind}").write_text(("WEBVTT\n\n" if kind == "vtt" else "") + text)
+    found = [(post.question, post.answer) for post in posts_in(tmp_path)]
+    assert found == [(f"How hot is oven {n}?", f"It is {n} degrees hot. Or more.") for n in range(4)]
+
+
+@pytest.mark.parametrize("shape", ["== {} ==\n{}\n", ";{}\n:{}\n", "; {} : {}\n", "'''{}'''\n\n{}\n\n"])
+def test_the_text_of_a_wiki_is_read(shape: str, tmp_path: Path) -> None:
+    """Without its links, its templates and its categories."""
+    pairs = [
+        ("How hot?", "Very, see [[Oven|ovens]].{{cite|x}}"),
+        ("Why?", "It ''is''."),
+        ("Which?", "Any.\n# one\n# two"),
+    ]
+    text = "__TOC__\n" + "\n".join(shape.format(*pair) for pair in pairs) + "\n[[Category:Ovens]]\n"
+    (tmp_path / "faq.mediawiki").write_text(text)
+    found = [(post.question, post.answer.replace("\n\n", "\n")) for post in posts_in(tmp_path)]
+    assert found == [("How hot?", "Very, see ovens."), ("Why?", "It is."), ("Which?", "Any.\n1. one\n2. two")]
+
+
+def test_a_long_text_of_a_wiki_takes_no_time(tmp_path: Path) -> None:
+    """Whatever is opened in it and never closed."""
+    for opened in ("'''a", "[[a", "{{a", "<ref>a", "<!--a", "== a", "; a :"):
+        started = time.process_time()
+        wikitext.to_markdown(f"{opened}\n" * 20_000 + opened * 20_000)
+        assert time.process_time() - started < 20, opened

@@ -14,17 +14,15 @@ from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.labels import LabelledPair, above_footer, bare_question, find_labels, names_faq
 from qa_search.archives.formats.outline import is_no_question
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.record_heads import RULE, RecordHeads, headed_pairs
+from qa_search.archives.formats.record_heads import RULE, RecordHeads, fields_alone, headed_pairs
 from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.subtitles import without_times
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".sql", ".yml", ".yaml", ".xml", ".mbox", ".eml")
 _MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[](?!\w{1,12}\]))", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t]{0,8}(?:\(?(?:\d{1,3}\.){0,4}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t\u00a0]+\S")
-_CUE_TIMES = re.compile(r"\s*(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}")
-_VOICE = re.compile(r"</?[bciuv](?:[.\s][^<>]*)?>")
-_LONGEST_CUE_NUMBER = 8
 _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
 _Style = Literal["subjects", "numbered", "dense", "paragraphs"] | None
@@ -48,13 +46,13 @@ class LabelledTextReader:
         text = file.head_text
         if text is None or file.suffix in _TABLES or _MARKUP.match(text) or PageReader().recognises(file, options):
             return False
-        lines = [*_without_times(iter(text.splitlines()))]
+        lines = [*without_times(iter(text.splitlines()))]
         return find_labels(lines) is not None or _plain_style(file, lines) is not None
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield a post for each question."""
-        head = [*_without_times(iter((file.head_text or "").splitlines()))]
-        yield from _read(file, head, _without_times(_lines(file, options)), _plain_style(file, head), options)
+        head = [*without_times(iter((file.head_text or "").splitlines()))]
+        yield from _read(file, head, without_times(_lines(file, options)), _plain_style(file, head), options)
 
 
 def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Iterator[Post | SetAside] | None:
@@ -101,7 +99,8 @@ def _read(
         return
     first, second = next(pairs, None), next(pairs, None)
     if first is not None and second is None and first.characters <= most:
-        yield _only_post(file, head[: first.line - 1], first)
+        post, values = _only_post(file, head[: first.line - 1], first), fields_alone(head[: first.line - 1], file.log)
+        yield replace(post, **values)
     else:
         yield from _posts(file, (pair for pair in (first, second) if pair is not None), options)
         yield from _posts(file, pairs, options)
@@ -120,25 +119,6 @@ def _without_footer(pairs: Iterator[LabelledPair]) -> Iterator[LabelledPair]:
             if following is None:
                 pair.answer = above_footer("\n".join(pair.answer)).split("\n")
             yield pair
-
-
-def _without_times(lines: Iterator[str]) -> Iterator[str]:
-    """Remove the numbers and times of subtitles (.srt, .vtt), and the blank lines between them; other texts stay."""
-    number: str | None = None  # of a line that may be a subtitle's
-    subtitles = False
-    for line in lines:
-        if _CUE_TIMES.match(line):
-            subtitles, number = True, None
-            continue
-        if number is not None:
-            yield number
-            number = None
-        if line.strip().isdecimal() and len(line) <= _LONGEST_CUE_NUMBER:
-            number = line
-        elif not subtitles or line.strip():
-            yield _VOICE.sub("", line) if subtitles else line
-    if number is not None:
-        yield number
 
 
 def _posts(file: ArchiveFile, pairs: Iterable[LabelledPair], options: ReadOptions) -> Iterator[Post | SetAside]:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 
 _QUESTION_WORDS = (
     "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
@@ -57,8 +58,10 @@ _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
 _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
 # Whose it is, in newspapers and minutes: "Our answer", "Question from Mrs Reed:".
 _WHOSE = "(?:(?:our|your|reader(?:['’]?s|s['’])?|listener(?:['’]s)?|viewer(?:['’]s)?)\\s+)"
-_BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
+_BY_WHOM = r"\s(?:(?:from|by)\s[^:：]{1,40}|\([^()\n]{1,40}\))"
 _MOST_ALONE = 40
+_MOST_HEADER_LINES = 12
+_HEADER_LINE = re.compile(r"[^\W\d_][\w -]{1,30}:\s+\S")
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
@@ -187,6 +190,8 @@ def find_labels(lines: list[str]) -> Labels | None:
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    # Lines such as "Subject: ..." may stand above.
+    first += sum(1 for _ in takewhile(_HEADER_LINE.match, lines[first : first + _MOST_HEADER_LINES]))
     for question, answer in (*_LETTERS, *_COUPLES):
         labels = _labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]

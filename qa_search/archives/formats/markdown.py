@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
+from qa_search.archives.formats import wikitext
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks, part_at_answer
@@ -54,7 +55,7 @@ class MarkdownReader:
         text = file.head_text
         if text is None:
             return False
-        if file.suffix in SUFFIXES:
+        if file.suffix in (*SUFFIXES, *wikitext.SUFFIXES):
             return bool(text.strip())
         text = _without_wiki_headings(text)
         return (
@@ -71,6 +72,8 @@ class MarkdownReader:
             UnknownFormatError: if it holds no questions and answers that can be recognised.
         """
         text = file.read_text(options).replace("\r\n", "\n").replace("\r", "\n")
+        if file.suffix in wikitext.SUFFIXES:
+            text = wikitext.to_markdown(text)
         matter, body = _front_matter(_without_wiki_headings(text) if file.suffix not in SUFFIXES else text)
         if tags := _WIKI_TAGS.search(body):
             matter, body = {"tags": tags[1].split(), **matter}, _WIKI_TAGS.sub("", body)
