@@ -199,7 +199,7 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
     level = max(levels, key=lambda level: (levels[level], level))
     # Elsewhere than in an FAQ, what stands before the first and behind the last question is something else.
     first, last = (start, end) if named else _with_siblings(sections, leaves, asking, level)
-    chosen = [n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)]
+    chosen = {n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)}
     found: list[Asked] = []
     categories: dict[int, str] = {}
     inside_answer = 0  # the level of the question whose answer we are in, 0 outside
@@ -252,7 +252,7 @@ def _with_siblings(
     Behind the last that asks, it is one only where such ones stand between those that ask.
     """
     first, last = asking[0], asking[-1]
-    known = set(leaves)
+    known, known_asking = set(leaves), set(asking)
 
     def around(numbers: Iterable[int], edge: int) -> int:
         for n in numbers:
@@ -264,7 +264,7 @@ def _with_siblings(
 
     if any(section.level < level for section in sections[:first]) and sections[first].level == level:
         first = around(range(first - 1, -1, -1), first)
-    if any(n not in asking and sections[n].level == level for n in leaves if asking[0] < n < asking[-1]):
+    if any(n not in known_asking and sections[n].level == level for n in leaves if asking[0] < n < asking[-1]):
         last = around(range(last + 1, len(sections)), last)
     return first, last
 
