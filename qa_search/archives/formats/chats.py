@@ -28,6 +28,7 @@ from qa_search.archives.formats.plan import NO_FIELD
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.speakers import side_of_name
+from qa_search.archives.formats.subtitles import SUFFIXES, turns
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import day_order, is_ambiguous
@@ -52,6 +53,7 @@ _PLAIN_SHARE = 0.4
 # Of an interview: how many turns each has, and how many of them ask.
 _FEWEST_TURNS = 3
 _ASKS, _HARDLY = 0.8, 0.15
+_FEWEST_WORDS = 8  # of a turn that does not ask and is no mere "Thank you, that helps"
 _UNTIMED_SHARE = 0.6
 _SHOWN = 5
 # Who speaks may be named so; what else has a role by its name is a field of a record.
@@ -83,9 +85,10 @@ class ChatReader:
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """Most of its first lines begin messages as one of the programs writes them."""
         text = file.head_text
-        if text is None or file.suffix not in ("", ".txt", ".text", ".log", ".irc", ".weechatlog"):
+        suffixes = ("", ".txt", ".text", ".log", ".irc", ".weechatlog", *(SUFFIXES if PLAIN in self._styles else ()))
+        if text is None or file.suffix not in suffixes:
             return False
-        return self._style(text) is not None
+        return self._style(_said(file, text)) is not None
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield a post for each question.
@@ -93,7 +96,7 @@ class ChatReader:
         Raises:
             UnknownFormatError: if it is not known who answers.
         """
-        text = file.head_text or ""
+        text = _said(file, file.head_text or "")
         style = self._style(text)
         assert style is not None  # noqa: S101 - it was recognised
         day = day_of_name(file.name)
@@ -130,7 +133,17 @@ def _is_transcript(names: Counter[str], lines: int) -> bool:
     )
 
 
+def _said(file: ArchiveFile, text: str) -> str:
+    """Return a text, or what is said in it if it is one of subtitles."""
+    return "\n".join(turns(text.splitlines())) if file.suffix in SUFFIXES else text
+
+
 def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str]]:
+    lines = _numbered(file, options)
+    return enumerate(turns(line for _, line in lines), start=1) if file.suffix in SUFFIXES else lines
+
+
+def _numbered(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file.lines(options), start=1):
         if line is None:
             raise file.record_over_limit(options, f"line {number}")
@@ -213,6 +226,7 @@ def _posts(
     talk: _Talk | None = None
     last: datetime | None = None
     left_out = 0
+    interview = bool(asking) and asking != options.field_map.get("question")
     for message in messages:
         text = clean_text("\n".join(message.lines))
         if len(message.lines) > 1 and text[:1] == text[-1:] == '"':
@@ -232,7 +246,8 @@ def _posts(
                 _answer(talk, message.name, date, text)
             continue
         file.log.took("question", asking or "messages of others")
-        again = talk is None or (talk.answers and (paused or seems_to_ask(text) or message.name != talk.author))
+        goes_on = seems_to_ask(text) or (interview and len(text.split()) >= _FEWEST_WORDS)
+        again = talk is None or (talk.answers and (paused or goes_on or message.name != talk.author))
         if again or talk is None or (paused and not talk.answers):
             if talk is not None:
                 yield _post(file, talk, options)

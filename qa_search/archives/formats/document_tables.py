@@ -19,6 +19,8 @@ from qa_search.util.text import clean_text
 _PAIR = ("question", "answer")
 _NUMBER = re.compile(r"\(?\d{1,4}[.):]?")
 _MOST_NAME = 60
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MOST_COLUMNS, _MOST_ROWS = 100, 65_534  # of a cell, the latter as browsers have it
 _AUTHORS = ("name", "from")
 _URL = re.compile(r"https?://\S+")
 
@@ -31,16 +33,21 @@ def table_questions(tree: Any, log: ReadingLog) -> list[Asked]:
     """
     found = []
     for table in tree.xpath(".//table"):
-        first, *rest = [
+        rows_of_cells = [
             row.xpath("./td | ./th") for row in table.xpath("./tr | ./thead/tr | ./tbody/tr | ./tfoot/tr")
         ] or [[]]
+        first, *rest = _in_columns(_without_places(rows_of_cells))
         names = [words(cell) for cell in first]
         roles = [_role(name) for name in names]
         if not {"question", "answer"} <= set(roles):
-            found += _pairs_in_rows([first, *rest])
+            found += _pairs_in_rows(rows_of_cells)
             continue
         rows = [
-            {role: cell for role, cell in reversed(list(zip(roles, row, strict=False))) if role and role != "unused"}
+            {
+                role: cell
+                for role, cell in reversed(list(zip(roles, row, strict=False)))
+                if role and role != "unused" and cell is not None
+            }
             for row in rest
         ]
         dates = [words(cells.get("date")) for cells in rows]
@@ -58,6 +65,46 @@ def table_questions(tree: Any, log: ReadingLog) -> list[Asked]:
                 if role == "unused" and any(map(str.isalpha, words(cell))):
                     log.omit(f"cells of the column {name[:_MOST_NAME]!r}")
     return found
+
+
+def _without_places(rows: list[list[Any]]) -> list[list[Any]]:
+    """Remove the letters of columns and the numbers of rows that spreadsheets write around their cells."""
+    letters = [words(cell) for cell in rows[0]]
+    if len(rows) < len(("letters", "names")) or letters[1:] != [*_LETTERS[: len(letters) - 1]] or letters[0]:
+        return rows
+    return [row[1:] for row in rows[1:]] or rows
+
+
+def _in_columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Put the cells of rows into their columns.
+
+    A cell of several rows is in each of them. One of several columns is in the first, and the others have None.
+    """
+    found = []
+    carried: dict[int, tuple[int, Any]] = {}  # by column: how many rows are left for a cell from above
+    for cells in rows:
+        row: list[Any] = []
+        below: dict[int, tuple[int, Any]] = {}
+        for cell in [*cells, None]:
+            while (column := len(row)) in carried:
+                left, above = carried.pop(column)
+                row.append(above)
+                if left > 1:
+                    below[column] = left - 1, above
+            if cell is None:
+                break
+            for number in range(_span(cell, "colspan", _MOST_COLUMNS)):
+                if (down := _span(cell, "rowspan", _MOST_ROWS)) > 1 and len(row) < _MOST_COLUMNS:
+                    below[len(row)] = down - 1, None if number else cell
+                row.append(None if number else cell)
+        carried = below
+        found.append(row)
+    return found
+
+
+def _span(cell: Any, name: str, most: int) -> int:
+    given = cell.get(name, "").strip()
+    return max(1, min(int(given), most)) if re.fullmatch(r"\d{1,6}", given, re.ASCII) else 1
 
 
 def _role(name: str) -> str:

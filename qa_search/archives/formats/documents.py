@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadingLog, short_date
 from qa_search.archives.formats.document_tables import table_questions
-from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq
+from qa_search.archives.formats.found_dates import date_in
+from qa_search.archives.formats.guestbook import entry_head
+from qa_search.archives.formats.labels import LabelledPair, bare_question, find_labels, names_faq, part_at_answer
 from qa_search.archives.formats.outline import (
     Asked,
     drop_furniture,
@@ -19,7 +22,9 @@ from qa_search.archives.formats.record_heads import RecordHeads, headed_pairs
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.trees import element_text, words
 from qa_search.types import Post
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, counted
+
+_OUTLINE = ("headings that ask", "text below them")
 
 
 def document_posts(
@@ -31,12 +36,21 @@ def document_posts(
     named_faq = any(names_faq(name) for name in (*own, *headings, file.name) if name)
     is_faq = any(map(names_faq, [*own, *headings] if len(headings) == 1 else own))
     found, how = _asked(tree, named_faq, file.log)
+    lines = element_text(tree).split("\n") if found and how == _OUTLINE else []
     if not found and is_faq and (found := topic_sections(tree)):
         how = ("headings", "text below them")
         file.log.remark(
             f"no heading asks, but the document is named a FAQ: its headings, such as {found[0].question!r}, are read "
             "as the questions"
         )
+    guessed = [asked.question for asked in found if asked.guessed]
+    if guessed:
+        file.log.remark(
+            f"{counted(len(guessed), 'title')} read as questions without asking, such as {guessed[0][:80]!r}: others "
+            "beside them ask"
+        )
+    if how == _OUTLINE:
+        found = _parted(_with_askers(found, lines))
     file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))
     for asked in found:
@@ -75,7 +89,34 @@ def _asked(tree: Any, named_faq: bool, log: ReadingLog) -> tuple[list[Asked], tu
         if pairs and len(pairs) >= len(by_outline):
             found = _labelled(lines[: pairs[0].line - 1], pairs, log)
             return without_footer(found), ("text behind a label such as Q:", "text behind a label such as A:")
-    return by_outline, ("headings that ask", "text below them")
+    return by_outline, _OUTLINE
+
+
+def _with_askers(found: list[Asked], lines: Sequence[str]) -> list[Asked]:
+    """Take who asked and when from the lines above each title, if all have one: it ends the answer before."""
+    first = next((number for number, line in enumerate(lines) if found and found[0].question in line), 0)
+    above = next((line for line in reversed(lines[:first]) if line.strip()), "")
+    parts = [asked.answer.rpartition("\n") for asked in found[:-1]]
+    heads = [entry_head(line) for line in (above, *(last for _, _, last in parts))]
+    if len(found) < 2 or not all(heads) or len({head[0] for head in heads if head}) > 1:
+        return found
+    answers = [*(before.strip() for before, _, _ in parts), found[-1].answer]
+    return [
+        replace(asked, answer=answer, date=asked.date or date_in(head[1]) or "", author=asked.author or head[2] or None)
+        for asked, answer, head in zip(found, answers, heads, strict=True)
+        if head
+    ]
+
+
+def _parted(found: list[Asked]) -> list[Asked]:
+    """Part what is asked from its answer, where most texts below the titles have a line that says Answer."""
+    parts = [part_at_answer(asked.answer, alone=len(found) == 1) for asked in found]
+    if 3 * sum(part is not None for part in parts) < 2 * len(parts):
+        return found
+    return [
+        replace(asked, title=asked.question, question=part[0], answer=part[1]) if part else asked
+        for asked, part in zip(found, parts, strict=True)
+    ]
 
 
 def _labelled(above: Sequence[str], pairs: Sequence[LabelledPair], log: ReadingLog) -> list[Asked]:

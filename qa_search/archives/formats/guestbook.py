@@ -119,7 +119,7 @@ def guestbook_posts(file: ArchiveFile, lines: Sequence[str], options: ReadOption
 
 def _find(lines: Sequence[str]) -> list[_Entry]:
     """Part lines into entries; none unless there are several, and several comments."""
-    heads = {number: found for number, line in enumerate(lines) if (found := _head(line))}
+    heads = {number: found for number, line in enumerate(lines) if (found := entry_head(line))}
     kinds = Counter(kind for kind, _, _ in heads.values())
     if not kinds:
         return []
@@ -138,7 +138,7 @@ def _find(lines: Sequence[str]) -> list[_Entry]:
     return entries if with_text >= _ALIKE * len(entries) and replies >= _FEWEST_REPLIES else []
 
 
-def _head(line: str) -> tuple[str, str, str] | None:
+def entry_head(line: str) -> tuple[str, str, str] | None:
     """Read the line above an entry: (where its date stands, the date, the name beside it); None for another line."""
     text = line.strip()
     if not text or len(text) > _MOST_HEAD or not any(map(str.isdigit, text)) or text.endswith(("?", "!")):

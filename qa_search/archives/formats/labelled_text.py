@@ -12,21 +12,23 @@ from typing import Literal
 from qa_search.archives.base import ArchiveFile, ReadOptions, post_too_long, short_date
 from qa_search.archives.formats.found_dates import find_date
 from qa_search.archives.formats.labels import LabelledPair, above_footer, bare_question, find_labels, names_faq
+from qa_search.archives.formats.outline import is_no_question
 from qa_search.archives.formats.page import PageReader
-from qa_search.archives.formats.record_heads import RULE, RecordHeads, headed_pairs
+from qa_search.archives.formats.record_heads import RULE, RecordHeads, fields_alone, headed_pairs
 from qa_search.archives.formats.records import content_id
+from qa_search.archives.formats.subtitles import without_times
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
 _TABLES = (".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".sql", ".yml", ".yaml", ".xml", ".mbox", ".eml")
 _MARKUP = re.compile(r"\s*(?:<[a-z!?]|[{\[](?!\w{1,12}\]))", re.IGNORECASE)
 _NUMBERED = re.compile(r"[ \t]{0,8}(?:\(?(?:\d{1,3}\.){0,4}\d{1,3}[.):]?|\[\d{1,3}(?:\.\d{1,3})*\])[ \t\u00a0]+\S")
-_CUE_TIMES = re.compile(r"\s*(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}\s+-->\s+(?:\d{1,3}:)?\d{2}:\d{2}[.,]\d{3}")
-_VOICE = re.compile(r"</?[bciuv](?:[.\s][^<>]*)?>")
-_LONGEST_CUE_NUMBER = 8
 _MOST_QUESTION_LINES = 4
 # How a text without labels parts its questions.
-_Style = Literal["numbered", "dense", "paragraphs"] | None
+_Style = Literal["subjects", "numbered", "dense", "paragraphs"] | None
+# The sections of a FAQ of Usenet: "Subject: 2.1. How ...?" below a rule.
+_SUBJECT = re.compile(r"Subject:\s+(?P<title>[\[(]?\d{1,3}(?:[.-]\d{1,3})*[.):\]]?\s+\S.*)", re.IGNORECASE)
+_FEWEST_SUBJECTS = 3
 _HEADER_LINES = 6
 # Of a text in which tables of contents are looked for.
 _MOST_HELD = 1000
@@ -44,13 +46,13 @@ class LabelledTextReader:
         text = file.head_text
         if text is None or file.suffix in _TABLES or _MARKUP.match(text) or PageReader().recognises(file, options):
             return False
-        lines = [*_without_times(iter(text.splitlines()))]
+        lines = [*without_times(iter(text.splitlines()))]
         return find_labels(lines) is not None or _plain_style(file, lines) is not None
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside]:
         """Yield a post for each question."""
-        head = [*_without_times(iter((file.head_text or "").splitlines()))]
-        yield from _read(file, head, _without_times(_lines(file, options)), _plain_style(file, head), options)
+        head = [*without_times(iter((file.head_text or "").splitlines()))]
+        yield from _read(file, head, without_times(_lines(file, options)), _plain_style(file, head), options)
 
 
 def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Iterator[Post | SetAside] | None:
@@ -69,8 +71,13 @@ def text_posts(file: ArchiveFile, lines: list[str], options: ReadOptions) -> Ite
 def _read(
     file: ArchiveFile, head: list[str], lines: Iterator[str], style: _Style, options: ReadOptions
 ) -> Iterator[Post | SetAside]:
-    labels = find_labels(head)
+    labels = None if style == "subjects" else find_labels(head)
     most = options.limits.post_characters
+    if style == "subjects":
+        file.log.took("question", "numbered lines 'Subject:'")
+        file.log.took("answer", "text below them")
+        yield from _posts(file, _without_footer(_subject_pairs(lines, most)), options)
+        return
     if labels is None:
         file.log.took("question", "paragraphs that ask" if style == "paragraphs" else "numbered questions")
         yield from _posts(
@@ -92,7 +99,8 @@ def _read(
         return
     first, second = next(pairs, None), next(pairs, None)
     if first is not None and second is None and first.characters <= most:
-        yield _only_post(file, head[: first.line - 1], first)
+        post, values = _only_post(file, head[: first.line - 1], first), fields_alone(head[: first.line - 1], file.log)
+        yield replace(post, **values)
     else:
         yield from _posts(file, (pair for pair in (first, second) if pair is not None), options)
         yield from _posts(file, pairs, options)
@@ -111,25 +119,6 @@ def _without_footer(pairs: Iterator[LabelledPair]) -> Iterator[LabelledPair]:
             if following is None:
                 pair.answer = above_footer("\n".join(pair.answer)).split("\n")
             yield pair
-
-
-def _without_times(lines: Iterator[str]) -> Iterator[str]:
-    """Remove the numbers and times of subtitles (.srt, .vtt), and the blank lines between them; other texts stay."""
-    number: str | None = None  # of a line that may be a subtitle's
-    subtitles = False
-    for line in lines:
-        if _CUE_TIMES.match(line):
-            subtitles, number = True, None
-            continue
-        if number is not None:
-            yield number
-            number = None
-        if line.strip().isdecimal() and len(line) <= _LONGEST_CUE_NUMBER:
-            number = line
-        elif not subtitles or line.strip():
-            yield _VOICE.sub("", line) if subtitles else line
-    if number is not None:
-        yield number
 
 
 def _posts(file: ArchiveFile, pairs: Iterable[LabelledPair], options: ReadOptions) -> Iterator[Post | SetAside]:
@@ -176,6 +165,8 @@ def _plain_style(file: ArchiveFile, lines: list[str]) -> _Style:
     """Return how a text without labels separates its questions, None if it does not."""
     if file.suffix not in ("", ".txt", ".text", ".faq", ".asc"):
         return None
+    if sum(_SUBJECT.fullmatch(line.rstrip()) is not None for line in lines) >= _FEWEST_SUBJECTS:
+        return "subjects"
     top = [line for line in lines if line.strip()][:5]
     named = names_faq(file.name) or any(names_faq(line) for line in top)
     ways: tuple[tuple[_Style, int], ...] = (("numbered", 1 if named else 3), ("paragraphs", 2))
@@ -229,6 +220,27 @@ def _plain_pairs(lines: Iterable[str], most: int, *, numbered: bool, dense: bool
     _extend(pair, start, most)
     if pair is not None:
         yield pair
+
+
+def _subject_pairs(lines: Iterable[str], most: int) -> Iterator[LabelledPair]:
+    """Part a text at its numbered subjects, which may go on in indented lines; contents and the like are left out."""
+    pair: LabelledPair | None = None
+    goes_on = False
+    for number, line in enumerate(chain(lines, [None]), start=1):
+        found = None if line is None else _SUBJECT.fullmatch(line.rstrip())
+        if (found or line is None) and pair is not None and not is_no_question(pair.question[0]):
+            while pair.answer and (not pair.answer[-1].strip() or RULE.fullmatch(pair.answer[-1])):
+                pair.answer.pop()
+            yield pair
+        if line is None:
+            return
+        if found:
+            pair, goes_on = _asked(number, [found["title"]]), True
+        elif pair is not None and goes_on and line[:1] in " \t" and line.strip():
+            pair.question = [f"{pair.question[0]} {line.strip()}"]
+        else:
+            goes_on = False
+            _extend(pair, [line], most)
 
 
 def _asked(line: int, lines: list[str]) -> LabelledPair:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import takewhile
 
 _QUESTION_WORDS = (
     "question|frage|pregunta|pergunta|domanda|вопрос|问题|問題|提问|质问|質問|질문|pytanie|vraag|fråga|spørgsmål|otázka"
@@ -57,9 +58,13 @@ _MOST_NUMBER = r"(?:#\s?)?\d{1,4}(?:\.\d{1,3})?"
 _TO_FULL_WIDTH = 0xFEE0  # from a letter to the wide one that Japanese and Chinese texts have
 # Whose it is, in newspapers and minutes: "Our answer", "Question from Mrs Reed:".
 _WHOSE = "(?:(?:our|your|reader(?:['’]?s|s['’])?|listener(?:['’]s)?|viewer(?:['’]s)?)\\s+)"
-_BY_WHOM = r"\s(?:from|by)\s[^:：]{1,40}"
+_BY_WHOM = r"\s(?:(?:from|by)\s[^:：]{1,40}|\([^()\n]{1,40}\))"
+_MOST_ALONE = 40
+_MOST_HEADER_LINES = 12
+_HEADER_LINE = re.compile(r"[^\W\d_][\w -]{1,30}:\s+\S")
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
+_GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
 _OPENERS = re.compile(
     r"(?:how|what|why|when|where|who|which|whose|can|could|do|does|did|is|are|am|was|were|should|shall|will|would|may|must"
     r"|has|have|wie|was|warum|wieso|weshalb|wann|wo|wer|welche[rsmn]?|kann|können|darf|muss|ist|sind|gibt es|comment"
@@ -79,6 +84,12 @@ _FAQ = re.compile(
     r"|常見問題|よくある質問|자주 묻는 질문|veelgestelde vragen|często zadawane",
     re.IGNORECASE,
 )
+# A line that begins an answer below what was asked: "Answer" alone, "Answer:", "Doctor's answer:", "Ответ врача: ...".
+_ANSWER_LINE = re.compile(
+    rf"[\W_]*(?i:(?:(?:the|our|die|unsere|la|notre|[\w.-]+['’]s) )?(?:{_ANSWER_WORDS})(?: (?:[^\W\d_]+\.?)){{0,3}})\s*"
+    r"(?:\*\*|__)?[:：](?:\*\*|__)?\s*(?P<rest>.*)"
+)
+_ANSWER_ALONE = re.compile(rf"[\W_]*(?i:{_ANSWER_WORDS})[\W_]*")
 # What stands below the last answer of a page.
 _FOOTER = re.compile(
     r"\W*(?:©|\(c\) |copyright\b|all rights reserved|last (?:updated|modified|changed|revised)\b|page last |powered by "
@@ -156,7 +167,7 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     letters = rf"[{letter}{wide}]"
     bracketed = rf"[\[(【](?:{named}|{letters}){number}[\])】]{bold}[:：]?{bold}"
     # A letter alone before a dot or a bracket may number a list's items: only some are taken.
-    dotted = rf"|{letter}[.)]\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
+    dotted = rf"|{letter}[.)](?:\*\*|__|\*|_)?\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
     short = rf"{letters}{number}{end}|{letters}\s?(?:>|[-–—](?=\s)){bold}{dotted}"
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
 
@@ -179,6 +190,8 @@ def find_labels(lines: list[str]) -> Labels | None:
     best: Labels | None = None
     most = 0
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    # Lines such as "Subject: ..." may stand above.
+    first += sum(1 for _ in takewhile(_HEADER_LINE.match, lines[first : first + _MOST_HEADER_LINES]))
     for question, answer in (*_LETTERS, *_COUPLES):
         labels = _labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
@@ -190,7 +203,14 @@ def find_labels(lines: list[str]) -> Labels | None:
 
 def asks(title: str) -> bool:
     """Return whether a heading ends with a question mark."""
-    return _ASKS.search(title) is not None
+    return _ASKS.search(title) is not None or _is_greek_question(title)
+
+
+def _is_greek_question(title: str) -> bool:
+    """Return whether a text in Greek letters ends with the mark that Greek has for questions, a semicolon."""
+    return title.rstrip(' \t*_»"”)').endswith((";", "\u037e")) and 2 * len(_GREEK.findall(title)) > sum(
+        map(str.isalpha, title)
+    )
 
 
 def seems_to_ask(title: str) -> bool:
@@ -226,6 +246,22 @@ def without_label(text: str, kind: str) -> str:
     if found is None or found[0] != kind:
         return text.strip()
     return f"{found[1]}\n{rest}".strip()
+
+
+def part_at_answer(text: str, *, alone: bool) -> tuple[str, str] | None:
+    """Part a text at its line that begins the answer: (what is asked above it, the answer); None without one.
+
+    ``alone`` takes only a line that says Answer and nothing else.
+    """
+    lines = text.split("\n")
+    for number, line in enumerate(lines):
+        found = None if alone or len(line) > _MOST_LINE else _ANSWER_LINE.match(line)
+        if found is None and (len(line) > _MOST_ALONE or not _ANSWER_ALONE.fullmatch(line)):
+            continue
+        above = "\n".join(lines[:number]).strip()
+        below = "\n".join([found["rest"] if found else "", *lines[number + 1 :]]).strip()
+        return (above, below) if above and below else None
+    return None
 
 
 def above_footer(answer: str) -> str:

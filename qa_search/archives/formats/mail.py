@@ -22,7 +22,7 @@ from lxml import etree
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.encodings import declared_encoding, decode_text, detect_encoding
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.labels import bare_question
+from qa_search.archives.formats.labels import bare_question, find_labels
 from qa_search.archives.formats.records import content_id
 from qa_search.archives.formats.saved_pages import is_saved_page
 from qa_search.archives.formats.threads import Message, thread_post
@@ -33,6 +33,7 @@ from qa_search.util.text import clean_text
 _FROM_LINE = re.compile(rb"From \S[^\n]{0,200}\d{4}[^\n]{0,20}\r?\n")
 _HEADER_LINE = re.compile(rb"[A-Za-z][A-Za-z0-9-]{0,60}:[ \t\r\n]")
 _HEADERS = frozenset((b"subject", b"date", b"message-id", b"received", b"mime-version", b"to", b"content-type"))
+_OF_PROGRAMS = frozenset(("message-id", "received", "mime-version", "content-type", "to", "newsgroups"))
 _REPLY = re.compile(r"^\s*(?:(?:re|aw|sv|antw|wg|fwd?|tr|rv|odp|回复|答复)(?:\[\d+\])?\s*[:：]\s*)+", re.IGNORECASE)
 _LIST_TAG = re.compile(r"^\s*\[[^\]]{1,40}\]\s*")
 _ATTRIBUTION = re.compile(
@@ -99,11 +100,24 @@ class MailReader:
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """The line that parts a mailbox's messages, or a message's header."""
-        return (_is_mailbox(file.head) or _is_message(file.head)) and not is_saved_page(file)
+        return (
+            _is_mailbox(file.head) or (_is_message(file.head) and not _is_form(file.head_text or ""))
+        ) and not is_saved_page(file)
 
     def read(self, file: ArchiveFile, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         """Yield the threads in the order of their first messages; a message alone, to be joined with other files."""
         yield from _threaded(file, partial(_store, file, options=options), options)
+
+
+def _is_form(text: str) -> bool:
+    """Return whether a text has no header that only programs write, and its body begins with a labelled question."""
+    header, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    names = {line.partition(":")[0].strip().lower() for line in header.split("\n")}
+    if names & _OF_PROGRAMS:
+        return False
+    lines = body.strip().split("\n")
+    labels = find_labels(lines)
+    return labels is not None and (labels.of(lines[0]) or ("",))[0] == "question"
 
 
 def posts_of_mails(

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
+from qa_search.archives.formats import wikitext
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.html_text import html_to_text
-from qa_search.archives.formats.labels import asks
+from qa_search.archives.formats.labels import asks, part_at_answer
 from qa_search.archives.formats.notion import is_notion_page
 from qa_search.archives.formats.records import Record, content_id, post_of
 from qa_search.archives.formats.roles import role_of
@@ -34,6 +35,13 @@ _WIKI_LEVELS = 7
 _OTHER_START = re.compile(r"\s*[<{\[]|#!|\s*From ")
 _IMPORTS = re.compile(r"^(?:import|export)\s[^\n]*$", re.MULTILINE)
 _HEADING_ID = re.compile(r"(?<=\S)[ \t]+\{#[\w-]{1,100}\}[ \t]*$", re.MULTILINE)
+_DATED_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})[-_ ]")
+_CALLOUT = re.compile(
+    r"^(?P<mark>[ \t]{0,3}>[ \t]?)\[!(?:(?P<asks>question|faq|help)|answer|success|done|check)\][+-]?"
+    r"(?P<title>[^\n]{0,500})\n",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWER_TITLE = re.compile(r"(?:answer|solution|antwort|réponse|respuesta)?\W*", re.IGNORECASE)
 _MDX_COMMENT = re.compile(r"\{/\*.{0,2000}?\*/\}", re.DOTALL)
 
 
@@ -47,7 +55,7 @@ class MarkdownReader:
         text = file.head_text
         if text is None:
             return False
-        if file.suffix in SUFFIXES:
+        if file.suffix in (*SUFFIXES, *wikitext.SUFFIXES):
             return bool(text.strip())
         text = _without_wiki_headings(text)
         return (
@@ -64,6 +72,8 @@ class MarkdownReader:
             UnknownFormatError: if it holds no questions and answers that can be recognised.
         """
         text = file.read_text(options).replace("\r\n", "\n").replace("\r", "\n")
+        if file.suffix in wikitext.SUFFIXES:
+            text = wikitext.to_markdown(text)
         matter, body = _front_matter(_without_wiki_headings(text) if file.suffix not in SUFFIXES else text)
         if tags := _WIKI_TAGS.search(body):
             matter, body = {"tags": tags[1].split(), **matter}, _WIKI_TAGS.sub("", body)
@@ -93,7 +103,7 @@ def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: 
     tree = parse_tree(markup)
     if tree is None:
         return []
-    date = short_date(str(fields.get("date") or ""))
+    date = _date(file, fields)
     tags = _names(fields.get("tags")) + _names(fields.get("categories") or fields.get("category"))
     url = fields.get("url") or fields.get("permalink")
     address = url if isinstance(url, str) and "://" in url else None
@@ -103,12 +113,23 @@ def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: 
     heading = next((element for element in parse_tree(markup).iter("h1")), None) if not title else None
     title = title or ("" if heading is None else element_text(heading))
     answer = clean_text(whole.removeprefix(title).strip())
-    if not asks(title) or not answer:
+    parts = part_at_answer(answer, alone=True)
+    if not title or not answer or not (asks(title) or parts):
         return []
+    name, question = (clean_text(title), parts[0]) if parts else ("", clean_text(title))
+    answer = parts[1] if parts else answer
     file.log.took("question", "title")
-    file.log.took("answer", "text")
-    return [Post(source=file.source, source_id=content_id("", "", title, answer), question=clean_text(title),
+    file.log.took("answer", "text below 'Answer'" if parts else "text")
+    return [Post(source=file.source, source_id=content_id("", "", title, answer), title=name, question=question,
                  answer=answer, date=date, url=address, tags=tuple(dict.fromkeys(tags)))]  # fmt: skip
+
+
+def _date(file: ArchiveFile, fields: Mapping[str, object]) -> str | None:
+    """Return the date in the front matter, or else the one that the file's name begins with, as Jekyll has it."""
+    given = (fields.get(name) for name in ("date", "created", "published"))
+    found = next((date for value in given if value and (date := short_date(str(value)))), None)
+    named = None if found else _DATED_NAME.match(file.name.rpartition("/")[2])
+    return short_date(named[1]) if named else found
 
 
 def markdown_to_html(text: str) -> str:
@@ -122,8 +143,19 @@ def markdown_to_html(text: str) -> str:
     from markdown_it import MarkdownIt  # here, because it takes a while and searching does not need it
 
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": 50}).enable(["table", "strikethrough"])
-    rendered: str = markdown.render(_HEADING_ID.sub("", _MDX_COMMENT.sub("", _IMPORTS.sub("", text))))
+    text = _HEADING_ID.sub("", _MDX_COMMENT.sub("", _IMPORTS.sub("", text)))
+    if any(match["asks"] for match in _CALLOUT.finditer(text)):
+        text = _CALLOUT.sub(_callout, text)
+    rendered: str = markdown.render(text)
     return rendered
+
+
+def _callout(match: re.Match[str]) -> str:
+    """Write the first line of an Obsidian callout: of one that asks as a heading, of one that answers as "Answer"."""
+    mark, title = match["mark"], match["title"].strip()
+    if match["asks"]:
+        return f"{mark}###### {title}\n{mark}\n" if asks(title) else f"{mark}\n"
+    return f"{mark}**Answer**\n{mark}\n" if _ANSWER_TITLE.fullmatch(title) else match[0]
 
 
 def _without_wiki_headings(text: str) -> str:

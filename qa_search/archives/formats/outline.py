@@ -27,7 +27,7 @@ _HEADINGS = tuple(f"h{level}" for level in range(1, 7))
 _FURNITURE = frozenset("nav header footer aside form button noscript script style template iframe svg".split())
 _FURNITURE_ROLES = frozenset("navigation banner contentinfo search complementary".split())
 _FURNITURE_NAMES = re.compile(
-    r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|sidebar|cookie\S*|share|social|related(?:-\S+)?|toc|"
+    r"(?:^|[\s_-])(?:nav(?:bar|igation)?|breadcrumbs?|footer|\w{0,20}sidebar\w{0,20}|localtoc|cookie\S*|share|social|related(?:-\S+)?|toc|"
     r"table-of-contents|pagination|comments?|advert\S*|modal\S*|popup\S*|dialog|help-container|mdbook-help\S*|"
     r"mw-editsection|catlinks)(?:$|[\s_-])",
     re.IGNORECASE,
@@ -68,6 +68,8 @@ _CATEGORY_LEVEL = 6
 _LONGEST_ANCHOR = 200
 _LEAST_TOPICS = 3
 _LEAST_ALTERNATING = 6
+_LEAST_WORDS = 4
+_BELOW_TITLE = frozenset("br ul ol p div dl table blockquote".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Asked:
     author: str | None = None
     url: str | None = None
     tags: tuple[str, ...] = ()
+    guessed: bool = False  # it does not ask, but stands beside others that do
 
 
 def drop_furniture(tree: Any) -> None:
@@ -134,10 +137,13 @@ def topic_sections(tree: Any) -> list[Asked]:
     """
     headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
     sections = _sections(tree, [(element, int(element.tag[1])) for element in headings])
-    leaves = [section for section in sections if section.text and not _is_no_question(section.title)]
+    leaves = [section for section in sections if section.text and not is_no_question(section.title)]
     levels = Counter(section.level for section in leaves)
     level = max(levels, key=lambda level: levels[level], default=0)
     texts = [section.text.split("\n") for section in leaves]
+    titles = {section.title for section in leaves if section.level == level}
+    if 2 * len(titles) < levels[level]:
+        return []  # the same few below each of the others
     if levels[level] < _LEAST_TOPICS or any(asks(line) for lines in texts for line in lines):
         return []
     if any(all(line.lstrip().startswith("- ") for line in lines) for lines in texts):
@@ -183,15 +189,17 @@ def _end_of(sections: Sequence[Section], start: int) -> int:
 def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bool) -> list[Asked]:
     start, end = scope
     inside = range(start + 1, end)
-    leaves = [n for n in inside if sections[n].text and not _is_no_question(sections[n].title)]
+    below, within = _answered_below(sections, inside)
+    texts = [n for n in inside if n in below or (sections[n].text and n not in within)]
+    leaves = [n for n in texts if not is_no_question(sections[n].title)]
     asking = [n for n in leaves if seems_to_ask(sections[n].title)]
     if not asking or (not named and (len(asking) < 2 or 2 * len(asking) < len(leaves))):
         return []
     levels = Counter(sections[n].level for n in asking)
     level = max(levels, key=lambda level: (levels[level], level))
     # Elsewhere than in an FAQ, what stands before the first and behind the last question is something else.
-    first, last = (start, end) if named else (asking[0], asking[-1])
-    chosen = [n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)]
+    first, last = (start, end) if named else _with_siblings(sections, leaves, asking, level)
+    chosen = {n for n in leaves if asks(sections[n].title) or (sections[n].level == level and first <= n <= last)}
     found: list[Asked] = []
     categories: dict[int, str] = {}
     inside_answer = 0  # the level of the question whose answer we are in, 0 outside
@@ -200,21 +208,73 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
         if inside_answer and section.level > inside_answer and not (n in chosen and asks(section.title)):
             latest = found[-1]
             found[-1] = Asked(latest.question, f"{latest.answer}\n\n{section.title}\n\n{section.text}".strip(),
-                              latest.category, latest.anchor)  # fmt: skip
+                              latest.category, latest.anchor, guessed=latest.guessed)  # fmt: skip
             continue
         inside_answer = 0
         categories = {above: title for above, title in categories.items() if above < section.level}
-        asking_too = section.level == level and asks(section.title) and not _is_no_question(section.title)
+        asking_too = section.level == level and asks(section.title) and not is_no_question(section.title)
         if n in chosen or asking_too:
             inside_answer = section.level
             category = next(reversed(categories.values()), "")
-            found.append(Asked(bare_question(section.title), bare_answer(section.text), category, section.anchor))
+            guessed = not named and not asking[0] <= n <= asking[-1]
+            question, answer = bare_question(section.title), bare_answer(section.text)
+            found.append(Asked(question, answer, category, section.anchor, guessed=guessed))
         elif not names_faq(section.title) and n > start and section.level > 1:
             categories[section.level] = section.title
     return found
 
 
-def _is_no_question(title: str) -> bool:
+def _answered_below(sections: Sequence[Section], inside: range) -> tuple[set[int], set[int]]:
+    """Find titles whose only text is in sections below them, of which none asks: (the titles, those sections).
+
+    Of a level without a title that asks and is so, there are none: they are categories.
+    """
+    found: dict[int, range] = {}
+    for n in inside:
+        section = sections[n]
+        if section.text or section.level >= len(_HEADINGS):
+            continue
+        end = next((m for m in range(n + 1, inside.stop) if sections[m].level <= section.level), inside.stop)
+        inner = range(n + 1, end)
+        if any(sections[m].text for m in inner) and not any(seems_to_ask(sections[m].title) for m in inner):
+            found[n] = inner
+    levels = {sections[n].level for n in found if asks(sections[n].title)}
+    chosen = {n: inner for n, inner in found.items() if sections[n].level in levels}
+    return set(chosen), {m for inner in chosen.values() for m in inner}
+
+
+def _with_siblings(
+    sections: Sequence[Section], leaves: Sequence[int], asking: Sequence[int], level: int
+) -> tuple[int, int]:
+    """Return the first and last of the headings that ask, with the sentences of their level right around them.
+
+    A complaint ("My cat drinks a lot") is a question among others, but only below a title of its own for the page.
+    Behind the last that asks, it is one only where such ones stand between those that ask.
+    """
+    first, last = asking[0], asking[-1]
+    known, known_asking = set(leaves), set(asking)
+
+    def around(numbers: Iterable[int], edge: int) -> int:
+        for n in numbers:
+            if sections[n].level == level and n in known and _is_sentence(sections[n].title):
+                edge = n
+            elif sections[n].level <= level:
+                break
+        return edge
+
+    if any(section.level < level for section in sections[:first]) and sections[first].level == level:
+        first = around(range(first - 1, -1, -1), first)
+    if any(n not in known_asking and sections[n].level == level for n in leaves if asking[0] < n < asking[-1]):
+        last = around(range(last + 1, len(sections)), last)
+    return first, last
+
+
+def _is_sentence(title: str) -> bool:
+    return len(title.split()) >= _LEAST_WORDS and not title.rstrip().endswith((":", "!"))
+
+
+def is_no_question(title: str) -> bool:
+    """Return whether a title is one of those that documents have beside their questions, such as Contents."""
     return names_faq(title) or _NO_QUESTIONS.fullmatch(bare_question(title).rstrip(" :")) is not None
 
 
@@ -356,24 +416,31 @@ def _alternates(tree: Any) -> bool:
 
 def _lone_items(tree: Any) -> list[Asked]:
     """Take lists of one item that asks, each with its answer below, as word processors number paragraphs."""
-    titles = [
-        (element, 7)
+    lone = [
+        element
         for element in tree.xpath(".//li")
         if element.getprevious() is None
         and element.getnext() is None
         and (below := element.getparent().getnext()) is not None
         and below.tag == "p"
-        and len(title := words(element)) <= MOST_TITLE
-        and asks(title)
+        and len(words(element)) <= MOST_TITLE
     ]
-    found = _asked_below(_sections(tree, titles)) if len(titles) > 1 else []
+    asking = [element for element in lone if asks(words(element))]
+    if len(asking) < 2:
+        return []
+    numbered = [element for element in lone if element.getparent().tag == "ol"]
+    # Where most of the numbered ones ask, the others are questions as well.
+    if 2 * len(asking) >= len(numbered) and all(element.getparent().tag == "ol" for element in asking):
+        asking = [element for element in numbered if asks(words(element)) or _is_sentence(words(element))]
+    found = _asked_below(_sections(tree, [(element, 7) for element in asking]))
+    found = [asked if asks(asked.question) else replace(asked, guessed=True) for asked in found]
     return found if all(asked.answer for asked in found) else []
 
 
 def _stands_alone(bold: Any, element: Any) -> bool:
     """Return whether bold text is all that an element holds, or all of its first line."""
     following = bold.getnext()
-    broken = following is not None and following.tag == "br" and not (bold.tail or "").strip()
+    broken = following is not None and following.tag in _BELOW_TITLE and not (bold.tail or "").strip()
     return broken or words(bold) == words(element)
 
 
@@ -473,11 +540,12 @@ def _is_furniture(element: Any) -> bool:
     if element.tag == "address" or _is_comment(element):
         return True
     names = f"{element.get('class', '')} {element.get('id', '')}"[:MOST_TITLE]
+    layout = _FURNITURE_NAMES.search(names) is not None and element.find(".//h1") is not None  # such as "has-sidebar"
     return (
         element.tag in _FURNITURE
         or (element.tag == "sup" and "reference" in names.split())
         or element.get("role", "").lower() in _FURNITURE_ROLES
-        or _FURNITURE_NAMES.search(names) is not None
+        or (_FURNITURE_NAMES.search(names) is not None and not layout)
     )
 
 

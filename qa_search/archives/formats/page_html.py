@@ -22,6 +22,10 @@ _PAGE = re.compile(
     r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|html|head|body|title|h[1-6]|div|p|article(?![^<>]{0,1000}docbook))\b",
     re.IGNORECASE | re.DOTALL,
 )
+# In a file named so, any element may be the first: programs write a table, or what belongs into a head, alone.
+_ANY_TAG = re.compile(
+    r"\s*+(?:<\?xml\b[^<>]*\?>\s*+)?(?><!--.*?-->\s*)*+<(?:!doctype\s+html|[a-z])", re.IGNORECASE | re.DOTALL
+)
 _LONGEST_MARKER = 20
 _MARKER = re.compile(r"(?:- )?(question|answer)\s*:?", re.IGNORECASE)
 _LINK = re.compile(r"[-•«‹<←]*\s*(prev|next)(?:ious)?\s*:(.*)", re.IGNORECASE)
@@ -35,7 +39,10 @@ _CHARSET = re.compile(rb"<meta\b[^>]*\bcharset=[\"']?([\w-]+)", re.IGNORECASE)
 
 def is_html(file: ArchiveFile) -> bool:
     """Return whether a file is an HTML page, judged by its first bytes."""
-    return file.head_text is not None and _PAGE.match(file.head_text.lstrip("\ufeff")) is not None
+    if file.head_text is None:
+        return False
+    pattern = _ANY_TAG if file.suffix in (".html", ".htm") else _PAGE
+    return pattern.match(file.head_text.lstrip("\ufeff")) is not None
 
 
 def page_markup(file: ArchiveFile, options: ReadOptions) -> str:

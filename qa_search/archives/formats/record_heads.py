@@ -22,6 +22,7 @@ RULE = re.compile(r"\s*([=\-*_~#])\1{2,}\s*")
 _FIELD = re.compile(r"\s*(?:\*\*|__)?([^\W\d_][\w ./()-]{0,40}?)\s*(?:\*\*|__)?\s*[:：=]\s*(?:\*\*|__)?\s*(\S.*)?")
 _URL = re.compile(r"https?://\S+")
 _MOST_LINES = 12
+_FEWEST_FIELDS = 3
 _MOST_VALUE = 300
 _LONGEST_HEADING = 60
 _LONGEST_WORD = 30
@@ -112,6 +113,14 @@ class RecordHeads:
             fields.append(field)
             end = number
         return [*answer[:end]], fields[::-1]
+
+
+def fields_alone(lines: Sequence[str], log: ReadingLog) -> dict[str, Any]:
+    """Return the attributes that lines give of which each is a field; none unless there are several."""
+    fields = _fields(lines, frozenset())
+    if len(fields) < _FEWEST_FIELDS or len(fields) != sum(bool(line.strip()) for line in lines):
+        return {}
+    return RecordHeads([], []).values([field for field in fields if field[0] != _HEADING], log)
 
 
 def _words_alone(above: Sequence[str], answers: Sequence[Sequence[str]]) -> frozenset[str]:

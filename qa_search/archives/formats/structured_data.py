@@ -20,6 +20,10 @@ _HTML_COMMENT = re.compile(
     r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/)"
     r"|(?:-->|//\s*\]\]>|\]\]>|/\*\s*\]\]>\s*\*/)\s*$"
 )
+# The attributes that name a thing's kind, a property of the thing around, and a thing.
+_Names = tuple[str, str, str]
+_MICRODATA: _Names = ("itemtype", "itemprop", "itemscope")
+_RDFA: _Names = ("typeof", "property", "typeof")
 _LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description"))
 
 
@@ -43,9 +47,38 @@ def microdata(tree: Any) -> Iterator[dict[str, object]]:
         yield _item(element, 0, budget)
 
 
-def _item(element: Any, depth: int, budget: list[int]) -> dict[str, object]:
-    kind = (element.get("itemtype") or "").split()
-    found: dict[str, object] = {"@type": kind[0].rstrip("/").rsplit("/", 1)[-1]} if kind else {}
+def rdfa(tree: Any) -> Iterator[dict[str, object]]:
+    """Yield what RDFa says in a page (``typeof`` and ``property``), as `microdata` does."""
+    budget = [_MOST_ITEMS]
+    for element in tree.xpath("descendant-or-self::*[@typeof and not(@property)]"):
+        yield _item(element, 0, budget, _RDFA)
+
+
+def page_data(tree: Any) -> Iterator[dict[str, object]]:
+    """Yield the objects with a question and an answer in the data that a page's program shows (``__NEXT_DATA__``)."""
+    for script in tree.xpath(".//script[@id='__NEXT_DATA__' or @type='application/json']"):
+        text = script.text or ""
+        if len(text) > _MOST_BYTES:
+            continue
+        try:
+            waiting = [json.loads(text)]
+        except (ValueError, RecursionError):
+            continue
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, list):
+                waiting += reversed(value)
+            elif isinstance(value, dict):
+                if all(isinstance(value.get(name), str) and value[name].strip() for name in ("question", "answer")):
+                    yield value
+                else:
+                    waiting += reversed([*value.values()])
+
+
+def _item(element: Any, depth: int, budget: list[int], named: _Names = _MICRODATA) -> dict[str, object]:
+    kind_name, property_name, scope = named
+    kind = (element.get(kind_name) or "").split()
+    found: dict[str, object] = {"@type": re.split("[/:]", kind[0].rstrip("/"))[-1]} if kind else {}
     for name in ("id", "itemid"):
         if element.get(name):
             found.setdefault("@id", element.get(name))
@@ -53,12 +86,13 @@ def _item(element: Any, depth: int, budget: list[int]) -> dict[str, object]:
     while waiting and budget[0] > 0:
         budget[0] -= 1
         child = waiting.pop()
-        names = (child.get("itemprop") or "").split() if isinstance(child.tag, str) else []
+        names = (child.get(property_name) or "").split() if isinstance(child.tag, str) else []
+        names = [name.removeprefix("schema:") for name in names]
         if "acceptedAnswer" in names:  # some pages give such an answer both names
             names = [name for name in names if name != "suggestedAnswer"]
-        inner = isinstance(child.tag, str) and child.get("itemscope") is not None
+        inner = isinstance(child.tag, str) and child.get(scope) is not None
         if names:
-            value = _item(child, depth + 1, budget) if inner and depth < _MOST_DEPTH else _value(child, names)
+            value = _item(child, depth + 1, budget, named) if inner and depth < _MOST_DEPTH else _value(child, names)
             for name in names:
                 _add(found, name, value)
         if not inner and isinstance(child.tag, str):

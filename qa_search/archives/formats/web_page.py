@@ -11,12 +11,13 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.one_question import only_question
 from qa_search.archives.formats.outline import drop_furniture
 from qa_search.archives.formats.page import PageError
 from qa_search.archives.formats.page_html import archive_pages, canonical_url, count_pairs, is_html, page_markup
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.schema_org import schema_records
-from qa_search.archives.formats.structured_data import json_ld, microdata
+from qa_search.archives.formats.structured_data import json_ld, microdata, page_data, rdfa
 from qa_search.archives.formats.threads import thread_post
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
 from qa_search.errors import UnknownFormatError
@@ -73,15 +74,20 @@ class WebPageReader:
             found = [*document_posts(file, tree, canonical_url(markup))]
         if not found and tree is not None:
             # What was furniture above.
-            found = [*comment_posts(file, parse_tree(markup))]
+            whole = parse_tree(markup)
+            found = [*posts_of(file, _as_records([*page_data(whole)], "data of the page"), options)]
+            found = found or [*comment_posts(file, whole)]
             found = found or [*guestbook_posts(file, lines, options)]
+            found = found or [*only_question(file, whole, canonical_url(markup))]
         if not found:
             raise _nothing(file, tree, markup, text)
         return iter(found)
 
     def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
         """Read the page's own data, and a forum's topic where that says less than its messages."""
-        records = [record for value in [*json_ld(tree), *microdata(tree)] for record in schema_records(value)]
+        records = [
+            record for value in [*json_ld(tree), *microdata(tree), *rdfa(tree)] for record in schema_records(value)
+        ]
         if len(records) < 2:
             topic = read_topic(tree)
             if topic is not None and (len(topic.messages) > 1 or not records):
@@ -123,9 +129,9 @@ def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFor
     )
 
 
-def _as_records(records: Sequence[dict[str, object]]) -> Iterator[Record | SetAside]:
+def _as_records(records: Sequence[dict[str, object]], of: str = "schema.org item") -> Iterator[Record | SetAside]:
     for number, fields in enumerate(records, start=1):
-        yield Record(f"schema.org item {number}", fields)
+        yield Record(f"{of} {number}", fields)
 
 
 def canonical_url_of(tree: Any) -> str | None:
