@@ -238,6 +238,58 @@ EXPORTS: dict[str, dict[str, object]] = {
         ]
     },
     "languages within records": {"faq.json": [{"translations": {"en": faq}} for faq in _FAQS]},
+    "Strapi, with a draft": {
+        "faqs.json": {
+            "data": [
+                {"id": n, "attributes": {"question": q, "answer": a, "createdAt": "2021-03-01", "publishedAt": day}}
+                for n, (q, a, day) in enumerate([*((q, a, "2021-03-02") for q, a in TWO), ("Draft?", "No.", None)])
+            ]
+        }
+    },
+    "a state with hidden ones": {
+        "faq.json": [
+            {"question": q, "answer": a, "status": state}
+            for q, a, state in [*((q, a, "answered") for q, a in TWO), ("Secret?", "Wrong.", "hidden")]
+        ]
+    },
+    "pages, one a draft": {
+        "a.md": f"---\ntitle: {_Q[0]}\ndraft: false\n---\n{_A[0]}\n",
+        "b.md": f"---\ntitle: {_Q[1]}\npublished: true\n---\n{_A[1]}\n",
+        "c.md": "---\ntitle: Secret?\ndraft: true\n---\nNot yet.\n",
+        "d.md": '+++\ntitle = "Secret?"\npublished = false\n+++\nNot yet.\n',
+    },
+    "tickets whose requester is an object": {
+        "tickets.jsonl": _lines(
+            {"id": n, "subject": q, "requester": {"id": 5}, "description": "Tell me.",
+             "comments": [{"author_id": 5, "body": "Tell me."}, {"author_id": 9, "body": a},
+                          {"author_id": 5, "body": "Thanks!"}]}
+            for n, (q, a) in enumerate(TWO)
+        )
+    },
+    "Reddit, with a notice": {
+        f"{n}.json": [
+            {"kind": "Listing", "data": {"children": [{"kind": "t3", "data": {"id": f"k{n}", "title": q}}]}},
+            {"kind": "Listing", "data": {"children": [
+                {"kind": "t1", "data": {"id": "m", "parent_id": f"t3_k{n}", "author": "AutoModerator", "body": "Hi."}},
+                {"kind": "t1", "data": {"id": "s", "parent_id": f"t3_k{n}", "author": "mod", "body": "Locked.",
+                                        "stickied": True, "distinguished": "moderator"}},
+                {"kind": "t1", "data": {"id": "a", "parent_id": f"t3_k{n}", "author": "bob", "body": a}},
+            ]}},
+        ]
+        for n, (q, a) in enumerate(TWO)
+    },
+    "Discourse, with what it did": {
+        f"{n}.json": {
+            "title": q,
+            "post_stream": {"posts": [
+                {"post_number": 1, "post_type": 1, "username": "ann", "cooked": "<p>Tell me.</p>"},
+                {"post_number": 2, "post_type": 1, "username": "bob", "cooked": f"<p>{a}</p>"},
+                {"post_number": 3, "post_type": 4, "username": "mod", "cooked": "<p>Angry.</p>"},
+                {"post_number": 4, "post_type": 3, "username": "system", "cooked": "<p>Closed.</p>"},
+            ]},
+        }
+        for n, (q, a) in enumerate(TWO)
+    },
 }  # fmt: skip
 
 

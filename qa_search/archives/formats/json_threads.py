@@ -24,7 +24,12 @@ _OPENING = ("description_text", "description", "body", "message", "content")
 # What marks a comment that the asker never saw.
 _FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
 # What marks what a program wrote by itself.
-_BY_PROGRAM = (("system", True), ("messageType", "systemEventMessage"))
+_BY_PROGRAM = (
+    ("system", True), ("messageType", "systemEventMessage"), ("type", "system"), ("type", "system_message"),
+    ("distinguished", "moderator_bot"), ("author", "AutoModerator"), ("username", "discobot"),
+)  # fmt: skip
+# What Discourse calls its posts: what moderators did, what it did itself, and what staff whispers to itself.
+_POSTS_OF_PROGRAM, _WHISPER = (2, 3), 4
 # What of a conversation is no part of a post.
 _NOTES, _EVENTS = "notes among staff", "what the program wrote"
 _BELOW = "replies to answers"
@@ -34,6 +39,8 @@ _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _BELOW_POSTS = ("comments", "replies")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
 _ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
+_ASKER_OBJECTS = ("requester", "customer", "contact")
+_WRITER_OBJECTS = ("author", "user", "sender", "from", "created_by", "createdBy")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
     "articleBody", "note",
@@ -138,6 +145,8 @@ def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
 
 
 def _is_for_staff(message: _Object) -> bool:
+    if message.get("post_type") == _WHISPER and "post_number" in message:
+        return True
     return any(message.get(name) is hidden for name, hidden in _FOR_STAFF)
 
 
@@ -147,10 +156,10 @@ def _time(message: _Object) -> Any:
 
 def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
     """Return who speaks in each message of a ticket, "" where that is not known."""
-    asker = next((ticket[name] for name in _ASKERS if not is_blank(ticket.get(name))), None)
+    asker = _id_of(ticket, _ASKERS, _ASKER_OBJECTS)
     sides = sides_of(messages)
     for number, message in enumerate(messages):
-        writer = next((message[name] for name in _WRITER_IDS if not is_blank(message.get(name))), None)
+        writer = _id_of(message, _WRITER_IDS, _WRITER_OBJECTS)
         if _is_for_staff(message):
             sides[number] = "note"
         elif not sides[number] and isinstance(writer, str | int) and isinstance(asker, str | int):
@@ -158,11 +167,23 @@ def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
     return sides
 
 
+def _id_of(value: _Object, names: Sequence[str], objects: Sequence[str]) -> Any:
+    """Return the id of someone, from a field of one of these names or from an object about them."""
+    found = next((value[name] for name in names if not is_blank(value.get(name))), None)
+    if found is None:
+        inner = (value.get(name) for name in objects)
+        found = next((one["id"] for one in inner if isinstance(one, Mapping) and not is_blank(one.get("id"))), None)
+    return found
+
+
 def thread_of(value: _Object) -> list[_Object] | None:
     """Read a thread: where the object asks itself, its comments answer; else the first of its posts asks."""
     stream = value.get("post_stream")
     if isinstance(stream, Mapping) and isinstance(stream.get("posts"), list):
-        return _asked_first(value, stream["posts"], ("post_stream", "suggested_topics", "details"))
+        said = [post for post in stream["posts"] if isinstance(post, Mapping)]
+        kept = [post for post in said if not _is_by_program(post)] or said
+        without = ("post_stream", "suggested_topics", "details")
+        return _asked_first(value, kept, without, len(said) - len(kept)) if said else None
     roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
     for key in THREAD_KEYS:
         posts = value.get(key)
@@ -199,6 +220,8 @@ def _plain(post: _Object) -> _Object:
 
 
 def _is_by_program(post: _Object) -> bool:
+    if "post_number" in post and (post.get("post_type") in _POSTS_OF_PROGRAM or not is_blank(post.get("action_code"))):
+        return True
     return any(post.get(name) == said for name, said in _BY_PROGRAM)
 
 

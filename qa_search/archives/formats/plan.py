@@ -59,8 +59,20 @@ _PRIVATE = frozenset(("private", "internal", "hidden", "staff", "staff only", "a
 _PUBLIC = frozenset(("public", "external", "visible", "customer", "customers", "everyone", "all"))
 # Columns that say whether a record is out, and their words for what is not.
 _STATES = ("status", "state", "poststatus", "publishstatus", "publicationstatus", "articlestatus", "workflowstate")
-_UNPUBLISHED = frozenset(("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review"))
-_PUBLISHED = frozenset(("published", "publish", "online", "live", "public"))
+_UNPUBLISHED = frozenset(
+    ("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review", "hidden", "pending",
+     "pending review", "rejected", "unapproved", "spam", "offline", "removed")
+)  # fmt: skip
+_PUBLISHED = frozenset(("published", "publish", "online", "live", "public", "visible", "approved"))
+# These keep a record from readers whatever the other words are.
+_KEPT_BACK = frozenset(("draft", "drafts", "trash", "hidden", "unpublished", "spam"))
+_MOST_STATES = 20
+# The day on which a record came out is missing in a draft, beside the days on which it was written or changed.
+_CAME_OUT = ("publishedat", "publishedon", "firstpublishedat", "datepublished", "publishdate", "publisheddate")
+_WRITTEN = ("createdat", "updatedat", "createdon", "updatedon", "modifiedat", "created", "updated", "datecreated")
+# What says that a program wrote a record (Discourse, Slack), and who such programs are.
+_BY_PROGRAM = ("actioncode",)
+_PROGRAMS = frozenset(("automoderator", "discobot"))
 # More columns that tie messages to each other, where it is known who speaks in them.
 _CONVERSATIONS = (
     "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
@@ -116,7 +128,10 @@ class Plan:
     answer_ids: str = ""  # the field that has the ids of answers, which are in another file
     hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
     state: str = ""  # the field whose words say whether a record is published
+    came_out: str = ""  # the field that has the day of publication, and nothing in drafts
+    event: str = ""  # the field that says what a program did
     seen_by: str = ""  # the field whose words say who sees a record
+    programs: str = ""  # the field that names writers, some of which are programs
     speakers: Speakers | None = None  # how a customer's messages are told from those of staff
     writer: str = ""  # the field that tells the writers of messages apart
     row_kind: str = ""  # the field that says whether a record asks, answers or comments
@@ -172,6 +187,12 @@ class Plan:
             return f"private by {self.seen_by!r}"
         if self.state and (word := str(fields.get(self.state) or "").strip().lower()) in _UNPUBLISHED:
             return f"{word} by {self.state!r}"
+        if self.came_out and self.came_out in fields and is_blank(fields[self.came_out]):
+            return f"drafts by {self.came_out!r}"
+        if self.event and not is_blank(fields.get(self.event)):
+            return f"what the program wrote by {self.event!r}"
+        if self.programs and str(fields.get(self.programs) or "").strip().lower() in _PROGRAMS:
+            return f"what the program wrote by {self.programs!r}"
         if self.speakers is not None and (side := self.side(fields)) not in ("customer", "staff"):
             said = {"note": "notes among staff", "event": "what the program wrote"}.get(side, "of an unknown writer")
             return f"{said} by {self.speakers.name!r}"
@@ -219,9 +240,11 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
         if (folded := normal_name(column.name)) in HIDING and column.is_flags and column.name not in used
     }
     plan.seen_by = _worded(plan, _SEEN_BY, _PRIVATE | _PUBLIC)
-    state = _worded(plan, _STATES, _UNPUBLISHED | _PUBLISHED)
-    said = {text.strip().lower() for text in plan.columns[state].texts} if state else set()
-    plan.state = state if said & _PUBLISHED and said & _UNPUBLISHED else ""
+    plan.state = next((c.name for c in plan.columns.values() if normal_name(c.name) in _STATES and _is_state(c)), "")
+    plan.came_out = _came_out(plan, len(records))
+    plan.event = next((name for name in plan.columns if normal_name(name) in _BY_PROGRAM), "")
+    writers = plan.fields.get("author", [])[:1]
+    plan.programs = next((name for name in writers if plan.relation in ("replies", "parents", "threads")), "")
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
@@ -237,6 +260,22 @@ def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
         and {text.strip().lower() for text in column.texts} <= words
     )
     return next(found, "")
+
+
+def _is_state(column: Column) -> bool:
+    """Return whether the words of a column say which records are published and which are not."""
+    said = {text.strip().lower() for text in column.texts}
+    hidden = said & _UNPUBLISHED
+    return len(said) <= _MOST_STATES and said != hidden and bool(hidden & _KEPT_BACK or (hidden and said & _PUBLISHED))
+
+
+def _came_out(plan: Plan, count: int) -> str:
+    """Return the column with the day of publication, if records without it are drafts: other days are in them all."""
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    own = next((names[name] for name in _CAME_OUT if name in names), "")
+    column = plan.columns.get(own)
+    written = any(plan.columns[names[name]].filled == count for name in _WRITTEN if name in names)
+    return own if column and written and 0 < column.filled < count and column.is_dates else ""
 
 
 def _question_is_long(plan: Plan) -> bool:
