@@ -290,6 +290,26 @@ EXPORTS: dict[str, dict[str, object]] = {
         }
         for n, (q, a) in enumerate(TWO)
     },
+    "Slack, a reply on the next day": {
+        "help/2020-01-01.json": [
+            {"type": "message", "user": "U1", "text": q, "ts": f"157783{n}000.1", "thread_ts": f"157783{n}000.1"}
+            for n, q in enumerate(_Q)
+        ],
+        "help/2020-01-02.json": [
+            {"type": "message", "user": "U2", "text": a, "ts": f"157793{n}000.1", "thread_ts": f"157783{n}000.1"}
+            for n, a in enumerate(_A)
+        ],
+    },
+    "topics beside their posts": {
+        "posts.csv": "post_id,topic_id,post_number,raw,username\n"
+        + "".join(f"{n}1,{n},1,Tell me now.,ann\n{n}2,{n},2,{a},bob\n" for n, a in enumerate(_A, start=1)),
+        "topics.csv": "topic_id,title,raw,username\n"
+        + "".join(f"{n},{q},Tell me now.,ann\n" for n, q in enumerate(_Q, start=1)),
+    },
+    "answers by their numbers": {
+        "answers.jsonl": _lines({"label": n, "answer": a} for n, a in enumerate((*_A, "No."))),
+        "questions.jsonl": _lines({"question": q, "groundtruth": [n], "negatives": [2]} for n, q in enumerate(_Q)),
+    },
 }  # fmt: skip
 
 

@@ -129,7 +129,7 @@ class Joiner:
             sources: dict[str, None] = {}
             for parent, score, place, source, data in found:
                 post = _member("", "asks", data).post
-                text = "\n\n".join(filter(None, (post.title, post.question)))
+                text = "\n\n".join(filter(None, (post.title, post.question, post.answer)))
                 part = AnswerPart(0, 0, post.source_id, score, author=post.author, date=post.date)
                 values = (parent, post.source_id, _written([text, part, "", "", None]), place, source)
                 self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, NULL)", values)

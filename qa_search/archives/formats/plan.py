@@ -35,6 +35,9 @@ _OF_THE_QUESTION = ("feeditemid", "questionid", "qid", "questionpostid", "idques
 # Fields of these names may hold the id of a question, or the ids of answers.
 _QUESTIONS_BY_ID = ("question", "parentquestion", "questionref", "query", "frage", "pregunta")
 _IDS_OF_MANY = ("answers", "answerids", "answersids", "replies", "replyids", "responses", "responseids", "solutions")
+# Fields of these names hold the numbers of answers, which are in another table with a number each.
+_NUMBERS_OF_MANY = ("groundtruth", "groundtruths", "answerids", "answersids", "replyids", "responseids")
+_NUMBERS_OF_ANSWERS = ("label", "index", "number", "no")
 ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
 _COUNTED = ("answers", "replies", "responses", "solutions")
@@ -133,6 +136,7 @@ class Plan:
     seen_by: str = ""  # the field whose words say who sees a record
     programs: str = ""  # the field that names writers, some of which are programs
     speakers: Speakers | None = None  # how a customer's messages are told from those of staff
+    across: bool = False  # whether the messages of a thread may be in several files
     writer: str = ""  # the field that tells the writers of messages apart
     row_kind: str = ""  # the field that says whether a record asks, answers or comments
     question_is_long: bool = False  # what is named the question has the details, and the body is its title
@@ -142,6 +146,8 @@ class Plan:
     unmatched: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     columns: dict[str, Column] = field(default_factory=dict)
+    is_numbered: bool = False  # whether its records are answers alone, each with a number
+    thread: str = ""  # the field that names what a record belongs to, whether or not others of this file do
 
     def learn(self, names: Iterable[str]) -> None:
         """Find the roles of names that the sample did not have."""
@@ -513,9 +519,13 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     )
     # Beside the item of a feed (Salesforce), the parent is what the feed is about.
     thread, parent = tied.get("thread", ""), "" if "feeditemid" in names else tied.get("parent", "")
+    plan.thread = thread
     plan.answer_ids = "" if answers or "answer" in plan.mapped else _ids_of_answers(plan)
     of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "") or _reference(plan, names)
     own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")
+    if answers and not asks and not body and not plan.fields.get("id"):
+        plan.is_numbered = bool(numbers := _numbered(plan, records))
+        plan.fields |= {"id": numbers} if numbers else {}
     conversation = thread or next((names[name] for name in _CONVERSATIONS if name in names), "")
     says = not answers and (body or bool(plan.fields.get("question")))
     plan.writer = writer_field(names)
@@ -550,8 +560,23 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         }
 
 
+def _numbered(plan: Plan, records: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the column that numbers answers, each with a number of its own, for questions elsewhere."""
+    names = (name for name in plan.columns if normal_name(name) in _NUMBERS_OF_ANSWERS)
+    return [
+        name
+        for name in names
+        if len({str(fields.get(name)) for fields in records}) == len(records) == plan.columns[name].numbers
+    ][:1]
+
+
 def _ids_of_answers(plan: Plan) -> str:
-    names = (name for name, column in plan.columns.items() if normal_name(name) in _IDS_OF_MANY and column.is_ids)
+    names = (
+        name
+        for name, column in plan.columns.items()
+        if (normal_name(name) in _IDS_OF_MANY and column.is_ids)
+        or (normal_name(name) in _NUMBERS_OF_MANY and column.is_numbers)
+    )
     return next(names, "")
 
 

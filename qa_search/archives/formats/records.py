@@ -48,6 +48,10 @@ _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 _SHOWN_OTHERS = 3
 _TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
+# Slack has a file for each day of a channel; a forum's export has its topics in a table beside that of the posts.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CHAT_THREAD = "threadts"
+_TOPICS = ("topics", "topic", "threads")
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _AN_OBJECT = 'Each record must be an object with fields, such as {"question": "...", "answer": "..."}.'
 _NEITHER = "neither a question nor an answer in it"
@@ -138,8 +142,15 @@ def posts_of(
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     if plan.relation == "replies" and not plan.own_id and _holds_questions(file):
         plan.relation, plan.parent = "", ""  # the id is that of the record itself
+    if not part:
+        _find_across(file, plan)
     _require_clear(file, plan, len(known), options)
-    if not part and _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
+    if (
+        not part
+        and not plan.across
+        and _is_alone(file, len(known))
+        and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}
+    ):
         raise file.unknown(
             f"its only record has a text ({plan.fields['body'][0]!r}), but no question, title or answer",
             "If it is a post, name its fields with field_map={'question': FIELD, 'answer': FIELD}.",
@@ -157,6 +168,22 @@ def posts_of(
         table.report()
         for remark in (*sections.remarks, *above.remarks):
             file.log.remark(remark)
+
+
+def _find_across(file: ArchiveFile, plan: Plan) -> None:
+    """Let messages wait for other files: of a chat with a file for each day, or for a table of the topics."""
+    path = PurePosixPath(file.name)
+    if not plan.thread or plan.fields.get("answer") or plan.relation not in ("", "threads"):
+        return
+    if _DAY.fullmatch(path.stem) and normal_name(plan.thread) == _CHAT_THREAD and plan.fields.get("body"):
+        plan.relation, plan.parent, plan.across = "messages", plan.thread, True
+        plan.own_id = plan.own_id or next((name for name in plan.columns if normal_name(name) == "ts"), "")
+    elif plan.relation == "threads" and not plan.fields.get("title") and _has_topics(file, path):
+        plan.relation = "messages"
+
+
+def _has_topics(file: ArchiveFile, path: PurePosixPath) -> bool:
+    return path.stem not in _TOPICS and any(file.sibling(f"{name}{path.suffix}") is not None for name in _TOPICS)
 
 
 def _holds_questions(file: ArchiveFile) -> bool:
@@ -212,6 +239,8 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     unused = sorted(plan.unused, key=lambda column: -column.length)
     if plan.relation or asks == answers or _is_alone(file, count):
         return
+    if answers and plan.is_numbered:
+        file.log.lacks_answers = True  # questions of another table may name these answers by their ids
     if answers and unused and "question" not in plan.mapped:
         raise file.unclear(*_unclear("question", [column.name for column in unused], plan))
     if asks and "answer" not in plan.mapped:
@@ -387,12 +416,14 @@ class _Table:
                 return post  # of no thread, and so not of one with all others of that kind
             return Member(self._short(parent), "says", post, part, writer=self._writer(record.fields))
         if plan.relation == "messages":
+            if parent is None and plan.across:
+                return post
             if parent is None:
                 raise ValueError(f"a message without {plan.parent!r}, which ties it to others")
             key, writer = bare_id(self._short(parent)), post.author or self._writer(record.fields)
             said = plan.side(record.fields) or "someone"
             own = replace(post, source_id=key)
-            return Reply(key, post.question or post.title, part, record.place, said, writer, own)
+            return Reply(key, post.question or post.title, part, record.place, said, writer, own, plan.across)
         if plan.is_reply(parent) and not plan.asks(record.fields):
             text, side = post.answer or post.question, plan.side(record.fields)
             return Reply(bare_id(self._short(parent)), text, part, record.place, side)
