@@ -310,6 +310,97 @@ EXPORTS: dict[str, dict[str, object]] = {
         "answers.jsonl": _lines({"label": n, "answer": a} for n, a in enumerate((*_A, "No."))),
         "questions.jsonl": _lines({"question": q, "groundtruth": [n], "negatives": [2]} for n, q in enumerate(_Q)),
     },
+    "columns by numbers, with lists": {
+        "faq.json": {"query": {"0": _Q[0], "1": _Q[1]}, "answers": {"0": [_A[0]], "1": [_A[1]]}}
+    },
+    "answers that are objects": {
+        "faq.json": {"Data": [{"Question": q, "Answer": {"Type": "Free", "Value": a}} for q, a in TWO]}
+    },
+    "questions and answers side by side": {
+        "faq.json": {
+            "data": [
+                {
+                    "story": "Something.",
+                    "questions": [{"input_text": q, "turn_id": n} for n, q in enumerate(_Q)],
+                    "answers": [{"input_text": a, "span_text": "x", "turn_id": n} for n, a in enumerate(_A)],
+                }
+            ]
+        }
+    },
+    "an answer below its own id": {
+        "faq.json": {
+            "faq": {f"-M{n}": {"pergunta": q, "respostas": {"-N": {"texto": a}}} for n, (q, a) in enumerate(TWO)}
+        }
+    },
+    "where an answer was found": {
+        "faq.jsonl": _lines({"input": q, "output": [{"answer": a}, {"provenance": [{"n": 1}]}]} for q, a in TWO)
+    },
+    "lists below a language": {
+        "qna.json": {"qnas": [{"id": "x", "data": {"questions": {"it": [q]}, "answers": {"it": [a]}}} for q, a in TWO]}
+    },
+    "trees of messages": {
+        "trees.jsonl": _lines(
+            {"message_tree_id": "t", "prompt": {"message_id": "t", "text": q, "role": "prompter", "replies": [
+                {"message_id": "r", "text": a, "role": "assistant", "replies": []},
+                {"message_id": "x", "text": "Rubbish.", "role": "assistant", "deleted": True, "replies": []}]}}
+            for q, a in TWO
+        )
+    },
+    "posts with replies below their kind": {
+        "mm.jsonl": _lines(
+            {"type": "post", "post": {"user": "ann", "message": q, "create_at": 1401047220000,
+                                      "replies": [{"user": "bob", "message": a, "create_at": 1401047320000}]}}
+            for q, a in TWO
+        )
+    },
+    "tickets whose texts have other names": {
+        "tickets.json": {"data": [
+            {"id": n, "subject": q, "messages": [
+                {"from_agent": False, "public": True, "body_text": "Tell me."},
+                {"from_agent": True, "public": False, "body_text": "Angry."},
+                {"from_agent": True, "public": True, "body_text": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "a chat with notes": {
+        "chats.json": [
+            {"session_id": f"s{n}", "messages": [
+                {"type": "text", "from": "user", "content": q},
+                {"type": "note", "from": "operator", "content": "Angry."},
+                {"type": "text", "from": "operator", "content": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a chat with a list of people": {
+        "chats.json": {"chats": [
+            {"id": f"C{n}", "users": [{"id": "c", "type": "customer"}, {"id": "a", "type": "agent"}],
+             "thread": {"id": "T", "events": [
+                 {"type": "system_message", "text": "Assigned."},
+                 {"type": "message", "author_id": "c", "text": q},
+                 {"type": "message", "author_id": "a", "text": a}]}}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "issues with journals": {
+        "issues.json": {"issues": [
+            {"id": n, "subject": q, "description": "Tell me.", "author": {"id": 4, "name": "ann"}, "journals": [
+                {"user": {"id": 5, "name": "bob"}, "notes": "Angry.", "private_notes": True},
+                {"user": {"id": 5, "name": "bob"}, "notes": "", "private_notes": False},
+                {"user": {"id": 5, "name": "bob"}, "notes": a, "private_notes": False}]}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "issues with data of comments": {
+        "issues.json": [
+            {"number": n, "title": q, "user": {"login": "ann"}, "body": "Tell me.", "comments": 1,
+             "comments_data": [{"user": {"login": "bob"}, "body": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a form with genitives": {
+        "form.csv": "Zeitstempel,Ihre Frage,Antwort des Experten\n"
+        + "".join(f"2020-01-0{n},{q},{a}\n" for n, (q, a) in enumerate(TWO, start=1))
+    },
 }  # fmt: skip
 
 

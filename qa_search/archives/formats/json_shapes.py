@@ -64,7 +64,7 @@ def expand(value: object) -> list[_Object] | None:
         return None
     nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
     if nested and any(isinstance(inner, dict) for inner in nested):
-        value = _asked_apart(_rooted(_listed_by_ids(related(value))))
+        value = _held_apart(_asked_apart(_rooted(_listed_by_ids(related(value)))))
         nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]
     if _TELLING_KEYS.isdisjoint(value) and not any(map(is_list_of_objects, nested)):
         return (_within(value) if nested else None) or [value]
@@ -181,9 +181,18 @@ def _listed_by_ids(value: _Object) -> _Object:
         role = (role_of(name) or ("",))[0]
         if isinstance(inner, dict) and (role == "answer" or name in THREAD_KEYS) and (listed := _keyed_records(inner)):
             found[name] = listed
+        elif isinstance(inner, dict) and role == "answer" and _are_objects(inner) and _are_texts(inner):
+            found[name] = list(inner.values())
         elif isinstance(inner, dict) and inner and role in ("tags", "category") and set(inner.values()) == {True}:
             found[name] = list(inner)
     return {**value, **found} if found else value
+
+
+def _are_texts(value: _Object) -> bool:
+    """Return whether each of some objects by their ids has a text; the names of fields are no ids."""
+    return not any(role_of(key) for key in value) and all(
+        _roles(inner) & {"body", "answer"} for inner in value.values()
+    )
 
 
 def _rooted(value: _Object) -> _Object:
@@ -397,6 +406,39 @@ def _asked_apart(value: _Object) -> _Object:
     return {**asked, **{name: inner for name, inner in value.items() if name != "question"}}
 
 
+def _held_apart(value: _Object) -> _Object:
+    """Return a record whose only object is a message with replies with the fields of that message as its own."""
+    inner = [(name, known) for name, known in value.items() if isinstance(known, dict)]
+    if len(inner) != 1 or inner[0][0] in _WRAPPERS:
+        return value
+    name, message = inner[0]
+    if _roles({key: known for key, known in value.items() if key != name}) & {"title", "body", "answer"}:
+        return value
+    if "body" not in _roles(message) or not any(isinstance(message.get(key), list) for key in ("replies", "comments")):
+        return value
+    return {**{key: known for key, known in value.items() if key != name}, **message}
+
+
+def _side_by_side(value: _Object) -> list[_Object] | None:
+    """Read questions and answers in two lists of one length, as those about one text are."""
+    lists = {(role_of(name) or ("",))[0]: inner for name, inner in value.items() if is_list_of_objects(inner)}
+    asked, answered = lists.get("question"), lists.get("answer")
+    if not asked or not answered or len(asked) != len(answered) or len(asked) < _PAIR:
+        return None
+    pairs = list(zip(asked, answered, strict=True))
+    if not all(isinstance(one, Mapping) and _is_same_turn(one, other) for one, other in pairs):
+        return None
+    return [{"question": _turn(one), "answer": _turn(other)} for one, other in pairs]
+
+
+def _is_same_turn(one: _Object, other: object) -> bool:
+    return isinstance(other, Mapping) and "turn_id" in one and one["turn_id"] == other.get("turn_id")
+
+
+def _turn(value: _Object) -> object:
+    return next((value[name] for name in ("input_text", "text", "span_text") if isinstance(value.get(name), str)), None)
+
+
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
@@ -440,6 +482,7 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     class_post,
     _languages,
     _labelled,
+    _side_by_side,
     _wrapped,
     issue,
     reply,

@@ -507,9 +507,11 @@ class _Table:
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list) or is_rich_text(value):
             return self._plain(text_of(value), kind), ()
-        return join_answers(
-            (self._plain(text_of(item), kind), self._answer_part(item)) for item in value if not is_blank(item)
-        )
+        listed = [item for item in value if not is_blank(item)]
+        texts = [(item, text) for item in listed if (text := _text_or_none(item)) is not None]
+        if listed and not texts:
+            raise ValueError(_no_text(listed))
+        return join_answers((self._plain(text, kind), self._answer_part(item)) for item, text in texts)
 
     def _answer_part(self, item: object) -> AnswerPart:
         """Read the facts about an answer in a list."""
@@ -599,6 +601,21 @@ class _Table:
         if not isinstance(value, list):
             return ()
         return [tag for item in value if not is_blank(item) and (tag := self._short(item))]
+
+
+def _text_or_none(item: object) -> str | None:
+    """Return the text of one of several answers, None for an object about them, such as where they were found."""
+    try:
+        return text_of(item)
+    except ValueError:
+        return None
+
+
+def _no_text(listed: Sequence[object]) -> str:
+    try:
+        return text_of(listed[0])
+    except ValueError as error:
+        return str(error)
 
 
 def _first(known: Mapping[str, object], names: Iterable[str]) -> object:
