@@ -401,6 +401,35 @@ EXPORTS: dict[str, dict[str, object]] = {
         "form.csv": "Zeitstempel,Ihre Frage,Antwort des Experten\n"
         + "".join(f"2020-01-0{n},{q},{a}\n" for n, (q, a) in enumerate(TWO, start=1))
     },
+    "pages of WordPress": {
+        "faq.json": [
+            {"id": n, "date": "2020-01-01", "slug": "s", "status": "publish", "type": "faq", "title": {"rendered": q},
+             "content": {"rendered": f"<p>{a}</p>"}}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a feed in JSON": {
+        "feed.json": {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": "Ask us",
+            "items": [{"id": n, "title": q, "content_html": f"<p>{a}</p>"} for n, (q, a) in enumerate(TWO)],
+        }
+    },
+    "articles of HubSpot": {
+        "kb.json": {"total": 2, "results": [{"id": n, "properties": {"hs_title": q, "hs_body": f"<p>{a}</p>"}}
+                                            for n, (q, a) in enumerate(TWO)]}
+    },
+    "pages of Drupal": {
+        "faq.json": {"data": [{"type": "node--faq", "id": f"u{n}", "attributes": {
+            "status": True, "title": q, "body": {"value": f"<p>{a}</p>", "format": "html"}}}
+            for n, (q, a) in enumerate(TWO)]}
+    },
+    "posts of Ghost": {
+        "blog.json": {"db": [{"meta": {"version": "3"}, "data": {
+            "posts": [{"id": n, "title": q, "slug": "x", "html": f"<p>{a}</p>", "status": "published", "type": "post",
+                       "published_at": "2020-01-01"} for n, (q, a) in enumerate(TWO)],
+            "tags": [{"id": 1, "name": "x"}]}}]}
+    },
 }  # fmt: skip
 
 
@@ -616,3 +645,10 @@ def test_an_empty_workbook_and_an_empty_table_say_so(tmp_path: Path) -> None:
             list(read_archives([tmp_path / "a.xml"]))
     _, reports = _read(tmp_path / "t", {"a.csv": "question,answer\n"})
     assert "a header, and no rows below it" in _remarks(reports)
+
+
+def test_what_askers_wrote_below_a_title_is_no_answer(tmp_path: Path) -> None:
+    """Though their posts are published: others vote on them and reply to them."""
+    posts = [{"title": q, "body": "I tried it for a week.", "status": "published", "score": 1} for q in _Q]
+    items, _ = _read(tmp_path, {"posts.json": posts})
+    assert [item.answer for item in items if isinstance(item, Post)] == ["", ""]

@@ -20,13 +20,14 @@ from qa_search.archives.formats.json_threads import (
     thread_of,
     ticket_of,
 )
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.values import is_blank, is_id, languages_of
 
 _Object = Mapping[str, Any]
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What content systems, search engines and interfaces put a record's own fields into.
 _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
+_OF_ARTICLES = ("attributes", "properties")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
@@ -107,13 +108,23 @@ def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
             _walk(inner, f"{path}.{key}" if path else key, tables, depth + 1)
         elif isinstance(inner, list):
             first = next((number for number, item in enumerate(inner) if isinstance(item, Mapping)), None)
-            if first is not None:
+            if first is not None and _is_container(inner):
+                _walk(inner[0], f"{path}.{key}" if path else key, tables, depth + 1)
+            elif first is not None:
                 items = [{"category": key, **item} if named and isinstance(item, Mapping) else item for item in inner]
                 tables.append(Table(f"{path}.{key}" if path else key, items[first:]))
             elif len(inner) > 1 and all(_pair(item) for item in inner if isinstance(item, list)):
                 pairs = [item for item in inner if isinstance(item, list)]
                 if pairs:
                     tables.append(Table(f"{path}.{key}" if path else key, list(pairs)))
+
+
+def _is_container(value: list[Any]) -> bool:
+    """Return whether a list has one object alone, in which the records are: what says no text itself."""
+    one = value[0] if len(value) == 1 and isinstance(value[0], Mapping) else {}
+    inner = [known for known in one.values() if isinstance(known, Mapping)]
+    lists = [known for holder in inner for known in holder.values() if is_list_of_objects(known)]
+    return bool(lists) and all(isinstance(known, Mapping) for known in one.values())
 
 
 def _names_categories(value: _Object) -> bool:
@@ -449,13 +460,19 @@ def _wrapped(value: _Object) -> list[_Object] | None:
         return None
     for key in _WRAPPERS:
         inner = value.get(key)
-        if isinstance(inner, Mapping) and any((known := role_of(name)) and known[0] == "answer" for name in inner):
+        if isinstance(inner, Mapping) and ("answer" in _roles(inner) or (key in _OF_ARTICLES and _is_article(inner))):
             rest = {name: known for name, known in value.items() if name != key and not isinstance(known, list)}
             if key == "properties":  # Notion says of each what it is, and has its value below that name
                 inner = {name: _own_value(known) for name, known in inner.items()}
             sys = value.get("sys")
             return expand({**(sys if isinstance(sys, Mapping) else {}), **rest, **inner})
     return None
+
+
+def _is_article(value: _Object) -> bool:
+    return any((known := role_of(name)) and known[0] == "title" and not is_weak(known[1]) for name in value) and any(
+        (role_of(name) or ("",))[0] == "body" or name == "hs_body" for name in value
+    )
 
 
 def _own_value(given: object) -> object:

@@ -11,6 +11,7 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.columns import DATES_LOOKED_AT, Column
 from qa_search.archives.formats.field_text import TextKind, kind_of
+from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
 from qa_search.archives.formats.values import (
@@ -76,6 +77,19 @@ _WRITTEN = ("createdat", "updatedat", "createdon", "updatedon", "modifiedat", "c
 # What says that a program wrote a record (Discourse, Slack), and who such programs are.
 _BY_PROGRAM = ("actioncode",)
 _PROGRAMS = frozenset(("automoderator", "discobot"))
+# What programs that publish articles write beside a title and a text, and what is the text.
+_OF_ARTICLES = frozenset(
+    ("publishedat", "datepublished", "publishedon", "firstpublishedat", "articleid", "excerpt", "contenthtml", "hsbody")
+)
+_ARTICLE_TEXTS = ("contenthtml", "hsbody", "html", "contenttext", "plaintext")
+_ARTICLES = frozenset(("faq", "faqs", "article", "articles", "page", "kb", "docs", "faqitem", "knowledgebase"))
+# What only questions have.
+_OF_ASKERS = frozenset(
+    ("score", "votes", "upvotes", "views", "viewcount", "answercount", "answerscount", "answers", "commentcount",
+     "comments", "numcomments", "commentscount", "replies", "replycount", "repliescount", "postscount", "owner",
+     "asker", "askedby", "requester", "requesterid", "email", "isanswered", "answered", "solved", "topicid", "forum",
+     "priority", "assignee", "assigneeid", "closedat")
+)  # fmt: skip
 # More columns that tie messages to each other, where it is known who speaks in them.
 _CONVERSATIONS = (
     "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
@@ -146,6 +160,7 @@ class Plan:
     unmatched: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     columns: dict[str, Column] = field(default_factory=dict)
+    is_articles: bool = False  # whether texts below titles that ask were taken for answers
     is_numbered: bool = False  # whether its records are answers alone, each with a number
     thread: str = ""  # the field that names what a record belongs to, whether or not others of this file do
 
@@ -236,6 +251,7 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     _apply_map(plan, records, options)
     tied = _choose_fields(plan)
     _set_relation(plan, tied, records)
+    _find_articles(plan, records)
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
@@ -254,6 +270,33 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
+
+
+def _find_articles(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
+    """Take the texts of published articles whose titles ask for the answers."""
+    known = plan.mapped.keys() | plan.fields.keys()
+    if plan.relation or plan.answer_ids or known & {"answer", "question", "parent"} or not plan.fields.get("title"):
+        return
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    if _OF_ASKERS & names.keys():
+        return
+    kinds = {text.strip().lower().removeprefix("node--") for name in ("type",) if name in names
+             for text in plan.columns[names[name]].texts}  # fmt: skip
+    states = {text.strip().lower() for name in _STATES if name in names for text in plan.columns[names[name]].texts}
+    if not (_OF_ARTICLES & names.keys() or (kinds and kinds <= _ARTICLES) or states & _PUBLISHED):
+        return
+    bodies = [*(names[name] for name in _ARTICLE_TEXTS if name in names), *plan.fields.get("body", [])]
+    bodies = [name for name in dict.fromkeys(bodies) if plan.columns[name].texts]
+    titles = plan.columns[plan.fields["title"][0]]
+    if not bodies or not titles.texts or plan.columns[bodies[0]].length <= titles.length:
+        return
+    asking = sum(seems_to_ask(text) for text in titles.texts)
+    asked_below = sum(text.rstrip().endswith(("?", "？")) for text in plan.columns[bodies[0]].texts)
+    if 2 * asking < len(titles.texts) or 5 * asked_below > len(plan.columns[bodies[0]].texts):
+        return
+    plan.fields["answer"] = bodies[:1]
+    plan.fields.pop("body", None)
+    plan.is_articles = True
 
 
 def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
@@ -300,6 +343,11 @@ def remarks_on(plan: Plan) -> list[str]:
         taken = plan.fields.get(role)
         instead = f"; {taken[0]!r} was taken" if taken else ""
         remarks.append(f"field_map={ ({role: name})!r} names no field of this file{instead}")
+    if plan.is_articles:
+        remarks.append(
+            f"{plan.fields['answer'][0]!r} of published records whose titles ask was taken for the answers; if it only "
+            "goes on with the question, build with field_map={'answer': '-'}"
+        )
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")

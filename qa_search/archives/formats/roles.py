@@ -12,7 +12,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "messageid", "tweetid", "key", "slug", "pid",
            "nr"),
     "title": (
-        "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
+        "title", "subject", "headline", "hstitle", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
         "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
         "tytuł", "заголовок", "тема", "标题", "標題", "タイトル", "件名", "제목", "betreff", "asunto", "assunto",
         "oggetto", "onderwerp", "overskrift", "otsikko", "başlık", "název", "cím",
