@@ -430,6 +430,10 @@ EXPORTS: dict[str, dict[str, object]] = {
                        "published_at": "2020-01-01"} for n, (q, a) in enumerate(TWO)],
             "tags": [{"id": 1, "name": "x"}]}}]}
     },
+    "judged sentences": {
+        "qa.tsv": "QuestionID\tQuestion\tSentenceID\tSentence\tLabel\n"
+        + "".join(f"Q{n}\t{q}\tS{n}0\tShips are old.\t0\nQ{n}\t{q}\tS{n}1\t{a}\t1\n" for n, (q, a) in enumerate(TWO))
+    },
 }  # fmt: skip
 
 

@@ -90,6 +90,9 @@ _OF_ASKERS = frozenset(
      "asker", "askedby", "requester", "requesterid", "email", "isanswered", "answered", "solved", "topicid", "forum",
      "priority", "assignee", "assigneeid", "closedat")
 )  # fmt: skip
+# Columns that say whether a sentence answers the question of its row, and those of such sentences.
+_JUDGED = ("label", "relevance", "isrelevant", "isselected", "iscorrect", "correct", "labels")
+_SENTENCES = ("sentence", "candidate", "passage", "atext", "candidateanswer", "passagetext", "answersentence")
 # More columns that tie messages to each other, where it is known who speaks in them.
 _CONVERSATIONS = (
     "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
@@ -161,6 +164,7 @@ class Plan:
     paths: set[str] = field(default_factory=set)
     columns: dict[str, Column] = field(default_factory=dict)
     is_articles: bool = False  # whether texts below titles that ask were taken for answers
+    judged: str = ""  # the flag that says whether a sentence answers its question
     is_numbered: bool = False  # whether its records are answers alone, each with a number
     thread: str = ""  # the field that names what a record belongs to, whether or not others of this file do
 
@@ -208,6 +212,8 @@ class Plan:
             return f"private by {self.seen_by!r}"
         if self.state and (word := str(fields.get(self.state) or "").strip().lower()) in _UNPUBLISHED:
             return f"{word} by {self.state!r}"
+        if self.judged and not is_yes(fields.get(self.judged)):
+            return f"sentences that answer nothing by {self.judged!r}"
         if self.came_out and self.came_out in fields and is_blank(fields[self.came_out]):
             return f"drafts by {self.came_out!r}"
         if self.event and not is_blank(fields.get(self.event)):
@@ -252,6 +258,7 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     tied = _choose_fields(plan)
     _set_relation(plan, tied, records)
     _find_articles(plan, records)
+    _find_judged(plan, records)
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
@@ -297,6 +304,27 @@ def _find_articles(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
     plan.fields["answer"] = bodies[:1]
     plan.fields.pop("body", None)
     plan.is_articles = True
+
+
+def _find_judged(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
+    """Find the flag that says which of several sentences answers its question; the others are left out."""
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    flag = next((names[name] for name in _JUDGED if name in names and plan.columns[names[name]].is_flags), "")
+    asking = next((plan.fields[role][0] for role in ("question", "title") if plan.fields.get(role)), "")
+    if not flag or not asking or plan.relation not in ("", "groups"):
+        return
+    answer = next((names[name] for name in _SENTENCES if name in names), "")
+    if not (plan.fields.get("answer") or (answer and "answer" not in plan.mapped)):
+        return
+    judged: dict[str, set[bool]] = {}
+    for fields in records:
+        if not is_blank(fields.get(flag)):
+            judged.setdefault(str(fields.get(asking)), set()).add(is_yes(fields[flag]))
+    if any(len(said) > 1 for said in judged.values()):
+        plan.fields.setdefault("answer", [answer])
+        plan.judged = flag
+        if not plan.relation:
+            _set_groups(plan, [fields for fields in records if is_yes(fields.get(flag))], "", "")
 
 
 def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:

@@ -358,7 +358,7 @@ class _Table:
         self._left_out: Counter[str] = Counter()
         self._hides = bool(
             plan.row_kind or plan.hidden or plan.seen_by or plan.state or plan.speakers or plan.came_out
-            or plan.event or plan.programs
+            or plan.event or plan.programs or plan.judged
         )  # fmt: skip
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:

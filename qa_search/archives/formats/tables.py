@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
+from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
@@ -93,15 +94,16 @@ class TableReader:
             named = {normal_name(column): column for column in layout.columns}
             if named.keys() >= set(_QRELS):
                 return _judgements(self._records(file, layout, options), [named[n] for n in _QRELS], named.get("score"))
-            shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
+            most = 12 if _looks_like_header(layout.columns) else 2
+            shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:most])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
             if not _looks_like_header(layout.columns):
-                reason = f"the first line does not look like a header (its fields: {shown})"
-                way_out = (
-                    "Name the columns by number, such as field_map={'question': '1', 'answer': '2'}, or add a header "
-                    "line."
+                reason = (
+                    f"the first line does not look like a header (its fields: {shown}). Name the columns by number, "
+                    f"such as field_map={_numbers(layout.columns)!r}, or add a header line"
                 )
+                way_out = ""
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
         return posts_of(file, self._records(file, layout, options), options, rows=True)
 
@@ -316,7 +318,8 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     quotes = delimiter != "\t" or not _quotes_are_letters(text, len(columns))
     layout = _Layout(delimiter, tuple(columns), number + bool(two), has_header=not two, quotes=quotes)
     numbers = {role: int(name) for role, name in options.field_map.items() if re.fullmatch(r"[1-9]\d{0,3}", name)}
-    if not numbers or any(str(column) in columns for column in numbers.values()):
+    is_row = any(len(cell.split()) > _MOST_WORDS_IN_NAME for cell in columns)
+    if not numbers or (not is_row and any(str(column) in columns for column in numbers.values())):
         return layout, options
     if not (_looks_like_header(columns) or has_post_fields(columns, replace(options, field_map={}))):
         layout = replace(layout, columns=tuple(str(n) for n in range(1, len(columns) + 1)), has_header=False)
@@ -433,6 +436,15 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
         and not (cell.rstrip().endswith((".", "!")) and len(cell) > _LONGEST_SHORTENED)
         for cell in cells
     )
+
+
+def _numbers(row: Sequence[str]) -> dict[str, str]:
+    """Return the numbers of the columns that may ask and answer in a table without a header, by its first row."""
+    texts = [number for number, cell in enumerate(row) if len(cell.split()) > 1] or list(range(len(row)))
+    asks = next((number for number in texts if seems_to_ask(row[number])), texts[0])
+    others = [number for number in texts if number != asks] or [asks + 1]
+    answers = max(others, key=lambda number: len(row[number]) if number < len(row) else 0)
+    return {"question": str(asks + 1), "answer": str(answers + 1)}
 
 
 def _quotes_are_letters(text: str, columns: int) -> bool:
