@@ -434,6 +434,28 @@ EXPORTS: dict[str, dict[str, object]] = {
         "qa.tsv": "QuestionID\tQuestion\tSentenceID\tSentence\tLabel\n"
         + "".join(f"Q{n}\t{q}\tS{n}0\tShips are old.\t0\nQ{n}\t{q}\tS{n}1\t{a}\t1\n" for n, (q, a) in enumerate(TWO))
     },
+    "a forum in one table": {
+        "objects.json": _lines(
+            record
+            for n, (q, a) in enumerate(TWO)
+            for record in (
+                {"_key": f"topic:{n}", "tid": n, "title": q, "mainPid": 2 * n, "uid": 1, "timestamp": 1483470780000},
+                {"_key": f"post:{2 * n}", "pid": 2 * n, "tid": n, "uid": 1, "content": "Tell me.",
+                 "timestamp": 1483470780000},
+                {"_key": f"post:{2 * n + 1}", "pid": 2 * n + 1, "tid": n, "uid": 2, "content": a,
+                 "timestamp": 1483489440000},
+                {"_key": f"post:{2 * n + 9}", "pid": 2 * n + 9, "tid": n, "uid": 1, "content": "Thanks.",
+                 "timestamp": 1483489450000},
+            )
+        )
+    },
+    "names of groups above the names of columns": {
+        "log.csv": "Demande,,,Traitement,\nDate,Auteur,Question,R\u00e9ponse,Date de r\u00e9ponse\n"
+        + "".join(f"2020-01-02,ann,{q},{a},2020-01-03\n" for q, a in TWO)
+    },
+    "cards below each other": {
+        "cards.csv": "".join(f"Question:,{q}\nAnswer:,{a}\nAuthor:,ann\n,\n" for q, a in TWO)
+    },
 }  # fmt: skip
 
 

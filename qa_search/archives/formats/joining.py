@@ -261,6 +261,10 @@ def thread_post(members: list[Member]) -> Post:
     """Make a post of a thread's posts: the first asks, those of others answer."""
     if all(member.post.date for member in members):
         members = sorted(members, key=lambda member: member.post.date or "")
+    if members[0].post.title and not members[0].post.question and len(members) > 1:  # the topic, before its posts
+        opens = members[1].post
+        asked = replace(members[0].post, question=opens.question, author=members[0].post.author or opens.author)
+        members = [replace(members[0], post=asked), *members[2:]]
     first = members[0].post
     title = first.title or next((member.post.title for member in members if member.post.title), "")
     answers = [

@@ -595,6 +595,8 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     )
     # Beside the item of a feed (Salesforce), the parent is what the feed is about.
     thread, parent = tied.get("thread", ""), "" if "feeditemid" in names else tied.get("parent", "")
+    if not thread and {"tid", "pid"} <= names.keys() and {"title", "body"} <= plan.fields.keys():
+        thread = names["tid"]  # of a forum whose topics and posts are in one table, such as NodeBB
     plan.thread = thread
     plan.answer_ids = "" if answers or "answer" in plan.mapped else _ids_of_answers(plan)
     of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "") or _reference(plan, names)
@@ -604,7 +606,7 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         plan.fields |= {"id": numbers} if numbers else {}
     conversation = thread or next((names[name] for name in _CONVERSATIONS if name in names), "")
     says = not answers and (body or bool(plan.fields.get("question")))
-    plan.writer = writer_field(names)
+    plan.writer = writer_field(names) or (names.get("uid", "") if "pid" in names else "")
     writer = (plan.fields.get("author") or [plan.writer])[0]
     if says and conversation and (speakers := find_speakers(records, conversation, writer)):
         plan.relation, plan.parent, plan.own_id, plan.speakers = "messages", conversation, own, speakers

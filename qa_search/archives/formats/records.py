@@ -262,6 +262,11 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
             file.log.advice = (
                 "titles alone: put the table of the messages or answers into the same folder, or name fields"
             )
+        else:
+            file.log.advice = (
+                "no record has an answer, and none says which other one it answers: put the table of the answers into "
+                "the same folder, or name the field that holds them with field_map={'answer': FIELD}"
+            )
 
 
 def _is_alone(file: ArchiveFile, count: int) -> bool:

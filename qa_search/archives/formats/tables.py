@@ -42,6 +42,7 @@ _FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 # A collection for measuring searches (BEIR, MTEB) says in a table of its own which passage answers which query.
 _QRELS = ("queryid", "corpusid")
+_MOST_IN_BLOCK = 100
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
 
@@ -105,7 +106,10 @@ class TableReader:
                 )
                 way_out = ""
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
-        return posts_of(file, self._records(file, layout, options), options, rows=True)
+        records = self._records(file, layout, options)
+        if _is_blocks(layout, file.head_text or ""):
+            return posts_of(file, _blocks(records, layout.columns), options)
+        return posts_of(file, records, options, rows=True)
 
     def _records(self, file: ArchiveFile, layout: _Layout, options: ReadOptions) -> Iterator[Record | SetAside]:
         # The csv module's own limit, for all of the process, is too small for a long thread; `_Lines` keeps ours.
@@ -299,10 +303,14 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     number, first = lines[0]
     columns = _cells(first, delimiter)
     # A line with one cell is a title, even where it names questions.
-    if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
+    is_title = sum(bool(cell.strip()) for cell in columns) == 1 < len(columns)
+    # Names of groups of columns leave gaps above the names of the columns.
+    is_groups = not all(cell.strip() for cell in columns) and not _has_both(columns)
+    if not has_post_fields(columns, options) or is_title or is_groups:
         later = list(_headers_below(lines[1:_LINES_ABOVE], delimiter, options))
         # A table about the report, of other columns, may stand above as well.
         both = [header for header in later if _has_both(header[2])]
+        later = later if is_title or not has_post_fields(columns, options) else []
         number, first, columns = next(iter(both or later), (number, first, columns))
     delimiter = delimiter or _delimiter(first)
     below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
@@ -436,6 +444,32 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
         and not (cell.rstrip().endswith((".", "!")) and len(cell) > _LONGEST_SHORTENED)
         for cell in cells
     )
+
+
+def _is_blocks(layout: _Layout, text: str) -> bool:
+    """Return whether each row has a name and its value, as cards have that stand below each other."""
+    if len(layout.columns) != 2 or not layout.has_header:
+        return False
+    rows = [_cells(line, layout.delimiter) for _, line in _first_lines(text)]
+    roles = {known[0] for row in rows if row and (known := role_of(row[0]))}
+    first = role_of(layout.columns[0])
+    return first is not None and first[0] == "question" and "answer" in roles and role_of(layout.columns[1]) is None
+
+
+def _blocks(records: Iterator[Record | SetAside], columns: Sequence[str]) -> Iterator[Record | SetAside]:
+    """Yield a record for the rows from each question on; what is read as the header is the first of them."""
+    place, fields = "line 1", {columns[0]: columns[1]}
+    for record in records:
+        if isinstance(record, SetAside):
+            yield record
+            continue
+        name, value = str(record.fields.get(columns[0], "")).strip(), str(record.fields.get(columns[1], ""))
+        if name == columns[0]:
+            yield Record(place, fields)
+            place, fields = record.place, {}
+        if name and len(fields) < _MOST_IN_BLOCK:
+            fields.setdefault(name, value)
+    yield Record(place, fields)
 
 
 def _numbers(row: Sequence[str]) -> dict[str, str]:
