@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qa_search import inspect_archives
 from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.types import FileReport, Post, SetAside
@@ -678,3 +679,21 @@ def test_what_askers_wrote_below_a_title_is_no_answer(tmp_path: Path) -> None:
     posts = [{"title": q, "body": "I tried it for a week.", "status": "published", "score": 1} for q in _Q]
     items, _ = _read(tmp_path, {"posts.json": posts})
     assert [item.answer for item in items if isinstance(item, Post)] == ["", ""]
+
+
+def test_an_answer_may_say_that_there_is_none_yet(tmp_path: Path) -> None:
+    """In any format: it is counted, and the question has no answer."""
+    text = f"Question: {_Q[0]}\nAnswer: {_A[0]}\n\nQuestion: {_Q[1]}\nAnswer: (none yet)\n"
+    items, reports = _read(tmp_path, {"log.txt": text})
+    assert [item.answer for item in items if isinstance(item, Post)] == [_A[0], ""]
+    assert "answers that say there is none yet (1)" in _remarks(reports)
+
+
+def test_samples_of_pages_are_not_those_of_other_files(tmp_path: Path) -> None:
+    """The pages of a folder have one report, and a file in it another."""
+    page = f"<html><body><h2>{_Q[0]}</h2><p>{_A[0]}</p><h2>Why is it so?</h2><p>It was so.</p></body></html>"
+    _read(tmp_path, {"b/old.html": page, "a/faq.json": [{"question": _Q[1], "answer": _A[1]}] * 2})
+    found = inspect_archives(tmp_path)
+    shown = {report.format: [post.question for post in posts]
+             for report, posts in zip(found.files, found.samples, strict=True)}  # fmt: skip
+    assert shown == {"JSON": [_Q[1]] * 2, "HTML page": [_Q[0], "Why is it so?"]}

@@ -244,7 +244,7 @@ class Joiner:
         step = """
             UPDATE reply SET key = (SELECT r.key FROM reply r WHERE r.own = reply.key)
             WHERE key NOT IN (SELECT key FROM member) AND key IN (SELECT own FROM reply WHERE own IS NOT NULL)
-            AND key IS NOT own
+            AND key IS NOT own AND key IS NOT (SELECT r.key FROM reply r WHERE r.own = reply.key)
         """
         if not self.replies:
             return

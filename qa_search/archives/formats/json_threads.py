@@ -184,7 +184,7 @@ def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
 
 def _people(ticket: _Object) -> dict[str, Side]:
     """Return who of those that take part in a chat is a customer and who is of the staff, by their ids."""
-    listed = next((ticket[name] for name in _PEOPLE if is_list_of_objects(ticket.get(name))), [])
+    listed: list[Any] = next((ticket[name] for name in _PEOPLE if is_list_of_objects(ticket.get(name))), [])
     people = [one for one in listed if isinstance(one, Mapping) and not is_blank(one.get("id"))]
     return {str(one["id"]): side for one, side in zip(people, sides_of(people), strict=True) if side}
 

@@ -40,6 +40,12 @@ _MOST_LANGUAGES = 200
 _ID = re.compile(
     r"[0-9a-f]{24}|-[A-Z][A-Za-z0-9_-]{18}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|rec[A-Za-z0-9]{14}",
 )
+# What people write where an answer is still missing.
+_NO_ANSWER_YET = frozenset(
+    ("none yet", "no answer yet", "no reply yet", "not answered yet", "not yet answered", "unanswered",
+     "answer pending", "awaiting answer", "awaiting reply", "to be answered", "tbd", "tba")
+)  # fmt: skip
+_LONGEST_NO_ANSWER = 30
 FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
@@ -49,6 +55,11 @@ def is_blank(value: object) -> bool:
     if isinstance(value, str):
         return value.isspace() if len(value) > _LONGEST_NOTHING else not value or value.strip() in _NOTHING
     return value is None or value == [] or value == {} or value != value
+
+
+def is_no_answer_yet(text: str) -> bool:
+    """Return whether an answer says that there is none yet, such as "(none yet)"."""
+    return len(text) <= _LONGEST_NO_ANSWER and text.strip(" ()[]<>-*_.…").lower() in _NO_ANSWER_YET
 
 
 def text_of(value: object) -> str:
@@ -125,7 +136,7 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
         text, known = value[name], role_of(str(name))
         if isinstance(text, str) and (str(name).lower() in names or (known and known[0] in _ROLES_OF_TEXT)):
             return text
-    inner = [value[name] for name in _HOLDERS if isinstance(value.get(name), Mapping)]
+    inner = [known for name in _HOLDERS if isinstance(known := value.get(name), Mapping)]
     if len(inner) == 1:
         return _text_in(inner[0], names)
     raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
