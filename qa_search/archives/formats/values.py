@@ -136,7 +136,7 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
         text, known = value[name], role_of(str(name))
         if isinstance(text, str) and (str(name).lower() in names or (known and known[0] in _ROLES_OF_TEXT)):
             return text
-    inner = [known for name in _HOLDERS if isinstance(known := value.get(name), Mapping)]
+    inner = [held for name in _HOLDERS if isinstance(held := value.get(name), Mapping)]
     if len(inner) == 1:
         return _text_in(inner[0], names)
     raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
