@@ -38,7 +38,7 @@ from qa_search.archives.formats.sql_dump import SqlDumpReader
 from qa_search.archives.formats.sqlite_tables import SqliteReader
 from qa_search.archives.formats.stackexchange import StackExchangeReader
 from qa_search.archives.formats.tables import TableReader
-from qa_search.archives.formats.values import bare_id
+from qa_search.archives.formats.values import bare_id, is_no_answer_yet
 from qa_search.archives.formats.web_page import WebPageReader
 from qa_search.archives.formats.word import WordReader
 from qa_search.archives.formats.workbooks import WorkbookReader
@@ -371,6 +371,9 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held
             for item in reader.read(file, options):
                 if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
                     item = file.set_aside(f"post {item.source_id}", post_too_long(options))
+                if isinstance(item, Post) and is_no_answer_yet(item.answer):
+                    item = replace(item, answer="", answers=())
+                    file.log.omit("answers that say there is none yet")
                 if isinstance(item, Post) and held.hold_post(item, file, reader.name):
                     continue
                 if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):

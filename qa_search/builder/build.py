@@ -587,14 +587,16 @@ def inspect_archives(
             if len(notes) < _MOST_NOTES:
                 notes.append(item)
         else:
-            # Sheets, tables and members of a file have sources of their own, and one report.
-            for source in _sources_of(item.source):
-                if len(kept := samples.setdefault(source, [])) < posts:
-                    kept.append(item)
+            if len(kept := samples.setdefault(item.source, [])) < posts:
+                kept.append(item)
     reports = reading.reports
-    return Inspection(
-        reports, tuple(tuple(samples.get(report.source, ())) for report in reports), tuple(notes), records
-    )
+    # Sheets, tables and members of a file have sources of their own, and one report; so have the pages of a folder.
+    reported: dict[str, list[Post]] = {report.source: [] for report in reports}
+    for source, kept in samples.items():
+        owner = max((name for name in _sources_of(source) if name in reported), key=len, default="")
+        if owner:
+            reported[owner] += kept[: posts - len(reported[owner])]
+    return Inspection(reports, tuple(tuple(reported[report.source]) for report in reports), tuple(notes), records)
 
 
 def _sources_of(source: str) -> list[str]:

@@ -74,6 +74,10 @@ _SHORT = {
 }  # fmt: skip
 
 
+# How .NET writes the milliseconds of a date in JSON; what may follow is where it was written.
+_EPOCH_OF_NET = re.compile(r"\\?/Date\((\d{10,14})(?:[+-]\d{4})?\)\\?/", re.ASCII)
+
+
 def parse_date(text: str, day_first: bool | None = None) -> str | None:
     """Return a date as ISO 8601, with its time and offset if it has them; None if it is invalid or ambiguous.
 
@@ -214,6 +218,8 @@ def _month_of(year: str, month: str | int) -> str:
 
 
 def _parse_epoch(text: str) -> str | None:
+    if match := _EPOCH_OF_NET.fullmatch(text):
+        text = match[1]
     if not _EPOCH.fullmatch(text):
         return None
     seconds = float(text)

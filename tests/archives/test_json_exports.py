@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from qa_search import inspect_archives
 from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.types import FileReport, Post, SetAside
@@ -238,6 +239,224 @@ EXPORTS: dict[str, dict[str, object]] = {
         ]
     },
     "languages within records": {"faq.json": [{"translations": {"en": faq}} for faq in _FAQS]},
+    "Strapi, with a draft": {
+        "faqs.json": {
+            "data": [
+                {"id": n, "attributes": {"question": q, "answer": a, "createdAt": "2021-03-01", "publishedAt": day}}
+                for n, (q, a, day) in enumerate([*((q, a, "2021-03-02") for q, a in TWO), ("Draft?", "No.", None)])
+            ]
+        }
+    },
+    "a state with hidden ones": {
+        "faq.json": [
+            {"question": q, "answer": a, "status": state}
+            for q, a, state in [*((q, a, "answered") for q, a in TWO), ("Secret?", "Wrong.", "hidden")]
+        ]
+    },
+    "pages, one a draft": {
+        "a.md": f"---\ntitle: {_Q[0]}\ndraft: false\n---\n{_A[0]}\n",
+        "b.md": f"---\ntitle: {_Q[1]}\npublished: true\n---\n{_A[1]}\n",
+        "c.md": "---\ntitle: Secret?\ndraft: true\n---\nNot yet.\n",
+        "d.md": '+++\ntitle = "Secret?"\npublished = false\n+++\nNot yet.\n',
+    },
+    "tickets whose requester is an object": {
+        "tickets.jsonl": _lines(
+            {"id": n, "subject": q, "requester": {"id": 5}, "description": "Tell me.",
+             "comments": [{"author_id": 5, "body": "Tell me."}, {"author_id": 9, "body": a},
+                          {"author_id": 5, "body": "Thanks!"}]}
+            for n, (q, a) in enumerate(TWO)
+        )
+    },
+    "Reddit, with a notice": {
+        f"{n}.json": [
+            {"kind": "Listing", "data": {"children": [{"kind": "t3", "data": {"id": f"k{n}", "title": q}}]}},
+            {"kind": "Listing", "data": {"children": [
+                {"kind": "t1", "data": {"id": "m", "parent_id": f"t3_k{n}", "author": "AutoModerator", "body": "Hi."}},
+                {"kind": "t1", "data": {"id": "s", "parent_id": f"t3_k{n}", "author": "mod", "body": "Locked.",
+                                        "stickied": True, "distinguished": "moderator"}},
+                {"kind": "t1", "data": {"id": "a", "parent_id": f"t3_k{n}", "author": "bob", "body": a}},
+            ]}},
+        ]
+        for n, (q, a) in enumerate(TWO)
+    },
+    "Discourse, with what it did": {
+        f"{n}.json": {
+            "title": q,
+            "post_stream": {"posts": [
+                {"post_number": 1, "post_type": 1, "username": "ann", "cooked": "<p>Tell me.</p>"},
+                {"post_number": 2, "post_type": 1, "username": "bob", "cooked": f"<p>{a}</p>"},
+                {"post_number": 3, "post_type": 4, "username": "mod", "cooked": "<p>Angry.</p>"},
+                {"post_number": 4, "post_type": 3, "username": "system", "cooked": "<p>Closed.</p>"},
+            ]},
+        }
+        for n, (q, a) in enumerate(TWO)
+    },
+    "Slack, a reply on the next day": {
+        "help/2020-01-01.json": [
+            {"type": "message", "user": "U1", "text": q, "ts": f"157783{n}000.1", "thread_ts": f"157783{n}000.1"}
+            for n, q in enumerate(_Q)
+        ],
+        "help/2020-01-02.json": [
+            {"type": "message", "user": "U2", "text": a, "ts": f"157793{n}000.1", "thread_ts": f"157783{n}000.1"}
+            for n, a in enumerate(_A)
+        ],
+    },
+    "topics beside their posts": {
+        "posts.csv": "post_id,topic_id,post_number,raw,username\n"
+        + "".join(f"{n}1,{n},1,Tell me now.,ann\n{n}2,{n},2,{a},bob\n" for n, a in enumerate(_A, start=1)),
+        "topics.csv": "topic_id,title,raw,username\n"
+        + "".join(f"{n},{q},Tell me now.,ann\n" for n, q in enumerate(_Q, start=1)),
+    },
+    "answers by their numbers": {
+        "answers.jsonl": _lines({"label": n, "answer": a} for n, a in enumerate((*_A, "No."))),
+        "questions.jsonl": _lines({"question": q, "groundtruth": [n], "negatives": [2]} for n, q in enumerate(_Q)),
+    },
+    "columns by numbers, with lists": {
+        "faq.json": {"query": {"0": _Q[0], "1": _Q[1]}, "answers": {"0": [_A[0]], "1": [_A[1]]}}
+    },
+    "answers that are objects": {
+        "faq.json": {"Data": [{"Question": q, "Answer": {"Type": "Free", "Value": a}} for q, a in TWO]}
+    },
+    "questions and answers side by side": {
+        "faq.json": {
+            "data": [
+                {
+                    "story": "Something.",
+                    "questions": [{"input_text": q, "turn_id": n} for n, q in enumerate(_Q)],
+                    "answers": [{"input_text": a, "span_text": "x", "turn_id": n} for n, a in enumerate(_A)],
+                }
+            ]
+        }
+    },
+    "an answer below its own id": {
+        "faq.json": {
+            "faq": {f"-M{n}": {"pergunta": q, "respostas": {"-N": {"texto": a}}} for n, (q, a) in enumerate(TWO)}
+        }
+    },
+    "where an answer was found": {
+        "faq.jsonl": _lines({"input": q, "output": [{"answer": a}, {"provenance": [{"n": 1}]}]} for q, a in TWO)
+    },
+    "lists below a language": {
+        "qna.json": {"qnas": [{"id": "x", "data": {"questions": {"it": [q]}, "answers": {"it": [a]}}} for q, a in TWO]}
+    },
+    "trees of messages": {
+        "trees.jsonl": _lines(
+            {"message_tree_id": "t", "prompt": {"message_id": "t", "text": q, "role": "prompter", "replies": [
+                {"message_id": "r", "text": a, "role": "assistant", "replies": []},
+                {"message_id": "x", "text": "Rubbish.", "role": "assistant", "deleted": True, "replies": []}]}}
+            for q, a in TWO
+        )
+    },
+    "posts with replies below their kind": {
+        "mm.jsonl": _lines(
+            {"type": "post", "post": {"user": "ann", "message": q, "create_at": 1401047220000,
+                                      "replies": [{"user": "bob", "message": a, "create_at": 1401047320000}]}}
+            for q, a in TWO
+        )
+    },
+    "tickets whose texts have other names": {
+        "tickets.json": {"data": [
+            {"id": n, "subject": q, "messages": [
+                {"from_agent": False, "public": True, "body_text": "Tell me."},
+                {"from_agent": True, "public": False, "body_text": "Angry."},
+                {"from_agent": True, "public": True, "body_text": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "a chat with notes": {
+        "chats.json": [
+            {"session_id": f"s{n}", "messages": [
+                {"type": "text", "from": "user", "content": q},
+                {"type": "note", "from": "operator", "content": "Angry."},
+                {"type": "text", "from": "operator", "content": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a chat with a list of people": {
+        "chats.json": {"chats": [
+            {"id": f"C{n}", "users": [{"id": "c", "type": "customer"}, {"id": "a", "type": "agent"}],
+             "thread": {"id": "T", "events": [
+                 {"type": "system_message", "text": "Assigned."},
+                 {"type": "message", "author_id": "c", "text": q},
+                 {"type": "message", "author_id": "a", "text": a}]}}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "issues with journals": {
+        "issues.json": {"issues": [
+            {"id": n, "subject": q, "description": "Tell me.", "author": {"id": 4, "name": "ann"}, "journals": [
+                {"user": {"id": 5, "name": "bob"}, "notes": "Angry.", "private_notes": True},
+                {"user": {"id": 5, "name": "bob"}, "notes": "", "private_notes": False},
+                {"user": {"id": 5, "name": "bob"}, "notes": a, "private_notes": False}]}
+            for n, (q, a) in enumerate(TWO)
+        ]}
+    },
+    "issues with data of comments": {
+        "issues.json": [
+            {"number": n, "title": q, "user": {"login": "ann"}, "body": "Tell me.", "comments": 1,
+             "comments_data": [{"user": {"login": "bob"}, "body": a}]}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a form with genitives": {
+        "form.csv": "Zeitstempel,Ihre Frage,Antwort des Experten\n"
+        + "".join(f"2020-01-0{n},{q},{a}\n" for n, (q, a) in enumerate(TWO, start=1))
+    },
+    "pages of WordPress": {
+        "faq.json": [
+            {"id": n, "date": "2020-01-01", "slug": "s", "status": "publish", "type": "faq", "title": {"rendered": q},
+             "content": {"rendered": f"<p>{a}</p>"}}
+            for n, (q, a) in enumerate(TWO)
+        ]
+    },
+    "a feed in JSON": {
+        "feed.json": {
+            "version": "https://jsonfeed.org/version/1.1",
+            "title": "Ask us",
+            "items": [{"id": n, "title": q, "content_html": f"<p>{a}</p>"} for n, (q, a) in enumerate(TWO)],
+        }
+    },
+    "articles of HubSpot": {
+        "kb.json": {"total": 2, "results": [{"id": n, "properties": {"hs_title": q, "hs_body": f"<p>{a}</p>"}}
+                                            for n, (q, a) in enumerate(TWO)]}
+    },
+    "pages of Drupal": {
+        "faq.json": {"data": [{"type": "node--faq", "id": f"u{n}", "attributes": {
+            "status": True, "title": q, "body": {"value": f"<p>{a}</p>", "format": "html"}}}
+            for n, (q, a) in enumerate(TWO)]}
+    },
+    "posts of Ghost": {
+        "blog.json": {"db": [{"meta": {"version": "3"}, "data": {
+            "posts": [{"id": n, "title": q, "slug": "x", "html": f"<p>{a}</p>", "status": "published", "type": "post",
+                       "published_at": "2020-01-01"} for n, (q, a) in enumerate(TWO)],
+            "tags": [{"id": 1, "name": "x"}]}}]}
+    },
+    "judged sentences": {
+        "qa.tsv": "QuestionID\tQuestion\tSentenceID\tSentence\tLabel\n"
+        + "".join(f"Q{n}\t{q}\tS{n}0\tShips are old.\t0\nQ{n}\t{q}\tS{n}1\t{a}\t1\n" for n, (q, a) in enumerate(TWO))
+    },
+    "a forum in one table": {
+        "objects.json": _lines(
+            record
+            for n, (q, a) in enumerate(TWO)
+            for record in (
+                {"_key": f"topic:{n}", "tid": n, "title": q, "mainPid": 2 * n, "uid": 1, "timestamp": 1483470780000},
+                {"_key": f"post:{2 * n}", "pid": 2 * n, "tid": n, "uid": 1, "content": "Tell me.",
+                 "timestamp": 1483470780000},
+                {"_key": f"post:{2 * n + 1}", "pid": 2 * n + 1, "tid": n, "uid": 2, "content": a,
+                 "timestamp": 1483489440000},
+                {"_key": f"post:{2 * n + 9}", "pid": 2 * n + 9, "tid": n, "uid": 1, "content": "Thanks.",
+                 "timestamp": 1483489450000},
+            )
+        )
+    },
+    "names of groups above the names of columns": {
+        "log.csv": "Demande,,,Traitement,\nDate,Auteur,Question,R\u00e9ponse,Date de r\u00e9ponse\n"
+        + "".join(f"2020-01-02,ann,{q},{a},2020-01-03\n" for q, a in TWO)
+    },
+    "cards below each other": {
+        "cards.csv": "".join(f"Question:,{q}\nAnswer:,{a}\nAuthor:,ann\n,\n" for q, a in TWO)
+    },
 }  # fmt: skip
 
 
@@ -453,3 +672,28 @@ def test_an_empty_workbook_and_an_empty_table_say_so(tmp_path: Path) -> None:
             list(read_archives([tmp_path / "a.xml"]))
     _, reports = _read(tmp_path / "t", {"a.csv": "question,answer\n"})
     assert "a header, and no rows below it" in _remarks(reports)
+
+
+def test_what_askers_wrote_below_a_title_is_no_answer(tmp_path: Path) -> None:
+    """Though their posts are published: others vote on them and reply to them."""
+    posts = [{"title": q, "body": "I tried it for a week.", "status": "published", "score": 1} for q in _Q]
+    items, _ = _read(tmp_path, {"posts.json": posts})
+    assert [item.answer for item in items if isinstance(item, Post)] == ["", ""]
+
+
+def test_an_answer_may_say_that_there_is_none_yet(tmp_path: Path) -> None:
+    """In any format: it is counted, and the question has no answer."""
+    text = f"Question: {_Q[0]}\nAnswer: {_A[0]}\n\nQuestion: {_Q[1]}\nAnswer: (none yet)\n"
+    items, reports = _read(tmp_path, {"log.txt": text})
+    assert [item.answer for item in items if isinstance(item, Post)] == [_A[0], ""]
+    assert "answers that say there is none yet (1)" in _remarks(reports)
+
+
+def test_samples_of_pages_are_not_those_of_other_files(tmp_path: Path) -> None:
+    """The pages of a folder have one report, and a file in it another."""
+    page = f"<html><body><h2>{_Q[0]}</h2><p>{_A[0]}</p><h2>Why is it so?</h2><p>It was so.</p></body></html>"
+    _read(tmp_path, {"b/old.html": page, "a/faq.json": [{"question": _Q[1], "answer": _A[1]}] * 2})
+    found = inspect_archives(tmp_path)
+    shown = {report.format: [post.question for post in posts]
+             for report, posts in zip(found.files, found.samples, strict=True)}  # fmt: skip
+    assert shown == {"JSON": [_Q[1]] * 2, "HTML page": [_Q[0], "Why is it so?"]}

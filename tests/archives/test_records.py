@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
 from qa_search.archives.formats.records import Record, join_answers, post_of, split_tags
 from qa_search.archives.formats.tables import TableReader
 from qa_search.archives.limits import Limits
+from qa_search.archives.read import read_archives
 from qa_search.errors import DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.text import clean_text, visible
@@ -449,3 +452,16 @@ def test_mapped_columns_make_a_table() -> None:
     (made,) = read(TableReader(), "Frage;Antwort\nwas?;das\n", question="Frage", answer="Antwort")
     assert isinstance(made, Post)
     assert (made.question, made.answer) == ("was?", "das")
+
+
+def test_a_table_without_a_header_says_which_columns_to_name(tmp_path: Path) -> None:
+    """By their numbers, which count columns even where a cell of the first row has such a number."""
+    path = tmp_path / "train.csv"
+    path.write_text('"2","Why is the sky so blue?","I saw it.","It scatters blue light far more than red light."\n' * 2)
+    with pytest.raises(UnknownFormatError, match=re.escape("{'question': '2', 'answer': '4'}")):
+        list(read_archives([path]))
+    options = ReadOptions(field_map={"question": "2", "answer": "4"})
+    posts = [item for item in read_archives([path], options) if isinstance(item, Post)]
+    assert {(post.question, post.answer) for post in posts} == {
+        ("Why is the sky so blue?", "It scatters blue light far more than red light.")
+    }

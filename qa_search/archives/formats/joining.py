@@ -129,7 +129,7 @@ class Joiner:
             sources: dict[str, None] = {}
             for parent, score, place, source, data in found:
                 post = _member("", "asks", data).post
-                text = "\n\n".join(filter(None, (post.title, post.question)))
+                text = "\n\n".join(filter(None, (post.title, post.question, post.answer)))
                 part = AnswerPart(0, 0, post.source_id, score, author=post.author, date=post.date)
                 values = (parent, post.source_id, _written([text, part, "", "", None]), place, source)
                 self._rows.execute("INSERT INTO reply VALUES (NULL, ?, ?, ?, ?, ?, NULL)", values)
@@ -244,7 +244,7 @@ class Joiner:
         step = """
             UPDATE reply SET key = (SELECT r.key FROM reply r WHERE r.own = reply.key)
             WHERE key NOT IN (SELECT key FROM member) AND key IN (SELECT own FROM reply WHERE own IS NOT NULL)
-            AND key IS NOT own
+            AND key IS NOT own AND key IS NOT (SELECT r.key FROM reply r WHERE r.own = reply.key)
         """
         if not self.replies:
             return
@@ -261,6 +261,10 @@ def thread_post(members: list[Member]) -> Post:
     """Make a post of a thread's posts: the first asks, those of others answer."""
     if all(member.post.date for member in members):
         members = sorted(members, key=lambda member: member.post.date or "")
+    if members[0].post.title and not members[0].post.question and len(members) > 1:  # the topic, before its posts
+        opens = members[1].post
+        asked = replace(members[0].post, question=opens.question, author=members[0].post.author or opens.author)
+        members = [replace(members[0], post=asked), *members[2:]]
     first = members[0].post
     title = first.title or next((member.post.title for member in members if member.post.title), "")
     answers = [

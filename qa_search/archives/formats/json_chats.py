@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qa_search.archives.formats.labels import seems_to_ask
+from qa_search.archives.formats.speakers import is_note
 from qa_search.archives.formats.values import is_blank, text_of
 
 _Object = Mapping[str, Any]
@@ -47,7 +48,7 @@ def chat(value: _Object) -> list[_Object] | None:
         turns = value.get(key)
         if not isinstance(turns, list) or not all(isinstance(turn, Mapping) for turn in turns):
             continue
-        said = [(_speaker(turn), _said(turn)) for turn in turns]
+        said = [(_speaker(turn), _said(turn)) for turn in turns if not is_note(turn)]
         asked = next((number for number, (who, text) in enumerate(said) if who in _USERS and text), None)
         if asked is None or not any(who in _ASSISTANTS for who, _ in said):
             continue

@@ -41,7 +41,7 @@ def records_by_columns(document: _Object) -> _Records | None:
     if all(isinstance(column, Mapping) for column in columns):
         keys = list(columns[0])
         fits = len(keys) >= _FEWEST and all(key.isdecimal() for key in keys)
-        fits = fits and all(list(column) == keys and all(map(_is_scalar, column.values())) for column in columns)
+        fits = fits and all(list(column) == keys and all(map(_is_cell, column.values())) for column in columns)
         return [{name: column[key] for name, column in document.items()} for key in keys] if fits else None
     return None
 
@@ -70,6 +70,10 @@ def header_of(value: object) -> list[str] | None:
 def _asks_and_answers(names: Any) -> bool:
     roles = {known[0] for name in names if (known := role_of(str(name)))}
     return {"question", "answer"} <= roles
+
+
+def _is_cell(value: object) -> bool:
+    return _is_scalar(value) or isinstance(value, list)
 
 
 def _is_scalar(value: object) -> bool:

@@ -77,8 +77,18 @@ def _gather(value: object, records: list[_Object], depth: int) -> None:
         if kind not in (_POST, _COMMENT) or not isinstance(thing, Mapping):
             continue
         rest = {name: inner for name, inner in thing.items() if name != "replies"}
-        records.append({**rest, "id": f"{kind}_{thing.get('id')}"})
+        if kind == _COMMENT and _is_notice(thing):
+            records.append(Joined({}, {"what moderators or their program put above all comments": 1}))
+        else:
+            records.append({**rest, "id": f"{kind}_{thing.get('id')}"})
         _gather(thing.get("replies"), records, depth + 1)
+
+
+def _is_notice(thing: _Object) -> bool:
+    """Return whether a comment is what moderators or their program put above all others."""
+    return thing.get("author") == "AutoModerator" or (
+        thing.get("stickied") is True and bool(thing.get("distinguished"))
+    )
 
 
 def class_post(value: _Object) -> list[_Object] | None:

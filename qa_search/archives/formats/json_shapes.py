@@ -20,13 +20,14 @@ from qa_search.archives.formats.json_threads import (
     thread_of,
     ticket_of,
 )
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.roles import is_weak, role_of
 from qa_search.archives.formats.values import is_blank, is_id, languages_of
 
 _Object = Mapping[str, Any]
 _GROUP_TITLES = ("category", "title", "name", "topic", "section", "label", "heading")
 # What content systems, search engines and interfaces put a record's own fields into.
 _WRAPPERS = ("attributes", "fields", "_source", "node", "properties", "acf", "record", "row")
+_OF_ARTICLES = ("attributes", "properties")
 # An object without any of these keys has no special shape.
 _TELLING_KEYS = frozenset(
     ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
@@ -64,7 +65,7 @@ def expand(value: object) -> list[_Object] | None:
         return None
     nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
     if nested and any(isinstance(inner, dict) for inner in nested):
-        value = _asked_apart(_rooted(_listed_by_ids(related(value))))
+        value = _held_apart(_asked_apart(_rooted(_listed_by_ids(related(value)))))
         nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]
     if _TELLING_KEYS.isdisjoint(value) and not any(map(is_list_of_objects, nested)):
         return (_within(value) if nested else None) or [value]
@@ -107,13 +108,23 @@ def _walk(value: _Object, path: str, tables: list[Table], depth: int) -> None:
             _walk(inner, f"{path}.{key}" if path else key, tables, depth + 1)
         elif isinstance(inner, list):
             first = next((number for number, item in enumerate(inner) if isinstance(item, Mapping)), None)
-            if first is not None:
+            if first is not None and _is_container(inner):
+                _walk(inner[0], f"{path}.{key}" if path else key, tables, depth + 1)
+            elif first is not None:
                 items = [{"category": key, **item} if named and isinstance(item, Mapping) else item for item in inner]
                 tables.append(Table(f"{path}.{key}" if path else key, items[first:]))
             elif len(inner) > 1 and all(_pair(item) for item in inner if isinstance(item, list)):
                 pairs = [item for item in inner if isinstance(item, list)]
                 if pairs:
                     tables.append(Table(f"{path}.{key}" if path else key, list(pairs)))
+
+
+def _is_container(value: list[Any]) -> bool:
+    """Return whether a list has one object alone, in which the records are: what says no text itself."""
+    one = value[0] if len(value) == 1 and isinstance(value[0], Mapping) else {}
+    inner = [known for known in one.values() if isinstance(known, Mapping)]
+    lists = [known for holder in inner for known in holder.values() if is_list_of_objects(known)]
+    return bool(lists) and all(isinstance(known, Mapping) for known in one.values())
 
 
 def _names_categories(value: _Object) -> bool:
@@ -181,9 +192,18 @@ def _listed_by_ids(value: _Object) -> _Object:
         role = (role_of(name) or ("",))[0]
         if isinstance(inner, dict) and (role == "answer" or name in THREAD_KEYS) and (listed := _keyed_records(inner)):
             found[name] = listed
+        elif isinstance(inner, dict) and role == "answer" and _are_objects(inner) and _are_texts(inner):
+            found[name] = list(inner.values())
         elif isinstance(inner, dict) and inner and role in ("tags", "category") and set(inner.values()) == {True}:
             found[name] = list(inner)
     return {**value, **found} if found else value
+
+
+def _are_texts(value: _Object) -> bool:
+    """Return whether each of some objects by their ids has a text; the names of fields are no ids."""
+    return not any(role_of(key) for key in value) and all(
+        _roles(inner) & {"body", "answer"} for inner in value.values()
+    )
 
 
 def _rooted(value: _Object) -> _Object:
@@ -397,6 +417,39 @@ def _asked_apart(value: _Object) -> _Object:
     return {**asked, **{name: inner for name, inner in value.items() if name != "question"}}
 
 
+def _held_apart(value: _Object) -> _Object:
+    """Return a record whose only object is a message with replies with the fields of that message as its own."""
+    inner = [(name, known) for name, known in value.items() if isinstance(known, dict)]
+    if len(inner) != 1 or inner[0][0] in _WRAPPERS:
+        return value
+    name, message = inner[0]
+    if _roles({key: known for key, known in value.items() if key != name}) & {"title", "body", "answer"}:
+        return value
+    if "body" not in _roles(message) or not any(isinstance(message.get(key), list) for key in ("replies", "comments")):
+        return value
+    return {**{key: known for key, known in value.items() if key != name}, **message}
+
+
+def _side_by_side(value: _Object) -> list[_Object] | None:
+    """Read questions and answers in two lists of one length, as those about one text are."""
+    lists = {(role_of(name) or ("",))[0]: inner for name, inner in value.items() if is_list_of_objects(inner)}
+    asked, answered = lists.get("question"), lists.get("answer")
+    if not asked or not answered or len(asked) != len(answered) or len(asked) < _PAIR:
+        return None
+    pairs = list(zip(asked, answered, strict=True))
+    if not all(isinstance(one, Mapping) and _is_same_turn(one, other) for one, other in pairs):
+        return None
+    return [{"question": _turn(one), "answer": _turn(other)} for one, other in pairs]
+
+
+def _is_same_turn(one: _Object, other: object) -> bool:
+    return isinstance(other, Mapping) and "turn_id" in one and one["turn_id"] == other.get("turn_id")
+
+
+def _turn(value: _Object) -> object:
+    return next((value[name] for name in ("input_text", "text", "span_text") if isinstance(value.get(name), str)), None)
+
+
 def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
@@ -407,13 +460,19 @@ def _wrapped(value: _Object) -> list[_Object] | None:
         return None
     for key in _WRAPPERS:
         inner = value.get(key)
-        if isinstance(inner, Mapping) and any((known := role_of(name)) and known[0] == "answer" for name in inner):
+        if isinstance(inner, Mapping) and ("answer" in _roles(inner) or (key in _OF_ARTICLES and _is_article(inner))):
             rest = {name: known for name, known in value.items() if name != key and not isinstance(known, list)}
             if key == "properties":  # Notion says of each what it is, and has its value below that name
                 inner = {name: _own_value(known) for name, known in inner.items()}
             sys = value.get("sys")
             return expand({**(sys if isinstance(sys, Mapping) else {}), **rest, **inner})
     return None
+
+
+def _is_article(value: _Object) -> bool:
+    return any((known := role_of(name)) and known[0] == "title" and not is_weak(known[1]) for name in value) and any(
+        (role_of(name) or ("",))[0] == "body" or name == "hs_body" for name in value
+    )
 
 
 def _own_value(given: object) -> object:
@@ -440,6 +499,7 @@ _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     class_post,
     _languages,
     _labelled,
+    _side_by_side,
     _wrapped,
     issue,
     reply,

@@ -12,7 +12,10 @@ from qa_search.archives.formats.speakers import Side, conversation, sides_of
 from qa_search.archives.formats.values import is_blank, is_yes, name_of
 
 _Object = Mapping[str, Any]
-THREAD_KEYS = ("posts", "messages", "comments", "replies", "children", "thread", "notes")
+THREAD_KEYS = (
+    "posts", "messages", "comments", "replies", "children", "thread", "notes", "journals", "comments_data",
+    "commentsData", "comment_list", "comments_list", "replies_data", "reply_list", "messages_list", "posts_list",
+)  # fmt: skip
 # Where help desks keep the messages of a ticket.
 TICKET_KEYS = (
     "conversation_parts", "threads", "helpdesk_notes", "notes", "conversations", "comments", "messages", "replies",
@@ -22,9 +25,19 @@ TICKET_WRAPPERS = ("helpdesk_ticket", "ticket", "conversation", "case")
 _TICKET_TIMES = ("created_at", "createdAt", "created", "timestamp", "date", "time", "created_time", "createdTime")
 _OPENING = ("description_text", "description", "body", "message", "content")
 # What marks a comment that the asker never saw.
-_FOR_STAFF = (("public", False), ("jsdPublic", False), ("private", True), ("internal", True))
+_FOR_STAFF = (
+    ("public", False), ("jsdPublic", False), ("private", True), ("internal", True), ("private_notes", True),
+)  # fmt: skip
+_GONE = ("deleted", "is_deleted", "isDeleted", "hidden", "is_hidden", "spam", "is_spam")
+# Who takes part in a chat, each with an id and a kind.
+_PEOPLE = ("users", "participants", "members")
 # What marks what a program wrote by itself.
-_BY_PROGRAM = (("system", True), ("messageType", "systemEventMessage"))
+_BY_PROGRAM = (
+    ("system", True), ("messageType", "systemEventMessage"), ("type", "system"), ("type", "system_message"),
+    ("distinguished", "moderator_bot"), ("author", "AutoModerator"), ("username", "discobot"),
+)  # fmt: skip
+# What Discourse calls its posts: what moderators did, what it did itself, and what staff whispers to itself.
+_POSTS_OF_PROGRAM, _WHISPER = (2, 3), 4
 # What of a conversation is no part of a post.
 _NOTES, _EVENTS = "notes among staff", "what the program wrote"
 _BELOW = "replies to answers"
@@ -34,9 +47,11 @@ _TIMES = ("timestamp_ms", "timestamp", "created_utc")
 _BELOW_POSTS = ("comments", "replies")
 _WRITER_IDS = ("requester_id", "author_id", "user_id")
 _ASKERS = ("requester_id", "customer_id", "contact_id", "user_id")
+_ASKER_OBJECTS = ("requester", "customer", "contact")
+_WRITER_OBJECTS = ("author", "user", "sender", "from", "created_by", "createdBy")
 _TEXT_KEYS = (
     "body", "text", "cooked", "content", "message", "post_text", "bodyText", "body_html", "comment", "selftext", "raw",
-    "articleBody", "note",
+    "articleBody", "note", "notes", "body_text", "stripped_text", "text_body", "plain_body", "html_body",
 )  # fmt: skip
 
 
@@ -57,7 +72,11 @@ def ticket_of(value: _Object) -> list[_Object] | None:
         and next(iter(value)) in TICKET_WRAPPERS
     ):
         return ticket_of(inner) or thread_of(inner)
+    inner = value.get("thread")
+    if isinstance(inner, Mapping) and not _messages_of(value)[1]:
+        value = {**inner, **{name: known for name, known in value.items() if name != "thread"}}
     key, messages = _messages_of(value)
+    messages = [message for message in messages if not _is_gone(message)]
     opening = value.get("source")
     if isinstance(opening, Mapping) and _text_key(opening):  # as Intercom keeps the first message
         messages = [{"created_at": value.get("created_at"), **opening}, *messages]
@@ -67,7 +86,7 @@ def ticket_of(value: _Object) -> list[_Object] | None:
     own = next((text for name in _OPENING if isinstance(text := value.get(name), str) and not is_blank(text)), "")
     texts = [str(message.get(_text_key(message) or "", "")) for message in messages]
     said = list(zip(_sides(messages, value), texts, strict=True))
-    is_one = "id" in value or title or own or opening
+    is_one = any(name == "id" or name.endswith(("_id", "Id")) for name in value) or title or own or opening
     if not is_one or not any(side == "staff" for side, _ in said) or not all(side for side, text in said if text):
         return None
     said = [(side if text.strip() else "note", text) for side, text in said]
@@ -138,6 +157,8 @@ def _messages_of(value: _Object) -> tuple[str, list[_Object]]:
 
 
 def _is_for_staff(message: _Object) -> bool:
+    if message.get("post_type") == _WHISPER and "post_number" in message:
+        return True
     return any(message.get(name) is hidden for name, hidden in _FOR_STAFF)
 
 
@@ -147,22 +168,48 @@ def _time(message: _Object) -> Any:
 
 def _sides(messages: Sequence[_Object], ticket: _Object) -> list[Side]:
     """Return who speaks in each message of a ticket, "" where that is not known."""
-    asker = next((ticket[name] for name in _ASKERS if not is_blank(ticket.get(name))), None)
+    asker = _id_of(ticket, _ASKERS, _ASKER_OBJECTS)
     sides = sides_of(messages)
+    people = _people(ticket)
     for number, message in enumerate(messages):
-        writer = next((message[name] for name in _WRITER_IDS if not is_blank(message.get(name))), None)
+        writer = _id_of(message, _WRITER_IDS, _WRITER_OBJECTS)
         if _is_for_staff(message):
             sides[number] = "note"
+        elif not sides[number] and str(writer) in people:
+            sides[number] = people[str(writer)]
         elif not sides[number] and isinstance(writer, str | int) and isinstance(asker, str | int):
             sides[number] = "customer" if writer == asker else "staff"
     return sides
+
+
+def _people(ticket: _Object) -> dict[str, Side]:
+    """Return who of those that take part in a chat is a customer and who is of the staff, by their ids."""
+    listed: list[Any] = next((ticket[name] for name in _PEOPLE if is_list_of_objects(ticket.get(name))), [])
+    people = [one for one in listed if isinstance(one, Mapping) and not is_blank(one.get("id"))]
+    return {str(one["id"]): side for one, side in zip(people, sides_of(people), strict=True) if side}
+
+
+def _is_gone(message: _Object) -> bool:
+    return any(message.get(name) is True for name in _GONE)
+
+
+def _id_of(value: _Object, names: Sequence[str], objects: Sequence[str]) -> Any:
+    """Return the id of someone, from a field of one of these names or from an object about them."""
+    found = next((value[name] for name in names if not is_blank(value.get(name))), None)
+    if found is None:
+        inner = (value.get(name) for name in objects)
+        found = next((one["id"] for one in inner if isinstance(one, Mapping) and not is_blank(one.get("id"))), None)
+    return found
 
 
 def thread_of(value: _Object) -> list[_Object] | None:
     """Read a thread: where the object asks itself, its comments answer; else the first of its posts asks."""
     stream = value.get("post_stream")
     if isinstance(stream, Mapping) and isinstance(stream.get("posts"), list):
-        return _asked_first(value, stream["posts"], ("post_stream", "suggested_topics", "details"))
+        said = [post for post in stream["posts"] if isinstance(post, Mapping)]
+        kept = [post for post in said if not _is_by_program(post)] or said
+        without = ("post_stream", "suggested_topics", "details")
+        return _asked_first(value, kept, without, len(said) - len(kept)) if said else None
     roles = {known[0] for name, inner in value.items() if not is_blank(inner) and (known := role_of(name))}
     for key in THREAD_KEYS:
         posts = value.get(key)
@@ -199,6 +246,8 @@ def _plain(post: _Object) -> _Object:
 
 
 def _is_by_program(post: _Object) -> bool:
+    if "post_number" in post and (post.get("post_type") in _POSTS_OF_PROGRAM or not is_blank(post.get("action_code"))):
+        return True
     return any(post.get(name) == said for name, said in _BY_PROGRAM)
 
 
@@ -229,9 +278,12 @@ def _comments(value: _Object, key: str, posts: Sequence[_Object], events: int) -
 def _left_out(posts: Sequence[_Object], answers: Sequence[_Object], events: int) -> dict[str, int]:
     """Count what is no part of a thread: notes among staff, what the program wrote, and what the asker wrote later."""
     said = [post for post in posts if (key := _text_key(post)) and not is_blank(post[key])]
+    gone = sum(map(_is_gone, said))
+    said = [post for post in said if not _is_gone(post)]
     notes = sum(map(_is_for_staff, said))
     below = sum(len(found) for post in posts for key in _BELOW_POSTS if isinstance(found := post.get(key), list))
-    return {_NOTES: notes, _EVENTS: events, _LATER: len(said) - notes - len(answers), _BELOW: below}
+    return {_NOTES: notes, _EVENTS: events, _LATER: len(said) - notes - len(answers), _BELOW: below,
+            "deleted or hidden messages": gone}  # fmt: skip
 
 
 def _asked_first(value: _Object, posts: Sequence[_Object], without: tuple[str, ...], events: int = 0) -> list[_Object]:
@@ -281,7 +333,7 @@ def _writer(post: _Object) -> str:
 
 def _answer(post: _Object, asker: str) -> _Object | None:
     """Make an answer of a post of a thread; None for the asker's posts, deleted ones and notes among staff."""
-    if _is_for_staff(post):
+    if _is_for_staff(post) or _is_gone(post):
         return None
     key = _text_key(post)
     accepted = any(

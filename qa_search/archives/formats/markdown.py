@@ -11,10 +11,11 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks, part_at_answer
 from qa_search.archives.formats.notion import is_notion_page
+from qa_search.archives.formats.plan import HIDING
 from qa_search.archives.formats.records import Record, content_id, post_of
-from qa_search.archives.formats.roles import role_of
+from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
-from qa_search.archives.formats.values import split_tags
+from qa_search.archives.formats.values import FLAG_WORDS, is_yes, split_tags
 from qa_search.archives.formats.yaml_values import YamlError, parse_yaml
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -77,6 +78,9 @@ class MarkdownReader:
         matter, body = _front_matter(_without_wiki_headings(text) if file.suffix not in SUFFIXES else text)
         if tags := _WIKI_TAGS.search(body):
             matter, body = {"tags": tags[1].split(), **matter}, _WIKI_TAGS.sub("", body)
+        if (hidden := _hidden_by(matter)) is not None:
+            file.log.omit(f"pages that are not published, by {hidden!r}")
+            return
         try:
             found = _posts(file, matter, body, options)
         except ValueError as error:
@@ -88,6 +92,12 @@ class MarkdownReader:
                 "It needs headings that ask (or a title or a name that says FAQ), or lines that begin with Q: and A:.",
             )
         yield from found
+
+
+def _hidden_by(matter: Mapping[str, object]) -> str | None:
+    """Return the field of a front matter that keeps a page from readers, None for none."""
+    flags = (name for name in matter if normal_name(name) in HIDING and str(matter[name]).lower() in FLAG_WORDS)
+    return next((name for name in flags if is_yes(matter[name]) is HIDING[normal_name(name)]), None)
 
 
 def _posts(file: ArchiveFile, matter: Mapping[str, object], body: str, options: ReadOptions) -> list[Post | SetAside]:

@@ -11,6 +11,7 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.columns import DATES_LOOKED_AT, Column
 from qa_search.archives.formats.field_text import TextKind, kind_of
+from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
 from qa_search.archives.formats.values import (
@@ -35,6 +36,9 @@ _OF_THE_QUESTION = ("feeditemid", "questionid", "qid", "questionpostid", "idques
 # Fields of these names may hold the id of a question, or the ids of answers.
 _QUESTIONS_BY_ID = ("question", "parentquestion", "questionref", "query", "frage", "pregunta")
 _IDS_OF_MANY = ("answers", "answerids", "answersids", "replies", "replyids", "responses", "responseids", "solutions")
+# Fields of these names hold the numbers of answers, which are in another table with a number each.
+_NUMBERS_OF_MANY = ("groundtruth", "groundtruths", "answerids", "answersids", "replyids", "responseids")
+_NUMBERS_OF_ANSWERS = ("label", "index", "number", "no")
 ACCEPTED_ANSWER = ("acceptedanswerid", "bestanswerid", "selchildid", "solutionid", "bestanswerpostid", "answerpostid")
 # Columns of these names that hold numbers count answers.
 _COUNTED = ("answers", "replies", "responses", "solutions")
@@ -59,8 +63,36 @@ _PRIVATE = frozenset(("private", "internal", "hidden", "staff", "staff only", "a
 _PUBLIC = frozenset(("public", "external", "visible", "customer", "customers", "everyone", "all"))
 # Columns that say whether a record is out, and their words for what is not.
 _STATES = ("status", "state", "poststatus", "publishstatus", "publicationstatus", "articlestatus", "workflowstate")
-_UNPUBLISHED = frozenset(("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review"))
-_PUBLISHED = frozenset(("published", "publish", "online", "live", "public"))
+_UNPUBLISHED = frozenset(
+    ("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review", "hidden", "pending",
+     "pending review", "rejected", "unapproved", "spam", "offline", "removed")
+)  # fmt: skip
+_PUBLISHED = frozenset(("published", "publish", "online", "live", "public", "visible", "approved"))
+# These keep a record from readers whatever the other words are.
+_KEPT_BACK = frozenset(("draft", "drafts", "trash", "hidden", "unpublished", "spam"))
+_MOST_STATES = 20
+# The day on which a record came out is missing in a draft, beside the days on which it was written or changed.
+_CAME_OUT = ("publishedat", "publishedon", "firstpublishedat", "datepublished", "publishdate", "publisheddate")
+_WRITTEN = ("createdat", "updatedat", "createdon", "updatedon", "modifiedat", "created", "updated", "datecreated")
+# What says that a program wrote a record (Discourse, Slack), and who such programs are.
+_BY_PROGRAM = ("actioncode",)
+_PROGRAMS = frozenset(("automoderator", "discobot"))
+# What programs that publish articles write beside a title and a text, and what is the text.
+_OF_ARTICLES = frozenset(
+    ("publishedat", "datepublished", "publishedon", "firstpublishedat", "articleid", "excerpt", "contenthtml", "hsbody")
+)
+_ARTICLE_TEXTS = ("contenthtml", "hsbody", "html", "contenttext", "plaintext")
+_ARTICLES = frozenset(("faq", "faqs", "article", "articles", "page", "kb", "docs", "faqitem", "knowledgebase"))
+# What only questions have.
+_OF_ASKERS = frozenset(
+    ("score", "votes", "upvotes", "views", "viewcount", "answercount", "answerscount", "answers", "commentcount",
+     "comments", "numcomments", "commentscount", "replies", "replycount", "repliescount", "postscount", "owner",
+     "asker", "askedby", "requester", "requesterid", "email", "isanswered", "answered", "solved", "topicid", "forum",
+     "priority", "assignee", "assigneeid", "closedat")
+)  # fmt: skip
+# Columns that say whether a sentence answers the question of its row, and those of such sentences.
+_JUDGED = ("label", "relevance", "isrelevant", "isselected", "iscorrect", "correct", "labels")
+_SENTENCES = ("sentence", "candidate", "passage", "atext", "candidateanswer", "passagetext", "answersentence")
 # More columns that tie messages to each other, where it is known who speaks in them.
 _CONVERSATIONS = (
     "conversation", "ticket", "case", "chatid", "sessionid", "dialogid", "dialogueid", "ticketno", "ticketnumber",
@@ -116,8 +148,12 @@ class Plan:
     answer_ids: str = ""  # the field that has the ids of answers, which are in another file
     hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
     state: str = ""  # the field whose words say whether a record is published
+    came_out: str = ""  # the field that has the day of publication, and nothing in drafts
+    event: str = ""  # the field that says what a program did
     seen_by: str = ""  # the field whose words say who sees a record
+    programs: str = ""  # the field that names writers, some of which are programs
     speakers: Speakers | None = None  # how a customer's messages are told from those of staff
+    across: bool = False  # whether the messages of a thread may be in several files
     writer: str = ""  # the field that tells the writers of messages apart
     row_kind: str = ""  # the field that says whether a record asks, answers or comments
     question_is_long: bool = False  # what is named the question has the details, and the body is its title
@@ -127,6 +163,10 @@ class Plan:
     unmatched: dict[str, str] = field(default_factory=dict)
     paths: set[str] = field(default_factory=set)
     columns: dict[str, Column] = field(default_factory=dict)
+    is_articles: bool = False  # whether texts below titles that ask were taken for answers
+    judged: str = ""  # the flag that says whether a sentence answers its question
+    is_numbered: bool = False  # whether its records are answers alone, each with a number
+    thread: str = ""  # the field that names what a record belongs to, whether or not others of this file do
 
     def learn(self, names: Iterable[str]) -> None:
         """Find the roles of names that the sample did not have."""
@@ -172,6 +212,14 @@ class Plan:
             return f"private by {self.seen_by!r}"
         if self.state and (word := str(fields.get(self.state) or "").strip().lower()) in _UNPUBLISHED:
             return f"{word} by {self.state!r}"
+        if self.judged and not is_yes(fields.get(self.judged)):
+            return f"sentences that answer nothing by {self.judged!r}"
+        if self.came_out and self.came_out in fields and is_blank(fields[self.came_out]):
+            return f"drafts by {self.came_out!r}"
+        if self.event and not is_blank(fields.get(self.event)):
+            return f"what the program wrote by {self.event!r}"
+        if self.programs and str(fields.get(self.programs) or "").strip().lower() in _PROGRAMS:
+            return f"what the program wrote by {self.programs!r}"
         if self.speakers is not None and (side := self.side(fields)) not in ("customer", "staff"):
             said = {"note": "notes among staff", "event": "what the program wrote"}.get(side, "of an unknown writer")
             return f"{said} by {self.speakers.name!r}"
@@ -209,6 +257,8 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     _apply_map(plan, records, options)
     tied = _choose_fields(plan)
     _set_relation(plan, tied, records)
+    _find_articles(plan, records)
+    _find_judged(plan, records)
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
@@ -219,12 +269,62 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
         if (folded := normal_name(column.name)) in HIDING and column.is_flags and column.name not in used
     }
     plan.seen_by = _worded(plan, _SEEN_BY, _PRIVATE | _PUBLIC)
-    state = _worded(plan, _STATES, _UNPUBLISHED | _PUBLISHED)
-    said = {text.strip().lower() for text in plan.columns[state].texts} if state else set()
-    plan.state = state if said & _PUBLISHED and said & _UNPUBLISHED else ""
+    plan.state = next((c.name for c in plan.columns.values() if normal_name(c.name) in _STATES and _is_state(c)), "")
+    plan.came_out = _came_out(plan, len(records))
+    plan.event = next((name for name in plan.columns if normal_name(name) in _BY_PROGRAM), "")
+    writers = plan.fields.get("author", [])[:1]
+    plan.programs = next((name for name in writers if plan.relation in ("replies", "parents", "threads")), "")
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
+
+
+def _find_articles(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
+    """Take the texts of published articles whose titles ask for the answers."""
+    known = plan.mapped.keys() | plan.fields.keys()
+    if plan.relation or plan.answer_ids or known & {"answer", "question", "parent"} or not plan.fields.get("title"):
+        return
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    if _OF_ASKERS & names.keys():
+        return
+    kinds = {text.strip().lower().removeprefix("node--") for name in ("type",) if name in names
+             for text in plan.columns[names[name]].texts}  # fmt: skip
+    states = {text.strip().lower() for name in _STATES if name in names for text in plan.columns[names[name]].texts}
+    if not (_OF_ARTICLES & names.keys() or (kinds and kinds <= _ARTICLES) or states & _PUBLISHED):
+        return
+    bodies = [*(names[name] for name in _ARTICLE_TEXTS if name in names), *plan.fields.get("body", [])]
+    bodies = [name for name in dict.fromkeys(bodies) if plan.columns[name].texts]
+    titles = plan.columns[plan.fields["title"][0]]
+    if not bodies or not titles.texts or plan.columns[bodies[0]].length <= titles.length:
+        return
+    asking = sum(seems_to_ask(text) for text in titles.texts)
+    asked_below = sum(text.rstrip().endswith(("?", "？")) for text in plan.columns[bodies[0]].texts)
+    if 2 * asking < len(titles.texts) or 5 * asked_below > len(plan.columns[bodies[0]].texts):
+        return
+    plan.fields["answer"] = bodies[:1]
+    plan.fields.pop("body", None)
+    plan.is_articles = True
+
+
+def _find_judged(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
+    """Find the flag that says which of several sentences answers its question; the others are left out."""
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    flag = next((names[name] for name in _JUDGED if name in names and plan.columns[names[name]].is_flags), "")
+    asking = next((plan.fields[role][0] for role in ("question", "title") if plan.fields.get(role)), "")
+    if not flag or not asking or plan.relation not in ("", "groups"):
+        return
+    answer = next((names[name] for name in _SENTENCES if name in names), "")
+    if not (plan.fields.get("answer") or (answer and "answer" not in plan.mapped)):
+        return
+    judged: dict[str, set[bool]] = {}
+    for fields in records:
+        if not is_blank(fields.get(flag)):
+            judged.setdefault(str(fields.get(asking)), set()).add(is_yes(fields[flag]))
+    if any(len(said) > 1 for said in judged.values()):
+        plan.fields.setdefault("answer", [answer])
+        plan.judged = flag
+        if not plan.relation:
+            _set_groups(plan, [fields for fields in records if is_yes(fields.get(flag))], "", "")
 
 
 def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
@@ -237,6 +337,22 @@ def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
         and {text.strip().lower() for text in column.texts} <= words
     )
     return next(found, "")
+
+
+def _is_state(column: Column) -> bool:
+    """Return whether the words of a column say which records are published and which are not."""
+    said = {text.strip().lower() for text in column.texts}
+    hidden = said & _UNPUBLISHED
+    return len(said) <= _MOST_STATES and said != hidden and bool(hidden & _KEPT_BACK or (hidden and said & _PUBLISHED))
+
+
+def _came_out(plan: Plan, count: int) -> str:
+    """Return the column with the day of publication, if records without it are drafts: other days are in them all."""
+    names = {normal_name(name): name for name in reversed(plan.columns)}
+    own = next((names[name] for name in _CAME_OUT if name in names), "")
+    column = plan.columns.get(own)
+    written = any(plan.columns[names[name]].filled == count for name in _WRITTEN if name in names)
+    return own if column and written and 0 < column.filled < count and column.is_dates else ""
 
 
 def _question_is_long(plan: Plan) -> bool:
@@ -255,6 +371,11 @@ def remarks_on(plan: Plan) -> list[str]:
         taken = plan.fields.get(role)
         instead = f"; {taken[0]!r} was taken" if taken else ""
         remarks.append(f"field_map={ ({role: name})!r} names no field of this file{instead}")
+    if plan.is_articles:
+        remarks.append(
+            f"{plan.fields['answer'][0]!r} of published records whose titles ask was taken for the answers; if it only "
+            "goes on with the question, build with field_map={'answer': '-'}"
+        )
     twice = [name for name, kind in plan.kinds.items() if kind.mojibake]
     if twice:
         remarks.append(f"texts in {', '.join(map(repr, twice))} were encoded twice (such as â€™ for ’): repaired")
@@ -474,12 +595,18 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     )
     # Beside the item of a feed (Salesforce), the parent is what the feed is about.
     thread, parent = tied.get("thread", ""), "" if "feeditemid" in names else tied.get("parent", "")
+    if not thread and {"tid", "pid"} <= names.keys() and {"title", "body"} <= plan.fields.keys():
+        thread = names["tid"]  # of a forum whose topics and posts are in one table, such as NodeBB
+    plan.thread = thread
     plan.answer_ids = "" if answers or "answer" in plan.mapped else _ids_of_answers(plan)
     of_question = next((names[name] for name in _OF_THE_QUESTION if name in names), "") or _reference(plan, names)
     own = next((names[name] for name in _ITS_OWN_ID if name in names and names[name] != of_question), "")
+    if answers and not asks and not body and not plan.fields.get("id"):
+        plan.is_numbered = bool(numbers := _numbered(plan, records))
+        plan.fields |= {"id": numbers} if numbers else {}
     conversation = thread or next((names[name] for name in _CONVERSATIONS if name in names), "")
     says = not answers and (body or bool(plan.fields.get("question")))
-    plan.writer = writer_field(names)
+    plan.writer = writer_field(names) or (names.get("uid", "") if "pid" in names else "")
     writer = (plan.fields.get("author") or [plan.writer])[0]
     if says and conversation and (speakers := find_speakers(records, conversation, writer)):
         plan.relation, plan.parent, plan.own_id, plan.speakers = "messages", conversation, own, speakers
@@ -511,8 +638,23 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
         }
 
 
+def _numbered(plan: Plan, records: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the column that numbers answers, each with a number of its own, for questions elsewhere."""
+    names = (name for name in plan.columns if normal_name(name) in _NUMBERS_OF_ANSWERS)
+    return [
+        name
+        for name in names
+        if len({str(fields.get(name)) for fields in records}) == len(records) == plan.columns[name].numbers
+    ][:1]
+
+
 def _ids_of_answers(plan: Plan) -> str:
-    names = (name for name, column in plan.columns.items() if normal_name(name) in _IDS_OF_MANY and column.is_ids)
+    names = (
+        name
+        for name, column in plan.columns.items()
+        if (normal_name(name) in _IDS_OF_MANY and column.is_ids)
+        or (normal_name(name) in _NUMBERS_OF_MANY and column.is_numbers)
+    )
     return next(names, "")
 
 

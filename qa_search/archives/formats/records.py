@@ -48,6 +48,10 @@ _TRIAL_RECORDS = 25
 _SHOWN_FIELDS = 12
 _SHOWN_OTHERS = 3
 _TICKETS = re.compile(r"ticket|conversation|case|request|thread|topic|issue|chat", re.IGNORECASE)
+# Slack has a file for each day of a channel; a forum's export has its topics in a table beside that of the posts.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_CHAT_THREAD = "threadts"
+_TOPICS = ("topics", "topic", "threads")
 _ROLES_OF_TEXT = frozenset(("title", "question", "body", "answer"))
 _AN_OBJECT = 'Each record must be an object with fields, such as {"question": "...", "answer": "..."}.'
 _NEITHER = "neither a question nor an answer in it"
@@ -138,8 +142,15 @@ def posts_of(
     plan = make_plan([record.fields for record in known], options, known[0].html if known else None)
     if plan.relation == "replies" and not plan.own_id and _holds_questions(file):
         plan.relation, plan.parent = "", ""  # the id is that of the record itself
+    if not part:
+        _find_across(file, plan)
     _require_clear(file, plan, len(known), options)
-    if not part and _is_alone(file, len(known)) and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}:
+    if (
+        not part
+        and not plan.across
+        and _is_alone(file, len(known))
+        and _ROLES_OF_TEXT.intersection(plan.fields) == {"body"}
+    ):
         raise file.unknown(
             f"its only record has a text ({plan.fields['body'][0]!r}), but no question, title or answer",
             "If it is a post, name its fields with field_map={'question': FIELD, 'answer': FIELD}.",
@@ -157,6 +168,22 @@ def posts_of(
         table.report()
         for remark in (*sections.remarks, *above.remarks):
             file.log.remark(remark)
+
+
+def _find_across(file: ArchiveFile, plan: Plan) -> None:
+    """Let messages wait for other files: of a chat with a file for each day, or for a table of the topics."""
+    path = PurePosixPath(file.name)
+    if not plan.thread or plan.fields.get("answer") or plan.relation not in ("", "threads"):
+        return
+    if _DAY.fullmatch(path.stem) and normal_name(plan.thread) == _CHAT_THREAD and plan.fields.get("body"):
+        plan.relation, plan.parent, plan.across = "messages", plan.thread, True
+        plan.own_id = plan.own_id or next((name for name in plan.columns if normal_name(name) == "ts"), "")
+    elif plan.relation == "threads" and not plan.fields.get("title") and _has_topics(file, path):
+        plan.relation = "messages"
+
+
+def _has_topics(file: ArchiveFile, path: PurePosixPath) -> bool:
+    return path.stem not in _TOPICS and any(file.sibling(f"{name}{path.suffix}") is not None for name in _TOPICS)
 
 
 def _holds_questions(file: ArchiveFile) -> bool:
@@ -212,6 +239,8 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
     unused = sorted(plan.unused, key=lambda column: -column.length)
     if plan.relation or asks == answers or _is_alone(file, count):
         return
+    if answers and plan.is_numbered:
+        file.log.lacks_answers = True  # questions of another table may name these answers by their ids
     if answers and unused and "question" not in plan.mapped:
         raise file.unclear(*_unclear("question", [column.name for column in unused], plan))
     if asks and "answer" not in plan.mapped:
@@ -232,6 +261,11 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
         elif set(plan.fields).isdisjoint(("question", "body")):
             file.log.advice = (
                 "titles alone: put the table of the messages or answers into the same folder, or name fields"
+            )
+        else:
+            file.log.advice = (
+                "no record has an answer, and none says which other one it answers: put the table of the answers into "
+                "the same folder, or name the field that holds them with field_map={'answer': FIELD}"
             )
 
 
@@ -327,7 +361,10 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
-        self._hides = bool(plan.row_kind or plan.hidden or plan.seen_by or plan.state or plan.speakers)
+        self._hides = bool(
+            plan.row_kind or plan.hidden or plan.seen_by or plan.state or plan.speakers or plan.came_out
+            or plan.event or plan.programs or plan.judged
+        )  # fmt: skip
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
@@ -384,12 +421,14 @@ class _Table:
                 return post  # of no thread, and so not of one with all others of that kind
             return Member(self._short(parent), "says", post, part, writer=self._writer(record.fields))
         if plan.relation == "messages":
+            if parent is None and plan.across:
+                return post
             if parent is None:
                 raise ValueError(f"a message without {plan.parent!r}, which ties it to others")
             key, writer = bare_id(self._short(parent)), post.author or self._writer(record.fields)
             said = plan.side(record.fields) or "someone"
             own = replace(post, source_id=key)
-            return Reply(key, post.question or post.title, part, record.place, said, writer, own)
+            return Reply(key, post.question or post.title, part, record.place, said, writer, own, plan.across)
         if plan.is_reply(parent) and not plan.asks(record.fields):
             text, side = post.answer or post.question, plan.side(record.fields)
             return Reply(bare_id(self._short(parent)), text, part, record.place, side)
@@ -473,9 +512,11 @@ class _Table:
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list) or is_rich_text(value):
             return self._plain(text_of(value), kind), ()
-        return join_answers(
-            (self._plain(text_of(item), kind), self._answer_part(item)) for item in value if not is_blank(item)
-        )
+        listed = [item for item in value if not is_blank(item)]
+        texts = [(item, text) for item in listed if (text := _text_or_none(item)) is not None]
+        if listed and not texts:
+            raise ValueError(_no_text(listed))
+        return join_answers((self._plain(text, kind), self._answer_part(item)) for item, text in texts)
 
     def _answer_part(self, item: object) -> AnswerPart:
         """Read the facts about an answer in a list."""
@@ -565,6 +606,21 @@ class _Table:
         if not isinstance(value, list):
             return ()
         return [tag for item in value if not is_blank(item) and (tag := self._short(item))]
+
+
+def _text_or_none(item: object) -> str | None:
+    """Return the text of one of several answers, None for an object about them, such as where they were found."""
+    try:
+        return text_of(item)
+    except ValueError:
+        return None
+
+
+def _no_text(listed: Sequence[object]) -> str:
+    try:
+        return text_of(listed[0])
+    except ValueError as error:
+        return str(error)
 
 
 def _first(known: Mapping[str, object], names: Iterable[str]) -> object:

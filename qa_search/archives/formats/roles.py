@@ -12,7 +12,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "postid", "questionid", "qid", "uid", "guid", "docid", "messageid", "tweetid", "key", "slug", "pid",
            "nr"),
     "title": (
-        "title", "subject", "headline", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
+        "title", "subject", "headline", "hstitle", "questiontitle", "heading", "topictitle", "threadtitle", "posttitle",
         "articletitle", "tickettitle", "threadsubject", "postsubject", "titel", "título", "titre", "titolo",
         "tytuł", "заголовок", "тема", "标题", "標題", "タイトル", "件名", "제목", "betreff", "asunto", "assunto",
         "oggetto", "onderwerp", "overskrift", "otsikko", "başlık", "název", "cím",
@@ -32,7 +32,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
         "questiontext", "questionbody", "questiondetails", "body", "text", "description", "details", "content",
         "message", "post", "questiondescription", "questioncontent", "desc", "posttext", "postbody", "postcontent",
         "selftext", "bodytext", "pagetext", "corps", "cuerpo", "corpo", "originaltext", "rawtext", "messagetext",
-        "messagebody", "articlebody",
+        "messagebody", "articlebody", "texto",
         "beschreibung", "nachricht", "descripción",
         "mensaje", "contenido", "descrição", "mensagem", "conteúdo", "descrizione", "messaggio", "contenuto", "opis",
         "treść", "описание", "сообщение", "текст", "描述", "内容", "正文", "本文", "내용", "본문", "omschrijving",
@@ -159,6 +159,8 @@ _OTHER_MEANINGS = frozenset(
     "is has have no not num number n nb count total wrong incorrect false bad rejected negative distractor other "
     "related similar next previous prev follow duplicate linked per by with without of".split()
 )
+# What stands between an answer and the one who gave it.
+_OF = frozenset("des der vom von de del della dell do da du di dei d van av fra af od".split())
 # How names of dates begin or end; and words beside them that say another day than that of a post.
 _DATE_WORDS = frozenset(
     "date dates datum data fecha dato datetime timestamp time дата tarih tarihi dátum päivämäärä pvm".split()
@@ -241,6 +243,8 @@ def _partial_role(name: str) -> tuple[str, int] | None:
     words = [normal_name(word) for word in _WORDS.findall(name)]
     if words[:2] == ["what", "is"]:  # as forms ask: "What is your question?"
         words = words[2:]
+    if len(words) > 2 and words[1] in _OF and words[0] in _HEADS:  # "Antwort des Experten", "Réponse de l'expert"
+        words = words[:1]
     qualifiers = 0
     while len(words) > 1 and words[-1] in _QUALIFIERS:
         words.pop()

@@ -38,6 +38,7 @@ _DIRECTIONS = frozenset(
     ("inbound", "isinbound", "incoming", "isincoming", "outbound", "outgoing", "direction", "messagedirection")
 )
 _UNSURE = ("role", "speaker", "sender", "from", "author", "messagetype", "entrytype", "type", "kind", "who", "party")
+_KINDS = ("type", "messagetype", "entrytype", "kind", "parttype")
 _WORDS: Mapping[str, Side] = {
     **dict.fromkeys(
         ("customer", "client", "user", "enduser", "requester", "contact", "visitor", "lead", "guest", "consumer",
@@ -57,7 +58,7 @@ _WORDS: Mapping[str, Side] = {
          "agentnote"),
         "note",
     ),
-    **dict.fromkeys(("system", "event", "activity", "automation", "trigger"), "event"),
+    **dict.fromkeys(("system", "event", "activity", "automation", "trigger", "systemmessage"), "event"),
 }  # fmt: skip
 # What osTicket writes: a message, a response and a note.
 _LETTERS: Mapping[str, Side] = {"m": "customer", "r": "staff", "n": "note"}
@@ -166,6 +167,8 @@ def sides_of(messages: Sequence[_Fields]) -> list[Side]:
 def _said_of(message: _Fields) -> str | tuple[Side]:
     """Return who speaks by a flag, else the word that says it, of the message or its writer; "" if nothing says it."""
     named = ""
+    if kind := _kind(message):  # a note stays one, whoever wrote it
+        return (kind,)
     for name, value in message.items():
         folded = normal_name(name)
         if folded in _FLAGS and isinstance(value, bool):
@@ -178,6 +181,17 @@ def _said_of(message: _Fields) -> str | tuple[Side]:
             if normal_name(name) == folded and isinstance(value, str) and (word := _word(value)) in _WORDS:
                 return word
     return named
+
+
+def _kind(message: _Fields) -> Side:
+    """Return whether a message is a note or an event by its kind, "" for another one."""
+    kinds = (_word(value) for name, value in message.items() if normal_name(name) in _KINDS and isinstance(value, str))
+    return next((side for kind in kinds if (side := _WORDS.get(kind, "")) in ("note", "event")), "")
+
+
+def is_note(message: _Fields) -> bool:
+    """Return whether a message is a note among staff by its kind."""
+    return _kind(message) == "note"
 
 
 def _meanings(said: Set[str]) -> Mapping[str, Side]:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
+from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
@@ -41,6 +42,7 @@ _FEWEST_PARTS = 2
 _WHOLE_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 # A collection for measuring searches (BEIR, MTEB) says in a table of its own which passage answers which query.
 _QRELS = ("queryid", "corpusid")
+_MOST_IN_BLOCK = 100
 # Rows that are shorter than the header are remarked on from this share on.
 _SHORT_SHARE = 0.02
 
@@ -93,17 +95,21 @@ class TableReader:
             named = {normal_name(column): column for column in layout.columns}
             if named.keys() >= set(_QRELS):
                 return _judgements(self._records(file, layout, options), [named[n] for n in _QRELS], named.get("score"))
-            shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:12])
+            most = 12 if _looks_like_header(layout.columns) else 2
+            shown = ", ".join(column[:_LONGEST_NAME] for column in layout.columns[:most])
             reason = f"no recognisable column of questions or answers (columns: {shown})"
             way_out = "Name them with field_map={'question': COLUMN, 'answer': COLUMN}."
             if not _looks_like_header(layout.columns):
-                reason = f"the first line does not look like a header (its fields: {shown})"
-                way_out = (
-                    "Name the columns by number, such as field_map={'question': '1', 'answer': '2'}, or add a header "
-                    "line."
+                reason = (
+                    f"the first line does not look like a header (its fields: {shown}). Name the columns by number, "
+                    f"such as field_map={_numbers(layout.columns)!r}, or add a header line"
                 )
+                way_out = ""
             raise file.unknown(reason, way_out, f"line {layout.lines_above + 1}")
-        return posts_of(file, self._records(file, layout, options), options, rows=True)
+        records = self._records(file, layout, options)
+        if _is_blocks(layout, file.head_text or ""):
+            return posts_of(file, _blocks(records, layout.columns), options)
+        return posts_of(file, records, options, rows=True)
 
     def _records(self, file: ArchiveFile, layout: _Layout, options: ReadOptions) -> Iterator[Record | SetAside]:
         # The csv module's own limit, for all of the process, is too small for a long thread; `_Lines` keeps ours.
@@ -297,10 +303,14 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     number, first = lines[0]
     columns = _cells(first, delimiter)
     # A line with one cell is a title, even where it names questions.
-    if not has_post_fields(columns, options) or sum(bool(cell.strip()) for cell in columns) == 1 < len(columns):
+    is_title = sum(bool(cell.strip()) for cell in columns) == 1 < len(columns)
+    # Names of groups of columns leave gaps above the names of the columns.
+    is_groups = not all(cell.strip() for cell in columns) and not _has_both(columns)
+    if not has_post_fields(columns, options) or is_title or is_groups:
         later = list(_headers_below(lines[1:_LINES_ABOVE], delimiter, options))
         # A table about the report, of other columns, may stand above as well.
         both = [header for header in later if _has_both(header[2])]
+        later = later if is_title or not has_post_fields(columns, options) else []
         number, first, columns = next(iter(both or later), (number, first, columns))
     delimiter = delimiter or _delimiter(first)
     below, second = next(((above, line) for above, line in lines if above > number), (0, ""))
@@ -316,7 +326,8 @@ def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptio
     quotes = delimiter != "\t" or not _quotes_are_letters(text, len(columns))
     layout = _Layout(delimiter, tuple(columns), number + bool(two), has_header=not two, quotes=quotes)
     numbers = {role: int(name) for role, name in options.field_map.items() if re.fullmatch(r"[1-9]\d{0,3}", name)}
-    if not numbers or any(str(column) in columns for column in numbers.values()):
+    is_row = any(len(cell.split()) > _MOST_WORDS_IN_NAME for cell in columns)
+    if not numbers or (not is_row and any(str(column) in columns for column in numbers.values())):
         return layout, options
     if not (_looks_like_header(columns) or has_post_fields(columns, replace(options, field_map={}))):
         layout = replace(layout, columns=tuple(str(n) for n in range(1, len(columns) + 1)), has_header=False)
@@ -433,6 +444,41 @@ def _looks_like_header(cells: Sequence[str]) -> bool:
         and not (cell.rstrip().endswith((".", "!")) and len(cell) > _LONGEST_SHORTENED)
         for cell in cells
     )
+
+
+def _is_blocks(layout: _Layout, text: str) -> bool:
+    """Return whether each row has a name and its value, as cards have that stand below each other."""
+    if len(layout.columns) != 2 or not layout.has_header:
+        return False
+    rows = [_cells(line, layout.delimiter) for _, line in _first_lines(text)]
+    roles = {known[0] for row in rows if row and (known := role_of(row[0]))}
+    first = role_of(layout.columns[0])
+    return first is not None and first[0] == "question" and "answer" in roles and role_of(layout.columns[1]) is None
+
+
+def _blocks(records: Iterator[Record | SetAside], columns: Sequence[str]) -> Iterator[Record | SetAside]:
+    """Yield a record for the rows from each question on; what is read as the header is the first of them."""
+    place, fields = "line 1", {columns[0]: columns[1]}
+    for record in records:
+        if isinstance(record, SetAside):
+            yield record
+            continue
+        name, value = str(record.fields.get(columns[0], "")).strip(), str(record.fields.get(columns[1], ""))
+        if name == columns[0]:
+            yield Record(place, fields)
+            place, fields = record.place, {}
+        if name and len(fields) < _MOST_IN_BLOCK:
+            fields.setdefault(name, value)
+    yield Record(place, fields)
+
+
+def _numbers(row: Sequence[str]) -> dict[str, str]:
+    """Return the numbers of the columns that may ask and answer in a table without a header, by its first row."""
+    texts = [number for number, cell in enumerate(row) if len(cell.split()) > 1] or list(range(len(row)))
+    asks = next((number for number in texts if seems_to_ask(row[number])), texts[0])
+    others = [number for number in texts if number != asks] or [asks + 1]
+    answers = max(others, key=lambda number: len(row[number]) if number < len(row) else 0)
+    return {"question": str(asks + 1), "answer": str(answers + 1)}
 
 
 def _quotes_are_letters(text: str, columns: int) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from qa_search.archives.formats.rich_text import is_rich_text, rich_text
+from qa_search.archives.formats.roles import role_of
 from qa_search.types import AnswerPart
 from qa_search.util.text import clean_text
 
@@ -20,6 +21,9 @@ _TEXT_IN_OBJECT = (
     "comment",
     "html", "value", "$oid", "$date", "$numberLong", "$numberInt", "$numberDouble", "@value", "_value", "#text",
 )  # fmt: skip
+# Where no field has one of these names: what programs keep a text in, such as H5P.
+_HOLDERS = ("params", "data", "attributes")
+_ROLES_OF_TEXT = ("answer", "body", "question")
 _NAME_IN_OBJECT = ("name", "display_name", "displayName", "username", "login", "screen_name", "label", "title", "slug")
 _MOST_NUMBER = 100
 _INTEGER = re.compile(r"\s*[+-]?\d{1,12}(?:\.0+)?\s*", re.ASCII)
@@ -36,6 +40,12 @@ _MOST_LANGUAGES = 200
 _ID = re.compile(
     r"[0-9a-f]{24}|-[A-Z][A-Za-z0-9_-]{18}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|rec[A-Za-z0-9]{14}",
 )
+# What people write where an answer is still missing.
+_NO_ANSWER_YET = frozenset(
+    ("none yet", "no answer yet", "no reply yet", "not answered yet", "not yet answered", "unanswered",
+     "answer pending", "awaiting answer", "awaiting reply", "to be answered", "tbd", "tba")
+)  # fmt: skip
+_LONGEST_NO_ANSWER = 30
 FLAG_WORDS = frozenset(("0", "1", "true", "false", "t", "f", "yes", "no", "y", "n"))
 _YES = frozenset(("1", "true", "t", "yes", "y", "accepted", "x"))
 
@@ -45,6 +55,11 @@ def is_blank(value: object) -> bool:
     if isinstance(value, str):
         return value.isspace() if len(value) > _LONGEST_NOTHING else not value or value.strip() in _NOTHING
     return value is None or value == [] or value == {} or value != value
+
+
+def is_no_answer_yet(text: str) -> bool:
+    """Return whether an answer says that there is none yet, such as "(none yet)"."""
+    return len(text) <= _LONGEST_NO_ANSWER and text.strip(" ()[]<>-*_.…").lower() in _NO_ANSWER_YET
 
 
 def text_of(value: object) -> str:
@@ -86,7 +101,12 @@ def languages_of(value: Mapping[str, object]) -> list[str]:
     """Return the keys of an object that has one text in several languages, ``{"en": ..., "de-CH": ...}``; else []."""
     names = list(value) if len(value) <= _MOST_LANGUAGES else []
     is_one = names != ["id"] and all(isinstance(name, str) and _LANGUAGE.fullmatch(name) for name in names)
-    return names if is_one and all(isinstance(text, str) or is_rich_text(text) for text in value.values()) else []
+    return names if is_one and all(_is_text_of_language(text) for text in value.values()) else []
+
+
+def _is_text_of_language(text: object) -> bool:
+    listed = isinstance(text, list) and bool(text) and all(isinstance(part, str) for part in text)
+    return isinstance(text, str) or listed or is_rich_text(text)
 
 
 def name_of(value: object) -> str:
@@ -112,6 +132,13 @@ def _text_in(value: Mapping[str, object], names: Iterable[str]) -> str:
     for name in languages_of(value):
         if not is_blank(value[name]):
             return text_of(value[name])
+    for name in value:  # "Value", "texto"
+        text, known = value[name], role_of(str(name))
+        if isinstance(text, str) and (str(name).lower() in names or (known and known[0] in _ROLES_OF_TEXT)):
+            return text
+    inner = [held for name in _HOLDERS if isinstance(held := value.get(name), Mapping)]
+    if len(inner) == 1:
+        return _text_in(inner[0], names)
     raise ValueError(f"an object where text was expected (its fields: {', '.join(list(map(str, value))[:8])})")
 
 
