@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from qa_search.archives.formats.plan import ACCEPTED_ANSWER, HIDING
+from qa_search.archives.formats.hiding import HIDING
+from qa_search.archives.formats.plan import ACCEPTED_ANSWER
 from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.util.text import counted
 

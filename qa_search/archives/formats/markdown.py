@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from qa_search.archives.base import ArchiveFile, ReadOptions, short_date
 from qa_search.archives.formats import wikitext
 from qa_search.archives.formats.documents import document_posts
+from qa_search.archives.formats.hiding import HIDING
 from qa_search.archives.formats.html_text import html_to_text
 from qa_search.archives.formats.labels import asks, part_at_answer
 from qa_search.archives.formats.notion import is_notion_page
-from qa_search.archives.formats.plan import HIDING
 from qa_search.archives.formats.records import Record, content_id, post_of
 from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree

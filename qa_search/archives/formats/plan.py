@@ -11,6 +11,7 @@ from typing import Literal
 from qa_search.archives.base import ReadOptions, short_date
 from qa_search.archives.formats.columns import DATES_LOOKED_AT, Column
 from qa_search.archives.formats.field_text import TextKind, kind_of
+from qa_search.archives.formats.hiding import PUBLISHED, STATES, Hiding, find_hiding
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
@@ -50,33 +51,6 @@ _QUESTION_KINDS = frozenset(("q", "question", "questionpost", "topic", "thread",
 _ANSWER_KINDS = frozenset(("a", "answer", "reply", "response", "2", "assistant", "r", "i_answer", "s_answer"))
 _COMMENT_KINDS = frozenset(("c", "comment", "note", "n", "followup", "feedback", "poll"))
 _HIDDEN_KIND = re.compile(r"\w+?[_ -]?(?:hidden|queued|deleted|spam|pending)", re.IGNORECASE)
-# Flags that keep a record from readers, and their value then.
-HIDING = {
-    **dict.fromkeys(("hidden", "ishidden", "deleted", "isdeleted", "isdraft", "draft", "private", "isprivate"), True),
-    **dict.fromkeys(("internal", "isinternal", "internalnote", "isinternalnote", "spam", "isspam"), True),
-    **dict.fromkeys(("isnote", "privatenote", "isprivatenote", "staffonly", "isstaffonly"), True),
-    **dict.fromkeys(("published", "ispublished", "approved", "isapproved", "public", "ispublic"), False),
-}
-# Columns of words that say who sees a record; the words of those that keep it from customers.
-_SEEN_BY = ("visibility", "visibleto", "access", "privacy", "notevisibility", "commentvisibility")
-_PRIVATE = frozenset(("private", "internal", "hidden", "staff", "staff only", "agents", "agents only"))
-_PUBLIC = frozenset(("public", "external", "visible", "customer", "customers", "everyone", "all"))
-# Columns that say whether a record is out, and their words for what is not.
-_STATES = ("status", "state", "poststatus", "publishstatus", "publicationstatus", "articlestatus", "workflowstate")
-_UNPUBLISHED = frozenset(
-    ("draft", "drafts", "trash", "deleted", "unpublished", "archived", "private", "in review", "hidden", "pending",
-     "pending review", "rejected", "unapproved", "spam", "offline", "removed")
-)  # fmt: skip
-_PUBLISHED = frozenset(("published", "publish", "online", "live", "public", "visible", "approved"))
-# These keep a record from readers whatever the other words are.
-_KEPT_BACK = frozenset(("draft", "drafts", "trash", "hidden", "unpublished", "spam"))
-_MOST_STATES = 20
-# The day on which a record came out is missing in a draft, beside the days on which it was written or changed.
-_CAME_OUT = ("publishedat", "publishedon", "firstpublishedat", "datepublished", "publishdate", "publisheddate")
-_WRITTEN = ("createdat", "updatedat", "createdon", "updatedon", "modifiedat", "created", "updated", "datecreated")
-# What says that a program wrote a record (Discourse, Slack), and who such programs are.
-_BY_PROGRAM = ("actioncode",)
-_PROGRAMS = frozenset(("automoderator", "discobot"))
 # What programs that publish articles write beside a title and a text, and what is the text.
 _OF_ARTICLES = frozenset(
     ("publishedat", "datepublished", "publishedon", "firstpublishedat", "articleid", "excerpt", "contenthtml", "hsbody")
@@ -146,12 +120,7 @@ class Plan:
     accepted: str = ""
     accepted_id: str = ""
     answer_ids: str = ""  # the field that has the ids of answers, which are in another file
-    hidden: dict[str, bool] = field(default_factory=dict)  # flags by which a record is left out, and their value then
-    state: str = ""  # the field whose words say whether a record is published
-    came_out: str = ""  # the field that has the day of publication, and nothing in drafts
-    event: str = ""  # the field that says what a program did
-    seen_by: str = ""  # the field whose words say who sees a record
-    programs: str = ""  # the field that names writers, some of which are programs
+    hiding: Hiding = field(default_factory=Hiding)
     speakers: Speakers | None = None  # how a customer's messages are told from those of staff
     across: bool = False  # whether the messages of a thread may be in several files
     writer: str = ""  # the field that tells the writers of messages apart
@@ -205,21 +174,10 @@ class Plan:
 
     def left_out(self, fields: Mapping[str, object]) -> str:
         """Return what a record is that is neither a question nor an answer, such as "comments"; "" for others."""
-        for name, hides in self.hidden.items():
-            if not is_blank(fields.get(name)) and is_yes(fields[name]) is hides:
-                return f"hidden by {name!r}"
-        if self.seen_by and str(fields.get(self.seen_by) or "").strip().lower() in _PRIVATE:
-            return f"private by {self.seen_by!r}"
-        if self.state and (word := str(fields.get(self.state) or "").strip().lower()) in _UNPUBLISHED:
-            return f"{word} by {self.state!r}"
+        if why := self.hiding.why(fields):
+            return why
         if self.judged and not is_yes(fields.get(self.judged)):
             return f"sentences that answer nothing by {self.judged!r}"
-        if self.came_out and self.came_out in fields and is_blank(fields[self.came_out]):
-            return f"drafts by {self.came_out!r}"
-        if self.event and not is_blank(fields.get(self.event)):
-            return f"what the program wrote by {self.event!r}"
-        if self.programs and str(fields.get(self.programs) or "").strip().lower() in _PROGRAMS:
-            return f"what the program wrote by {self.programs!r}"
         if self.speakers is not None and (side := self.side(fields)) not in ("customer", "staff"):
             said = {"note": "notes among staff", "event": "what the program wrote"}.get(side, "of an unknown writer")
             return f"{said} by {self.speakers.name!r}"
@@ -263,17 +221,8 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
         for name in plan.fields.get(role, ()):
             plan.kinds[name] = kind_of(_texts(plan, name, records)[:_TEXTS_LOOKED_AT], html)
     used = {name for names in plan.fields.values() for name in names}
-    plan.hidden = {
-        column.name: HIDING[folded]
-        for column in plan.columns.values()
-        if (folded := normal_name(column.name)) in HIDING and column.is_flags and column.name not in used
-    }
-    plan.seen_by = _worded(plan, _SEEN_BY, _PRIVATE | _PUBLIC)
-    plan.state = next((c.name for c in plan.columns.values() if normal_name(c.name) in _STATES and _is_state(c)), "")
-    plan.came_out = _came_out(plan, len(records))
-    plan.event = next((name for name in plan.columns if normal_name(name) in _BY_PROGRAM), "")
-    writers = plan.fields.get("author", [])[:1]
-    plan.programs = next((name for name in writers if plan.relation in ("replies", "parents", "threads")), "")
+    writers = plan.fields.get("author", [])[:1] if plan.relation in ("replies", "parents", "threads") else []
+    plan.hiding = find_hiding(plan.columns, used, len(records), next(iter(writers), ""))
     plan.question_is_long = _question_is_long(plan)
     plan.day_first = day_order(_date_texts(plan, records))
     return plan
@@ -289,8 +238,8 @@ def _find_articles(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
         return
     kinds = {text.strip().lower().removeprefix("node--") for name in ("type",) if name in names
              for text in plan.columns[names[name]].texts}  # fmt: skip
-    states = {text.strip().lower() for name in _STATES if name in names for text in plan.columns[names[name]].texts}
-    if not (_OF_ARTICLES & names.keys() or (kinds and kinds <= _ARTICLES) or states & _PUBLISHED):
+    states = {text.strip().lower() for name in STATES if name in names for text in plan.columns[names[name]].texts}
+    if not (_OF_ARTICLES & names.keys() or (kinds and kinds <= _ARTICLES) or states & PUBLISHED):
         return
     bodies = [*(names[name] for name in _ARTICLE_TEXTS if name in names), *plan.fields.get("body", [])]
     bodies = [name for name in dict.fromkeys(bodies) if plan.columns[name].texts]
@@ -325,34 +274,6 @@ def _find_judged(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
         plan.judged = flag
         if not plan.relation:
             _set_groups(plan, [fields for fields in records if is_yes(fields.get(flag))], "", "")
-
-
-def _worded(plan: Plan, names: Sequence[str], words: frozenset[str]) -> str:
-    """Return the column of one of these names that has none but these words; "" for none."""
-    found = (
-        column.name
-        for column in plan.columns.values()
-        if normal_name(column.name) in names
-        and column.texts
-        and {text.strip().lower() for text in column.texts} <= words
-    )
-    return next(found, "")
-
-
-def _is_state(column: Column) -> bool:
-    """Return whether the words of a column say which records are published and which are not."""
-    said = {text.strip().lower() for text in column.texts}
-    hidden = said & _UNPUBLISHED
-    return len(said) <= _MOST_STATES and said != hidden and bool(hidden & _KEPT_BACK or (hidden and said & _PUBLISHED))
-
-
-def _came_out(plan: Plan, count: int) -> str:
-    """Return the column with the day of publication, if records without it are drafts: other days are in them all."""
-    names = {normal_name(name): name for name in reversed(plan.columns)}
-    own = next((names[name] for name in _CAME_OUT if name in names), "")
-    column = plan.columns.get(own)
-    written = any(plan.columns[names[name]].filled == count for name in _WRITTEN if name in names)
-    return own if column and written and 0 < column.filled < count and column.is_dates else ""
 
 
 def _question_is_long(plan: Plan) -> bool:

@@ -361,10 +361,7 @@ class _Table:
         self._most = options.limits.post_characters
         self._used: dict[tuple[str, str], int] = {}
         self._left_out: Counter[str] = Counter()
-        self._hides = bool(
-            plan.row_kind or plan.hidden or plan.seen_by or plan.state or plan.speakers or plan.came_out
-            or plan.event or plan.programs or plan.judged
-        )  # fmt: skip
+        self._hides = bool(plan.row_kind or plan.hiding.is_found or plan.speakers or plan.judged)
 
     def items(self, records: Iterator[Record | SetAside]) -> Iterator[_Item]:
         """Yield for each record a post, a part of a post, or a note with the reason why it is neither."""
