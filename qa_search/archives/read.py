@@ -373,7 +373,7 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held
                     item = file.set_aside(f"post {item.source_id}", post_too_long(options))
                 if isinstance(item, Post) and is_no_answer_yet(item.answer):
                     item = replace(item, answer="", answers=())
-                    file.log.omit("answers that say there is none yet")
+                    file.log.omit("answers that say that an answer is missing")
                 if isinstance(item, Post) and held.hold_post(item, file, reader.name):
                     continue
                 if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):

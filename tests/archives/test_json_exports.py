@@ -686,7 +686,7 @@ def test_an_answer_may_say_that_there_is_none_yet(tmp_path: Path) -> None:
     text = f"Question: {_Q[0]}\nAnswer: {_A[0]}\n\nQuestion: {_Q[1]}\nAnswer: (none yet)\n"
     items, reports = _read(tmp_path, {"log.txt": text})
     assert [item.answer for item in items if isinstance(item, Post)] == [_A[0], ""]
-    assert "answers that say there is none yet (1)" in _remarks(reports)
+    assert "answers that say that an answer is missing (1)" in _remarks(reports)
 
 
 def test_samples_of_pages_are_not_those_of_other_files(tmp_path: Path) -> None:

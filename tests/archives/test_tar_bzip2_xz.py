@@ -115,7 +115,7 @@ def test_what_is_no_file_in_a_tar_is_not_read(tmp_path: Path) -> None:
     notes = {item.source.rpartition("/")[2]: item.reason for item in items if isinstance(item, SetAside)}
     assert {name: reason.split(",")[0] for name, reason in notes.items()} == {
         "link.txt": "a link", "hard.txt": "a link", "pipe": "a pipe or a device", "disk": "a pipe or a device",
-        "holes.txt": "a file with holes", "odd": "an entry that is no file",
+        "holes.txt": "a file with holes", "odd": "an entry that is not a file",
     }  # fmt: skip
     assert [item.title for item in items if isinstance(item, Post)] == ["T"]
     assert not list(tmp_path.rglob("escaped.txt"))

@@ -28,7 +28,7 @@ _DIGITS = re.compile(rb"(\d{1,7}) ")
 LINK = "a link, and links in archives are not followed"
 _DEVICE = "a pipe or a device, not a file"
 _SPARSE = "a file with holes, as `tar --sparse` packs it, which is not read: pack it without that option"
-_OTHER = "an entry that is no file"
+_OTHER = "an entry that is not a file"
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,7 @@ class _TarSiblings:
             return None
         if self._found is None:
             self._found = {}
-            with suppress(*DAMAGE, tarfile.TarError, DamagedArchiveError):  # whoever reads the members tells it
+            with suppress(*DAMAGE, tarfile.TarError, DamagedArchiveError):  # reading the members reports it
                 self._unpack(self._found)
         return _unpacked_sibling(self._found, beside, name)
 

@@ -264,7 +264,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
             )
         else:
             file.log.advice = (
-                "no record has an answer, and none says which other one it answers: put the table of the answers into "
+                "no record has an answer or names the one that it answers: put the table of the answers into "
                 "the same folder, or name the field that holds them with field_map={'answer': FIELD}"
             )
 

@@ -116,7 +116,7 @@ def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFor
         )
     if tree is not None and has_comments(parse_tree(markup)):
         return file.unknown(
-            "a page with comments, of which none is known to answer another",
+            "a page with comments; which of them answers another is unknown",
             "What its author answers is read where it stands below a comment that asks and is marked as the author's "
             "(bypostauthor, as WordPress does). Else put what is asked and what is answered into a table with the "
             "columns question and answer, or export the comments as records with a parent_id and an author.",

@@ -65,7 +65,7 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
     return click.option(
         f"--{name}-prompt",
         metavar="TEXT",
-        help=f"A text that the model gets before each {what}, such as '{name}: '; '' for none. "
+        help=f"A text that the model gets before each {what}, such as '{name}: '; '' for no prompt. "
         "[default: what the model's own settings name]",
     )
 

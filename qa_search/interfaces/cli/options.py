@@ -221,7 +221,8 @@ def map_option() -> Decorator:
         metavar="ROLE=FIELD",
         callback=_read_map,
         help="The field that holds the question, answer, title, body, date, url, tags, author, score or id, if its "
-        "name is not recognised. FIELD is a name, a path such as replies.text, the number of a column, or - for none.",
+        "name is not recognised. FIELD is a name, a path such as replies.text, the number of a column, or - for no "
+        "field.",
     )
 
 
