@@ -1,10 +1,15 @@
-"""Microdata -> JSON-LD objects: types, names and nested items."""
+"""Microdata -> JSON-LD objects: types, names and nested items. What is too large is reported."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from lxml import html
 
+from qa_search.archives.formats import structured_data
 from qa_search.archives.formats.structured_data import microdata
+from qa_search.archives.read import Reading, read_archives
 
 PAGE = """<div itemscope itemtype="https://schema.org/Question/">
 <span itemprop="name">Why does it knock?</span>
@@ -14,10 +19,36 @@ PAGE = """<div itemscope itemtype="https://schema.org/Question/">
 
 def test_items_have_their_types_and_properties() -> None:
     """The last part of the type's address; an item without one has none."""
-    question, other = microdata(html.fromstring(f"<main>{PAGE}</main>"))
+    question, other = microdata(html.fromstring(f"<main>{PAGE}</main>"), print)
     assert question == {
         "@type": "Question",
         "name": "Why does it knock?",
         "acceptedAnswer": {"@type": "Answer", "text": "Limescale."},
     }
     assert other == {"name": "no type"}
+
+
+PAIR = """<div itemscope itemtype="https://schema.org/Question"><h3 itemprop="name">Why {0}?</h3>
+<div itemprop="acceptedAnswer" itemscope itemtype="https://schema.org/Answer"><p itemprop="text">Because {0}.</p></div>
+</div>"""
+JSON_LD = """<script type="application/ld+json">{"@type": "Question", "name": "Why 0?",
+"acceptedAnswer": {"@type": "Answer", "text": "Because 0."}}</script>"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "page", "remark"),
+    [
+        ("_MOST_ELEMENTS", 20, "".join(map(PAIR.format, range(9))), "the page's data has more than 20 elements"),
+        ("_MOST_BYTES", 40, JSON_LD + PAIR.format(1), "characters in the page is not read: 40 are the most"),
+    ],
+)
+def test_data_beyond_a_limit_is_reported(
+    limit: str, value: int, page: str, remark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes before it is read; whole questions only."""
+    monkeypatch.setattr(structured_data, limit, value)
+    (tmp_path / "faq.html").write_text(f"<html><body>{page}</body></html>")
+    reading = Reading()
+    posts = list(read_archives([tmp_path / "faq.html"], reading=reading))
+    assert 1 <= len(posts) < 9
+    assert any(remark in found for report in reading.reports for found in report.remarks)

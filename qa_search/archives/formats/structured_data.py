@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from qa_search.archives.formats.trees import element_text, words
 
 _MOST_BYTES = 16 << 20
 _MOST_DEPTH = 32
-_MOST_ITEMS = 100_000
+_MOST_ELEMENTS = 1_000_000
 # What old pages put around a script so that older browsers do not show it.
 _HTML_COMMENT = re.compile(
     r"^\s*(?:<!--|//\s*<!\[CDATA\[|<!\[CDATA\[|/\*\s*<!\[CDATA\[\s*\*/)"
     r"|(?:-->|//\s*\]\]>|\]\]>|/\*\s*\]\]>\s*\*/)\s*$"
 )
+# Called with what was not read.
+Report = Callable[[str], None]
 # The attributes that name a thing's kind, a property of the thing around, and a thing.
 _Names = tuple[str, str, str]
 _MICRODATA: _Names = ("itemtype", "itemprop", "itemscope")
@@ -27,11 +29,12 @@ _RDFA: _Names = ("typeof", "property", "typeof")
 _LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description"))
 
 
-def json_ld(tree: Any) -> Iterator[object]:
-    """Yield what a page's JSON-LD scripts hold; broken ones are skipped."""
+def json_ld(tree: Any, report: Report) -> Iterator[object]:
+    """Yield what a page's JSON-LD scripts hold; broken ones are skipped. What is too large is reported."""
     for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
         text = _HTML_COMMENT.sub("", script.text or "")
         if len(text) > _MOST_BYTES:
+            report(f"JSON-LD of {len(text):,} characters in the page is not read: {_MOST_BYTES:,} are the most")
             continue
         try:
             # Line ends inside strings are invalid JSON, but many pages have them.
@@ -40,18 +43,17 @@ def json_ld(tree: Any) -> Iterator[object]:
             continue
 
 
-def microdata(tree: Any) -> Iterator[dict[str, object]]:
-    """Yield a page's microdata items as JSON-LD objects, those within others as their properties."""
-    budget = [_MOST_ITEMS]
-    for element in tree.xpath("descendant-or-self::*[@itemscope and not(@itemprop)]"):
-        yield _item(element, 0, budget)
+def microdata(tree: Any, report: Report) -> Iterator[dict[str, object]]:
+    """Yield a page's microdata items as JSON-LD objects, those within others as their properties.
+
+    Where there are too many elements, that is reported, and what is behind them is not read.
+    """
+    yield from _items(tree.xpath("descendant-or-self::*[@itemscope and not(@itemprop)]"), _MICRODATA, report)
 
 
-def rdfa(tree: Any) -> Iterator[dict[str, object]]:
+def rdfa(tree: Any, report: Report) -> Iterator[dict[str, object]]:
     """Yield what RDFa says in a page (``typeof`` and ``property``), as `microdata` does."""
-    budget = [_MOST_ITEMS]
-    for element in tree.xpath("descendant-or-self::*[@typeof and not(@property)]"):
-        yield _item(element, 0, budget, _RDFA)
+    yield from _items(tree.xpath("descendant-or-self::*[@typeof and not(@property)]"), _RDFA, report)
 
 
 def page_data(tree: Any) -> Iterator[dict[str, object]]:
@@ -75,7 +77,17 @@ def page_data(tree: Any) -> Iterator[dict[str, object]]:
                     waiting += reversed([*value.values()])
 
 
-def _item(element: Any, depth: int, budget: list[int], named: _Names = _MICRODATA) -> dict[str, object]:
+def _items(elements: Iterable[Any], named: _Names, report: Report) -> Iterator[dict[str, object]]:
+    budget = [_MOST_ELEMENTS]
+    for element in elements:
+        item = _item(element, 0, budget, named)
+        if budget[0] <= 0:
+            report(f"the page's data has more than {_MOST_ELEMENTS:,} elements: what is behind them is not read")
+            return
+        yield item
+
+
+def _item(element: Any, depth: int, budget: list[int], named: _Names) -> dict[str, object]:
     kind_name, property_name, scope = named
     kind = (element.get(kind_name) or "").split()
     found: dict[str, object] = {"@type": re.split("[/:]", kind[0].rstrip("/"))[-1]} if kind else {}

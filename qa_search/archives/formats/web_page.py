@@ -86,7 +86,10 @@ class WebPageReader:
     def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
         """Read the page's own data, and a forum's topic where that says less than its messages."""
         records = [
-            record for value in [*json_ld(tree), *microdata(tree), *rdfa(tree)] for record in schema_records(value)
+            record
+            for kind in (json_ld, microdata, rdfa)
+            for value in kind(tree, file.log.remark)
+            for record in schema_records(value)
         ]
         if len(records) < 2:
             topic = read_topic(tree)
