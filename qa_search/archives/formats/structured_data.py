@@ -33,8 +33,7 @@ def json_ld(tree: Any, report: Report) -> Iterator[object]:
     """Yield what a page's JSON-LD scripts hold; broken ones are skipped. What is too large is reported."""
     for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
         text = _HTML_COMMENT.sub("", script.text or "")
-        if len(text) > _MOST_BYTES:
-            report(f"JSON-LD of {len(text):,} characters in the page is not read: {_MOST_BYTES:,} are the most")
+        if _is_too_large("JSON-LD", text, report):
             continue
         try:
             # Line ends inside strings are invalid JSON, but many pages have them.
@@ -56,11 +55,11 @@ def rdfa(tree: Any, report: Report) -> Iterator[dict[str, object]]:
     yield from _items(tree.xpath("descendant-or-self::*[@typeof and not(@property)]"), _RDFA, report)
 
 
-def page_data(tree: Any) -> Iterator[dict[str, object]]:
+def page_data(tree: Any, report: Report) -> Iterator[dict[str, object]]:
     """Yield the objects with a question and an answer in the data that a page's program shows (``__NEXT_DATA__``)."""
     for script in tree.xpath(".//script[@id='__NEXT_DATA__' or @type='application/json']"):
         text = script.text or ""
-        if len(text) > _MOST_BYTES:
+        if _is_too_large("JSON", text, report):
             continue
         try:
             waiting = [json.loads(text)]
@@ -75,6 +74,12 @@ def page_data(tree: Any) -> Iterator[dict[str, object]]:
                     yield value
                 else:
                     waiting += reversed([*value.values()])
+
+
+def _is_too_large(kind: str, text: str, report: Report) -> bool:
+    if len(text) > _MOST_BYTES:
+        report(f"{kind} of {len(text):,} characters in the page is not read: {_MOST_BYTES:,} are the most")
+    return len(text) > _MOST_BYTES
 
 
 def _items(elements: Iterable[Any], named: _Names, report: Report) -> Iterator[dict[str, object]]:

@@ -75,7 +75,7 @@ class WebPageReader:
         if not found and tree is not None:
             # What was furniture above.
             whole = parse_tree(markup)
-            found = [*posts_of(file, _as_records([*page_data(whole)], "data of the page"), options)]
+            found = [*posts_of(file, _as_records([*page_data(whole, file.log.remark)], "data of the page"), options)]
             found = found or [*comment_posts(file, whole)]
             found = found or [*guestbook_posts(file, lines, options)]
             found = found or [*only_question(file, whole, canonical_url(markup))]
