@@ -697,3 +697,11 @@ def test_samples_of_pages_are_not_those_of_other_files(tmp_path: Path) -> None:
     shown = {report.format: [post.question for post in posts]
              for report, posts in zip(found.files, found.samples, strict=True)}  # fmt: skip
     assert shown == {"JSON": [_Q[1]] * 2, "HTML page": [_Q[0], "Why is it so?"]}
+
+
+@pytest.mark.parametrize("tags", [{"care": {"a": 1}}, {"care": [True]}, {"care": True, "shop": {}}])
+def test_tags_that_are_objects_harm_nothing(tags: dict[str, Any], tmp_path: Path) -> None:
+    """Only names that are all true are a set of tags."""
+    record = {"question": "Can I descale it at home?", "answer": "Yes, with vinegar and water.", "tags": tags}
+    (tmp_path / "faq.json").write_text(json.dumps([record, {**record, "question": "Can I return it at all?"}]))
+    assert len([item for item in read_archives([tmp_path / "faq.json"]) if isinstance(item, Post)]) == 2

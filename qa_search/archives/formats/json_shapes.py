@@ -194,9 +194,14 @@ def _listed_by_ids(value: _Object) -> _Object:
             found[name] = listed
         elif isinstance(inner, dict) and role == "answer" and _are_objects(inner) and _are_texts(inner):
             found[name] = list(inner.values())
-        elif isinstance(inner, dict) and inner and role in ("tags", "category") and set(inner.values()) == {True}:
+        elif isinstance(inner, dict) and inner and role in ("tags", "category") and _are_true(inner):
             found[name] = list(inner)
     return {**value, **found} if found else value
+
+
+def _are_true(value: _Object) -> bool:
+    """Return whether an object is a set of names, as Firebase keeps one."""
+    return all(inner is True for inner in value.values())
 
 
 def _are_texts(value: _Object) -> bool:
