@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import random
 import tarfile
 import zipfile
 from collections.abc import Sequence
@@ -146,3 +148,15 @@ def test_many_files_take_no_longer_each(tmp_path: Path) -> None:
     posts, notes = found_in(tmp_path)
     assert not posts
     assert len(notes) == 3000
+
+
+def test_a_damaged_packed_half_is_said_and_ends_nothing(tmp_path: Path) -> None:
+    """Its beginning looks like a text; what is behind it cannot be unpacked."""
+    packed = bytearray(gzip.compress(random.Random(1).randbytes(300_000).hex().encode()))  # noqa: S311 - an example
+    packed[120_000:120_400] = bytes(400)
+    with zipfile.ZipFile(tmp_path / "pairs.zip", "w") as archive:
+        archive.writestr("a.gz", bytes(packed))
+        archive.writestr("faq.txt", "Q: Does it rain?\nA: Yes, it does.\n\nQ: Does it snow?\nA: No, it does not.\n")
+    items = list(read_archives([tmp_path], keep_going=True))
+    assert len([item for item in items if isinstance(item, Post)]) == 2
+    assert any("a.gz" in f"{item.source} {item.place}" for item in items if isinstance(item, SetAside))

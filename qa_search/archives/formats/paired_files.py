@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, post_too_long, require_scratch
+from qa_search.archives.base import DAMAGE, ArchiveFile, ReadingLog, ReadOptions, post_too_long, require_scratch
 from qa_search.archives.formats.html_text import html_to_text, looks_like_html
 from qa_search.archives.formats.labels import without_label
 from qa_search.archives.formats.roles import ROLES, normal_name
@@ -111,7 +111,7 @@ class PairedFiles:
             return False
         try:
             text = clean_text(file.read_text(self._options))
-        except ArchiveError:
+        except (ArchiveError, *DAMAGE):  # its beginning alone was looked at so far
             return False
         if looks_like_html(text):
             text = clean_text(html_to_text(text))
