@@ -113,7 +113,7 @@ _LARGEST_BSON = 16 << 20
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
 # A tar archive that is compressed in a way that is not read.
 _PACKED_TAR = re.compile(r"\.(?:tar\.(?:zst|lz|lz4|lzma|lzo|br|z)|tzst|tlz)$")
-_NAMED_TAR = re.compile(r"\.(?:tar|tar\.\w{1,4}|tgz|tbz2?|txz)$")
+_NAMED_PACKED = re.compile(r"\.(?:tar|tgz|tbz2?|txz|gz|bz2|xz|zip|7z)$")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOOKED_FOR = (
     "What was looked for: lines that begin with Q: and A: (or Question:, Frage:, ...); numbered questions "
@@ -154,8 +154,10 @@ def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
         return file.unknown(f"an archive of mongodump, which is not read: {_FROM_MONGO}", "")
     if _is_bson(file.head):
         return file.unknown(f"a dump of MongoDB (BSON), which is not read: {_SUFFIXES['.bson']}", "")
-    if file.head_text is None and _NAMED_TAR.search(file.name.lower()):
-        return file.unknown("named as a tar archive, and it is none", "Look whether it was saved or downloaded whole.")
+    if packed := _NAMED_PACKED.search(file.name.lower()):
+        return file.unknown(
+            f"named {packed[0]}, but its content is not packed so", "Look whether it was saved or downloaded whole."
+        )
     if file.head_text is None:
         return file.unknown("binary data, not an archive of posts", known)
     if has_tabs(file.head_text):

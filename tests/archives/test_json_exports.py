@@ -513,6 +513,19 @@ def test_names_dates_and_tags_of_a_dump_of_models_are_looked_up(tmp_path: Path) 
     assert (post.author, post.tags) == ("ann", ("care", "shop"))
 
 
+def test_values_of_a_dump_without_a_model_are_counted(tmp_path: Path) -> None:
+    """The objects beside them are read."""
+    models = [
+        _model("f.question", 1, title="Refunds?", body="Can I?"),
+        {"note": "made on Monday"},
+        7,
+        _model("f.answer", 1, question=1, body="Within 14 days."),
+    ]
+    items, reports = _read(tmp_path, {"dump.json": models})
+    assert [item.answer for item in items if isinstance(item, Post)] == ["Within 14 days."]
+    assert "values that do not name a model (2)" in _remarks(reports)
+
+
 def test_the_topic_of_a_model_is_the_category(tmp_path: Path) -> None:
     """Not its number."""
     items, _ = _read(tmp_path, EXPORTS["Django, one model, lines"])

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qa_search.archives.base import ArchiveFile
+from qa_search.archives.formats import notion
 from qa_search.archives.formats.notion import NotionExports
 from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import DamagedArchiveError, UnclearFieldsError
@@ -82,6 +83,21 @@ def test_rows_that_ask_the_same_are_all_kept(tmp_path: Path) -> None:
     """Two answers to one question are two posts of a table."""
     (tmp_path / f"FAQ {ID}.csv").write_text("Question,Answer,Id\nRefunds?,Within 14 days.,1\nRefunds?,No.,2\n")
     assert len([*read_archives([tmp_path])]) == 2
+
+
+def test_more_posts_of_one_question_than_are_held_at_once_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is lost without a word."""
+    monkeypatch.setattr(notion, "_MOST_OF_ONE", 2)
+    (tmp_path / "FAQ").mkdir()
+    for number in range(5):
+        page = BODY.format("Why does it leak?", f"Because of seal {number}.")
+        (tmp_path / "FAQ" / f"Why does it leak {number:032x}.md").write_text(page)
+    reading = Reading()
+    assert len(list(read_archives([tmp_path], reading=reading))) == 2
+    remarks = [remark for report in reading.reports for remark in report.remarks]
+    assert any("posts of the same questions" in remark and "(3)" in remark for remark in remarks)
 
 
 def test_a_table_without_answers_says_what_is_missing(tmp_path: Path) -> None:

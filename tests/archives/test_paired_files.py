@@ -91,10 +91,10 @@ def test_what_is_left_over_is_told(tmp_path: Path) -> None:
     assert [post.source_id for post in posts if not post.answer] == ["30_q.txt"]
     assert len(posts) == 31
     assert found_in(tmp_path)[1] == [
-        "31_A.md: several files are named as the same question or its answer",
-        "31_a.txt: several files are named as the same question or its answer",
-        "31_q.txt: several files are named as the same question or its answer",
-        "99_a.txt: no file is named as its question, as it is for others",
+        "31_A.md: several files have the name of the same question or the same answer",
+        "31_a.txt: several files have the name of the same question or the same answer",
+        "31_q.txt: several files have the name of the same question or the same answer",
+        "99_a.txt: the file with its question is missing, which others have by their names",
     ]
     (report,) = reading.reports
     assert "1 question without a file that is named as the answer" in report.remarks
@@ -109,7 +109,8 @@ def test_few_pairs_are_no_rule(asked: int, told: int, tmp_path: Path) -> None:
     assert not posts
     assert len(notes) == asked + told
     assert all(
-        "without recognisable questions" in note and "too few files are named by pairs" in note for note in notes
+        "without recognisable questions" in note and "fewer than 3 pairs of files have such names" in note
+        for note in notes
     )
 
 

@@ -51,7 +51,7 @@ class TarData:
         self._name = name
 
     def read1(self, most: int) -> bytes:
-        """Read some bytes, none at the end.
+        """Read some bytes; return an empty value at the end.
 
         Raises:
             EOFError: if the archive ends before.
@@ -150,7 +150,7 @@ def _parse(block: bytes) -> tarfile.TarInfo:
 
 
 def _exactly(stream: io.BufferedReader, size: int, *, may_end: bool = False) -> bytes:
-    """Read so many bytes, or none at the end of the archive."""
+    """Read so many bytes; return an empty value at the end of the archive, if it ``may_end`` here."""
     data = stream.read(size)
     if len(data) < size and (data or not may_end):
         raise EOFError("it ends within a header")

@@ -79,7 +79,7 @@ def plain_line(line: str) -> str:
 
 
 def day_of_name(name: str) -> str:
-    """Return the day that a file's name has, as the logs of IRC are named; "" for none."""
+    """Return the day that a file's name has, as the logs of IRC are named; "" if it has no day."""
     found = _IN_NAME.search(PurePosixPath(name).name)
     return f"{found[1]}-{found[3]}-{found[4]}" if found else ""
 

@@ -53,7 +53,7 @@ _PLAIN_SHARE = 0.4
 # Of an interview: how many turns each has, and how many of them ask.
 _FEWEST_TURNS = 3
 _ASKS, _HARDLY = 0.8, 0.15
-_FEWEST_WORDS = 8  # of a turn that does not ask and is no mere "Thank you, that helps"
+_FEWEST_WORDS = 8  # of a turn that does not ask, and says more than "Thank you, that helps"
 _UNTIMED_SHARE = 0.6
 _SHOWN = 5
 # Who speaks may be named so; what else has a role by its name is a field of a record.
@@ -183,12 +183,12 @@ def _sides(file: ArchiveFile, head: Sequence[Message], options: ReadOptions) -> 
 
 
 def _interviewer(head: Sequence[Message]) -> str:
-    """Return the one of two speakers who asks nearly always, where the other hardly does; "" if there is none."""
+    """Return which of two speakers asks: nearly all turns of this one ask, and hardly any of the other; "" if not."""
     turns: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for message in head:
         if message.stamp:
-            return ""  # a chat, in which either may be asked
+            return ""  # messages with times are a chat, in which both may ask
         turns[message.name] += 1
         asked[message.name] += any(mark in line for line in message.lines for mark in "?？؟")
     if len(turns) != len(("one", "other")) or min(turns.values()) < _FEWEST_TURNS:

@@ -88,7 +88,7 @@ class GuestbookReader:
 
 
 def guestbook_posts(file: ArchiveFile, lines: Sequence[str], options: ReadOptions) -> list[Post | SetAside]:
-    """Make a post of each entry of a guestbook; none if the lines are no guestbook."""
+    """Make a post of each entry of a guestbook; return an empty list if the lines are not a guestbook."""
     entries = _find(lines)
     order = day_order(entry.date for entry in entries)
     found: list[Post | SetAside] = []
@@ -118,7 +118,7 @@ def guestbook_posts(file: ArchiveFile, lines: Sequence[str], options: ReadOption
 
 
 def _find(lines: Sequence[str]) -> list[_Entry]:
-    """Part lines into entries; none unless there are several, and several comments."""
+    """Part lines into entries; return an empty list unless several are found, and several comments."""
     heads = {number: found for number, line in enumerate(lines) if (found := entry_head(line))}
     kinds = Counter(kind for kind, _, _ in heads.values())
     if not kinds:

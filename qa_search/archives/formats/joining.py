@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, require_scratch
+from qa_search.archives.formats.scratch_tables import private_rows
 from qa_search.archives.formats.speakers import Side, conversation, is_same
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
@@ -50,10 +51,8 @@ class Joiner:
         self._since_check = _CHECKED_BYTES
         self.replies = 0
         self.links = 0
-        self._rows = sqlite3.connect("")  # a private database on disk, removed when it is closed
-        self._rows.executescript(
+        self._rows = private_rows(
             """
-            PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
             CREATE TABLE member (
                 number INTEGER PRIMARY KEY, key TEXT, kind TEXT, data TEXT, source TEXT, text_alone INTEGER
             );

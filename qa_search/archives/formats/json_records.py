@@ -93,7 +93,7 @@ class JsonReader:
         """Read a document that is not quite JSON, as a whole.
 
         Raises:
-            UnknownFormatError: if it is no data.
+            UnknownFormatError: if it cannot be read as data.
         """
         text = _beginning(file, options)
         value = None if text is None else _value_of(text)

@@ -35,7 +35,7 @@ _TELLING_KEYS = frozenset(
      "translations", "locales", "languages",
      *CHAT_KEYS, *THREAD_KEYS, *_WRAPPERS, *TICKET_KEYS, *TICKET_WRAPPERS)
 )  # fmt: skip
-# What a record is written into that says nothing but what it is: the name of its kind.
+# The roles of texts, and those of them that ask.
 _TEXT_ROLES = frozenset(("title", "question", "body", "answer"))
 _ASKED = frozenset(("title", "question", "body"))
 # What a field of a list is called, and what it holds.
@@ -205,7 +205,7 @@ def _are_true(value: _Object) -> bool:
 
 
 def _are_texts(value: _Object) -> bool:
-    """Return whether each of some objects by their ids has a text; the names of fields are no ids."""
+    """Return whether each of some objects by their ids has a text; names of fields do not count as ids."""
     return not any(role_of(key) for key in value) and all(
         _roles(inner) & {"body", "answer"} for inner in value.values()
     )

@@ -33,7 +33,7 @@ def is_dump_of_models(text: str) -> bool:
 def posts_of_models(
     file: ArchiveFile, values: Iterable[object], options: ReadOptions
 ) -> Iterator[Post | SetAside | Reply]:
-    """Yield the posts of the objects of a dump, each of which names its model; what is no such object comes as it is.
+    """Yield the posts of the objects of a dump, each of which names its model; notes come as they are.
 
     Raises:
         UnknownFormatError: if no model has questions and answers that can be recognised.
@@ -46,6 +46,8 @@ def posts_of_models(
             elif isinstance(value, Mapping) and isinstance(value.get("fields"), Mapping) and value.keys() <= _FIELDS:
                 model = str(value.get("model", ""))
                 _store(tables, model.rpartition(".")[2], model.replace(".", "_"), value.get("pk"), value["fields"])
+            else:
+                file.log.omit("values that do not name a model")
         yield from _posts(file, tables, options)
 
 

@@ -38,7 +38,7 @@ _BY_PROGRAM = (
 )  # fmt: skip
 # What Discourse calls its posts: what moderators did, what it did itself, and what staff whispers to itself.
 _POSTS_OF_PROGRAM, _WHISPER = (2, 3), 4
-# What of a conversation is no part of a post.
+# What of a conversation is left out of a post.
 _NOTES, _EVENTS = "notes among staff", "what the program wrote"
 _BELOW = "replies to answers"
 _LATER, _BEFORE = "later messages of the one who asked", "what staff wrote before anything was asked"
@@ -56,7 +56,7 @@ _TEXT_KEYS = (
 
 
 class Joined(dict[str, object]):
-    """A record that was made of several messages; ``omitted`` counts those that are no part of it, by their names."""
+    """A record that was made of several messages; ``omitted`` counts those that were left out, by their kinds."""
 
     def __init__(self, fields: _Object, omitted: Mapping[str, int]) -> None:
         """Take the fields, and the counts that are not 0."""
@@ -276,7 +276,7 @@ def _comments(value: _Object, key: str, posts: Sequence[_Object], events: int) -
 
 
 def _left_out(posts: Sequence[_Object], answers: Sequence[_Object], events: int) -> dict[str, int]:
-    """Count what is no part of a thread: notes among staff, what the program wrote, and what the asker wrote later."""
+    """Count what is left out of a thread: notes among staff, what the program wrote, and what the asker wrote later."""
     said = [post for post in posts if (key := _text_key(post)) and not is_blank(post[key])]
     gone = sum(map(_is_gone, said))
     said = [post for post in said if not _is_gone(post)]

@@ -99,7 +99,7 @@ class LettersReader:
 
 
 def _find(text: str) -> tuple[str, list[_Letter]] | None:
-    """Return the name that letters are written to, and the letters; None if there are none."""
+    """Return the name that letters are written to, and the letters; None if there are no such letters."""
     paragraphs = list(_paragraphs(text))
     names: Counter[str] = Counter()
     shown: dict[str, str] = {}
@@ -177,7 +177,7 @@ def _is_short(line: str) -> bool:
 
 
 def _common_end(letters: Sequence[_Letter]) -> str:
-    """Return the signature that nearly all answers have; "" if there is none."""
+    """Return the signature that nearly all answers have; "" if they differ."""
     ends = Counter(
         end
         for letter in letters

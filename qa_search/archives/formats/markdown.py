@@ -95,7 +95,7 @@ class MarkdownReader:
 
 
 def _hidden_by(matter: Mapping[str, object]) -> str | None:
-    """Return the field of a front matter that keeps a page from readers, None for none."""
+    """Return the field of a front matter that keeps a page from readers, None if there is no such field."""
     flags = (name for name in matter if normal_name(name) in HIDING and str(matter[name]).lower() in FLAG_WORDS)
     return next((name for name in flags if is_yes(matter[name]) is HIDING[normal_name(name)]), None)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from qa_search.archives.base import ArchiveFile, ReadingLog, ReadOptions, require_scratch
 from qa_search.archives.formats.joining import post_to_text, read_post
+from qa_search.archives.formats.scratch_tables import private_rows
 from qa_search.types import Post
 
 # "FAQ 0123...def.csv", "FAQ 0123...def_all.csv", "FAQ 0123...def/How do I 89ab...67.md" (or "FAQ/How do I ...").
@@ -64,9 +65,8 @@ class NotionExports:
         if known is None:
             return False
         if self._rows is None:
-            self._rows = sqlite3.connect("")  # a private database on disk, removed when it is closed
-            self._rows.executescript(
-                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; CREATE TABLE post (number INTEGER PRIMARY KEY, "
+            self._rows = private_rows(
+                "CREATE TABLE post (number INTEGER PRIMARY KEY, "
                 "container TEXT, base TEXT, kind TEXT, question TEXT, answered INT, data TEXT, source TEXT)"
             )
         question = " ".join((post.question or post.title).casefold().split())
@@ -106,18 +106,19 @@ class NotionExports:
                 if unclear.problem is not None and not keep_going:
                     raise unclear.problem
                 self._log(source).remark(unclear.problem.reason if unclear.problem is not None else unclear.advice)
-        groups = "SELECT container, base, question FROM post GROUP BY container, base, question ORDER BY min(number)"
+        key = "container, base, question"
+        groups = f"SELECT {key}, count(*) FROM post GROUP BY {key} ORDER BY min(number)"  # noqa: S608 - fixed names
         of_group = (
             "SELECT kind, data, source FROM post WHERE container = ? AND base = ? AND question = ? ORDER BY number"
         )
         with closing(self._rows.execute(groups)) as found:
-            for group in found:
+            for *group, count in found:
                 rows = self._rows.execute(of_group, group).fetchmany(_MOST_OF_ONE)
                 given = [(kind, read_post(data), source) for kind, data, source in rows]
                 taken = _once(given)
                 # Said of the file that is read: there may be thousands of the others.
                 sources = {source for _, source in taken}
-                if left := sum(source not in sources for _, _, source in given):
+                if left := sum(source not in sources for _, _, source in given) + count - len(given):
                     self._log(taken[0][1]).omit("posts of the same questions in other files of Notion's export", left)
                 for post, source in taken:
                     yield post, *self._files[source]

@@ -141,7 +141,7 @@ def _below(lines: list[_Line], depth: int) -> str:
 
 
 def _is_last_heading(lines: list[_Line]) -> Callable[[_Line], bool]:
-    """Return what tells the lines that have a note, or lines below them that have none below themselves."""
+    """Return what finds the lowest headings: lines with a note, or with lines below that have no others below."""
     above = {id(line) for line, below in pairwise(lines) if below.depth > line.depth}
     parents: set[int] = set()
     stack: list[_Line] = []

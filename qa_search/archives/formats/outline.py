@@ -227,7 +227,7 @@ def _questions_of(sections: Sequence[Section], scope: tuple[int, int], named: bo
 def _answered_below(sections: Sequence[Section], inside: range) -> tuple[set[int], set[int]]:
     """Find titles whose only text is in sections below them, of which none asks: (the titles, those sections).
 
-    Of a level without a title that asks and is so, there are none: they are categories.
+    A level counts only if such a title of it asks; the titles of other levels are categories.
     """
     found: dict[int, range] = {}
     for n in inside:

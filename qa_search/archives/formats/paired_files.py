@@ -19,6 +19,7 @@ from qa_search.archives.base import DAMAGE, ArchiveFile, ReadingLog, ReadOptions
 from qa_search.archives.formats.html_text import html_to_text, looks_like_html
 from qa_search.archives.formats.labels import without_label
 from qa_search.archives.formats.roles import ROLES, normal_name
+from qa_search.archives.formats.scratch_tables import private_rows
 from qa_search.errors import ArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text, counted
@@ -104,7 +105,7 @@ class PairedFiles:
         With ``must_read``, its ``error`` becomes the ``problem`` of all if it has no other half.
 
         Raises:
-            DamagedArchiveError: if the scratch disk is full, or the file is damaged.
+            DamagedArchiveError: if the scratch disk is full.
         """
         name = pair_name(file.name)
         if name is None or file.suffix not in _SUFFIXES or file.head_text is None or not file.head:
@@ -118,9 +119,8 @@ class PairedFiles:
         if len(text) > self._options.limits.post_characters:
             return False
         if self._rows is None:
-            self._rows = sqlite3.connect("")  # a private database on disk, removed when it is closed
-            self._rows.executescript(
-                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; CREATE TABLE half (number INTEGER PRIMARY KEY, "
+            self._rows = private_rows(
+                "CREATE TABLE half (number INTEGER PRIMARY KEY, "
                 "container TEXT, name TEXT, role TEXT, key TEXT, grp TEXT, text TEXT, place TEXT, reason TEXT)"
             )
         values = (file.container, file.name, *name, without_label(text, name.role), error.place, error.reason)
@@ -164,7 +164,7 @@ class PairedFiles:
         yield from self._pairs(log)
 
     def _notes(self) -> Iterator[SetAside]:
-        """Yield a note for each file that is no part of a post."""
+        """Yield a note for each file that is not used in a post."""
         assert self._rows is not None  # noqa: S101 - there are files
         alone = (
             "SELECT half.container, name, role, place, reason, named.pairs, asked FROM half JOIN pair USING "
@@ -175,11 +175,15 @@ class PairedFiles:
             for container, name, role, place, reason, pairs, asked in found:
                 source = f"{container}/{name}"
                 if pairs is None:
-                    yield SetAside(source, place, f"{reason}, and too few files are named by pairs as it is")
+                    yield SetAside(
+                        source, place, f"{reason}, and fewer than {_FEWEST_PAIRS} pairs of files have such names"
+                    )
                 elif role == "answer" and not asked:
-                    yield SetAside(source, "", "no file is named as its question, as it is for others")
+                    yield SetAside(
+                        source, "", "the file with its question is missing, which others have by their names"
+                    )
                 else:
-                    yield SetAside(source, "", "several files are named as the same question or its answer")
+                    yield SetAside(source, "", "several files have the name of the same question or the same answer")
 
     def _pairs(self, log: ReadingLog) -> Iterator[Post | SetAside]:
         assert self._rows is not None  # noqa: S101 - there are files

@@ -15,12 +15,7 @@ from qa_search.archives.formats.hiding import PUBLISHED, STATES, Hiding, find_hi
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import MOST_NAME, ROLES, is_weak, names_date, normal_name, role_of
 from qa_search.archives.formats.speakers import Side, Speakers, find_speakers, writer_field
-from qa_search.archives.formats.values import (
-    is_blank,
-    is_yes,
-    lookup,
-    texts_in,
-)
+from qa_search.archives.formats.values import is_blank, is_yes, lookup, texts_in
 from qa_search.util.dates import day_order, is_ambiguous
 
 NO_FIELD = "-"
@@ -215,7 +210,7 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     _apply_map(plan, records, options)
     tied = _choose_fields(plan)
     _set_relation(plan, tied, records)
-    _find_articles(plan, records)
+    _find_articles(plan)
     _find_judged(plan, records)
     for role in _TEXT_ROLES:
         for name in plan.fields.get(role, ()):
@@ -228,7 +223,7 @@ def make_plan(records: Sequence[Mapping[str, object]], options: ReadOptions, htm
     return plan
 
 
-def _find_articles(plan: Plan, records: Sequence[Mapping[str, object]]) -> None:
+def _find_articles(plan: Plan) -> None:
     """Take the texts of published articles whose titles ask for the answers."""
     known = plan.mapped.keys() | plan.fields.keys()
     if plan.relation or plan.answer_ids or known & {"answer", "question", "parent"} or not plan.fields.get("title"):
@@ -547,7 +542,7 @@ def _set_relation(plan: Plan, tied: Mapping[str, str], records: Sequence[Mapping
     if plan.speakers is None and plan.relation in ("parents", "replies", "threads", "messages"):
         _find_row_kind(plan, names)
     if plan.relation == "replies" and (asking := [plan.asks(fields) for fields in records]) and any(asking):
-        # What all of them reply to is no question: a group, or a record that the feed is about.
+        # What all of them reply to is not a question: a group, or a record that the feed is about.
         plan.relation, plan.parent = ("", "") if all(asking) else ("parents", plan.parent)
     if plan.relation == "parents" and not plan.row_kind:
         plan.speakers = find_speakers(records, "", writer)
@@ -580,7 +575,7 @@ def _ids_of_answers(plan: Plan) -> str:
 
 
 def _reference(plan: Plan, names: Mapping[str, str]) -> str:
-    """Return the field that is named as a question and holds the ids of questions, "" for none."""
+    """Return the field that is named as a question and holds the ids of questions, "" if it is missing."""
     name = next((names[name] for name in _QUESTIONS_BY_ID if name in names), "")
     taken = {name for names in plan.fields.values() for name in names}
     column = plan.columns.get(name)

@@ -23,7 +23,7 @@ _PARAGRAPHS = re.compile(r"\n[ \t]*+\n")
 _OPTION = re.compile(r"([A-Z])[.)][ \t]+(.*)")
 _ANSWER = re.compile(r"ANSWER: ?([A-Z](?: ?[,;&] ?[A-Z])*)[ \t]*")
 _FEEDBACK = re.compile(r"(?:FEEDBACK|EXPLANATION)\s*:\s*(.*)", re.IGNORECASE)
-# Of GIFT: a letter that a backslash makes one; what is no letter is taken from the private use area meanwhile.
+# In GIFT a backslash makes a sign plain text. Until the text is parted, private characters stand for such signs.
 _ESCAPED = re.compile(r"\\([~=#{}:n\\])")
 _HIDDEN = {letter: chr(0xE000 + number) for number, letter in enumerate("~=#{}:n\\")}
 _SHOWN = str.maketrans({hidden: "\n" if letter == "n" else letter for letter, hidden in _HIDDEN.items()})
@@ -172,7 +172,7 @@ def _aiken_post(file: ArchiveFile, block: _Block, options: ReadOptions) -> tuple
 def _gift_post(file: ArchiveFile, block: _Block, options: ReadOptions) -> tuple[str, str, str] | SetAside | None:
     text = _ESCAPED.sub(lambda match: _HIDDEN[match[1]], "\n".join(block.lines))
     head = _HEAD.match(text)
-    assert head is not None  # noqa: S101 - it matches nothing as well
+    assert head is not None  # noqa: S101 - the pattern matches the empty text, too
     html = head["markup"] in ("html", "moodle")
     start = text.find("{", head.end())
     if start < 0:

@@ -116,7 +116,7 @@ class RecordHeads:
 
 
 def fields_alone(lines: Sequence[str], log: ReadingLog) -> dict[str, Any]:
-    """Return the attributes that lines give of which each is a field; none unless there are several."""
+    """Return the attributes that lines give of which each is a field; return an empty dict unless there are several."""
     fields = _fields(lines, frozenset())
     if len(fields) < _FEWEST_FIELDS or len(fields) != sum(bool(line.strip()) for line in lines):
         return {}

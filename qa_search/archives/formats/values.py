@@ -58,7 +58,7 @@ def is_blank(value: object) -> bool:
 
 
 def is_no_answer_yet(text: str) -> bool:
-    """Return whether an answer says that there is none yet, such as "(none yet)"."""
+    """Return whether an answer says that the answer is still missing, such as "(none yet)"."""
     return len(text) <= _LONGEST_NO_ANSWER and text.strip(" ()[]<>-*_.…").lower() in _NO_ANSWER_YET
 
 
@@ -167,7 +167,7 @@ def integer_of(value: object) -> int | None:
 
 
 def is_id(text: str) -> bool:
-    """Return whether a text is an id as a program makes it, and no number or word."""
+    """Return whether a text is an id as a program makes it, not a number or a word."""
     return len(text) <= _MOST_NUMBER and _ID.fullmatch(text.strip()) is not None
 
 

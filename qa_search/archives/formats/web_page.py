@@ -72,15 +72,16 @@ class WebPageReader:
             file.log.took("answer", "lines below 'Answer'", len(found))
         if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
+        whole = None
         if not found and tree is not None:
-            # What was furniture above.
+            # With what was left out above.
             whole = parse_tree(markup)
             found = [*posts_of(file, _as_records([*page_data(whole, file.log.remark)], "data of the page"), options)]
             found = found or [*comment_posts(file, whole)]
             found = found or [*guestbook_posts(file, lines, options)]
             found = found or [*only_question(file, whole, canonical_url(markup))]
         if not found:
-            raise _nothing(file, tree, markup, text)
+            raise _nothing(file, tree, whole, markup, text)
         return iter(found)
 
     def _structured(self, file: ArchiveFile, tree: Any, options: ReadOptions) -> list[Post | SetAside | Reply]:
@@ -106,8 +107,11 @@ class WebPageReader:
         return [*posts_of(file, _as_records(records), options)]
 
 
-def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFormatError:
-    """Make the error for a page without questions and answers: where they may be, or what was looked for."""
+def _nothing(file: ArchiveFile, tree: Any, whole: Any, markup: str, text: str) -> UnknownFormatError:
+    """Make the error for a page without questions and answers: where they may be, or what was looked for.
+
+    ``tree`` lacks what is around the text, ``whole`` has it; both are None for a page that is too large for a tree.
+    """
     frames = [] if tree is None else tree.xpath(".//frame/@src | .//iframe/@src")
     if frames and len(text) < _SHORTEST_PAGE:
         listed = ", ".join(map(str, frames[:5]))
@@ -117,7 +121,7 @@ def _nothing(file: ArchiveFile, tree: Any, markup: str, text: str) -> UnknownFor
             "a page without a text: a program in it fetches the text when it is shown",
             "Open it in a browser, and save it from there as a complete page (or print it as PDF).",
         )
-    if tree is not None and has_comments(parse_tree(markup)):
+    if whole is not None and has_comments(whole):
         return file.unknown(
             "a page with comments; which of them answers another is unknown",
             "What its author answers is read where it stands below a comment that asks and is marked as the author's "
