@@ -5,6 +5,10 @@
 >>> with SearchIndex.open("index/") as index:                               # doctest: +SKIP
 ...     result = index.search("sore hamstrings, PT did not help", k=5)
 ...     print(result.hits[0].title, result.hits[0].highlight.text)
+
+A build: ``archives`` read posts, ``embedders`` make vectors, ``builder`` writes the ``index``.
+A search: ``search`` finds hits in the index, ``interfaces`` show them.
+``insights``, ``review`` and ``evaluation`` look at both, and ``util`` helps all of them.
 """
 
 from __future__ import annotations

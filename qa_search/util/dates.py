@@ -72,8 +72,6 @@ _SHORT = {
     "paz": 10, "окт": 10, "nov": 11, "lis": 11, "нояб": 11, "dec": 12, "dez": 12, "des": 12, "dic": 12, "gru": 12,
     "дек": 12,
 }  # fmt: skip
-
-
 # How .NET writes the milliseconds of a date in JSON; what may follow is where it was written.
 _EPOCH_OF_NET = re.compile(r"\\?/Date\((\d{10,14})(?:[+-]\d{4})?\)\\?/", re.ASCII)
 
