@@ -113,6 +113,7 @@ class ArchiveFile:
     opener: Callable[[], BinaryIO]
     encoding: str | None = None  # the requested codec, None to find it from the bytes
     find_sibling: Callable[[str], ArchiveFile | None] | None = field(default=None, compare=False, repr=False)
+    unpacked: int = 0  # the number of compressions, such as that of .gz, that the opener undoes
 
     def open(self) -> BinaryIO:
         """Open the bytes from the start; the caller closes them."""

@@ -113,6 +113,7 @@ _LARGEST_BSON = 16 << 20
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
 # A tar archive that is compressed in a way that is not read.
 _PACKED_TAR = re.compile(r"\.(?:tar\.(?:zst|lz|lz4|lzma|lzo|br|z)|tzst|tlz)$")
+_COMPRESSED = re.compile(r"\.(?:gz|bz2|xz)$")
 _NAMED_PACKED = re.compile(r"\.(?:tar|tgz|tbz2?|txz|gz|bz2|xz|zip|7z)$")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOOKED_FOR = (
@@ -127,6 +128,14 @@ def _is_bson(head: bytes) -> bool:
     """Return whether bytes begin as a document of MongoDB does, and end as one where it is short."""
     size = int.from_bytes(head[:4], "little")
     return _BSON.match(head) is not None and size <= _LARGEST_BSON and head[size - 1 : size] in (b"", b"\0")
+
+
+def _name_of_content(file: ArchiveFile) -> str:
+    """Return the name in lower case without the suffixes of what was unpacked: ``a.tar`` for ``a.tar.gz``."""
+    name = file.name.lower()
+    for _ in range(file.unpacked):
+        name = _COMPRESSED.sub("", name)
+    return name
 
 
 def _fields_in(text: str) -> list[str]:
@@ -154,7 +163,7 @@ def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
         return file.unknown(f"an archive of mongodump, which is not read: {_FROM_MONGO}", "")
     if _is_bson(file.head):
         return file.unknown(f"a dump of MongoDB (BSON), which is not read: {_SUFFIXES['.bson']}", "")
-    if packed := _NAMED_PACKED.search(file.name.lower()):
+    if packed := _NAMED_PACKED.search(_name_of_content(file)):
         return file.unknown(
             f"named {packed[0]}, but its content is not packed so", "Look whether it was saved or downloaded whole."
         )

@@ -252,6 +252,25 @@ def test_headers_of_headers_end(tmp_path: Path) -> None:
         list(read_archives([plain]))
 
 
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_what_is_unknown_is_named_by_its_content_not_by_how_it_was_packed(suffix: str, tmp_path: Path) -> None:
+    """Only a name that no unpacking accounts for is called wrong; so too one compression within another."""
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
+    cases = [
+        (f"a.{suffix}", pack(bytes(5000)), "binary data"),
+        (f"b.txt.{suffix}", pack(b"Nothing is asked here, and nothing is answered."), "a text without recognisable"),
+        (f"c.{suffix}.{suffix}", pack(pack(bytes(5000))), "binary data"),
+        (f"d.{suffix}.{suffix}", pack(bytes(5000)), rf"named \.{suffix}, but its content is not packed so"),
+        (f"e.{suffix}", bytes(5000), rf"named \.{suffix}, but its content is not packed so"),
+        (f"f.tar.{suffix}", pack(bytes(5000)), r"named \.tar, but its content is not packed so"),
+    ]
+    for name, data, reason in cases:
+        path = tmp_path / name
+        path.write_bytes(data)
+        with pytest.raises(UnknownFormatError, match=reason):
+            list(read_archives([path]))
+
+
 @pytest.mark.parametrize("kind", ["", "xz"])
 def test_the_users_beside_posts_are_found_in_a_tar(kind: str, tmp_path: Path) -> None:
     """As in a zip: they give the names of authors."""

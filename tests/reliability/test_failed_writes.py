@@ -59,7 +59,9 @@ def try_faults(
         trial = bench.trial(sides.old_index, sides.new_pages, index, fault)
         tried += 1
         ends[trial.built.status] = ends.get(trial.built.status, 0) + 1
-        wrong = fault_of(trial.built, trial.found, sides) if trial.built.hit else "nothing failed"
+        # Two builds may differ by some bytes, as process ids in a file do: then the room was enough for this one.
+        fits = fault.kind == "room" and sum(step.size for step in trial.built.operations) <= fault.at
+        wrong = fault_of(trial.built, trial.found, sides) if trial.built.hit or fits else "nothing failed"
         wrong_again = trial.again.said or sides.fault_of(trial.found_again, new=True)
         if wrong or wrong_again:
             steps = [f"{step.name} {step.path}" for step in trial.built.operations if step.fate]

@@ -179,7 +179,8 @@ def _content(
 ) -> _Found:
     behind: list[int] = []
     damage: Exception | None = None
-    content = replace(file, opener=partial(_open_content, file, compression, budget, [0], behind))
+    unpack = partial(_open_content, file, compression, budget, [0], behind)
+    content = replace(file, opener=unpack, unpacked=file.unpacked + 1)
     if content.head.startswith(_WITH_A_DIRECTORY):
         # A compressed file can only be read from the start.
         target = scratch / "content"
@@ -188,7 +189,7 @@ def _content(
                 opener = keep(_read1(stream), target, file, options)
         except DAMAGE as error:
             damage, opener = error, partial(open_plain, target)
-        content = replace(file, opener=opener)
+        content = replace(content, opener=opener)
     yield from unpacked(content, options, budget, nesting + 1)
     if damage is not None:
         raise damage
