@@ -255,7 +255,8 @@ def test_headers_of_headers_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
 def test_what_is_unknown_is_named_by_its_content_not_by_how_it_was_packed(suffix: str, tmp_path: Path) -> None:
     """Only a name that no unpacking accounts for is called wrong; so too one compression within another."""
-    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[suffix]
+    packers: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    pack = packers[suffix]
     cases = [
         (f"a.{suffix}", pack(bytes(5000)), "binary data"),
         (f"b.txt.{suffix}", pack(b"Nothing is asked here, and nothing is answered."), "a text without recognisable"),
