@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import cache, partial
@@ -32,6 +32,7 @@ from qa_search.archives.formats.opml import OpmlReader
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.parquet import ParquetReader
 from qa_search.archives.formats.pdf import PdfReader
+from qa_search.archives.formats.plan import NO_FIELD
 from qa_search.archives.formats.quizzes import QuizReader
 from qa_search.archives.formats.saved_pages import SavedPageReader
 from qa_search.archives.formats.sql_dump import SqlDumpReader
@@ -382,7 +383,17 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held
                 waiting.count(item, file, reader.name)
                 yield item
         finally:
+            if options.field_map:
+                _remark_on_unused(options.field_map, file.log)
             waiting.reading.ended(file, reader.name, file.log)
+
+
+def _remark_on_unused(field_map: Mapping[str, str], log: ReadingLog) -> None:
+    """Remark on a field map of which a reader used nothing, and said nothing: texts have no fields, for example."""
+    used = {name for names in log.roles.values() for name in names}
+    names = {role: name for role, name in field_map.items() if name != NO_FIELD}
+    if names and used.isdisjoint(names.values()) and not any("field_map" in remark for remark in log.remarks):
+        log.remark(f"field_map={dict(field_map)!r} was not used: the file has no fields of these names")
 
 
 class _Waiting:

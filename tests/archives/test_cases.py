@@ -136,6 +136,24 @@ def test_what_is_doubtful_is_remarked_on(tmp_path: Path) -> None:
     assert "field_map={'question': 'Frage'} names no field of this file; 'question' was taken" in remarks
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("faq.txt", "Q: Why does it knock?\nA: Limescale.\n\nQ: And how is it removed?\nA: Vinegar.\n"),
+        ("faq.md", "## Why does it knock?\nLimescale.\n\n## How is it removed?\nVinegar.\n"),
+        ("faq.html", "<html><body><h2>Why does it knock?</h2><p>Lime.</p><h2>How often?</h2><p>No.</p></body></html>"),
+    ],
+)
+def test_a_map_that_a_text_cannot_use_is_remarked_on(name: str, text: str, tmp_path: Path) -> None:
+    """Texts have no fields; and ``-`` names none, so that it needs no remark."""
+    (tmp_path / name).write_text(text)
+    remark = "field_map={'answer': 'Reply'} was not used: the file has no fields of these names"
+    for field_map, expected in ({"answer": "Reply"}, True), ({"answer": "-"}, False), ({}, False):
+        posts, (report,) = read_with_report(tmp_path, field_map=field_map)
+        assert len(posts) == 2
+        assert (remark in report.remarks) == expected
+
+
 def test_answers_without_their_questions_are_told(tmp_path: Path) -> None:
     """A table of answers alone is no archive: where the other table belongs is said once."""
     (tmp_path / "answers.csv").write_text("id,question_id,message\n1,7,Flush it.\n2,7,Turn it down.\n")

@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 
 from qa_search.archives.formats import structured_data
-from qa_search.archives.formats.structured_data import microdata
+from qa_search.archives.formats.structured_data import json_ld, microdata, page_data
 from qa_search.archives.read import Reading, read_archives
 
 PAGE = """<div itemscope itemtype="https://schema.org/Question/">
@@ -52,3 +52,21 @@ def test_data_beyond_a_limit_is_reported(
     posts = list(read_archives([tmp_path / "faq.html"], reading=reading))
     assert 1 <= len(posts) < 9
     assert any(remark in found for report in reading.reports for found in report.remarks)
+
+
+def test_data_that_is_invalid_is_reported(tmp_path: Path) -> None:
+    """The text of the page is read instead; an empty script is nothing to report."""
+    for read, script, kind in (
+        (json_ld, 'type="application/ld+json"', "JSON-LD"),
+        (page_data, 'id="__NEXT_DATA__"', "JSON"),
+    ):
+        for data, expected in ('{"name": oops}', [f"invalid {kind} in the page: it is not read"]), (" ", []):
+            said: list[str] = []
+            tree = html.fromstring(f"<main><script {script}>{data}</script></main>")
+            assert list(read(tree, said.append)) == []
+            assert said == expected
+    broken = JSON_LD.replace('"Question"', '"Question')
+    (tmp_path / "faq.html").write_text(f"<html><body>{broken}<h2>Why 0?</h2><p>Dirt.</p><h2>Why 1?</h2><p>Dust.</p>")
+    reading = Reading()
+    assert len(list(read_archives([tmp_path / "faq.html"], reading=reading))) == 2
+    assert "invalid JSON-LD in the page: it is not read" in reading.reports[0].remarks

@@ -30,16 +30,9 @@ _LONG_TEXTS = frozenset(("text", "articlebody", "acceptedanswer", "description")
 
 
 def json_ld(tree: Any, report: Report) -> Iterator[object]:
-    """Yield what a page's JSON-LD scripts hold; broken ones are skipped. What is too large is reported."""
+    """Yield what a page's JSON-LD scripts hold. What is invalid or too large is reported."""
     for script in tree.xpath(".//script[contains(translate(@type, 'LDJSON', 'ldjson'), 'ld+json')]"):
-        text = _HTML_COMMENT.sub("", script.text or "")
-        if _is_too_large("JSON-LD", text, report):
-            continue
-        try:
-            # Line ends inside strings are invalid JSON, but many pages have them.
-            yield json.loads(text, strict=False)
-        except (ValueError, RecursionError):
-            continue
+        yield from _loaded("JSON-LD", _HTML_COMMENT.sub("", script.text or ""), report)
 
 
 def microdata(tree: Any, report: Report) -> Iterator[dict[str, object]]:
@@ -58,13 +51,7 @@ def rdfa(tree: Any, report: Report) -> Iterator[dict[str, object]]:
 def page_data(tree: Any, report: Report) -> Iterator[dict[str, object]]:
     """Yield the objects with a question and an answer in the data that a page's program shows (``__NEXT_DATA__``)."""
     for script in tree.xpath(".//script[@id='__NEXT_DATA__' or @type='application/json']"):
-        text = script.text or ""
-        if _is_too_large("JSON", text, report):
-            continue
-        try:
-            waiting = [json.loads(text)]
-        except (ValueError, RecursionError):
-            continue
+        waiting = [*_loaded("JSON", script.text or "", report)]
         while waiting:
             value = waiting.pop()
             if isinstance(value, list):
@@ -76,10 +63,19 @@ def page_data(tree: Any, report: Report) -> Iterator[dict[str, object]]:
                     waiting += reversed([*value.values()])
 
 
-def _is_too_large(kind: str, text: str, report: Report) -> bool:
+def _loaded(kind: str, text: str, report: Report) -> Iterator[object]:
+    """Yield the value that a script holds; or report why it cannot be read, if it holds anything."""
     if len(text) > _MOST_BYTES:
         report(f"{kind} of {len(text):,} characters in the page is not read: {_MOST_BYTES:,} are the most")
-    return len(text) > _MOST_BYTES
+        return
+    try:
+        # Line ends inside strings are invalid JSON, but many pages have them.
+        value = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        if text.strip():
+            report(f"invalid {kind} in the page: it is not read")
+        return
+    yield value
 
 
 def _items(elements: Iterable[Any], named: _Names, report: Report) -> Iterator[dict[str, object]]:

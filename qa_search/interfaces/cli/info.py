@@ -14,7 +14,7 @@ from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import json_option, place_option, print_json, quiet_option
 from qa_search.interfaces.cli.output import echo_paged
-from qa_search.interfaces.render.commands import note_in_options, report_in_options
+from qa_search.interfaces.render.commands import about_notes, note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines
 from qa_search.interfaces.render.terminal import columns_of, printable
 from qa_search.interfaces.render.wording import archive_language
@@ -121,6 +121,7 @@ def _lines(info: IndexInfo, shown: int | None) -> list[str]:
         lines += ["", "Set aside"]
         lines += [f"  {note_in_options(note)}" for note in info.set_aside[:shown]]
         lines += _more(len(info.set_aside), shown)
+        lines += [f"  {line}" for line in about_notes(info.set_aside)]
     if info.missing_posts:
         lines += ["", "Missing: posts that Prev and Next links mention and no page contains"]
         for missing in info.missing_posts[:shown]:

@@ -13,7 +13,7 @@ from qa_search.interfaces.cli.options import (
     map_option,
     print_json,
 )
-from qa_search.interfaces.render.commands import note_in_options, report_in_options
+from qa_search.interfaces.render.commands import about_notes, note_in_options, report_in_options
 from qa_search.interfaces.render.reading import report_lines, sample_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.types import Inspection
@@ -75,6 +75,7 @@ def _lines(found: Inspection, shown: int | None) -> list[str]:
     hidden = 0 if shown is None else len(found.set_aside) - shown
     if hidden > 0:
         lines.append(f"... and {counted(hidden, 'more note')} (--all)")
+    lines += about_notes(found.set_aside)
     if any(report.posts >= found.limit for report in found.files):
         lines.append(f"At most {counted(found.limit, 'record')} of each file: no more was read (--records).")
     return lines or ["No posts: the sources have no files, or files without records."]

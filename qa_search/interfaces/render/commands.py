@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 
 from qa_search.archives.limits import format_size
@@ -77,6 +78,16 @@ def report_in_options(report: FileReport) -> FileReport:
 def note_in_options(note: SetAside) -> SetAside:
     """Return a note with its reason in the words of the command."""
     return replace(note, reason=in_options(note.reason))
+
+
+def about_notes(notes: Sequence[SetAside]) -> list[str]:
+    """Return a line on what to do about whole files that were set aside, if there are any.
+
+    A note says why. Only the message on a file that is named alone has room for the ways out.
+    """
+    if all(note.place for note in notes):
+        return []
+    return ["To see what can be done about such a file: qa-search inspect FILE (unpack it first if it is in a .zip)"]
 
 
 def _as_build(match: re.Match[str]) -> str:

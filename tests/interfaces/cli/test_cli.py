@@ -288,6 +288,17 @@ def test_info_lists_what_the_archivist_needs(index: Path) -> None:
     assert [source["source"].rpartition("/")[2] for source in document["sources"]] == ["site", "faq.jsonl"]
 
 
+def test_a_file_that_is_set_aside_comes_with_what_to_do_next(tmp_path: Path) -> None:
+    """A note has no room for the way out; a record that is set aside needs none."""
+    (tmp_path / "faq.txt").write_text("Q: Why does it knock?\nA: Limescale.\n\nQ: How is it removed?\nA: Vinegar.\n")
+    way_out = "To see what can be done about such a file: qa-search inspect FILE"
+    assert way_out not in run("inspect", tmp_path).stdout
+    (tmp_path / "minutes.txt").write_text("Nobody came.\n")
+    assert way_out in run("inspect", tmp_path).stdout
+    alone = run("inspect", tmp_path / "minutes.txt")
+    assert "What was looked for: lines that begin with Q: and A:" in alone.stderr
+
+
 HOSTILE = "\x1b[31mred\x1b]0;title\x07 \u202etfel\u202c \x9b1m\x00\x7f"
 
 
