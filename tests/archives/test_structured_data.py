@@ -56,10 +56,8 @@ def test_data_beyond_a_limit_is_reported(
 
 def test_data_that_is_invalid_is_reported(tmp_path: Path) -> None:
     """The text of the page is read instead; an empty script is nothing to report."""
-    for read, script, kind in (
-        (json_ld, 'type="application/ld+json"', "JSON-LD"),
-        (page_data, 'id="__NEXT_DATA__"', "JSON"),
-    ):
+    kinds = (json_ld, 'type="application/ld+json"', "JSON-LD"), (page_data, 'id="__NEXT_DATA__"', "JSON")
+    for read, script, kind in kinds:
         for data, expected in ('{"name": oops}', [f"invalid {kind} in the page: it is not read"]), (" ", []):
             said: list[str] = []
             tree = html.fromstring(f"<main><script {script}>{data}</script></main>")
