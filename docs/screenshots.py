@@ -93,7 +93,7 @@ def take(
 def take_report(browser: Browser, name: str, index: str, folder: Path, *command: str) -> None:
     """Have a report written as a page, open it as a file, and keep what is on the screen."""
     done = subprocess.run(  # noqa: S603 - ours
-        [*COMMAND, *command, "--index", index, "--format", "html"], cwd=ROOT, check=False, stdout=subprocess.PIPE
+        [*COMMAND, *command, "--index", index], cwd=ROOT, check=False, stdout=subprocess.PIPE
     )
     path = folder / "report.html"
     path.write_bytes(done.stdout)
@@ -130,8 +130,9 @@ def main() -> None:
             for number in range(often)
         ]
         complaints.write_text("\n".join(lines), encoding="utf-8")
-        take_report(browser, "gaps.png", index, Path(folder), "gaps", str(complaints))
-        take_report(browser, "review.png", index, Path(folder), "review")
+        take_report(browser, "gaps.png", index, Path(folder), "gaps", str(complaints), "--format", "html")
+        take_report(browser, "review.png", index, Path(folder), "review", "--format", "html")
+        take_report(browser, "topics.png", index, Path(folder), "info", "--topics-map")
         browser.close()
 
 

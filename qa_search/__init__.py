@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from qa_search.index.verify import verify_index
     from qa_search.insights.gaps import Complaint, Gap, GapReport, NearPost, find_gaps
     from qa_search.insights.question_log import LoggedQuestion, QuestionLog, forget_questions, read_questions
+    from qa_search.insights.topic_map import Spot, TopicMap, map_topics
     from qa_search.insights.topics import Topic, TopicGroup, TopicPost, TopicReport, find_topics
     from qa_search.interfaces.web.client import AsyncClient, Client, ServiceError
     from qa_search.review.review import Review, review_archive
@@ -160,10 +161,12 @@ __all__ = [
     "SourceChanges",
     "SourceCount",
     "SourceNotFoundError",
+    "Spot",
     "StoreError",
     "StoreGoneError",
     "Topic",
     "TopicGroup",
+    "TopicMap",
     "TopicPost",
     "TopicReport",
     "TuneReport",
@@ -180,6 +183,7 @@ __all__ = [
     "forget_questions",
     "index_log",
     "inspect_archives",
+    "map_topics",
     "read_questions",
     "review_archive",
     "tune",
@@ -202,8 +206,10 @@ _LAZY = {
     "Review": "review.review",
     "SearchIndex": "search.search_index",
     "ServiceError": "interfaces.web.client",
+    "Spot": "insights.topic_map",
     "Topic": "insights.topics",
     "TopicGroup": "insights.topics",
+    "TopicMap": "insights.topic_map",
     "TopicPost": "insights.topics",
     "TopicReport": "insights.topics",
     "TuneReport": "evaluation.tuning",
@@ -214,6 +220,7 @@ _LAZY = {
     "forget_questions": "insights.question_log",
     "index_log": "index.history",
     "inspect_archives": "builder.build",
+    "map_topics": "insights.topic_map",
     "review_archive": "review.review",
     "read_questions": "insights.question_log",
     "tune": "evaluation.tuning",

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from qa_search.types import Post, to_jsonable
 MOST_POSTS = 5000
 _LEAST_TOPICS, _MOST_TOPICS = 2, 40
 _ROUNDS, _STARTS = 50, 4
-_NAME_WORDS, _EXAMPLES = 4, 3
+_NAME_WORDS, _EXAMPLES, _TITLE = 4, 3, 80
 # Characters of a post that its terms are taken from.
 _TEXT = 4000
 # Earlier topics are a start unless the archive now wants more or fewer than this share of them.
@@ -119,6 +119,20 @@ def find_topics(index: SearchIndex, *, start: TopicReport | None = None) -> Topi
     Raises:
         IndexFolderError: if the index cannot be read.
     """
+    return group_posts(index, start).report
+
+
+class GroupedPosts(NamedTuple):
+    """The posts that were grouped, their directions (n, dimension), and the topic of each in ``report.topics`` (n,)."""
+
+    posts: Sequence[Post]
+    directions: Vectors
+    topics: Labels
+    report: TopicReport
+
+
+def group_posts(index: SearchIndex, start: TopicReport | None = None) -> GroupedPosts:
+    """Group an index's posts as `find_topics` does, and return what it did with each."""
     retriever = index.retriever
     numbers = sample_numbers(retriever.words.count, MOST_POSTS)
     passages, starts = retriever.owners.passages_of(numbers)
@@ -129,14 +143,18 @@ def find_topics(index: SearchIndex, *, start: TopicReport | None = None) -> Topi
         given = np.asarray([topic.centre for topic in start.topics], np.float32)
     directions = directions_from(vectors, vectors.mean(axis=0))
     labels, centres = topics_of(directions, given)
-    posts = retriever.posts.entries(numbers.tolist())
-    return TopicReport(
-        index=index.location,
-        model=model,
-        posts=retriever.words.count,
-        sampled=len(numbers),
-        groups=_described(index, [posts[number] for number in numbers.tolist()], directions, labels, centres),
-    )
+    entries = retriever.posts.entries(numbers.tolist())
+    posts = [entries[number] for number in numbers.tolist()]
+    groups, order = _described(index, posts, directions, labels, centres)
+    places = np.zeros(len(centres), np.int64)
+    places[order] = np.arange(len(order))
+    report = TopicReport(index.location, model, retriever.words.count, len(numbers), groups)
+    return GroupedPosts(posts, directions, places[labels], report)
+
+
+def title_of(post: Post) -> str:
+    """Return a post's title, or the beginning of its text."""
+    return post.title or " ".join((post.question or post.answer).split())[:_TITLE]
 
 
 def mean_of_each(vectors: Vectors, starts: npt.NDArray[np.int64]) -> Vectors:
@@ -202,8 +220,8 @@ def _settled(directions: Vectors, centres: Vectors) -> tuple[Labels, Vectors]:
 
 def _described(
     index: SearchIndex, posts: Sequence[Post], directions: Vectors, labels: Labels, centres: Vectors
-) -> tuple[TopicGroup, ...]:
-    """Name the topics, and gather those that are close to one another."""
+) -> tuple[tuple[TopicGroup, ...], list[int]]:
+    """Name the topics, and gather those that are close to one another; also return the label of each in this order."""
     analysis = index.retriever.analysis
     texts = [post.text[:_TEXT] for post in posts]
     members = {topic: np.flatnonzero(labels == topic) for topic in range(len(centres))}
@@ -223,6 +241,7 @@ def _described(
         gathered.setdefault(group, []).append(topic)
     groups = []
     for topics in gathered.values():
+        topics.sort(key=lambda topic: -len(members[topic]))
         found = [
             Topic(
                 named([topic], len(members)),
@@ -232,9 +251,10 @@ def _described(
             )
             for topic in topics
         ]
-        found.sort(key=lambda topic: -topic.posts)
-        groups.append(TopicGroup(named(topics, len(gathered)), sum(topic.posts for topic in found), tuple(found)))
-    return tuple(sorted(groups, key=lambda group: (-group.posts, group.name)))
+        posts_in = sum(topic.posts for topic in found)
+        groups.append((TopicGroup(named(topics, len(gathered)), posts_in, tuple(found)), topics))
+    groups.sort(key=lambda one: (-one[0].posts, one[0].name))
+    return tuple(group for group, _ in groups), [topic for _, topics in groups for topic in topics]
 
 
 def _broader(centres: Vectors) -> list[int]:
@@ -250,7 +270,4 @@ def _broader(centres: Vectors) -> list[int]:
 
 def _examples(posts: Sequence[Post], rows: npt.NDArray[np.intp], closeness: npt.NDArray[np.float32]) -> list[TopicPost]:
     nearest = rows[np.argsort(-closeness[rows], kind="stable")][:_EXAMPLES]
-    return [
-        TopicPost(post.post_id, post.source_id, post.title or " ".join((post.question or post.answer).split())[:80])
-        for post in (posts[row] for row in nearest)
-    ]
+    return [TopicPost(post.post_id, post.source_id, title_of(post)) for post in (posts[row] for row in nearest)]

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qa_search import QueryError, SearchIndex, build_index, find_topics
+from qa_search import QueryError, SearchIndex, build_index, find_topics, map_topics
+from qa_search.insights.topic_map import laid_out
 from qa_search.insights.topics import TopicReport, topics_of, wanted_topics
+from qa_search.interfaces.render.topics import topics_to_html
 from tests.helpers import WordsEmbedder, page
 
 MATTERS = {
@@ -96,8 +100,65 @@ def test_a_tiny_archive_has_topics(tmp_path: Path, count: int) -> None:
     assert sum(topic.posts for topic in report.topics) == report.posts == count
 
 
+def test_posts_on_one_matter_lie_together_on_the_map(index: SearchIndex) -> None:
+    """The nearest spot of each is of its matter; topics are those of the report."""
+    found = map_topics(index)
+    assert found.report == find_topics(index)
+    assert len({spot.post_id for spot in found.spots}) == len(found.spots) == 48
+    places = np.asarray([(spot.x, spot.y) for spot in found.spots])
+    assert places.min() == 0
+    assert places.max() == 1
+    distances = np.linalg.norm(places[:, None] - places, axis=2) + 2 * np.eye(48)
+    matters = [spot.title.split()[0] for spot in found.spots]
+    same = [matters[row] == matters[near] for row, near in enumerate(distances.argmin(axis=1).tolist())]
+    assert sum(same) >= 46
+    for number, topic in enumerate(found.report.topics):
+        own = {spot.post_id for spot in found.spots if spot.topic == number}
+        assert len(own) == topic.posts
+        assert own >= {post.post_id for post in topic.examples}
+
+
+def test_the_same_index_gives_the_same_map(index: SearchIndex) -> None:
+    """Nothing is left to chance; its JSON is a start for topics."""
+    found = map_topics(index)
+    assert map_topics(index) == found
+    document = json.loads(json.dumps(found.to_dict()))
+    assert document["spots"][0].keys() == {"post_id", "title", "topic", "x", "y"}
+    assert TopicReport.of_dict(document) == found.report
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 20])
+@pytest.mark.parametrize("dimension", [1, 2, 384])
+def test_any_number_of_posts_is_laid_out(count: int, dimension: int) -> None:
+    """Also equal ones, and those of a model with a single value."""
+    random = np.random.default_rng(0)
+    for rows in (random.normal(size=(count, dimension)), np.zeros((count, dimension))):
+        places = laid_out(rows.astype(np.float32))
+        assert places.shape == (count, 2)
+        assert np.isfinite(places).all()
+        assert places.min() >= 0
+        assert places.max() <= 1
+
+
 def test_equal_posts_are_grouped_too() -> None:
     """Rows without a direction of their own make no error."""
     labels, centres = topics_of(np.zeros((5, 8), np.float32))
     assert len(labels) == 5
     assert np.isfinite(centres).all()
+
+
+def test_the_map_names_topics_without_covering_a_name(index: SearchIndex) -> None:
+    """What posts say is no markup, and names are within the picture."""
+    found = map_topics(index)
+    evil = replace(found.spots[0], title="<script>alert(1)</script>\n\x1b")
+    page_of_it = topics_to_html(replace(found, spots=(evil, *found.spots[1:])))
+    assert "<script" not in page_of_it
+    assert page_of_it.count("<circle ") == 48
+    placed = re.findall(r'<text x="([\d.]+)" y="([\d.]+)">([^<]+)</text>', page_of_it)
+    assert 1 < len(placed) <= len(found.report.topics)
+    for number, (x, y, name) in enumerate(placed):
+        assert 0 < float(x) < 900
+        assert 0 < float(y) < 640
+        for other_x, other_y, other in placed[:number]:
+            apart = abs(float(x) - float(other_x)) >= 7 * (len(name) + len(other)) / 2 - 0.2
+            assert apart or abs(float(y) - float(other_y)) >= 14.8

@@ -38,15 +38,29 @@ _MOST_TOPICS_BYTES = 10_000_000
     shell_complete=complete_files,
     help="Begin with the topics in this file (from --topics --json), so that they stay where they were.",
 )
+@click.option(
+    "--topics-map",
+    "as_map",
+    is_flag=True,
+    help="Print the topics as one HTML page with a map, on which close posts lie close.",
+)
 @json_option("everything")
 @quiet_option()
-def info(index_path: str, show_all: bool, topics: bool, topics_from: str | None, as_json: bool, quiet: bool) -> None:
+def info(
+    index_path: str,
+    show_all: bool,
+    topics: bool,
+    topics_from: str | None,
+    as_map: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     """Show what the index contains, how it was built, what could not be read and which posts are missing.
 
     Missing posts are titles that Prev and Next links of archive pages mention, but no page has.
     """
-    if topics or topics_from is not None:
-        _show_topics(index_path, topics_from, as_json=as_json)
+    if topics or as_map or topics_from is not None:
+        _show_topics(index_path, topics_from, as_map=as_map, as_json=as_json)
         return
     with qa_search.SearchIndex.open(index_path) as index:
         found = index.info()
@@ -57,8 +71,10 @@ def info(index_path: str, show_all: bool, topics: bool, topics_from: str | None,
         echo_paged("\n".join(wrapped(printable(line), width) for line in _lines(found, None if show_all else _SHOWN)))
 
 
-def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> None:
+def _show_topics(index_path: str, start_file: str | None, *, as_map: bool, as_json: bool) -> None:
+    from qa_search.insights.topic_map import map_topics
     from qa_search.insights.topics import TopicReport, find_topics
+    from qa_search.interfaces.render.topics import topics_to_html
 
     start = None
     if start_file is not None:
@@ -70,6 +86,13 @@ def _show_topics(index_path: str, start_file: str | None, *, as_json: bool) -> N
                     f"{start_file}: not a report of topics. Name a file from qa-search info --topics --json."
                 ) from error
     with qa_search.SearchIndex.open(index_path) as index:
+        if as_map:
+            found = map_topics(index, start=start)
+            if as_json:
+                print_json(found.to_dict())
+            else:
+                click.echo(printable(topics_to_html(found)), nl=False)
+            return
         report = find_topics(index, start=start)
     if as_json:
         print_json(report.to_dict())

@@ -126,3 +126,15 @@ def test_topics_are_shown_and_are_a_start(index: Path, tmp_path: Path) -> None:
     refused = run("info", "--topics-from", earlier, "--index", index)
     assert refused.exit_code == 3
     assert "topics.json: not a report of topics" in refused.stderr
+
+
+def test_the_map_of_topics_is_one_page(index: Path, tmp_path: Path) -> None:
+    """Or JSON, from which topics can begin."""
+    shown = run("info", "--topics-map", "--index", index).stdout
+    assert shown.startswith("<!doctype html>")
+    assert shown.count("<circle ") == 20
+    document = run("info", "--topics-map", "--json", "--index", index).stdout
+    assert len(json.loads(document)["spots"]) == 20
+    (tmp_path / "map.json").write_text(document)
+    again = run("info", "--topics-map", "--topics-from", tmp_path / "map.json", "--json", "--index", index)
+    assert json.loads(again.stdout) == json.loads(document)

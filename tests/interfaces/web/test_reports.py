@@ -15,10 +15,11 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from playwright.sync_api import Browser, Page
 
-from qa_search import Complaint, SearchIndex, build_index, find_gaps, review_archive
+from qa_search import Complaint, SearchIndex, build_index, find_gaps, map_topics, review_archive
 from qa_search.interfaces.render.gaps import gaps_to_html
 from qa_search.interfaces.render.html import to_html
 from qa_search.interfaces.render.review import review_html
+from qa_search.interfaces.render.topics import topics_to_html
 from tests.helpers import WordsEmbedder, write_jsonl
 from tests.interfaces.web.browser import CHROMIUM, DESKTOP, PHONE, overflow, violations
 
@@ -37,6 +38,7 @@ REPORTS: dict[str, Callable[[SearchIndex], str]] = {
         )
     ),
     "review": lambda index: review_html(review_archive(index), None),
+    "map of topics": lambda index: topics_to_html(map_topics(index)),
     "exported results": lambda index: to_html(index.search("swollen knee after football", k=5)),
 }
 
