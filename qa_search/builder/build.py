@@ -110,7 +110,7 @@ def build_index(
         field_map: role -> name of a field, for records that call their fields otherwise; "-" for no field.
         keep_unanswered: index questions that have no answer yet.
         strict: stop at the first post that cannot be read, instead of setting it aside.
-        keep_going: set aside files that are damaged, instead of stopping.
+        keep_going: set aside files that are damaged, instead of stopping; in this build alone.
         passage_tokens: the most tokens of a passage, where the model reads as many.
         limits: how large archives, files and posts may be; None for the defaults. What is larger is set aside.
         rebuild: compute everything again, and reuse nothing of the previous index or a killed build.

@@ -34,6 +34,7 @@ from qa_search.index.manifest import (
     ModelRecord,
     RankingRecord,
     SplitterRecord,
+    differs,
 )
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
@@ -76,12 +77,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class BuiltGeneration:
-    """A generation that was published, what it changed, and the names of those that were removed."""
+    """A generation that was published, what it changed, and the names of those that were removed.
+
+    ``changes`` is None if what answered before is equal: then that is the generation, and nothing was published.
+    """
 
     generation: Generation
     model: str
     embedded: int
-    changes: tuple[SourceChanges, ...]
+    changes: tuple[SourceChanges, ...] | None
     cleared: tuple[str, ...]
 
     @property
@@ -147,6 +151,10 @@ class GenerationWriter:
             manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, kept, reading)
             manifest = replace(manifest, built_from=built_from(kept), reading=tuple(reading.reports))
             manifest = self._completed(partial, self.guard.recorded(manifest, changes), encoder, previous)
+            if previous is not None and not any(map(differs, changes)) and _is_equal(previous, partial, manifest):
+                self.folder.abandon(partial)
+                vectors.discard_journal()
+                return BuiltGeneration(previous.generation, self.model.name, 0, None, ())
             linked = None if previous is None else previous.generation
             published = self.folder.publish(partial, manifest, keep=self.keep, linked=linked)
         except BaseException:
@@ -280,6 +288,25 @@ class GenerationWriter:
                 self.report(Progress("measuring", 0, None))
                 manifest = replace(manifest, vector_index=choose_probes(stores.vectors, self.recall))
         return manifest
+
+
+def _is_equal(previous: PreviousGeneration, partial: Path, manifest: FolderManifest) -> bool:
+    """Return whether a build that changed no post gave what answers already, from the same files.
+
+    Files that could not be read are read again by each build. Without this, some builds of the same would push out all
+    earlier generations, and `undo_index` could not go back to one that differs.
+    """
+    before = previous.generation.manifest
+    if before.built_from is None or manifest.built_from is None:
+        return False
+    old, new = before.built_from.state, manifest.built_from.state
+    if (old.key, old.content) != (new.key, new.content) or before.vectors != manifest.vectors:
+        return False
+    if (before.counts, before.reading) != (manifest.counts, manifest.reading):
+        return False
+    posts = PostStore(partial)
+    with closing(posts):
+        return (posts.set_aside(), posts.unanswered()) == (previous.posts.set_aside(), previous.posts.unanswered())
 
 
 def store_posts(

@@ -35,12 +35,16 @@ from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOUR
 
 SourcePath = str | os.PathLike[str]
 # Settings that go with a model.
+_OF_ONE_BUILD = ("keep_going",)
 _OF_MODEL = ("query_prompt", "passage_prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of a build that the next one keeps, unless it names sources. As for `build_index`."""
+    """The settings of a build that the next one keeps, unless it names sources. As for `build_index`.
+
+    ``keep_going`` is not kept: a leave to lose what is damaged counts for one build.
+    """
 
     model: str | None = None
     query_prompt: str | None = None
@@ -70,7 +74,7 @@ class Settings:
             if name == "limits" and isinstance(value, Mapping):
                 value = Limits(**{key: value[key] for key in asdict(usual) if type(value.get(key)) is int})
             fits = type(value) is type(usual) or (usual is None and isinstance(value, str))
-            if fits and getattr(self, name) == usual:
+            if fits and getattr(self, name) == usual and name not in _OF_ONE_BUILD:
                 kept[name] = value
         return replace(self, **kept)
 

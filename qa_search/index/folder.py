@@ -32,7 +32,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -543,6 +543,7 @@ class IndexFolder:
     def _clear(self, published: str, replaced: str | None, keep: int) -> tuple[str, ...]:
         """Remove old generations but the last whole one and the latest; return the names of those that are gone.
 
+        Those that a later one repeats go first: a build that changed no post pushes out none that can be gone back to.
         The next build removes what cannot be removed now.
         """
         cleared: list[str] = []
@@ -550,9 +551,20 @@ class IndexFolder:
         with suppress(OSError, IndexUnreadableError):
             good = self._last_good(published, (replaced or "").partition(" ")[0])
             kept = {published} if good is None else {published, good}
-            others = [name for name in self.names() if name not in kept]
+            repeated = self._repeated()
+            others = sorted((name for name in self.names() if name not in kept), key=repeated.__contains__)
             cleared = [name for name in others[max(keep - len(kept), 0) :] if self._remove(name)]
         return tuple(cleared)
+
+    def _repeated(self) -> set[str]:
+        """Return the generations that have the posts and the vectors of a later one."""
+        repeated = set()
+        names = self.names()
+        for later, name in pairwise(names):
+            with suppress(IndexDamagedError, IndexFormatError):
+                if self.read_manifest(later).repeats(self.read_manifest(name)):
+                    repeated.add(name)
+        return repeated
 
     def _remove(self, name: str) -> bool:
         """Remove the files of a generation that its manifest lists or that have names of ours."""

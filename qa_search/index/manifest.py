@@ -222,6 +222,11 @@ class ChangeTotals(NamedTuple):
     unchanged: int
 
 
+def differs(changes: SourceChanges | ChangeTotals) -> bool:
+    """Return whether any post differed."""
+    return bool(changes.added or changes.changed or changes.removed or changes.renamed)
+
+
 class BuildRecord(NamedTuple):
     """An earlier build."""
 
@@ -273,6 +278,12 @@ class Manifest(ABC):
         if self.built_from is None:
             del document["built_from"]
         return document
+
+    def repeats(self, older: Self) -> bool:
+        """Return whether it has the posts and the vectors of the generation that it was built upon."""
+        # A name is given again after an undo, so that a later generation may be the older one.
+        is_before = self.previous == older.generation and older.created <= self.created
+        return is_before and self.vectors == older.vectors and not any(map(differs, self.changes))
 
     @property
     @abstractmethod

@@ -163,9 +163,70 @@ def test_what_was_set_aside_is_tried_again(index: Path, archive: Path) -> None:
     """It may be readable now: another package is installed, a file is repaired elsewhere."""
     (archive / "x.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
     assert build(archive, index).set_aside == 1
-    assert build(archive, index).generation == "g000003"
     with pytest.raises(SetAsideError):
         build(archive, index, strict=True)
+
+
+def test_a_leave_to_lose_what_is_damaged_counts_for_one_build(index: Path, archive: Path) -> None:
+    """Other settings are remembered."""
+    damaged = archive / "x.csv"
+    damaged.write_text('question,answer\nq?,a\nq2?,"half of')
+    assert build(None, index, keep_going=True, keep_unanswered=True).posts == 21
+    with pytest.raises(DamagedArchiveError, match="keep_going=True"):
+        build(None, index)
+    damaged.write_text("question,answer\nIs this one unanswered?,\n")
+    assert build(None, index).posts == 21
+
+
+@pytest.mark.parametrize("unreadable", ["text", "rows", "link"])
+def test_what_stays_unreadable_pushes_out_no_generation(
+    index: Path, archive: Path, tmp_path: Path, unreadable: str
+) -> None:
+    """Builds of the same publish nothing new, so that a slip can be undone however often one builds."""
+    if unreadable == "text":
+        (archive / "x.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
+    elif unreadable == "rows":
+        write_jsonl(archive / "x.jsonl", [{"question": "q", "answer": "a"}, {"nothing": 1}, {"question": "unanswered"}])
+    else:
+        (archive / "x.txt").symlink_to(tmp_path / "missing")
+    assert build(archive, index).set_aside == 1
+    min(archive.glob("*.txt")).unlink()
+    reports = [build(archive, index) for _ in range(4)]
+    assert [report.generation for report in reports] == ["g000003"] * 4
+    assert [changed(report).get("removed", 0) for report in reports] == [1, 0, 0, 0]
+    assert not list((index / "generations").glob("*.partial"))
+    assert undo_index(index) == "g000002"
+    assert len(ids(index)) == 20 + (unreadable == "rows")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda archive: (archive / "y.bin").write_bytes(b"\0\1\2"),  # another note
+        lambda archive: write_jsonl(archive / "y.jsonl", [{"question": "still unanswered?"}]),
+        lambda archive: (archive / "x.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\nb"),
+    ],
+)
+def test_what_differs_beside_the_posts_is_published(
+    index: Path, archive: Path, change: Callable[[Path], object]
+) -> None:
+    """Notes, unanswered questions and contents of files, though no post changed."""
+    (archive / "x.txt").write_text("Title\nno date\nQuestion\nq\nAnswer\na")
+    assert build(archive, index).generation == "g000002"
+    change(archive)
+    assert build(archive, index).generation == "g000003"
+
+
+def test_builds_that_change_no_post_push_out_none_that_does(index: Path, archive: Path, tmp_path: Path) -> None:
+    """Sources without posts are added, and the generation before the slip is kept; settings of a model count."""
+    min(archive.iterdir()).unlink()
+    build(archive, index)
+    for number in range(4):
+        (empty := tmp_path / f"empty-{number}").mkdir()
+        build(None, index, add=[empty])
+    assert [entry.generation for entry in index_log(index) if entry.kept] == ["g000006", "g000005", "g000001"]
+    assert [undo_index(index) for _ in range(2)] == ["g000005", "g000001"]
+    assert len(ids(index)) == 20
 
 
 def test_a_damaged_index_is_built_although_nothing_changed(index: Path, archive: Path) -> None:

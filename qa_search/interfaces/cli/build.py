@@ -93,7 +93,9 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
 @click.option("--keep-unanswered", is_flag=True, help="Index questions that have no answer yet, too.")
 @click.option("--strict", is_flag=True, help="Stop at the first post that cannot be read.")
 @click.option(
-    "--keep-going", is_flag=True, help="Leave damaged files out instead of stopping; qa-search info lists them."
+    "--keep-going",
+    is_flag=True,
+    help="Leave damaged files out of this build instead of stopping; qa-search info lists them.",
 )
 @click.option(
     "--passage-tokens",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 import qa_search
+from qa_search.index.manifest import differs
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.render.reading import change_text
 from qa_search.interfaces.render.terminal import printable
@@ -40,8 +43,19 @@ def undo(index_path: str, to: str | None, as_json: bool, quiet: bool) -> None:
 
     Nothing is removed, so undo can be undone.
     """
+    before = qa_search.index_log(index_path)
     answers = qa_search.undo_index(index_path, to)
     if as_json:
         print_json({"index": index_path, "generation": answers})
     elif not quiet:
-        click.echo(f"{answers} answers now. The next build reads the sources again.")
+        same = f" Its posts are those of {left}, which answered before." if (left := _same(before, answers)) else ""
+        click.echo(f"{answers} answers now.{same} The next build reads the sources again.")
+
+
+def _same(entries: Sequence[LogEntry], answers: str) -> str:
+    """Return the generation that answered, if no build from the one that answers now up to it changed a post."""
+    left = next((number for number, entry in enumerate(entries) if entry.answers), None)
+    now = next((number for number, entry in enumerate(entries) if entry.generation == answers), None)
+    if left is None or now is None or now <= left or any(differs(entry.changes) for entry in entries[left:now]):
+        return ""
+    return entries[left].generation
