@@ -137,6 +137,30 @@ def test_what_is_doubtful_is_remarked_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "titles", "left"),
+    [
+        ("rules.md", "How do I join?|What is the fee?|Contact|Opening hours", 2),
+        ("rules.html", "How do I join?|What is the fee?|Contact", 1),
+        ("rules.md", "Opening hours|How do I join?|What is the fee?", 1),
+        ("rules.md", "How do I join?|What is the fee?", 0),
+        ("faq.md", "How do I join?|What is the fee?|Opening hours", 0),
+    ],
+)
+def test_sections_that_are_no_questions_are_counted(name: str, titles: str, left: int, tmp_path: Path) -> None:
+    """Around those that ask; the text below the title of the page introduces it."""
+    if name.endswith("html"):
+        parts = "".join(f"<h2>{title}</h2><p>Text of {title}</p>" for title in titles.split("|"))
+        text = f"<html><body><h1>The club</h1><p>Welcome.</p>{parts}</body></html>"
+    else:
+        text = "# The club\nWelcome.\n" + "".join(f"## {title}\nText of {title}\n" for title in titles.split("|"))
+    (tmp_path / name).write_text(text)
+    posts, (report,) = read_with_report(tmp_path)
+    assert len(posts) == titles.count("|") + 1 - left
+    remark = f"left out: sections whose titles do not ask ({left})"
+    assert (remark in report.remarks) == bool(left)
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("faq.txt", "Q: Why does it knock?\nA: Limescale.\n\nQ: And how is it removed?\nA: Vinegar.\n"),

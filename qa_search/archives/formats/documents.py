@@ -16,6 +16,7 @@ from qa_search.archives.formats.outline import (
     drop_furniture,
     outline_questions,
     topic_sections,
+    unused_sections,
     without_footer,
 )
 from qa_search.archives.formats.record_heads import RecordHeads, headed_pairs
@@ -50,6 +51,8 @@ def document_posts(
             "beside them ask"
         )
     if how == _OUTLINE:
+        if found and (unused := unused_sections(tree, found)):
+            file.log.omit("sections whose titles do not ask", len(unused))
         found = _parted(_with_askers(found, lines))
     file.log.took("question", how[0], sum(bool(asked.question) for asked in found))
     file.log.took("answer", how[1], sum(bool(asked.answer) for asked in found))

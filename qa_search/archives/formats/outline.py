@@ -151,6 +151,25 @@ def topic_sections(tree: Any) -> list[Asked]:
     return without_footer([Asked(s.title, s.text, "", s.anchor) for s in leaves if s.level == level])
 
 
+def unused_sections(tree: Any, found: Sequence[Asked]) -> list[str]:
+    """Return the titles of the sections of a page's tree that are no part of these questions.
+
+    What stands below the title of the whole page, and below that of a category, introduces it: it is no section.
+    """
+    headings = tree.xpath("|".join(f".//{tag}" for tag in _HEADINGS))
+    sections = _sections(tree, [(element, int(element.tag[1])) for element in headings])
+    texts = (text for asked in found for text in (asked.question, asked.answer, asked.category, asked.title))
+    used = {line.strip() for text in texts for line in text.split("\n")}
+    titled = sections[1:] if sections and sections[0].level == 1 else sections
+    return [
+        section.title
+        for section in titled
+        if section.text
+        and not used.intersection((section.title, bare_question(section.title)))
+        and not any(line.strip() in used for line in section.text.split("\n") if line.strip())
+    ]
+
+
 def without_footer(found: list[Asked]) -> list[Asked]:
     """Cut what stands below the last answer: whose page this is, and when it was changed."""
     if not found:
