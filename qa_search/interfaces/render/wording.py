@@ -8,6 +8,8 @@ from qa_search.types import Field, Hit, OtherPost, SearchResult
 from qa_search.util.languages import name_of
 from qa_search.util.text import without_unsafe
 
+# The highest level of likelihood at which a hit hardly relates: it "probably does not answer".
+HARDLY = 1
 PINNED = "The archivist chose the first post as the answer to this."
 NO_POST_PASSES = "No post in the archive passes these filters."
 
@@ -148,3 +150,10 @@ def likelihood(probability: float) -> str:
 def likelihood_level(probability: float) -> int:
     """Return 0 (very likely not) to 4 (very likely)."""
     return sum(round(probability * 100) >= least for least, _ in _LIKELIHOODS) - 1
+
+
+def verdict(result: SearchResult) -> str:
+    """Return the sentence above hits of which one may answer, in words that those of the hits do not contradict."""
+    if all(likelihood_level(hit.confidence) <= HARDLY for hit in result.hits):
+        return "Something here may answer this, though no single post probably does."
+    return f"The archive {likelihood(result.confidence)}."

@@ -35,7 +35,6 @@ _BEFORE, _EXCERPT, _LONGEST_MARK, _BEGINNING = 60, 120, 300, 180
 # Of a hit on the page of a search: its title, a field that is shown whole, and how many tags and repetitions.
 _LONGEST_TITLE, _LONGEST_FIELD, _MOST_TAGS, _MOST_REPEATS = 500, 20_000, 50, 100
 _TAGS_OF_HIT = 3  # the page of the post has the rest
-_HARDLY = 1  # the highest level of likelihood at which a hit is folded: it "probably does not answer"
 _LONGEST_LINK = 6000  # of a link to a search, as it is written: what proxies and browsers take
 _HEADING = 140
 _WAYS_IN, _LISTED_TAGS = 24, 200  # tags, years or sources that the start page links to; tags that the form offers
@@ -188,7 +187,7 @@ def search_page(
     hits = [] if result is None else list(result.hits)
     if form.sort == "newest":
         hits.sort(key=lambda hit: hit.date or "", reverse=True)
-    near = [hit for hit in hits if hit.rank == 1 or wording.likelihood_level(hit.confidence) > _HARDLY]
+    near = [hit for hit in hits if hit.rank == 1 or wording.likelihood_level(hit.confidence) > wording.HARDLY]
     return _render(
         "search.html",
         look,
@@ -377,6 +376,7 @@ def _environment() -> Environment:
         path_part=_path_part,
         percent=wording.percent,
         plain=_plain,
+        verdict=wording.verdict,
     )
     pages.globals.update(
         form_fields=form_fields,

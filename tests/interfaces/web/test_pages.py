@@ -321,6 +321,14 @@ def test_found_answers_are_counted_and_named() -> None:
     assert "unanswered" not in one(page, "//section").get("class", "")
 
 
+def test_the_archive_is_no_surer_than_its_hits() -> None:
+    """Above hits that probably do not answer, the sentence about the archive does not say that it probably does."""
+    for confidence, sentence in ((0.36, "Something here may answer this"), (0.45, "The archive very likely answers")):
+        page = found_page(hit(confidence=confidence), hit(rank=2, confidence=0.1))
+        (status,) = texts(page, "//section//p[@role='status']")
+        assert sentence in status
+
+
 def test_nothing_found_is_said_first_and_plainly() -> None:
     """With how likely it is that this is wrong; the nearest posts follow, a line each, and nothing is marked."""
     page = found_page(hit(confidence=0.2), answered=False, confidence=0.21)
