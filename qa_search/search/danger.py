@@ -1,23 +1,29 @@
 """The danger signs of an archivist's file, a complaint -> the notices that stand before its hits.
 
-A sign is found too often rather than too seldom: its words may stand in any order, in other forms and with words
-between them, and "no chest pain" has it too.
+A sign is found too often rather than too seldom: its words may stand in any order, in other forms, misspelt and with
+words between them, and "no chest pain" has it too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from qa_search.search.curation import Danger
+from qa_search.util.edits import LEAST_LETTERS, edits_between
 from qa_search.util.languages import UNSPACED
 from qa_search.util.terms import Analysis
 
 # So many other words may stand among the words of a sign: "pain on the left side of my chest".
 _BETWEEN = 6
+# The most edits between two words of which one is the other misspelt.
+_EDITS = 2
 _APOSTROPHES = str.maketrans("", "", "'’ʼ`´")
+# One word for what people write in several ways: can't, cannot, can not, unable to.
+_NOT = re.compile(r"\b(can|could|do|does|did|would|should|is|are|was|were|has|have|had)\s?not\b")
+_UNABLE = re.compile(r"\b(?:cannt|unable to|not able to)\b")
+_WILL_NOT = re.compile(r"\bwill not\b")
 _WORD = re.compile(r"\w+")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
@@ -26,24 +32,38 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class DangerSigns:
-    """Each notice with its signs as words in their basic form, and those of scripts without spaces as they are."""
+    """Each notice with its signs as words in their basic form, and those of scripts without spaces as they are.
+
+    ``known`` are these words; ``spelt`` has those that may be misspelt, as they are written, by their first letter.
+    """
 
     signs: tuple[tuple[str, tuple[Words, ...], tuple[str, ...]], ...]
     analysis: Analysis
+    known: frozenset[str]
+    spelt: Mapping[str, Words]
 
     @classmethod
     def of(cls, dangers: Iterable[Danger], analysis: Analysis) -> DangerSigns:
         """Prepare what the file says for the language of an archive."""
         found = []
+        written: set[str] = set()
         for danger in dangers:
-            spaced = [_words(sign, analysis) for sign in danger.words if not _UNSPACED.search(sign)]
+            spaced = [_words(sign) for sign in danger.words if not _UNSPACED.search(sign)]
             unspaced = [sign.casefold() for sign in danger.words if _UNSPACED.search(sign)]
-            found.append((danger.notice, tuple(spaced), tuple(unspaced)))
-        return cls(tuple(found), analysis)
+            basic = (tuple(_basic(analysis, word) for word in words) for words in spaced)
+            found.append((danger.notice, tuple(basic), tuple(unspaced)))
+            written.update(word for words in spaced for word in words)
+        spelt: dict[str, Words] = {}
+        for word in sorted(written):
+            if len(word) >= LEAST_LETTERS:
+                spelt[word[0]] = (*spelt.get(word[0], ()), word)
+        return cls(tuple(found), analysis, frozenset(_basic(analysis, word) for word in written), spelt)
 
     def notice(self, *texts: str) -> str | None:
         """Return the notices of the signs that any of the texts has, as one text; None if they have none."""
-        words = [_words(text, self.analysis) for text in dict.fromkeys(texts)]
+        if not self.signs:
+            return None
+        words = [self._meant(text) for text in dict.fromkeys(texts)]
         folded = [text.casefold() for text in texts]
         found = [
             notice
@@ -53,14 +73,33 @@ class DangerSigns:
         ]
         return " ".join(dict.fromkeys(found)) or None
 
+    def _meant(self, text: str) -> Words:
+        """Return the words of a complaint in their basic form, misspelt words of signs as they are spelt there."""
+        words = _words(text)
+        meant = {word: self._as_spelt(word) for word in set(words)}
+        return tuple(meant[word] for word in words)
 
-def _words(text: str, analysis: Analysis) -> Words:
-    """Return all words in order, in their basic form; function words count here ("can't breathe")."""
-    return tuple(map(partial(_basic, analysis), _WORD.findall(text.casefold().translate(_APOSTROPHES))))
+    def _as_spelt(self, word: str) -> str:
+        basic = _basic(self.analysis, word)
+        if basic in self.known:
+            return basic
+        near = (sign for sign in self.spelt.get(word[0], ()) if _may_be(word, sign) and edits_between(word, sign))
+        return next((_basic(self.analysis, sign) for sign in near), basic)
+
+
+def _words(text: str) -> Words:
+    """Return all words in order; function words count here ("can't breathe")."""
+    plain = _NOT.sub(r"\1nt", text.casefold().translate(_APOSTROPHES))
+    return tuple(_WORD.findall(_WILL_NOT.sub("wont", _UNABLE.sub("cant", plain))))
 
 
 def _basic(analysis: Analysis, word: str) -> str:
     return next(iter(analysis.terms_of(word)), word)
+
+
+def _may_be(word: str, sign: str) -> bool:
+    """Return whether two words have nearly the same letters: only then is it worth counting edits."""
+    return abs(len(word) - len(sign)) <= _EDITS and len(set(word) ^ set(sign)) <= 2 * _EDITS
 
 
 def _stand_together(sign: Words, text: Sequence[str]) -> bool:

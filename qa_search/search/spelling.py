@@ -13,12 +13,9 @@ from dataclasses import dataclass
 
 from qa_search.embedders.base import Embedder
 from qa_search.search.retrieval import Retriever
+from qa_search.util.edits import LEAST_LETTERS, edits_between
 from qa_search.util.terms import rarity
 
-# Shorter words are too close to one another.
-_LEAST_LETTERS = 5
-# From so many letters on, two edits are allowed.
-_LONG = 9
 # Of more unknown words a text is in another language.
 _MOST_UNKNOWN = 5
 # In a longer text the other words find the post, and what is wrongly corrected does harm (docs/ranking.md).
@@ -52,7 +49,7 @@ class Speller:
 
     def _unknown(self, text: str) -> list[str]:
         """Return the words that neither a post nor the vocabulary has, in lower case."""
-        words = {word.casefold() for word in _CORRECTABLE.findall(text) if len(word) >= _LEAST_LETTERS} - self.known
+        words = {word.casefold() for word in _CORRECTABLE.findall(text) if len(word) >= LEAST_LETTERS} - self.known
         term_of = {word: terms[0] for word in words if len(terms := self.retriever.analysis.terms_of(word)) == 1}
         idf = self.retriever.words.idf(set(term_of.values()))
         most = rarity(self.retriever.words.count, 0)
@@ -62,8 +59,6 @@ class Speller:
 
     def _nearest(self, word: str) -> str | None:
         """Return the word of the archive that is closest, of those that are as close the most frequent."""
-        from rapidfuzz.distance import OSA
-
         (term,) = self.retriever.analysis.terms_of(word)
         counts: dict[str, int] = {}
         for number in self.retriever.words.near(term, 2, _POSTS):
@@ -71,12 +66,8 @@ class Speller:
                 counts[found] = counts.get(found, 0) + 1
         best: tuple[int, int, str] | None = None
         for candidate, count in counts.items():
-            if candidate[0] != word[0] or len(candidate) < _LEAST_LETTERS:
-                continue
-            allowed = 2 if max(len(word), len(candidate)) >= _LONG else 1
-            distance = OSA.distance(word, candidate, score_cutoff=allowed)
-            if 0 < distance <= allowed:
-                best = min(best or (3, 0, ""), (distance, -count, candidate))
+            if edits := edits_between(word, candidate):
+                best = min(best or (3, 0, ""), (edits, -count, candidate))
         return None if best is None else best[2]
 
 

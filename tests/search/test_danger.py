@@ -48,6 +48,14 @@ def danger(*words: str, notice: str = NOTICE) -> str:
         ("I cannot go on, I think of suicide", True),
         ("I can’t breathe when I run", True),
         ("I cant really breathe", True),
+        ("I can not breathe", True),
+        ("he cannot breathe", True),
+        ("she is unable to breathe", True),
+        ("can't braethe", True),
+        ("chesst pain", True),
+        ("suicde", True),
+        ("can breathe, and not in pain", False),
+        ("a cheap pain killer", False),
         ("昨天胸痛得厉害", True),
         ("у него коли болит грудь", True),
         ("my chest is fine, but after ten miles of hills on Sunday there is a pain in my heel", False),
@@ -83,8 +91,13 @@ def test_a_complaint_with_a_sign_is_not_answered(opened: Opened) -> None:
 def test_a_complaint_is_read_as_it_was_written_and_as_it_was_searched() -> None:
     """So that a misspelt sign is found, and a sign that looks misspelt."""
     signs = DangerSigns.of([Danger(("chest hurts", "chesst"), NOTICE)], ENGLISH)
-    assert signs.notice("my ches hurts") is None
-    assert signs.notice("my ches hurts", "my chest hurts") == signs.notice("my chesst", "my chest") == NOTICE
+    assert signs.notice("my chse hurts") is None
+    assert (
+        signs.notice("my ches hurts")
+        == signs.notice("my chse hurts", "my chest hurts")
+        == signs.notice("my chesst", "my chest")
+        == NOTICE
+    )
 
 
 def test_a_pinned_answer_stays_an_answer(opened: Opened) -> None:
