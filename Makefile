@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-COMPLAINT ?= back of my thigh has ached for months, PT did nothing
+COMPLAINT ?= stabbing under my heel, first steps in the morning are the worst
 
 .PHONY: help setup demo quick test lint types check format docs torture bench clean
 .DEFAULT_GOAL := help
@@ -60,7 +60,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "== Installing qa_search and the default model: some 400 MB of download and 1.7 GB of disk (with CUDA, on Linux, several GB)"
+	@echo "== Installing qa_search and the default model: 3 GB of download and 5.5 GB of disk on Linux; some 400 MB and 1.7 GB elsewhere, or with TORCH=cpu"
 	$(if $(filter cpu,$(TORCH)),$(BIN)/pip install --disable-pip-version-check -c constraints.txt torch --index-url $(TORCH_CPU))
 	$(BIN)/pip install --disable-pip-version-check -c constraints.txt -e .
 	touch $@
