@@ -320,6 +320,11 @@ class SourceChanges(_Record):
     renamed: int = 0
     unchanged: int = 0
 
+    @property
+    def differs(self) -> bool:
+        """Whether any post differs."""
+        return bool(self.added or self.changed or self.removed or self.renamed)
+
 
 @dataclass(frozen=True, slots=True)
 class BuildReport(_Record):

@@ -12,7 +12,7 @@ from typing import Protocol
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
-from qa_search.index.manifest import FolderManifest, differs
+from qa_search.index.manifest import FolderManifest
 from qa_search.index.stores.post_rows import MOST_ROWS, StoredEntry
 from qa_search.types import IndexSource, SourceChanges
 from qa_search.util.text import counted
@@ -113,7 +113,7 @@ class ShrinkGuard:
             manifest,
             previous=None if previous is None else previous.name,
             # Of too many sources, those that differ.
-            changes=tuple(sorted(changes, key=lambda one: not differs(one))[:_MOST_SOURCES]),
+            changes=tuple(sorted(changes, key=lambda one: not one.differs)[:_MOST_SOURCES]),
             history=() if previous is None else history_of(previous.manifest)[-_MOST_BUILDS:],
         )
 

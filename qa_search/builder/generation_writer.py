@@ -34,7 +34,6 @@ from qa_search.index.manifest import (
     ModelRecord,
     RankingRecord,
     SplitterRecord,
-    differs,
 )
 from qa_search.index.owned import ENCODERS, LEXICAL_NAMES, remove_own
 from qa_search.index.stores.inverted import InvertedStore
@@ -151,7 +150,11 @@ class GenerationWriter:
             manifest, vectors, encoder, changes = self._write_stores(partial, posts, previous, kept, reading)
             manifest = replace(manifest, built_from=built_from(kept), reading=tuple(reading.reports))
             manifest = self._completed(partial, self.guard.recorded(manifest, changes), encoder, previous)
-            if previous is not None and not any(map(differs, changes)) and _is_equal(previous, partial, manifest):
+            if (
+                previous is not None
+                and not any(one.differs for one in changes)
+                and _is_equal(previous, partial, manifest)
+            ):
                 self.folder.abandon(partial)
                 vectors.discard_journal()
                 return BuiltGeneration(previous.generation, self.model.name, 0, None, ())

@@ -222,11 +222,6 @@ class ChangeTotals(NamedTuple):
     unchanged: int
 
 
-def differs(changes: SourceChanges | ChangeTotals) -> bool:
-    """Return whether any post differed."""
-    return bool(changes.added or changes.changed or changes.removed or changes.renamed)
-
-
 class BuildRecord(NamedTuple):
     """An earlier build."""
 
@@ -283,7 +278,7 @@ class Manifest(ABC):
         """Return whether it has the posts and the vectors of the generation that it was built upon."""
         # A name is given again after an undo, so that a later generation may be the older one.
         is_before = self.previous == older.generation and older.created <= self.created
-        return is_before and self.vectors == older.vectors and not any(map(differs, self.changes))
+        return is_before and self.vectors == older.vectors and not any(one.differs for one in self.changes)
 
     @property
     @abstractmethod

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import click
 
 import qa_search
-from qa_search.index.manifest import differs
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.render.reading import change_text
 from qa_search.interfaces.render.terminal import printable
@@ -56,6 +55,6 @@ def _same(entries: Sequence[LogEntry], answers: str) -> str:
     """Return the generation that answered, if no build from the one that answers now up to it changed a post."""
     left = next((number for number, entry in enumerate(entries) if entry.answers), None)
     now = next((number for number, entry in enumerate(entries) if entry.generation == answers), None)
-    if left is None or now is None or now <= left or any(differs(entry.changes) for entry in entries[left:now]):
+    if left is None or now is None or now <= left or any(entry.changes.differs for entry in entries[left:now]):
         return ""
     return entries[left].generation
