@@ -258,7 +258,8 @@ class Reply:
 
     ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
 
-    One without a text says where the answer is: in the record with the id of ``part``, of another file.
+    One without a text says where the answer is: in the record with the id of ``part``, of another file. With a
+    ``writer``, it says that this id is another one of ``parent``.
 
     In messages of a help desk, ``side`` says who speaks, "customer", "staff" or (where only ``writer`` tells them
     apart) "someone", and ``post`` is the message alone: what a customer says first asks, where the ticket does not.

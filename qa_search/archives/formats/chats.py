@@ -101,9 +101,7 @@ class ChatReader:
         assert style is not None  # noqa: S101 - it was recognised
         day = day_of_name(file.name)
         head = list(messages_in(enumerate(text.splitlines()[:_HEAD_LINES], start=1), style, day))
-        answering, asking = _sides(file, head, options)
-        day_first = _day_first(file, head)
-        yield from _posts(file, messages_in(_lines(file, options), style, day), answering, asking, day_first, options)
+        yield from chat_posts(file, head, messages_in(_lines(file, options), style, day), options)
 
     def _style(self, text: str) -> str | None:
         lines = [plain_line(line) for line in text.splitlines()[:_STYLE_LINES] if line.strip()]
@@ -117,6 +115,18 @@ class ChatReader:
             if style != PLAIN or _is_transcript(names, len(lines)):
                 return style
         return None
+
+
+def chat_posts(
+    file: ArchiveFile, head: Sequence[Message], messages: Iterable[Message], options: ReadOptions
+) -> Iterator[Post | SetAside]:
+    """Yield a post for each question of a chat, whose first messages show who answers.
+
+    Raises:
+        UnknownFormatError: if it is not known who answers.
+    """
+    answering, asking = _sides(file, head, options)
+    yield from _posts(file, messages, answering, asking, dates_day_first(file, head), options)
 
 
 def _is_transcript(names: Counter[str], lines: int) -> bool:
@@ -199,7 +209,7 @@ def _interviewer(head: Sequence[Message]) -> str:
     return ""
 
 
-def _day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
+def dates_day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
     """Return whether dates name the day first: as one of them shows, or by the order of the messages."""
     stamps = [message.stamp for message in head if message.stamp]
     known = day_order(stamps)

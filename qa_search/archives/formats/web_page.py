@@ -7,6 +7,7 @@ from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.blog_comments import comment_posts, has_comments
+from qa_search.archives.formats.chat_pages import chat_page_posts, way_out_of_chat
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
@@ -20,6 +21,7 @@ from qa_search.archives.formats.schema_org import schema_records
 from qa_search.archives.formats.structured_data import json_ld, microdata, page_data, rdfa
 from qa_search.archives.formats.threads import thread_post
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.archives.limits import format_size
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
@@ -56,6 +58,8 @@ class WebPageReader:
 
     def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         large = len(markup) > MOST_TREE_BYTES
+        if large and (way_out := way_out_of_chat(markup)):
+            raise file.over_limit(f"a chat's page of more than {format_size(MOST_TREE_BYTES)}: {way_out}")
         text = html_to_text(markup, options.limits.post_characters if large else None)
         lines = _lines(text)
         pairs = count_pairs(lines)
@@ -64,6 +68,8 @@ class WebPageReader:
                 raise file.post_over_limit(options)
             return iter(archive_pages(file, lines, markup, several=False))
         tree = parse_tree(markup)
+        if tree is not None and (said := chat_page_posts(file, markup, tree, options)) is not None:
+            return said
         found = [] if tree is None else self._structured(file, tree, options)
         if not found and pairs > 1:
             drop_furniture(tree)
