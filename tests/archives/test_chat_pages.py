@@ -185,7 +185,7 @@ def test_a_page_that_is_too_long_says_how_to_export_it(tmp_path: Path) -> None:
     path.write_text(discord(("ann", "", [(1, "x" * (17 << 20))])))
     (note,) = read_archives([path])
     assert isinstance(note, SetAside)
-    assert "--partition" in note.reason
+    assert "export it again as JSON, or in parts" in note.reason
 
 
 def test_messages_within_messages_take_no_longer(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ _PROGRAMS = (
         "chatlog__content",
         "chatlog__reply",
         ("chatlog__edited-timestamp", "chatlog__embed"),
-        "export it again as JSON (--format Json), or in parts (--partition 5mb)",
+        "export it again as JSON, or in parts of 5 MB",
     ),
 )
 _KEPT_BLANKS = ("chatlog__markdown-preserve", "preserve-whitespace")

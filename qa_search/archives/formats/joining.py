@@ -220,7 +220,7 @@ class Joiner:
                     continue
                 said = [_reply(*row) for row in self._rows.execute(messages, (key, whole))]
                 alone = said[0].post if len(said) == 1 and not whole else None
-                yield alone or self._ticket(None, said)
+                yield alone or self._ticket(*(_answered(said) if not whole else (None, said)))
 
     def _ticket(self, ticket: Post | None, said: list[Reply]) -> Post:
         """Make a post of a conversation, and of its ticket where there is one."""
@@ -283,6 +283,15 @@ def thread_post(members: list[Member]) -> Post:
     ]
     answer, parts = join_answers(answers)
     return replace(first, source_id=members[0].key, title=title, answer=answer, answers=parts)
+
+
+def _answered(said: list[Reply]) -> tuple[Post | None, list[Reply]]:
+    """Return what the messages of a thread answer, where the first of them quotes a message that is missing."""
+    in_order = all(reply.part.date for reply in said)
+    first = (min(said, key=lambda reply: reply.part.date or "") if in_order else said[0]).post
+    if first is None or not first.answer:
+        return None, said
+    return replace(first, answer="", answers=()), [replace(reply, side="staff") for reply in said]
 
 
 def _sides(ticket: Post | None, said: Sequence[Reply]) -> list[tuple[Side, str]]:

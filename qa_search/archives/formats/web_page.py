@@ -12,6 +12,8 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.mail_pages import is_list_of_mails, mail_of_page
+from qa_search.archives.formats.mail_threads import posts_of_mails
 from qa_search.archives.formats.one_question import only_question
 from qa_search.archives.formats.outline import drop_furniture
 from qa_search.archives.formats.page import PageError
@@ -70,6 +72,11 @@ class WebPageReader:
         tree = parse_tree(markup)
         if tree is not None and (said := chat_page_posts(file, markup, tree, options)) is not None:
             return said
+        if tree is not None and (mail := mail_of_page(file, markup, tree)) is not None:
+            return posts_of_mails(file, [mail], options)
+        if is_list_of_mails(markup):
+            file.log.omit("pages that list the messages of an archive")
+            return iter(())
         found = [] if tree is None else self._structured(file, tree, options)
         if not found and pairs > 1:
             drop_furniture(tree)
