@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol, cast
 
@@ -192,6 +192,12 @@ class ArchiveFile:
         if encoding is None:
             raise self.damaged("binary data where text was expected")
         return encoding
+
+    def with_bytes(self, data: bytes, encoding: str | None) -> ArchiveFile:
+        """Return the file with other bytes, such as those of a page in it; what is noted on one is noted on both."""
+        inner = replace(self, opener=partial(io.BytesIO, data), encoding=encoding)
+        vars(inner)["log"] = self.log
+        return inner
 
     def sibling(self, name: str) -> ArchiveFile | None:
         """Find another file of the same folder or container by name, ignoring case; None if it does not exist."""

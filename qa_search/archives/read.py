@@ -21,6 +21,7 @@ from qa_search.archives.containers.unpack import damage_named, unpacked
 from qa_search.archives.containers.walk import list_files
 from qa_search.archives.formats.anki import AnkiReader
 from qa_search.archives.formats.chats import ChatReader
+from qa_search.archives.formats.dialogue_lines import DialogueLinesReader
 from qa_search.archives.formats.guestbook import GuestbookReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
@@ -89,6 +90,7 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     MailReader(),
     QuizReader(),
     ChatReader(),
+    DialogueLinesReader(),
     JsonLinesReader(),
     JsonReader(),
     SqlDumpReader(),

@@ -70,6 +70,7 @@ def _anki() -> bytes:
     return bytes(import_module("backports.zstd").compress(data))
 
 
+_ON_ONE_LINE = (" ".join(QUESTION.split()), " ".join(ANSWER.split()))
 _GAP, _GAP_IN_GIFT = "\n", "\\n"
 SAMPLES: dict[str, tuple[str, str | bytes]] = {
     "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
@@ -145,6 +146,7 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         f"Ann wrote on 2014-03-02:\n{QUESTION}\nComment: {ANSWER}\n\nTom wrote on 2014-03-03:\nNice!\n\n"
         "Eve wrote on 2014-03-04:\nOpen on Sundays?\nComment: No.\n",
     ),
+    "talks, one a line": ("talks.txt", f"{_ON_ONE_LINE[0]} __eou__ {_ON_ONE_LINE[1]} __eou__\n"),
     "transcript": ("talk.txt", f"Ann: {QUESTION}\nSupport: {ANSWER}\nAnn: Thanks!\nAnn: Bye.\n"),
     "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
     "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
@@ -174,6 +176,7 @@ EXPECTED = {
     "question bank": ("Shin", QUESTION, ANSWER, None),
     "guestbook": ("", QUESTION, ANSWER, "2014-03-02"),
     "letters to a column": ("", f"Dear Dr. Foot,\n{QUESTION}", f"Dear Ann,\n{ANSWER}", None),
+    "talks, one a line": ("", *_ON_ONE_LINE, None),
     "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
     "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),

@@ -42,6 +42,7 @@ _READERS = {
     "xml": ("XML", "faq.xml"),
     "mail": ("mail", "list.mbox"),
     "chat": ("chat", "chat.txt"),
+    "talks": ("talks, one a line", "talks.txt"),
     "transcript": ("transcript", "talk.txt"),
     "guestbook": ("guestbook", "guests.txt"),
     "letters": ("letters to a column", "column.txt"),

@@ -22,7 +22,7 @@ READERS = (
     "page", "html", "stackexchange", "xml", "mail", "json", "jsonl", "sql", "yaml", "markdown", "labels", "table",
     "workbook", "word", "pdf", "sqlite", "parquet", "gz", "zip", "7z", "text", "chat", "transcript", "tables_xml",
     "tickets_xml", "saved", "anki", "bz2", "xz", "tar", "letters", "guestbook", "opml",
-    "quiz",
+    "quiz", "talks",
 )  # fmt: skip
 
 pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris, the fuzzer, is not installed")
