@@ -718,3 +718,63 @@ def test_tags_that_are_objects_harm_nothing(tags: dict[str, Any], tmp_path: Path
     record = {"question": "Can I descale it at home?", "answer": "Yes, with vinegar and water.", "tags": tags}
     (tmp_path / "faq.json").write_text(json.dumps([record, {**record, "question": "Can I return it at all?"}]))
     assert len([item for item in read_archives([tmp_path / "faq.json"]) if isinstance(item, Post)]) == 2
+
+
+_SLACK: dict[str, list[dict[str, object]]] = {
+    "users.json": [
+        {"id": "U1", "team_id": "T1", "name": "ann", "deleted": False, "real_name": "Why Ann?",
+         "profile": {"title": "Baker", "status_text": "Out?"}},
+        {"id": "U2", "team_id": "T1", "name": "bob", "deleted": True, "profile": {"title": ""}},
+    ],
+    "channels.json": [
+        {"id": "C1", "name": "help", "created": 1, "creator": "U1", "is_archived": False, "members": ["U1"],
+         "topic": {"value": "Kettles?", "creator": "U1", "last_set": 0}, "purpose": {"value": "All about kettles"}},
+    ],
+    "dms.json": [{"id": "D1", "created": 1, "members": ["U1", "U2"]}],
+    "integration_logs.json": [
+        {"user_id": "U1", "user_name": "ann", "date": "1", "change_type": "added", "app_type": "Bot", "app_id": "A1"}
+    ],
+}  # fmt: skip
+
+
+def test_what_slack_lists_beside_the_days_is_counted(tmp_path: Path) -> None:
+    """Users, channels, private channels and changes: no posts, and no notes."""
+    for name, records in _SLACK.items():
+        (tmp_path / name).write_text(json.dumps(records))
+    (tmp_path / "help").mkdir()
+    day = [{"type": "message", "user": "U1", "text": q, "ts": f"15778{n}0.1"} for n, q in enumerate(_Q)]
+    (tmp_path / "help" / "2020-01-01.json").write_text(json.dumps(day))
+    reading = Reading()
+    items = list(read_archives([tmp_path], reading=reading))
+    assert [item.question for item in items if isinstance(item, Post)] == list(_Q)
+    assert len(items) == len(_Q)
+    counted = [remark for report in reading.reports for remark in report.remarks if "users and channels" in remark]
+    assert sorted(remark.rpartition("(")[2] for remark in counted) == ["1)", "1)", "1)", "2)"]
+
+
+def test_a_bulk_export_of_mattermost_has_posts_among_other_lines(tmp_path: Path) -> None:
+    """Posts with replies and without; private messages and what is no post are counted."""
+    lines = [
+        {"type": "version", "version": 1},
+        {"type": "team", "team": {"name": "k", "display_name": "Kettles?", "description": "All"}},
+        {"type": "channel", "channel": {"team": "k", "name": "town", "header": "", "purpose": "About?"}},
+        {"type": "user", "user": {"username": "ann", "email": "a@example.org", "notify_props": {"desktop": "all"}}},
+        *(
+            {"type": "post", "post": {"team": "k", "channel": "town", "user": "ann", "message": q,
+                                      "create_at": 1401047220000, "replies": [{"user": "bob", "message": a, "create_at": 1401047320000},
+                                                  {"user": "ann", "message": "Thanks!", "create_at": 1401047420000}]}}
+            for q, a in TWO
+        ),
+        {"type": "post", "post": {"team": "k", "channel": "town", "user": "eve", "message": "Nice.", "replies": None}},
+        {"type": "direct_post", "direct_post": {"channel_members": ["ann", "bob"], "user": "ann", "message": "Secret?",
+                                                "replies": [{"user": "bob", "message": "Yes."}]}},
+    ]  # fmt: skip
+    (tmp_path / "mm.jsonl").write_text(_lines(lines))
+    reading = Reading()
+    items = list(read_archives([tmp_path / "mm.jsonl"], reading=reading))
+    found = [(item.question, item.answer, item.author) for item in items if isinstance(item, Post)]
+    assert found == [*((q, a, "ann") for q, a in TWO), ("Nice.", "", "eve")]
+    assert len(items) == len(found)
+    (remark,) = (remark for remark in reading.reports[0].remarks if remark.startswith("left out"))
+    for part in ("teams, channels and users (4)", "private messages (1)", "later messages of the one who asked (2)"):
+        assert part in remark

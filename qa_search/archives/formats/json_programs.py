@@ -1,4 +1,4 @@
-"""Objects that one program alone writes (Trello, Reddit, Piazza, DynamoDB) -> plain records."""
+"""Objects that one program alone writes (Trello, Reddit, Piazza, Slack, Mattermost, DynamoDB) -> plain records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from qa_search.archives.formats.json_threads import Joined
+from qa_search.archives.formats.json_threads import Joined, thread_of
 
 _Object = Mapping[str, Any]
 # What Piazza calls its posts, and what is written below them but the answers.
@@ -17,6 +17,15 @@ _MOST_DEPTH = 12
 _TYPED = ("S", "N", "BOOL", "L", "M", "SS", "NS", "NULL", "B")
 # What Reddit calls its things: a comment and a link, which is a post.
 _COMMENT, _POST = "t1", "t3"
+# What a bulk export of Mattermost has beside posts, each below its kind.
+_NO_POSTS = ("version", "role", "scheme", "team", "channel", "user", "bot", "emoji", "direct_channel")
+# What Slack lists beside the messages: who takes part in it, and where they write.
+_MEMBER, _ROOM, _PRIVATE_ROOM, _CHANGE = (
+    frozenset(("id", "name", "profile")),
+    frozenset(("id", "name", "members")),
+    frozenset(("id", "created", "members")),
+    frozenset(("change_type", "app_type", "date")),
+)
 
 
 def board(value: _Object) -> list[_Object] | None:
@@ -114,6 +123,31 @@ def class_post(value: _Object) -> list[_Object] | None:
     if kind != "question" and not answers:
         return [Joined({}, {"announcements": 1})]
     return [Joined(record, {"what was discussed below posts": others})]
+
+
+def bulk_export(value: _Object) -> list[_Object] | None:
+    """Read a line of Mattermost's bulk export: a post with the replies to it; other kinds are counted."""
+    kind = value.get("type")
+    if not isinstance(kind, str) or value.keys() != {"type", kind}:
+        return None
+    inner = value[kind]
+    if kind == "direct_post":
+        return [Joined({}, {"private messages": 1})]
+    if kind in _NO_POSTS:
+        return [Joined({}, {"lines about teams, channels and users": 1})]
+    if kind != "post" or not isinstance(inner, Mapping):
+        return None
+    return thread_of(inner) or [{name: known for name, known in inner.items() if name != "replies"}]
+
+
+def about_workspace(value: _Object) -> list[_Object] | None:
+    """Read what Slack's export lists beside the messages (users, channels, changes): no posts, and counted."""
+    keys = value.keys()
+    is_member = keys >= _MEMBER and isinstance(value["profile"], Mapping)
+    is_room = keys >= _ROOM and isinstance(value["members"], list) and isinstance(value.get("purpose"), Mapping)
+    if is_member or is_room or keys == _PRIVATE_ROOM or keys >= _CHANGE:
+        return [Joined({}, {"users and channels": 1})]
+    return None
 
 
 def related(value: _Object) -> _Object:
