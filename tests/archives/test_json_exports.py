@@ -760,9 +760,12 @@ def test_a_bulk_export_of_mattermost_has_posts_among_other_lines(tmp_path: Path)
         {"type": "channel", "channel": {"team": "k", "name": "town", "header": "", "purpose": "About?"}},
         {"type": "user", "user": {"username": "ann", "email": "a@example.org", "notify_props": {"desktop": "all"}}},
         *(
-            {"type": "post", "post": {"team": "k", "channel": "town", "user": "ann", "message": q,
-                                      "create_at": 1401047220000, "replies": [{"user": "bob", "message": a, "create_at": 1401047320000},
-                                                  {"user": "ann", "message": "Thanks!", "create_at": 1401047420000}]}}
+            {"type": "post", "post": {
+                "team": "k", "channel": "town", "user": "ann", "message": q, "create_at": 1401047220000, "replies": [
+                    {"user": "bob", "message": a, "create_at": 1401047320000},
+                    {"user": "ann", "message": "Thanks!", "create_at": 1401047420000},
+                ],
+            }}
             for q, a in TWO
         ),
         {"type": "post", "post": {"team": "k", "channel": "town", "user": "eve", "message": "Nice.", "replies": None}},

@@ -12,6 +12,7 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.letters import letters_on_page
 from qa_search.archives.formats.mail_pages import is_list_of_mails, mail_of_page
 from qa_search.archives.formats.mail_threads import posts_of_mails
 from qa_search.archives.formats.one_question import only_question
@@ -84,6 +85,8 @@ class WebPageReader:
             file.log.took("question", "lines below 'Question'", len(found))
             file.log.took("answer", "lines below 'Answer'", len(found))
         if not found and tree is not None:
+            found = letters_on_page(file, lines, tree, options, by_name=True)
+        if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
         whole = None
         if not found and tree is not None:
@@ -92,6 +95,7 @@ class WebPageReader:
             found = [*posts_of(file, _as_records([*page_data(whole, file.log.remark)], "data of the page"), options)]
             found = found or [*comment_posts(file, whole)]
             found = found or [*guestbook_posts(file, lines, options)]
+            found = found or [*letters_on_page(file, lines, tree, options, by_name=False)]
             found = found or [*only_question(file, whole, canonical_url(markup))]
         if not found:
             raise _nothing(file, tree, whole, markup, text)
@@ -145,7 +149,7 @@ def _nothing(file: ArchiveFile, tree: Any, whole: Any, markup: str, text: str) -
         "an HTML page without recognisable questions and answers",
         "What was looked for: headings, bold lines, terms or folded sections that ask (How ...?), with the answer "
         "below; a table with columns such as Question and Answer; lines that begin with Q: and A:; a forum's messages; "
-        "FAQ data (schema.org).",
+        "letters (Dear ...) with their answers; FAQ data (schema.org).",
     )
 
 
