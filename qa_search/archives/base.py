@@ -39,7 +39,7 @@ class DamagedStreamError(Exception):
 # The errors of unpacking damaged bytes; they are raised after all bytes before the damage.
 DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, DamagedStreamError)
 # What stands at the end of the name of a file that is compressed alone.
-_PACKED = frozenset((".gz", ".bz2", ".xz"))
+_PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
 
 
 class OverLimitError(ArchiveError):

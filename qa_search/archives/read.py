@@ -19,7 +19,6 @@ from typing import NamedTuple, Self
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.unpack import damage_named, unpacked
 from qa_search.archives.containers.walk import list_files
-from qa_search.archives.formats.anki import AnkiReader
 from qa_search.archives.formats.chats import ChatReader
 from qa_search.archives.formats.dialogue_lines import DialogueLinesReader
 from qa_search.archives.formats.guestbook import GuestbookReader
@@ -105,7 +104,6 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     WordReader(),
     PdfReader(),
     SqliteReader(),
-    AnkiReader(),
     ParquetReader(),
 )
 

@@ -17,7 +17,7 @@ _FEWEST = 2  # of turns in a talk
 class DialogueLinesReader:
     """Reads lines of talks as records with a list of turns."""
 
-    name = "talks, one a line"
+    name = "talks in lines"
 
     def recognises(self, file: ArchiveFile, options: ReadOptions) -> bool:
         """The mark behind a turn comes twice in each of the first lines."""
