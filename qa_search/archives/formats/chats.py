@@ -32,7 +32,7 @@ from qa_search.archives.formats.subtitles import SUFFIXES, turns
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import day_order, is_ambiguous
-from qa_search.util.text import clean_text, counted
+from qa_search.util.text import clean_text
 
 # What stands for a picture, a file or a message that was deleted, and what the program says.
 _NOT_SAID = re.compile(
@@ -126,7 +126,7 @@ def chat_posts(
         UnknownFormatError: if it is not known who answers.
     """
     answering, asking = _sides(file, head, options)
-    yield from _posts(file, messages, answering, asking, dates_day_first(file, head), options)
+    yield from talk_posts(file, messages, answering, asking, dates_day_first(file, head), options)
 
 
 def _is_transcript(names: Counter[str], lines: int) -> bool:
@@ -225,7 +225,7 @@ def dates_day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
     return None
 
 
-def _posts(
+def talk_posts(
     file: ArchiveFile,
     messages: Iterable[Message],
     answering: str,
@@ -233,6 +233,7 @@ def _posts(
     day_first: bool | None,
     options: ReadOptions,
 ) -> Iterator[Post | SetAside]:
+    """Yield a post for each question of a chat, where it is known who answers, or else who asks."""
     talk: _Talk | None = None
     last: datetime | None = None
     left_out = 0
@@ -270,7 +271,7 @@ def _posts(
     if talk is not None:
         yield _post(file, talk, options)
     if left_out:
-        file.log.remark(f"{counted(left_out, 'message')} left out: pictures, files, and what the program wrote")
+        file.log.omit("pictures, files, and what the program wrote", left_out)
 
 
 def _answer(talk: _Talk, name: str, date: str | None, text: str) -> None:
