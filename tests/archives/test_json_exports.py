@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qa_search import inspect_archives
-from qa_search.archives.read import Reading, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.types import FileReport, Post, SetAside
 
@@ -781,3 +781,43 @@ def test_a_bulk_export_of_mattermost_has_posts_among_other_lines(tmp_path: Path)
     (remark,) = (remark for remark in reading.reports[0].remarks if remark.startswith("left out"))
     for part in ("teams, channels and users (4)", "private messages (1)", "later messages of the one who asked (2)"):
         assert part in remark
+
+
+def _filled_in(title: bool, *texts: str) -> list[dict[str, object]]:
+    return [
+        {"type": "text", "text": text, "field": {"id": f"f{n}", "type": "long_text", "ref": f"r{n}",
+                                                 **({"title": name} if title else {})}}
+        for n, (name, text) in enumerate(zip(("Your question", "Our answer"), texts, strict=True))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"total_items": 2, "page_count": 1, "items": [
+            {"response_id": f"r{n}", "submitted_at": "2020-01-02T10:00:00Z", "metadata": {"user_agent": "x"},
+             "answers": [*_filled_in(True, q, a),
+                         {"type": "choices", "choices": {"labels": ["Home"]}, "field": {"id": "c"}}]}
+            for n, (q, a) in enumerate(TWO)]},
+        [{"event_id": str(n), "form_response": {
+            "definition": {"fields": [{"id": "f0", "title": "Your question"}, {"id": "f1", "title": "Our answer"}]},
+            "answers": _filled_in(False, q, a)}} for n, (q, a) in enumerate(TWO)],
+    ],
+    ids=["a list of responses", "events"],
+)  # fmt: skip
+def test_the_questions_of_a_form_are_the_names_of_its_fields(document: object, tmp_path: Path) -> None:
+    """What is filled in below "answers" does not answer by that."""
+    (tmp_path / "responses.json").write_text(json.dumps(document))
+    found = list(read_archives([tmp_path / "responses.json"]))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == TWO
+
+
+def test_a_form_whose_questions_are_missing_asks_for_their_ids(tmp_path: Path) -> None:
+    """It names those that it has."""
+    responses = [{"token": str(n), "answers": _filled_in(False, q, a)} for n, (q, a) in enumerate(TWO)]
+    (tmp_path / "responses.json").write_text(json.dumps({"items": responses}))
+    with pytest.raises(UnknownFormatError, match=r"fields: id, date, r0, r1"):
+        list(read_archives([tmp_path / "responses.json"]))
+    options = ReadOptions(field_map={"question": "r0", "answer": "r1"})
+    found = list(read_archives([tmp_path / "responses.json"], options))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == TWO

@@ -1,4 +1,4 @@
-"""Objects that one program alone writes (Trello, Reddit, Piazza, Slack, Mattermost, DynamoDB) -> plain records."""
+"""Objects that one program alone writes (Trello, Reddit, Slack, Typeform and others) -> plain records."""
 
 from __future__ import annotations
 
@@ -148,6 +148,39 @@ def about_workspace(value: _Object) -> list[_Object] | None:
     if is_member or is_room or keys == _PRIVATE_ROOM or keys >= _CHANGE:
         return [Joined({}, {"users and channels": 1})]
     return None
+
+
+def form_response(value: _Object) -> list[_Object] | None:
+    """Read what one filled into a form of Typeform: a record with a field for each of the form's questions."""
+    inner = value.get("form_response")
+    response = inner if isinstance(inner, Mapping) else value
+    answers, definition = response.get("answers"), response.get("definition")
+    if not isinstance(answers, list) or not answers or not all(map(_is_filled_in, answers)):
+        return None
+    listed = definition.get("fields") if isinstance(definition, Mapping) else None
+    titles = {
+        str(one.get("id")): one.get("title")
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, Mapping)
+    }
+    record: dict[str, object] = {"id": response.get("response_id") or response.get("token")}
+    record |= {"date": response.get("submitted_at")}
+    for answer in answers:
+        form_field, given = answer["field"], answer[answer["type"]]
+        if isinstance(given, Mapping):  # choices have labels
+            given = given.get("label", given.get("labels"))
+        title = form_field.get("title") or titles.get(str(form_field.get("id"))) or form_field.get("ref")
+        record.setdefault(str(title or form_field.get("id")), given)
+    return [record]
+
+
+def _is_filled_in(answer: object) -> bool:
+    return (
+        isinstance(answer, Mapping)
+        and isinstance(answer.get("field"), Mapping)
+        and isinstance(answer.get("type"), str)
+        and answer["type"] in answer
+    )
 
 
 def related(value: _Object) -> _Object:

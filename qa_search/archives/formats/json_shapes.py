@@ -16,6 +16,7 @@ from qa_search.archives.formats.json_programs import (
     board,
     bulk_export,
     class_post,
+    form_response,
     listing,
     plain_items,
     related,
@@ -40,7 +41,7 @@ _OF_ARTICLES = ("attributes", "properties")
 _TELLING_KEYS = frozenset(
     ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
      "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded", "history",
-     "translations", "locales", "languages", "profile", "members", "change_type",
+     "translations", "locales", "languages", "profile", "members", "form_response", "change_type",
      *CHAT_KEYS, *THREAD_KEYS, *_WRAPPERS, *TICKET_KEYS, *TICKET_WRAPPERS)
 )  # fmt: skip
 # The roles of texts, and those of them that ask.
@@ -510,6 +511,7 @@ def _roles(value: _Object) -> set[str]:
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
     about_workspace,
+    form_response,
     listing,
     board,
     class_post,
