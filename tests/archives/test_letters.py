@@ -256,6 +256,15 @@ def test_letters_on_a_page_that_are_answered_below_their_signatures(tmp_path: Pa
     ]  # fmt: skip
 
 
+def test_letters_behind_labels_are_questions_behind_labels(tmp_path: Path) -> None:
+    """These are surer, and left out of the texts."""
+    letter = "<p>Q: Dear Anna, my {0} leaks. Worried</p><p>A: Dear Worried, descale the {0}.</p>"
+    (tmp_path / "page.html").write_text(f"<html><body>{letter.format('kettle')}{letter.format('pot')}</body></html>")
+    assert [post.answer for post in posts_in(tmp_path)] == [
+        f"Dear Worried, descale the {n}." for n in ("kettle", "pot")
+    ]
+
+
 def test_letters_without_answers_on_a_page_are_refused(tmp_path: Path) -> None:
     """Letters to an editor are signed, and answer nothing."""
     (tmp_path / "page.html").write_text(TO_EDITOR)
@@ -266,7 +275,7 @@ def test_letters_without_answers_on_a_page_are_refused(tmp_path: Path) -> None:
 def test_many_letters_on_a_page_take_no_longer_each(tmp_path: Path) -> None:
     """Also where they have no end."""
     letter = "<h2>Loud?</h2><p>Dear Anna,</p><p>It whistles.</p><p>Tom</p><p>Dear Tom,</p><p>Stop.</p>"
-    for markup, count in ((letter * 10_000, 10_000), ("<p>Dear Anna,</p>" * 50_000, 0)):
+    for markup, count in ((letter * 5_000, 5_000), ("<p>Dear Anna,</p>" * 50_000, 0)):
         (tmp_path / "page.html").write_text(f"<html><body>{markup}</body></html>")
         began = time.monotonic()
         assert sum(isinstance(item, Post) for item in read_archives([tmp_path])) == count

@@ -116,6 +116,15 @@ def test_lists_of_messages_are_counted_and_no_posts(markup: str, tmp_path: Path)
     assert any("pages that list the messages of an archive (1)" in remark for remark in reading.reports[0].remarks)
 
 
+def test_a_message_with_labelled_questions_is_a_page_of_them(tmp_path: Path) -> None:
+    """As FAQs that are posted to a list are."""
+    text = "Q: How hot?\nA: Very.\n\nQ: Refunds?\nA: Within 14 days."
+    (tmp_path / "000001.html").write_text(pipermail("Kettle FAQ", "Ann", text, 1))
+    assert [(post.question, post.answer) for post in posts_in(tmp_path)] == [
+        ("How hot?", "Very."), ("Refunds?", "Within 14 days."),
+    ]  # fmt: skip
+
+
 def test_many_pages_are_read_in_time(tmp_path: Path) -> None:
     """Also where each replies to the one before."""
     for number in range(1, 1001):

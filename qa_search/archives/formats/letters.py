@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long
@@ -82,6 +82,11 @@ class LettersReader:
         yield from _posts(file, *found, options)
 
 
+def has_salutations(lines: Iterable[str]) -> bool:
+    """Return whether two lines or more begin a letter."""
+    return sum(1 for _ in islice(filter(_addressee, lines), _FEWEST_LETTERS)) == _FEWEST_LETTERS
+
+
 def letters_on_page(
     file: ArchiveFile, lines: Sequence[str], tree: Any, options: ReadOptions, *, by_name: bool
 ) -> list[Post | SetAside | Reply]:
@@ -90,7 +95,7 @@ def letters_on_page(
     With ``by_name``, only letters that are answered by the name that they are signed with count, and one is enough.
     ``lines`` are those of the page's text; what is around the text is removed from the tree.
     """
-    if sum(bool(_addressee(line)) for line in lines) < _FEWEST_LETTERS:
+    if not has_salutations(lines):
         return []
     drop_furniture(tree)
     headings = [words(element) for element in tree.xpath(".//h1|.//h2|.//h3|.//h4|.//h5|.//h6")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
@@ -12,7 +13,8 @@ from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
-from qa_search.archives.formats.letters import letters_on_page
+from qa_search.archives.formats.labels import find_labels
+from qa_search.archives.formats.letters import has_salutations, letters_on_page
 from qa_search.archives.formats.mail_pages import is_list_of_mails, mail_of_page
 from qa_search.archives.formats.mail_threads import posts_of_mails
 from qa_search.archives.formats.one_question import only_question
@@ -31,6 +33,7 @@ from qa_search.util.text import clean_text
 
 _SHORTEST_PAGE = 200  # a page with a text of its own has more characters
 _SHORTEST_TEXT = 40
+_SEVERAL = 2
 _MARKDOWN_SUFFIXES = (".md", ".mdx", ".markdown", ".mkd")
 
 
@@ -73,9 +76,10 @@ class WebPageReader:
         tree = parse_tree(markup)
         if tree is not None and (said := chat_page_posts(file, markup, tree, options)) is not None:
             return said
-        if tree is not None and (mail := mail_of_page(file, markup, tree)) is not None:
+        mail = None if tree is None else mail_of_page(file, markup, tree)
+        if mail is not None and not _has_labels(lines):
             return posts_of_mails(file, [mail], options)
-        if is_list_of_mails(markup):
+        if mail is None and is_list_of_mails(markup):
             file.log.omit("pages that list the messages of an archive")
             return iter(())
         found = [] if tree is None else self._structured(file, tree, options)
@@ -84,7 +88,7 @@ class WebPageReader:
             found = [*archive_pages(file, _lines(element_text(tree)), markup, several=True)]
             file.log.took("question", "lines below 'Question'", len(found))
             file.log.took("answer", "lines below 'Answer'", len(found))
-        if not found and tree is not None:
+        if not found and tree is not None and has_salutations(lines) and not _has_labels(lines):
             found = letters_on_page(file, lines, tree, options, by_name=True)
         if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
@@ -122,6 +126,12 @@ class WebPageReader:
         if not records:
             return []
         return [*posts_of(file, _as_records(records), options)]
+
+
+def _has_labels(lines: list[str]) -> bool:
+    """Return whether a page's text has questions and answers behind labels, which are surer than what is around it."""
+    labels = find_labels(lines)
+    return labels is not None and len([*islice(labels.pairs(lines), _SEVERAL)]) == _SEVERAL
 
 
 def _nothing(file: ArchiveFile, tree: Any, whole: Any, markup: str, text: str) -> UnknownFormatError:
