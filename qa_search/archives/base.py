@@ -8,8 +8,8 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol, cast
 
@@ -39,7 +39,7 @@ class DamagedStreamError(Exception):
 # The errors of unpacking damaged bytes; they are raised after all bytes before the damage.
 DAMAGE = (EOFError, zlib.error, zipfile.BadZipFile, DamagedStreamError)
 # What stands at the end of the name of a file that is compressed alone.
-_PACKED = frozenset((".gz", ".bz2", ".xz"))
+_PACKED = frozenset((".gz", ".bz2", ".xz", ".zst"))
 
 
 class OverLimitError(ArchiveError):
@@ -193,6 +193,12 @@ class ArchiveFile:
             raise self.damaged("binary data where text was expected")
         return encoding
 
+    def with_bytes(self, data: bytes, encoding: str | None) -> ArchiveFile:
+        """Return the file with other bytes, such as those of a page in it; what is noted on one is noted on both."""
+        inner = replace(self, opener=partial(io.BytesIO, data), encoding=encoding)
+        vars(inner)["log"] = self.log
+        return inner
+
     def sibling(self, name: str) -> ArchiveFile | None:
         """Find another file of the same folder or container by name, ignoring case; None if it does not exist."""
         return None if self.find_sibling is None else self.find_sibling(name.lower())
@@ -258,7 +264,8 @@ class Reply:
 
     ``parent`` is the question's id as its own table has it. Only `read_archives` and the readers of records see it.
 
-    One without a text says where the answer is: in the record with the id of ``part``, of another file.
+    One without a text says where the answer is: in the record with the id of ``part``, of another file. With a
+    ``writer``, it says that this id is another one of ``parent``.
 
     In messages of a help desk, ``side`` says who speaks, "customer", "staff" or (where only ``writer`` tells them
     apart) "someone", and ``post`` is the message alone: what a customer says first asks, where the ticket does not.

@@ -54,16 +54,16 @@ class Limits:
     """The most bytes of one line, table row, JSON value, dump row or page file."""
 
     unpacked_bytes: int = 16 << 30
-    """The most bytes that one .gz, .bz2, .xz, .zip or .7z may unpack to, those nested in it included."""
+    """The most bytes that one .gz, .bz2, .xz, .zst, .zip or .7z may unpack to, those nested in it included."""
 
     files: int = 1_000_000
     """The most files in one .zip, .7z or .tar, those nested in it included."""
 
     nesting: int = 4
-    """How many .gz, .bz2, .xz, .zip, .7z and .tar may lie within one another; a .tar.gz counts as two."""
+    """How many .gz, .bz2, .xz, .zst, .zip, .7z and .tar may lie within one another; a .tar.gz counts as two."""
 
     ratio: int = 1000
-    """How many times its own size a .gz, .bz2, .xz, .zip or .7z may unpack to ..."""
+    """How many times its own size a .gz, .bz2, .xz, .zst, .zip or .7z may unpack to ..."""
 
     ratio_from: int = 64 << 20
     """... once it unpacks to more bytes than this."""

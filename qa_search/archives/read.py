@@ -19,8 +19,8 @@ from typing import NamedTuple, Self
 from qa_search.archives.base import ArchiveFile, OverLimitError, Reader, ReadingLog, ReadOptions, Reply, post_too_long
 from qa_search.archives.containers.unpack import damage_named, unpacked
 from qa_search.archives.containers.walk import list_files
-from qa_search.archives.formats.anki import AnkiReader
 from qa_search.archives.formats.chats import ChatReader
+from qa_search.archives.formats.dialogue_lines import DialogueLinesReader
 from qa_search.archives.formats.guestbook import GuestbookReader
 from qa_search.archives.formats.joining import Joiner, Member
 from qa_search.archives.formats.json_records import JsonLinesReader, JsonReader
@@ -89,6 +89,7 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     MailReader(),
     QuizReader(),
     ChatReader(),
+    DialogueLinesReader(),
     JsonLinesReader(),
     JsonReader(),
     SqlDumpReader(),
@@ -103,7 +104,6 @@ BUILT_IN_READERS: tuple[Reader, ...] = (
     WordReader(),
     PdfReader(),
     SqliteReader(),
-    AnkiReader(),
     ParquetReader(),
 )
 

@@ -35,7 +35,6 @@ _BEGINNINGS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PGDMP", "a dump of PostgreSQL in its own format", "turn it into SQL with `pg_restore -f faq.sql FILE`"),
     (0, b"TAPE", "a backup of SQL Server", "restore it there, and export the tables as CSV"),
     (0, b"Rar!", "a RAR archive", _UNPACK.format("unrar x FILE")),
-    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", _UNPACK_ALONE.format("unzstd")),
     (0, b"\x04\x22\x4d\x18", "compressed with lz4", _UNPACK_ALONE.format("unlz4 -m")),
     (0, b"\x1f\x9d", "compressed with compress", _UNPACK_ALONE.format("gunzip")),
     (0, b"ITSF", "a help file of Windows (CHM)", _UNPACK.format("7z x -ohelp FILE")),
@@ -112,9 +111,9 @@ _LARGEST_BSON = 16 << 20
 # The beginnings of files that are text.
 _OF_TEXTS = (b"{\\rtf", b"%!PS", b"WARC/", b"-----BEGIN PGP")
 # A tar archive that is compressed in a way that is not read.
-_PACKED_TAR = re.compile(r"\.(?:tar\.(?:zst|lz|lz4|lzma|lzo|br|z)|tzst|tlz)$")
-_COMPRESSED = re.compile(r"\.(?:gz|bz2|xz)$")
-_NAMED_PACKED = re.compile(r"\.(?:tar|tgz|tbz2?|txz|gz|bz2|xz|zip|7z)$")
+_PACKED_TAR = re.compile(r"\.(?:tar\.(?:lz|lz4|lzma|lzo|br|z)|tlz)$")
+_COMPRESSED = re.compile(r"\.(?:gz|bz2|xz|zst)$")
+_NAMED_PACKED = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|zip|7z)$")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOOKED_FOR = (
     "What was looked for: lines that begin with Q: and A: (or Question:, Frage:, ...); numbered questions "
@@ -147,7 +146,7 @@ def _fields_in(text: str) -> list[str]:
 
 def refusal(file: ArchiveFile, formats: Iterable[str]) -> UnknownFormatError:
     """Make the error for a file that no reader takes; ``formats`` are the names of what is read."""
-    known = f"Known formats: {', '.join(formats)}; each also in .gz, .bz2, .xz, .tar, .zip or .7z."
+    known = f"Known formats: {', '.join(formats)}; each also in .gz, .bz2, .xz, .zst, .tar, .zip or .7z."
     if not file.head:
         return file.unknown("an empty file", "Look whether it was saved or downloaded whole.")
     if _PACKED_TAR.search(file.name.lower()):

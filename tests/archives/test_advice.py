@@ -174,7 +174,6 @@ def test_the_options_that_advice_names_are_the_same_fields(shape: str, tmp_path:
 # What a program of the same job makes of a file that is not read; a file is made as the program would find it.
 COMMANDS: dict[str, tuple[str, list[str]]] = {
     "tar -xf FILE": ("faq.tar", ["tar", "-cf", "{}", "faq.csv"]),
-    "unzstd FILE": ("faq.csv.zst", ["zstd", "-q", "faq.csv", "-o", "{}"]),
     "unxz FILE": ("faq.csv.xz", ["xz", "-k", "faq.csv"]),
     "bunzip2 FILE": ("faq.csv.bz2", ["bzip2", "-k", "faq.csv"]),
     "unlz4 -m FILE": ("faq.csv.lz4", ["lz4", "-q", "faq.csv", "{}"]),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qa_search import inspect_archives
-from qa_search.archives.read import Reading, read_archives
+from qa_search.archives.read import Reading, ReadOptions, read_archives
 from qa_search.errors import UnknownFormatError
 from qa_search.types import FileReport, Post, SetAside
 
@@ -718,3 +718,106 @@ def test_tags_that_are_objects_harm_nothing(tags: dict[str, Any], tmp_path: Path
     record = {"question": "Can I descale it at home?", "answer": "Yes, with vinegar and water.", "tags": tags}
     (tmp_path / "faq.json").write_text(json.dumps([record, {**record, "question": "Can I return it at all?"}]))
     assert len([item for item in read_archives([tmp_path / "faq.json"]) if isinstance(item, Post)]) == 2
+
+
+_SLACK: dict[str, list[dict[str, object]]] = {
+    "users.json": [
+        {"id": "U1", "team_id": "T1", "name": "ann", "deleted": False, "real_name": "Why Ann?",
+         "profile": {"title": "Baker", "status_text": "Out?"}},
+        {"id": "U2", "team_id": "T1", "name": "bob", "deleted": True, "profile": {"title": ""}},
+    ],
+    "channels.json": [
+        {"id": "C1", "name": "help", "created": 1, "creator": "U1", "is_archived": False, "members": ["U1"],
+         "topic": {"value": "Kettles?", "creator": "U1", "last_set": 0}, "purpose": {"value": "All about kettles"}},
+    ],
+    "dms.json": [{"id": "D1", "created": 1, "members": ["U1", "U2"]}],
+    "integration_logs.json": [
+        {"user_id": "U1", "user_name": "ann", "date": "1", "change_type": "added", "app_type": "Bot", "app_id": "A1"}
+    ],
+}  # fmt: skip
+
+
+def test_what_slack_lists_beside_the_days_is_counted(tmp_path: Path) -> None:
+    """Users, channels, private channels and changes: no posts, and no notes."""
+    for name, records in _SLACK.items():
+        (tmp_path / name).write_text(json.dumps(records))
+    (tmp_path / "help").mkdir()
+    day = [{"type": "message", "user": "U1", "text": q, "ts": f"15778{n}0.1"} for n, q in enumerate(_Q)]
+    (tmp_path / "help" / "2020-01-01.json").write_text(json.dumps(day))
+    reading = Reading()
+    items = list(read_archives([tmp_path], reading=reading))
+    assert [item.question for item in items if isinstance(item, Post)] == list(_Q)
+    assert len(items) == len(_Q)
+    counted = [remark for report in reading.reports for remark in report.remarks if "users and channels" in remark]
+    assert sorted(remark.rpartition("(")[2] for remark in counted) == ["1)", "1)", "1)", "2)"]
+
+
+def test_a_bulk_export_of_mattermost_has_posts_among_other_lines(tmp_path: Path) -> None:
+    """Posts with replies and without; private messages and what is no post are counted."""
+    lines = [
+        {"type": "version", "version": 1},
+        {"type": "team", "team": {"name": "k", "display_name": "Kettles?", "description": "All"}},
+        {"type": "channel", "channel": {"team": "k", "name": "town", "header": "", "purpose": "About?"}},
+        {"type": "user", "user": {"username": "ann", "email": "a@example.org", "notify_props": {"desktop": "all"}}},
+        *(
+            {"type": "post", "post": {
+                "team": "k", "channel": "town", "user": "ann", "message": q, "create_at": 1401047220000, "replies": [
+                    {"user": "bob", "message": a, "create_at": 1401047320000},
+                    {"user": "ann", "message": "Thanks!", "create_at": 1401047420000},
+                ],
+            }}
+            for q, a in TWO
+        ),
+        {"type": "post", "post": {"team": "k", "channel": "town", "user": "eve", "message": "Nice.", "replies": None}},
+        {"type": "direct_post", "direct_post": {"channel_members": ["ann", "bob"], "user": "ann", "message": "Secret?",
+                                                "replies": [{"user": "bob", "message": "Yes."}]}},
+    ]  # fmt: skip
+    (tmp_path / "mm.jsonl").write_text(_lines(lines))
+    reading = Reading()
+    items = list(read_archives([tmp_path / "mm.jsonl"], reading=reading))
+    found = [(item.question, item.answer, item.author) for item in items if isinstance(item, Post)]
+    assert found == [*((q, a, "ann") for q, a in TWO), ("Nice.", "", "eve")]
+    assert len(items) == len(found)
+    (remark,) = (remark for remark in reading.reports[0].remarks if remark.startswith("left out"))
+    for part in ("teams, channels and users (4)", "private messages (1)", "later messages of the one who asked (2)"):
+        assert part in remark
+
+
+def _filled_in(title: bool, *texts: str) -> list[dict[str, object]]:
+    return [
+        {"type": "text", "text": text, "field": {"id": f"f{n}", "type": "long_text", "ref": f"r{n}",
+                                                 **({"title": name} if title else {})}}
+        for n, (name, text) in enumerate(zip(("Your question", "Our answer"), texts, strict=True))
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"total_items": 2, "page_count": 1, "items": [
+            {"response_id": f"r{n}", "submitted_at": "2020-01-02T10:00:00Z", "metadata": {"user_agent": "x"},
+             "answers": [*_filled_in(True, q, a),
+                         {"type": "choices", "choices": {"labels": ["Home"]}, "field": {"id": "c"}}]}
+            for n, (q, a) in enumerate(TWO)]},
+        [{"event_id": str(n), "form_response": {
+            "definition": {"fields": [{"id": "f0", "title": "Your question"}, {"id": "f1", "title": "Our answer"}]},
+            "answers": _filled_in(False, q, a)}} for n, (q, a) in enumerate(TWO)],
+    ],
+    ids=["a list of responses", "events"],
+)  # fmt: skip
+def test_the_questions_of_a_form_are_the_names_of_its_fields(document: object, tmp_path: Path) -> None:
+    """What is filled in below "answers" does not answer by that."""
+    (tmp_path / "responses.json").write_text(json.dumps(document))
+    found = list(read_archives([tmp_path / "responses.json"]))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == TWO
+
+
+def test_a_form_whose_questions_are_missing_asks_for_their_ids(tmp_path: Path) -> None:
+    """It names those that it has."""
+    responses = [{"token": str(n), "answers": _filled_in(False, q, a)} for n, (q, a) in enumerate(TWO)]
+    (tmp_path / "responses.json").write_text(json.dumps({"items": responses}))
+    with pytest.raises(UnknownFormatError, match=r"fields: id, date, r0, r1"):
+        list(read_archives([tmp_path / "responses.json"]))
+    options = ReadOptions(field_map={"question": "r0", "answer": "r1"})
+    found = list(read_archives([tmp_path / "responses.json"], options))
+    assert [(post.question, post.answer) for post in found if isinstance(post, Post)] == TWO

@@ -9,6 +9,7 @@ import pytest
 
 from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
+from qa_search.types import Post
 from tests.helpers import posts_in
 
 COLUMN = """Ask Dr. Foot
@@ -200,3 +201,82 @@ def test_a_text_that_goes_on_otherwise_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(answered * 2000 + "Dear Dr. Foot,\nmy heel hurts and hurts.\n\n" * 2000)
     with pytest.raises(UnknownFormatError, match="few with an answer"):
         list(read_archives([tmp_path / "a.txt"]))
+
+
+ANNA = (
+    "<html><head><title>Ask Anna</title></head><body><nav><a href='/'>Home</a></nav><h1>Ask Anna</h1>"
+    "<h2>Should I leave?</h2><p>Dear Anna,</p><p>My kettle leaks. What now?</p><p>Signed,<br>Worried</p>"
+    "<p>Dear Worried,</p><p>Descale it.</p><p>Then dry it.</p>"
+    "<h2>Is it too loud?</h2><p>Dear Anna,</p><p>It whistles.</p><p><em>Deaf in Leeds</em></p>"
+    "<p>Dear Deaf in Leeds, lower the heat.</p><h3>More from Anna</h3><p>Write to us!</p><footer>(c) Us</footer></body>"
+)
+ONE = (
+    "<html><body><h1>My kettle leaks</h1><p>Dear Anna,</p><p>What now?</p><p>-- Worried</p><p>Dear Worried,</p>"
+    "<p>Descale it.</p></body></html>"
+)
+TO_EDITOR = (
+    "<html><body><h1>Letters</h1><p>Dear Anna,</p><p>Kettles are bad.</p><p>Tom</p><p>Dear Anna,</p><p>They are good."
+    "</p><p>Eve</p></body></html>"
+)
+
+
+@pytest.mark.parametrize(
+    ("markup", "expected"),
+    [
+        (
+            ANNA,
+            [
+                (
+                    "Should I leave?",
+                    "Dear Anna,\n\nMy kettle leaks. What now?\n\nSigned,\nWorried",
+                    "Dear Worried,\n\nDescale it.\n\nThen dry it.",
+                ),
+                (
+                    "Is it too loud?",
+                    "Dear Anna,\n\nIt whistles.\n\nDeaf in Leeds",
+                    "Dear Deaf in Leeds, lower the heat.",
+                ),
+            ],
+        ),
+        (ONE, [("My kettle leaks", "Dear Anna,\n\nWhat now?\n\n-- Worried", "Dear Worried,\n\nDescale it.")]),
+    ],
+    ids=["two with headings that ask", "one alone"],
+)
+def test_letters_on_a_page(markup: str, expected: list[tuple[str, str, str]], tmp_path: Path) -> None:
+    """Their headings are titles, even if these ask; one letter is enough where its signature is answered by name."""
+    (tmp_path / "page.html").write_text(markup)
+    assert [(post.title, post.question, post.answer) for post in posts_in(tmp_path)] == expected
+
+
+def test_letters_on_a_page_that_are_answered_below_their_signatures(tmp_path: Path) -> None:
+    """As in a text."""
+    (tmp_path / "page.html").write_text(f"<html><body>{''.join(f'<p>{line}</p>' for line in COLUMN.splitlines())}")
+    assert [post.answer.split("\n")[-1] for post in posts_in(tmp_path)] == [
+        "Stretch the calf.", "Give them away.", "Rest it.",
+    ]  # fmt: skip
+
+
+def test_letters_behind_labels_are_questions_behind_labels(tmp_path: Path) -> None:
+    """These are surer, and left out of the texts."""
+    letter = "<p>Q: Dear Anna, my {0} leaks. Worried</p><p>A: Dear Worried, descale the {0}.</p>"
+    (tmp_path / "page.html").write_text(f"<html><body>{letter.format('kettle')}{letter.format('pot')}</body></html>")
+    assert [post.answer for post in posts_in(tmp_path)] == [
+        f"Dear Worried, descale the {n}." for n in ("kettle", "pot")
+    ]
+
+
+def test_letters_without_answers_on_a_page_are_refused(tmp_path: Path) -> None:
+    """Letters to an editor are signed, and answer nothing."""
+    (tmp_path / "page.html").write_text(TO_EDITOR)
+    with pytest.raises(UnknownFormatError, match="letters"):
+        posts_in(tmp_path / "page.html")
+
+
+def test_many_letters_on_a_page_take_no_longer_each(tmp_path: Path) -> None:
+    """Also where they have no end."""
+    letter = "<h2>Loud?</h2><p>Dear Anna,</p><p>It whistles.</p><p>Tom</p><p>Dear Tom,</p><p>Stop.</p>"
+    for markup, count in ((letter * 5_000, 5_000), ("<p>Dear Anna,</p>" * 50_000, 0)):
+        (tmp_path / "page.html").write_text(f"<html><body>{markup}</body></html>")
+        began = time.monotonic()
+        assert sum(isinstance(item, Post) for item in read_archives([tmp_path])) == count
+        assert time.monotonic() - began < 40

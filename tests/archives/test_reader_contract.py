@@ -8,13 +8,13 @@ import json
 import lzma
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 from qa_search.archives import read as archives
+from qa_search.archives.containers.decoders import zstandard
 from qa_search.archives.read import BUILT_IN_READERS, ArchiveFile, ReadOptions, read_archives
 from qa_search.errors import ArchiveError
 from qa_search.types import Post, SetAside
@@ -62,14 +62,7 @@ def _sqlite() -> bytes:
         return sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO faq VALUES ({values})")  # noqa: S608 - a test's
 
 
-def _anki() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        made = "CREATE TABLE col (models); CREATE TABLE notes (id integer, mid, tags, flds)"
-        flds = f"'{QUESTION}' || char(31) || '{ANSWER}'".replace("\n", "<br>")
-        data = sqlite_file(Path(folder, "a.db"), f"{made}; INSERT INTO notes VALUES (1, 1, '', {flds})")  # noqa: S608
-    return bytes(import_module("backports.zstd").compress(data))
-
-
+_ON_ONE_LINE = (" ".join(QUESTION.split()), " ".join(ANSWER.split()))
 _GAP, _GAP_IN_GIFT = "\n", "\\n"
 SAMPLES: dict[str, tuple[str, str | bytes]] = {
     "archive page": ("shin.txt", page("Shin", QUESTION, ANSWER, "2014/3/2")),
@@ -145,6 +138,7 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
         f"Ann wrote on 2014-03-02:\n{QUESTION}\nComment: {ANSWER}\n\nTom wrote on 2014-03-03:\nNice!\n\n"
         "Eve wrote on 2014-03-04:\nOpen on Sundays?\nComment: No.\n",
     ),
+    "talks in lines": ("talks.txt", f"{_ON_ONE_LINE[0]} __eou__ {_ON_ONE_LINE[1]} __eou__\n"),
     "transcript": ("talk.txt", f"Ann: {QUESTION}\nSupport: {ANSWER}\nAnn: Thanks!\nAnn: Bye.\n"),
     "text with questions and answers": ("faq.txt", f"Shin\n2014-03-02\n\nQ: {QUESTION}\n\nA: {ANSWER}\n"),
     "Excel or OpenDocument workbook": ("faq.xlsx", xlsx({"FAQ": [list(_ROW), list(_ROW.values())]})),
@@ -154,7 +148,6 @@ SAMPLES: dict[str, tuple[str, str | bytes]] = {
     ),
     "PDF": ("faq.pdf", pdf(["Shin", "2014-03-02", *f"Q: {QUESTION}".split("\n"), *f"A: {ANSWER}".split("\n")])),
     "SQLite database": ("faq.db", _sqlite()),
-    "Anki collection": ("collection.anki21b", _anki()),
     "Parquet": ("faq.parquet", parquet([_ROW])),
 }
 
@@ -164,16 +157,17 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.compress,
     ".bz2": bz2.compress,
     ".xz": lzma.compress,
+    ".zst": zstandard().compress,
 }
 _ALL = ("Shin", QUESTION, ANSWER, "2014-03-02")
 # What a format has no place for is missing.
 EXPECTED = {
-    "Anki collection": ("", QUESTION, ANSWER, None),
     "chat": ("", QUESTION, ANSWER, "2014-03-02T10:05:00"),
     "outline (OPML)": ("", QUESTION, ANSWER, "2014-03-02"),
     "question bank": ("Shin", QUESTION, ANSWER, None),
     "guestbook": ("", QUESTION, ANSWER, "2014-03-02"),
     "letters to a column": ("", f"Dear Dr. Foot,\n{QUESTION}", f"Dear Ann,\n{ANSWER}", None),
+    "talks in lines": ("", *_ON_ONE_LINE, None),
     "transcript": ("", QUESTION, ANSWER, None),
     "PDF": ("Shin", QUESTION.replace("\n\n", "\n"), ANSWER.replace("\n\n", "\n"), "2014-03-02"),
     "Word document": ("", QUESTION, "Rest it:\n\n1. ice\n\n2. sleep", None),

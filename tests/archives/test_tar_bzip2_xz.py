@@ -1,4 +1,4 @@
-"""Archives that are packed by tar, bzip2 and xz, as those of gzip and zip are."""
+"""Archives that are packed by tar, bzip2, xz and Zstandard, as those of gzip and zip are."""
 
 from __future__ import annotations
 
@@ -20,15 +20,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_search.archives.base import DAMAGE
-from qa_search.archives.containers.compressed import BZIP2, GZIP, XZ, Compression, open_compressed
+from qa_search.archives.containers.compressed import BZIP2, GZIP, XZ, ZSTANDARD, Compression, open_compressed
+from qa_search.archives.containers.decoders import zstandard
 from qa_search.archives.containers.tar import is_tar, tar_entries
 from qa_search.archives.read import Limits, ReadOptions, read_archives
 from qa_search.errors import DamagedArchiveError, UnknownFormatError
 from qa_search.types import Post, SetAside
 from tests.helpers import page, posts_in
 
-PACK: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
-COMPRESSION = {"gz": GZIP, "bz2": BZIP2, "xz": XZ}
+_ZSTD = zstandard()
+
+
+def zst(data: bytes) -> bytes:
+    """Compress as the program zstd does, which adds a checksum."""
+    return bytes(_ZSTD.compress(data, options={_ZSTD.CompressionParameter.checksum_flag: 1}))
+
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zst,
+}
+COMPRESSION = {"gz": GZIP, "bz2": BZIP2, "xz": XZ, "zst": ZSTANDARD}
 LINES = [json.dumps({"id": number, "question": f"q{number} hurts", "answer": "rest"}) for number in range(2000)]
 ROWS = ("\n".join(LINES) + "\n").encode()
 
@@ -159,7 +173,7 @@ def test_a_tar_that_was_cut_off_between_two_files_is_told(tmp_path: Path) -> Non
     ]
 
 
-@pytest.mark.parametrize("kind", ["bz2", "xz"])
+@pytest.mark.parametrize("kind", ["bz2", "xz", "zst"])
 def test_what_comes_before_damage_is_read(kind: str, tmp_path: Path) -> None:
     """Of a compressed file that is cut, that has something else behind it, or whose last bytes are changed."""
     packed = PACK[kind](ROWS)
@@ -171,8 +185,9 @@ def test_what_comes_before_damage_is_read(kind: str, tmp_path: Path) -> None:
     }.items():
         path.write_bytes(data)
         found = list(read_archives([path], keep_going=True))
-        # A block of bzip2 comes out whole or not at all.
-        assert sum(isinstance(item, Post) for item in found) >= (0 if data[:50] == packed[:50] and kind == "bz2" else 1)
+        # A block of bzip2 or Zstandard comes out whole or not at all.
+        in_blocks = data[:50] == packed[:50] and kind != "xz"
+        assert sum(isinstance(item, Post) for item in found) >= (0 if in_blocks else 1)
         assert any(reason in item.reason for item in found if isinstance(item, SetAside))
         with pytest.raises(DamagedArchiveError, match=reason):
             list(read_archives([path]))
@@ -188,7 +203,7 @@ def test_files_behind_one_another_are_one_stream(kind: str, parts: list[bytes], 
     assert set(behind) == {len(data)}
 
 
-@given(st.sampled_from(["bz2", "xz"]), st.data())
+@given(st.sampled_from(["bz2", "xz", "zst"]), st.data())
 def test_any_change_is_noticed(kind: str, data: st.DataObject) -> None:
     """A flipped byte gives what was packed, or an error."""
     bad = bytearray(PACK[kind](b"content " * 20))
@@ -213,6 +228,27 @@ def test_an_xz_that_takes_much_memory_is_refused() -> None:
         pytest.raises(DAMAGE, match="256 MiB of memory: unpack it first"),
     ):
         stream.read()
+
+
+def test_a_zst_that_takes_much_memory_is_refused() -> None:
+    """Its header asks for a window of 256 MiB; one of 128 MiB is read."""
+    for size, reason in ((28, "128 MiB of memory: unpack it first with `unzstd"), (27, "")):
+        packer = _ZSTD.ZstdCompressor(options={_ZSTD.CompressionParameter.window_log: size})
+        packed = packer.compress(b"x" * 100) + packer.flush()
+        with open_compressed(io.BytesIO(packed), ZSTANDARD, lambda position: None, lambda position: None) as stream:
+            if reason:
+                with pytest.raises(DAMAGE, match=reason):
+                    stream.read()
+            else:
+                assert stream.read() == b"x" * 100
+
+
+def test_frames_of_zstandard_that_are_to_be_skipped_are_skipped() -> None:
+    """Between others and behind them, as the tables of a file that can be read from any place are."""
+    skipped = b"\x5e\x2a\x4d\x18" + (300).to_bytes(4, "little") + bytes(range(256)) + bytes(44)
+    behind: list[int] = []
+    assert unpacked(zst(b"one") + skipped + zst(b"two") + skipped, ZSTANDARD, behind) == b"onetwo"
+    assert not behind
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -252,11 +288,10 @@ def test_headers_of_headers_end(tmp_path: Path) -> None:
         list(read_archives([plain]))
 
 
-@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+@pytest.mark.parametrize("suffix", PACK)
 def test_what_is_unknown_is_named_by_its_content_not_by_how_it_was_packed(suffix: str, tmp_path: Path) -> None:
     """Only a name that no unpacking accounts for is called wrong; so too one compression within another."""
-    packers: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
-    pack = packers[suffix]
+    pack = PACK[suffix]
     cases = [
         (f"a.{suffix}", pack(bytes(5000)), "binary data"),
         (f"b.txt.{suffix}", pack(b"Nothing is asked here, and nothing is answered."), "a text without recognisable"),

@@ -21,8 +21,8 @@ FOUND = ROOT / "tests" / "fuzz" / "found"
 READERS = (
     "page", "html", "stackexchange", "xml", "mail", "json", "jsonl", "sql", "yaml", "markdown", "labels", "table",
     "workbook", "word", "pdf", "sqlite", "parquet", "gz", "zip", "7z", "text", "chat", "transcript", "tables_xml",
-    "tickets_xml", "saved", "anki", "bz2", "xz", "tar", "letters", "guestbook", "opml",
-    "quiz",
+    "tickets_xml", "saved", "bz2", "xz", "zst", "tar", "letters", "guestbook", "opml",
+    "quiz", "talks",
 )  # fmt: skip
 
 pytestmark = pytest.mark.skipif(find_spec("atheris") is None, reason="atheris, the fuzzer, is not installed")

@@ -29,6 +29,7 @@ from typing import Any
 import py7zr
 import pytest
 
+from qa_search.archives.containers.decoders import zstandard
 from qa_search.archives.read import Limits
 from tests.archives.samples import docx, ods, pdf, sqlite_file, xlsx
 from tests.helpers import ROOT, page
@@ -172,8 +173,9 @@ def gzip_of_gzip_of_lines(folder: Path, size: Size) -> None:
 
 
 @case(notes="binary data|more than .* times its size|unpacks to more than")
-def bzip2_and_xz_of_zeros(folder: Path, size: Size) -> None:
-    for suffix, packed in {"bz2": bz2.compress(bytes(64 * MB)), "xz": lzma.compress(bytes(64 * MB))}.items():
+def bzip2_xz_and_zst_of_zeros(folder: Path, size: Size) -> None:
+    for suffix, pack in {"bz2": bz2.compress, "xz": lzma.compress, "zst": zstandard().compress}.items():
+        packed = pack(bytes(64 * MB))
         (folder / f"zeros.{suffix}").write_bytes(packed * (10 * size.large // (64 * MB) + 1))
         (folder / f"twice.jsonl.{suffix}").write_bytes(gzip.compress(packed * (size.large // (4 * MB)), 9))
 

@@ -1,4 +1,4 @@
-""".gz, .bz2 and .xz -> the stream of bytes in them."""
+""".gz, .bz2, .xz and .zst -> the stream of bytes in them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from qa_search.archives.base import DamagedStreamError
-from qa_search.archives.containers.decoders import Decoder, Deflate
+from qa_search.archives.containers.decoders import WINDOW_LOG, Decoder, Deflate, zstandard, zstandard_decoder
 from qa_search.archives.limits import format_size
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 16
 _WITH_GZIP_HEADER = 31  # zlib's word for it
-# What is unpacked at once of an .xz is lost if damage follows in it.
-_XZ_BYTES = 1 << 12
+# What is unpacked at once of an .xz or a .zst is lost if damage follows in it.
+_FEW_BYTES = 1 << 12
 # Four times what `xz -9` needs.
 _XZ_MEMORY = 256 << 20
 
@@ -38,7 +38,7 @@ class Compression:
     """A way in which single files are compressed: how it begins, and how it is unpacked."""
 
     beginning: re.Pattern[bytes]
-    magic: bytes
+    magics: tuple[bytes, ...]
     make_decoder: Callable[[], _Careful]
     at_once: int = _CHUNK_BYTES
 
@@ -114,10 +114,10 @@ class _UnpackedStream(io.RawIOBase):
         if not self._rest:
             self._rest = self._packed.read(_CHUNK_BYTES)
             return bool(self._rest)
-        magic = self._compression.magic
-        if len(self._rest) < len(magic):
+        magics = self._compression.magics
+        if len(self._rest) < max(map(len, magics)):
             self._rest += self._packed.read(_CHUNK_BYTES)
-        if not self._rest.startswith(magic):
+        if not self._rest.startswith(magics):
             self._behind(self._packed.tell() - len(self._rest))
             return False
         self._decoder = self._compression.make_decoder()
@@ -177,16 +177,39 @@ class _Checked:
         return b""
 
 
-GZIP = Compression(re.compile(rb"\x1f\x8b"), b"\x1f\x8b", _Gzip)
+class _Zstandard(_Checked):
+    """Its decoder has an error of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(zstandard_decoder())
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        try:
+            return self._decoder.decompress(data, max_length)
+        except zstandard().ZstdError as error:
+            size = format_size(1 << WINDOW_LOG)
+            large = f"it takes more than {size} of memory: unpack it first with `unzstd --long=31 FILE`"
+            self.damage = DamagedStreamError(large if "memory" in str(error) else str(error))
+        return b""
+
+
+GZIP = Compression(re.compile(rb"\x1f\x8b"), (b"\x1f\x8b",), _Gzip)
 BZIP2 = Compression(
     re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),
-    b"BZh",
+    (b"BZh",),
     lambda: _Checked(bz2.BZ2Decompressor()),
 )
 XZ = Compression(
     re.compile(rb"\xfd7zXZ\0"),
-    b"\xfd7zXZ\0",
+    (b"\xfd7zXZ\0",),
     lambda: _Checked(lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)),
-    _XZ_BYTES,
+    _FEW_BYTES,
 )
-COMPRESSIONS = (GZIP, BZIP2, XZ)
+# Frames that are to be skipped may stand behind the first one: they hold tables of places, for example.
+ZSTANDARD = Compression(
+    re.compile(rb"\x28\xb5\x2f\xfd"),
+    (b"\x28\xb5\x2f\xfd", *(bytes((number, 0x2A, 0x4D, 0x18)) for number in range(0x50, 0x60))),
+    _Zstandard,
+    _FEW_BYTES,
+)
+COMPRESSIONS = (GZIP, BZIP2, XZ, ZSTANDARD)

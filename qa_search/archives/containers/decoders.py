@@ -1,9 +1,14 @@
-"""What unpacks bytes piece by piece, never more of them than asked for: no compression, Deflate and gzip."""
+"""What unpacks bytes piece by piece, never more than asked for: no compression, Deflate, gzip and Zstandard."""
 
 from __future__ import annotations
 
+import sys
 import zlib
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
+
+# Zstandard's window: so much memory is taken while it is unpacked, what `zstd --ultra -22` needs.
+WINDOW_LOG = 27
 
 
 class Decoder(Protocol):
@@ -61,3 +66,14 @@ class Deflate:
         # It may still hold some of what it has unpacked.
         self.needs_input = not self._decoder.unconsumed_tail and len(found) < max_length
         return found
+
+
+def zstandard() -> Any:
+    """Return the module for Zstandard: Python's own since 3.14, before that the package that fills in for it."""
+    return import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+
+
+def zstandard_decoder() -> Any:
+    """Return a `Decoder` of Zstandard whose memory is bounded; it raises the module's ``ZstdError``."""
+    module = zstandard()
+    return module.ZstdDecompressor(options={module.DecompressionParameter.window_log_max: WINDOW_LOG})

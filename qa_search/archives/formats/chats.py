@@ -32,7 +32,7 @@ from qa_search.archives.formats.subtitles import SUFFIXES, turns
 from qa_search.archives.formats.values import join_answers
 from qa_search.types import AnswerPart, Post, SetAside
 from qa_search.util.dates import day_order, is_ambiguous
-from qa_search.util.text import clean_text, counted
+from qa_search.util.text import clean_text
 
 # What stands for a picture, a file or a message that was deleted, and what the program says.
 _NOT_SAID = re.compile(
@@ -101,9 +101,7 @@ class ChatReader:
         assert style is not None  # noqa: S101 - it was recognised
         day = day_of_name(file.name)
         head = list(messages_in(enumerate(text.splitlines()[:_HEAD_LINES], start=1), style, day))
-        answering, asking = _sides(file, head, options)
-        day_first = _day_first(file, head)
-        yield from _posts(file, messages_in(_lines(file, options), style, day), answering, asking, day_first, options)
+        yield from chat_posts(file, head, messages_in(_lines(file, options), style, day), options)
 
     def _style(self, text: str) -> str | None:
         lines = [plain_line(line) for line in text.splitlines()[:_STYLE_LINES] if line.strip()]
@@ -117,6 +115,18 @@ class ChatReader:
             if style != PLAIN or _is_transcript(names, len(lines)):
                 return style
         return None
+
+
+def chat_posts(
+    file: ArchiveFile, head: Sequence[Message], messages: Iterable[Message], options: ReadOptions
+) -> Iterator[Post | SetAside]:
+    """Yield a post for each question of a chat, whose first messages show who answers.
+
+    Raises:
+        UnknownFormatError: if it is not known who answers.
+    """
+    answering, asking = _sides(file, head, options)
+    yield from talk_posts(file, messages, answering, asking, dates_day_first(file, head), options)
 
 
 def _is_transcript(names: Counter[str], lines: int) -> bool:
@@ -199,7 +209,7 @@ def _interviewer(head: Sequence[Message]) -> str:
     return ""
 
 
-def _day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
+def dates_day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
     """Return whether dates name the day first: as one of them shows, or by the order of the messages."""
     stamps = [message.stamp for message in head if message.stamp]
     known = day_order(stamps)
@@ -215,7 +225,7 @@ def _day_first(file: ArchiveFile, head: Sequence[Message]) -> bool | None:
     return None
 
 
-def _posts(
+def talk_posts(
     file: ArchiveFile,
     messages: Iterable[Message],
     answering: str,
@@ -223,6 +233,7 @@ def _posts(
     day_first: bool | None,
     options: ReadOptions,
 ) -> Iterator[Post | SetAside]:
+    """Yield a post for each question of a chat, where it is known who answers, or else who asks."""
     talk: _Talk | None = None
     last: datetime | None = None
     left_out = 0
@@ -260,7 +271,7 @@ def _posts(
     if talk is not None:
         yield _post(file, talk, options)
     if left_out:
-        file.log.remark(f"{counted(left_out, 'message')} left out: pictures, files, and what the program wrote")
+        file.log.omit("pictures, files, and what the program wrote", left_out)
 
 
 def _answer(talk: _Talk, name: str, date: str | None, text: str) -> None:

@@ -89,7 +89,7 @@ class Joiner:
                 data = _written([item.post, item.part, item.accepted_id, item.writer])
                 values = (item.key, item.kind, data, source, text_alone)
                 self._rows.execute("INSERT INTO member VALUES (NULL, ?, ?, ?, ?, ?)", values)
-            elif not item.text and item.post is None:
+            elif not item.text and item.post is None and not item.writer:
                 self.links += 1
                 data = item.place
                 link = (item.parent, item.part.id, item.part.score, data, source)
@@ -170,7 +170,9 @@ class Joiner:
                 "SELECT data, key, place, source FROM reply WHERE whole IS NULL AND key NOT IN (SELECT key FROM member)"
             )
             for data, key, place, source in self._rows.execute(f"{orphans} ORDER BY number"):
-                yield source, _reply(data, key, place)
+                reply = _reply(data, key, place)
+                if reply.text or not reply.writer:
+                    yield source, reply
             for parent, place, source in self._rows.execute("SELECT parent, place, source FROM link"):
                 yield source, Reply(parent, "", AnswerPart(0, 0), place)
         except sqlite3.Error as error:
@@ -192,9 +194,17 @@ class Joiner:
         else:
             said = [reply for reply in replies if reply.side]
             first = self._ticket(members[0].post, said) if said and not members[0].post.answer else members[0].post
-            others = [(reply.text, reply.part) for reply in replies if not reply.side]
+            others = [(reply.text, reply.part) for reply in self._of_others(first.author, replies)]
             yield _with_replies(replace(members[0], post=first), others)
             yield from (member.post for member in members[1:])
+
+    def _of_others(self, asker: str | None, replies: Sequence[Reply]) -> list[Reply]:
+        """Return the replies that are not of the one who asked, where it is known who wrote them."""
+        said = [reply for reply in replies if not reply.side and (reply.text or not reply.writer)]
+        others = [reply for reply in said if not reply.writer or reply.writer != asker]
+        if len(others) < len(said):
+            self._file.log.omit("later messages of the one who asked", len(said) - len(others))
+        return others
 
     def _conversations(self) -> Iterator[Post | SetAside]:
         """Yield the posts of conversations that no table has, each from the messages of one file, or of all files."""
@@ -210,7 +220,7 @@ class Joiner:
                     continue
                 said = [_reply(*row) for row in self._rows.execute(messages, (key, whole))]
                 alone = said[0].post if len(said) == 1 and not whole else None
-                yield alone or self._ticket(None, said)
+                yield alone or self._ticket(*(_answered(said) if not whole else (None, said)))
 
     def _ticket(self, ticket: Post | None, said: list[Reply]) -> Post:
         """Make a post of a conversation, and of its ticket where there is one."""
@@ -273,6 +283,15 @@ def thread_post(members: list[Member]) -> Post:
     ]
     answer, parts = join_answers(answers)
     return replace(first, source_id=members[0].key, title=title, answer=answer, answers=parts)
+
+
+def _answered(said: list[Reply]) -> tuple[Post | None, list[Reply]]:
+    """Return what the messages of a thread answer, where the first of them quotes a message that is missing."""
+    in_order = all(reply.part.date for reply in said)
+    first = (min(said, key=lambda reply: reply.part.date or "") if in_order else said[0]).post
+    if first is None or not first.answer:
+        return None, said
+    return replace(first, answer="", answers=()), [replace(reply, side="staff") for reply in said]
 
 
 def _sides(ticket: Post | None, said: Sequence[Reply]) -> list[tuple[Side, str]]:

@@ -52,13 +52,13 @@ def chat(value: _Object) -> list[_Object] | None:
         asked = next((number for number, (who, text) in enumerate(said) if who in _USERS and text), None)
         if asked is None or not any(who in _ASSISTANTS for who, _ in said):
             continue
-        answers = _said_after(said[asked + 1 :])
+        answers = said_after(said[asked + 1 :])
         rest = {name: inner for name, inner in value.items() if name not in CHAT_KEYS}
         return [{**rest, "question": said[asked][1], "answer": answers[0] if len(answers) == 1 else answers}]
     return None
 
 
-def _said_after(said: Sequence[tuple[str, str]]) -> list[str]:
+def said_after(said: Sequence[tuple[str, str]]) -> list[str]:
     """Return what was answered; what the user goes on to ask stands before its answer."""
     answers: list[str] = []
     asked = ""

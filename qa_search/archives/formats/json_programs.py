@@ -1,4 +1,4 @@
-"""Objects that one program alone writes (Trello, Reddit, Piazza, DynamoDB) -> plain records."""
+"""Objects that one program alone writes (Trello, Reddit, Slack, Typeform and others) -> plain records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from qa_search.archives.formats.json_threads import Joined
+from qa_search.archives.formats.json_threads import Joined, thread_of
 
 _Object = Mapping[str, Any]
 # What Piazza calls its posts, and what is written below them but the answers.
@@ -17,6 +17,15 @@ _MOST_DEPTH = 12
 _TYPED = ("S", "N", "BOOL", "L", "M", "SS", "NS", "NULL", "B")
 # What Reddit calls its things: a comment and a link, which is a post.
 _COMMENT, _POST = "t1", "t3"
+# What a bulk export of Mattermost has beside posts, each below its kind.
+_NO_POSTS = ("version", "role", "scheme", "team", "channel", "user", "bot", "emoji", "direct_channel")
+# What Slack lists beside the messages: who takes part in it, and where they write.
+_MEMBER, _ROOM, _PRIVATE_ROOM, _CHANGE = (
+    frozenset(("id", "name", "profile")),
+    frozenset(("id", "name", "members")),
+    frozenset(("id", "created", "members")),
+    frozenset(("change_type", "app_type", "date")),
+)
 
 
 def board(value: _Object) -> list[_Object] | None:
@@ -114,6 +123,64 @@ def class_post(value: _Object) -> list[_Object] | None:
     if kind != "question" and not answers:
         return [Joined({}, {"announcements": 1})]
     return [Joined(record, {"what was discussed below posts": others})]
+
+
+def bulk_export(value: _Object) -> list[_Object] | None:
+    """Read a line of Mattermost's bulk export: a post with the replies to it; other kinds are counted."""
+    kind = value.get("type")
+    if not isinstance(kind, str) or value.keys() != {"type", kind}:
+        return None
+    inner = value[kind]
+    if kind == "direct_post":
+        return [Joined({}, {"private messages": 1})]
+    if kind in _NO_POSTS:
+        return [Joined({}, {"lines about teams, channels and users": 1})]
+    if kind != "post" or not isinstance(inner, Mapping):
+        return None
+    return thread_of(inner) or [{name: known for name, known in inner.items() if name != "replies"}]
+
+
+def about_workspace(value: _Object) -> list[_Object] | None:
+    """Read what Slack's export lists beside the messages (users, channels, changes): no posts, and counted."""
+    keys = value.keys()
+    is_member = keys >= _MEMBER and isinstance(value["profile"], Mapping)
+    is_room = keys >= _ROOM and isinstance(value["members"], list) and isinstance(value.get("purpose"), Mapping)
+    if is_member or is_room or keys == _PRIVATE_ROOM or keys >= _CHANGE:
+        return [Joined({}, {"users and channels": 1})]
+    return None
+
+
+def form_response(value: _Object) -> list[_Object] | None:
+    """Read what one filled into a form of Typeform: a record with a field for each of the form's questions."""
+    inner = value.get("form_response")
+    response = inner if isinstance(inner, Mapping) else value
+    answers, definition = response.get("answers"), response.get("definition")
+    if not isinstance(answers, list) or not answers or not all(map(_is_filled_in, answers)):
+        return None
+    listed = definition.get("fields") if isinstance(definition, Mapping) else None
+    titles = {
+        str(one.get("id")): one.get("title")
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, Mapping)
+    }
+    record: dict[str, object] = {"id": response.get("response_id") or response.get("token")}
+    record |= {"date": response.get("submitted_at")}
+    for answer in answers:
+        form_field, given = answer["field"], answer[answer["type"]]
+        if isinstance(given, Mapping):  # choices have labels
+            given = given.get("label", given.get("labels"))
+        title = form_field.get("title") or titles.get(str(form_field.get("id"))) or form_field.get("ref")
+        record.setdefault(str(title or form_field.get("id")), given)
+    return [record]
+
+
+def _is_filled_in(answer: object) -> bool:
+    return (
+        isinstance(answer, Mapping)
+        and isinstance(answer.get("field"), Mapping)
+        and isinstance(answer.get("type"), str)
+        and answer["type"] in answer
+    )
 
 
 def related(value: _Object) -> _Object:

@@ -11,7 +11,16 @@ from typing import Any
 
 from qa_search.archives.formats.json_chats import CHAT_KEYS, chat, reply, slack_message, tree
 from qa_search.archives.formats.json_layouts import is_list_of_objects, numbered_records, records_by_columns
-from qa_search.archives.formats.json_programs import board, class_post, listing, plain_items, related
+from qa_search.archives.formats.json_programs import (
+    about_workspace,
+    board,
+    bulk_export,
+    class_post,
+    form_response,
+    listing,
+    plain_items,
+    related,
+)
 from qa_search.archives.formats.json_threads import (
     THREAD_KEYS,
     TICKET_KEYS,
@@ -32,7 +41,7 @@ _OF_ARTICLES = ("attributes", "properties")
 _TELLING_KEYS = frozenset(
     ("kind", "cards", "@type", "@graph", "acceptedAnswer", "suggestedAnswer", "paragraphs", "qas", "post_stream",
      "label_names", "section_id", "folder_id", "type", "reference", "mapping", "_embedded", "history",
-     "translations", "locales", "languages",
+     "translations", "locales", "languages", "profile", "members", "form_response", "change_type",
      *CHAT_KEYS, *THREAD_KEYS, *_WRAPPERS, *TICKET_KEYS, *TICKET_WRAPPERS)
 )  # fmt: skip
 # The roles of texts, and those of them that ask.
@@ -63,6 +72,8 @@ def expand(value: object) -> list[_Object] | None:
         return _pair(value)
     if not isinstance(value, Mapping):
         return None
+    if len(value) == _PAIR and (exported := bulk_export(value)) is not None:
+        return exported
     nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
     if nested and any(isinstance(inner, dict) for inner in nested):
         value = _held_apart(_asked_apart(_rooted(_listed_by_ids(related(value)))))
@@ -499,6 +510,8 @@ def _roles(value: _Object) -> set[str]:
 
 
 _SHAPES: tuple[Callable[[_Object], list[_Object] | None], ...] = (
+    about_workspace,
+    form_response,
     listing,
     board,
     class_post,

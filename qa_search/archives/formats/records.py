@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.choices import Choices
 from qa_search.archives.formats.dated_comments import DatedComments
+from qa_search.archives.formats.dialogues import Dialogues
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
@@ -120,6 +121,12 @@ def posts_of(
     if quiz.found:
         sample = [_changed(quiz.completed, record) for record in sample]
         records = (_changed(quiz.completed, record) for record in records)
+    talks = Dialogues([record.fields for record in sample if isinstance(record, Record)])
+    if talks.name and not {"question", "answer"} & options.field_map.keys():
+        file.log.took("question", talks.name, 0)
+        file.log.remark(talks.remark)
+        sample = [_changed(talks.completed, record) for record in sample]
+        records = (_changed(talks.completed, record) for record in records)
     several = SeveralAnswers([record.fields for record in sample if isinstance(record, Record)])
     if several.found and not quiz.found and "answer" not in options.field_map:
         file.log.took("answer", ", ".join(several.names), 0)
@@ -271,7 +278,7 @@ def _require_clear(file: ArchiveFile, plan: Plan, count: int, options: ReadOptio
 
 def _is_alone(file: ArchiveFile, count: int) -> bool:
     """Return whether a file of one record holds the settings of some program, as a rule."""
-    return count == 1 and file.suffix == ".json"
+    return count == 1 and file.suffix in (".json", ".yml", ".yaml")
 
 
 def _unclear(role: str, names: Sequence[str], plan: Plan) -> tuple[str, str]:

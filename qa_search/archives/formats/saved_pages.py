@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import plistlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from email import message_from_bytes
-from functools import partial
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.encodings import declared_encoding
@@ -52,11 +49,7 @@ class SavedPageReader:
         if found is None:
             raise file.unknown("a saved page without a page in it", "Save the page as HTML.")
         markup, encoding = found
-        page = replace(file, opener=partial(io.BytesIO, markup), encoding=options.encoding or encoding)
-        try:
-            yield from WebPageReader().read(page, options)
-        finally:
-            file.log.add(page.log)
+        yield from WebPageReader().read(file.with_bytes(markup, options.encoding or encoding), options)
 
 
 def _in_message(data: bytes) -> tuple[bytes, str | None] | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.anki_notes import anki_records, is_anki
+from qa_search.archives.formats.chat_tables import chat_posts_of_tables
 from qa_search.archives.formats.cms_items import posts_of_items
 from qa_search.archives.formats.cms_tables import CmsTables
 from qa_search.archives.formats.database_layout import SEPARATOR, Layout, Selection, Table, hidden_remark
@@ -94,6 +95,12 @@ def _posts(file: ArchiveFile, rows: sqlite3.Connection, options: ReadOptions) ->
             file.log.remark("left out: a newer collection of the same package is read")
             return
         yield from posts_of(file, anki_records(rows, partial(_each, steps)), options)
+        return
+    chats = chat_posts_of_tables(
+        file, rows, {table.name: table.columns for table in tables}, partial(_sorted, steps), options
+    )
+    if chats is not None:
+        yield from chats
         return
     layout = Layout(rows, tables)
     reasons: list[UnknownFormatError] = []
@@ -228,6 +235,12 @@ def _each(steps: list[int], rows: sqlite3.Connection, query: str) -> Iterator[tu
     for row in rows.execute(query):
         steps[0] = 0
         yield row
+
+
+def _sorted(steps: list[int], rows: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a query that sorts them first."""
+    steps[0] = -_STEPS_OF_JOINS
+    yield from _each(steps, rows, query)
 
 
 def _records(rows: sqlite3.Connection, selection: Selection, steps: list[int]) -> Iterator[Record | SetAside]:

@@ -13,8 +13,8 @@ from typing import Literal, Self, TextIO
 
 from qa_search.archives.base import HEAD_BYTES, ArchiveFile, ReadOptions, Reply, utf8_length
 from qa_search.archives.formats.labels import seems_to_ask
-from qa_search.archives.formats.mail import posts_of_mails
 from qa_search.archives.formats.mail_tables import mail_columns, mails_of
+from qa_search.archives.formats.mail_threads import posts_of_mails
 from qa_search.archives.formats.records import Record, has_post_fields, names_tickets, posts_of
 from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.archives.formats.values import integer_of, is_blank

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.blog_comments import comment_posts, has_comments
+from qa_search.archives.formats.chat_pages import chat_page_posts, way_out_of_chat
 from qa_search.archives.formats.documents import document_posts
 from qa_search.archives.formats.forums import read_topic
 from qa_search.archives.formats.guestbook import guestbook_posts
 from qa_search.archives.formats.html_text import TextTooLongError, html_to_text
+from qa_search.archives.formats.labels import find_labels
+from qa_search.archives.formats.letters import has_salutations, letters_on_page
+from qa_search.archives.formats.mail_pages import is_list_of_mails, mail_of_page
+from qa_search.archives.formats.mail_threads import posts_of_mails
 from qa_search.archives.formats.one_question import only_question
 from qa_search.archives.formats.outline import drop_furniture
 from qa_search.archives.formats.page import PageError
@@ -20,12 +26,14 @@ from qa_search.archives.formats.schema_org import schema_records
 from qa_search.archives.formats.structured_data import json_ld, microdata, page_data, rdfa
 from qa_search.archives.formats.threads import thread_post
 from qa_search.archives.formats.trees import MOST_TREE_BYTES, element_text, parse_tree
+from qa_search.archives.limits import format_size
 from qa_search.errors import UnknownFormatError
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
 _SHORTEST_PAGE = 200  # a page with a text of its own has more characters
 _SHORTEST_TEXT = 40
+_SEVERAL = 2
 _MARKDOWN_SUFFIXES = (".md", ".mdx", ".markdown", ".mkd")
 
 
@@ -56,6 +64,8 @@ class WebPageReader:
 
     def _posts(self, file: ArchiveFile, markup: str, options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
         large = len(markup) > MOST_TREE_BYTES
+        if large and (way_out := way_out_of_chat(markup)):
+            raise file.over_limit(f"a chat's page of more than {format_size(MOST_TREE_BYTES)}: {way_out}")
         text = html_to_text(markup, options.limits.post_characters if large else None)
         lines = _lines(text)
         pairs = count_pairs(lines)
@@ -64,12 +74,22 @@ class WebPageReader:
                 raise file.post_over_limit(options)
             return iter(archive_pages(file, lines, markup, several=False))
         tree = parse_tree(markup)
+        if tree is not None and (said := chat_page_posts(file, markup, tree, options)) is not None:
+            return said
+        mail = None if tree is None else mail_of_page(file, markup, tree)
+        if mail is not None and not _has_labels(lines):
+            return posts_of_mails(file, [mail], options)
+        if mail is None and is_list_of_mails(markup):
+            file.log.omit("pages that list the messages of an archive")
+            return iter(())
         found = [] if tree is None else self._structured(file, tree, options)
         if not found and pairs > 1:
             drop_furniture(tree)
             found = [*archive_pages(file, _lines(element_text(tree)), markup, several=True)]
             file.log.took("question", "lines below 'Question'", len(found))
             file.log.took("answer", "lines below 'Answer'", len(found))
+        if not found and tree is not None and has_salutations(lines) and not _has_labels(lines):
+            found = letters_on_page(file, lines, tree, options, by_name=True)
         if not found and tree is not None:
             found = [*document_posts(file, tree, canonical_url(markup))]
         whole = None
@@ -79,6 +99,7 @@ class WebPageReader:
             found = [*posts_of(file, _as_records([*page_data(whole, file.log.remark)], "data of the page"), options)]
             found = found or [*comment_posts(file, whole)]
             found = found or [*guestbook_posts(file, lines, options)]
+            found = found or [*letters_on_page(file, lines, tree, options, by_name=False)]
             found = found or [*only_question(file, whole, canonical_url(markup))]
         if not found:
             raise _nothing(file, tree, whole, markup, text)
@@ -107,6 +128,12 @@ class WebPageReader:
         return [*posts_of(file, _as_records(records), options)]
 
 
+def _has_labels(lines: list[str]) -> bool:
+    """Return whether a page's text has questions and answers behind labels, which are surer than what is around it."""
+    labels = find_labels(lines)
+    return labels is not None and len([*islice(labels.pairs(lines), _SEVERAL)]) == _SEVERAL
+
+
 def _nothing(file: ArchiveFile, tree: Any, whole: Any, markup: str, text: str) -> UnknownFormatError:
     """Make the error for a page without questions and answers: where they may be, or what was looked for.
 
@@ -132,7 +159,7 @@ def _nothing(file: ArchiveFile, tree: Any, whole: Any, markup: str, text: str) -
         "an HTML page without recognisable questions and answers",
         "What was looked for: headings, bold lines, terms or folded sections that ask (How ...?), with the answer "
         "below; a table with columns such as Question and Answer; lines that begin with Q: and A:; a forum's messages; "
-        "FAQ data (schema.org).",
+        "letters (Dear ...) with their answers; FAQ data (schema.org).",
     )
 
 

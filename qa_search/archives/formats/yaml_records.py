@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.json_records import JsonReader
+from qa_search.archives.formats.rasa import rasa_items
 from qa_search.archives.formats.yaml_values import YamlError, yaml_documents
 from qa_search.types import Post, SetAside
 
@@ -45,6 +43,9 @@ class YamlReader:
             documents = [value for value in yaml_documents(file.read_text(options)) if value is not None]
         except YamlError as error:
             raise file.damaged(str(error), error.place) from error
+        assistant = rasa_items(file, documents[0], options) if len(documents) == 1 else None
+        if assistant is not None:
+            yield from assistant
+            return
         data = json.dumps(documents[0] if len(documents) == 1 else documents).encode()
-        inner = replace(file, opener=partial(io.BytesIO, data), encoding="utf-8")
-        yield from JsonReader().read(inner, options)
+        yield from JsonReader().read(file.with_bytes(data, "utf-8"), options)

@@ -106,7 +106,7 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
 )
 @limit_option("--max-post", "post_characters", "How many characters a post may have; a longer one is left out.")
 @limit_option("--max-record", "record_bytes", "How many bytes a line, a row, a JSON value or a page may have.")
-@limit_option("--max-unpacked", "unpacked_bytes", "How many bytes a .gz, .bz2, .xz, .zip or .7z may unpack to.")
+@limit_option("--max-unpacked", "unpacked_bytes", "How many bytes a .gz, .bz2, .xz, .zst, .zip or .7z may unpack to.")
 @limit_option("--max-files", "files", "How many files a .zip, .7z or .tar may have.")
 @click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing of the last build.")
 @click.option(
@@ -188,7 +188,7 @@ def build(
 
     SOURCE is a file or a folder. Without one, the sources and settings of the last build are used again; a new index
     is built from data/archive/. Formats are recognised from content: archive pages as text or HTML, JSON, JSON
-    Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .bz2, .xz, .tar, .zip or .7z.
+    Lines, CSV, TSV, Stack Exchange dumps and others, each also in .gz, .bz2, .xz, .zst, .tar, .zip or .7z.
     """
     if name is not None and len(sources) != 1:
         raise click.UsageError("--name needs exactly one SOURCE.")
