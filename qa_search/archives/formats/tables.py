@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Literal, Self, TextIO
@@ -28,6 +28,7 @@ _TEXTS = (".txt", "")
 # Python spends some sixty bytes on the smallest field.
 _MOST_FIELDS = 1_000_000
 _PIECE_CHARACTERS = 1 << 16
+_LINES_JOINED = 1000
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Titles and dates of an export may stand above the header.
@@ -220,13 +221,17 @@ class _Lines:
         self._delimiter = layout.delimiter
         self._too_long = too_long
         self._limit = limit
-        self._again: deque[str] = deque()  # lines that were taken for a part of another row
+        self._again: list[
+            StringIO
+        ] = []  # what was taken for a part of another row, to be read first; last in, first out
         self.start_row()
 
     def start_row(self) -> None:
         """Start a new count."""
-        self._bytes = self._fields = self._quotes = 0
-        self._row: list[str] = []
+        self._bytes = self._fields = self._quotes = self._count = 0
+        self._first = ""
+        self._later: list[str] = []  # the further lines of the row, many short ones joined: each text takes memory
+        self._short: list[str] = []
 
     @property
     def characters(self) -> int:
@@ -243,13 +248,13 @@ class _Lines:
 
         The lines after it are rows of their own then.
         """
-        if not self._row:
+        if not self._first:
             return None
-        fields = _split_at_quotes(self._row[0].rstrip("\r\n"), self._delimiter)
+        fields = _split_at_quotes(self._first.rstrip("\r\n"), self._delimiter)
         if len(fields) != columns:
             return None
-        self._again.extendleft(reversed(self._row[1:]))
-        self.number -= len(self._row) - 1
+        self._again.append(StringIO("".join([*self._later, *self._short]), newline=""))
+        self.number -= self._count - 1
         return fields
 
     def __iter__(self) -> Self:
@@ -263,20 +268,39 @@ class _Lines:
             raise _RowTooLongError(self._too_long)
         if self._fields > _MOST_FIELDS:
             raise _RowTooLongError(f"a row of more than {_MOST_FIELDS:,} fields")
-        self._row.append(line)
+        self._count += 1
+        if self._count == 1:
+            self._first = line
+        else:
+            self._short.append(line)
+            if len(self._short) >= _LINES_JOINED:
+                self._later.append("".join(self._short))
+                self._short.clear()
         return line
 
     def skip_row(self) -> bool:
         """Skip the rest of a row up to its closing quote; False if the quote is never closed."""
         while self._quotes % 2 and self._layout.quotes:
+            if not self._again:
+                self._skip_unquoted()
             if not self._read_line():
                 return False
         return True
 
+    def _skip_unquoted(self) -> None:
+        """Skip text without quotes, much at once; what comes behind it is read line by line."""
+        while text := self._stream.read(_PIECE_CHARACTERS):
+            if text[-1] == "\r":
+                text += self._stream.read(1)
+            if '"' in text:
+                self._again.append(StringIO(text, newline=""))
+                return
+            self.number += text.count("\n") + text.count("\r") - text.count("\r\n")
+
     def _read_line(self) -> str:
         """Read a line, or only its last piece if the row is too long; "" at the end."""
         pieces: list[str] = []
-        while piece := self._again.popleft() if self._again else self._stream.readline(_PIECE_CHARACTERS):
+        while piece := self._next_piece():
             self._bytes += utf8_length(piece)
             self._fields += piece.count(self._delimiter)
             self._quotes += piece.count('"')
@@ -287,6 +311,13 @@ class _Lines:
                 break
         self.number += bool(pieces)
         return "".join(pieces)
+
+    def _next_piece(self) -> str:
+        while self._again:
+            if piece := self._again[-1].readline(_PIECE_CHARACTERS):
+                return piece
+            self._again.pop()
+        return self._stream.readline(_PIECE_CHARACTERS)
 
 
 def _layout(file: ArchiveFile, options: ReadOptions) -> tuple[_Layout, ReadOptions]:
