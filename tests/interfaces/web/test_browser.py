@@ -460,6 +460,66 @@ def test_short_texts_are_searched_while_they_are_typed(open_page: Open) -> None:
     assert not [body for body in asked if "part=1" in body]
 
 
+@pytest.mark.parametrize("start", ["", NOTHING], ids=["start page", "another search"])
+def test_back_finds_what_was_searched_while_typing(open_page: Open, start: str) -> None:
+    """From a post, with the text in the box; so does a reload, and the link to pass on is that of what was typed."""
+    tab = open_page(start, viewport=PHONE, permissions=["clipboard-read", "clipboard-write"])
+    box(tab).fill("")
+    box(tab).press_sequentially("swollen knee after football")
+    tab.locator(".hit h3 a").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    for way in (tab.go_back, tab.reload):
+        way()
+        expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+        assert box(tab).input_value() == "swollen knee after football"
+        assert "?" not in tab.url
+    tab.get_by_role("button", name="Copy link to this search").click()
+    expect(tab.locator("#said")).to_have_text("Copied the link.")
+    assert tab.evaluate("navigator.clipboard.readText()").endswith("/?q=swollen+knee+after+football")
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "sent"])
+def test_back_leads_from_a_post_beside_the_hits_to_the_hits(open_page: Open, typed: bool) -> None:
+    """However many were opened: to the best one, as it was; forward and from elsewhere, the chosen one is open."""
+    tab = open_page("" if typed else KNEE, viewport=DESKTOP)
+    if typed:
+        box(tab).press_sequentially("swollen knee after football")
+    beside = tab.locator(".beside").get_by_role("heading", level=2).first
+    expect(beside).to_have_text("Swollen knee after football")
+    best, second, third = tab.locator(".hits h3").all_text_contents()[:3]
+    for title in (second, third):
+        if tab.locator("details.hardly:not([open])").count():
+            tab.locator(".hardly > summary").click()
+        tab.locator(".hits h3 a", has_text=title).first.click()
+        expect(beside).to_have_text(title)
+    tab.go_back()
+    expect(beside).to_have_text(best)
+    assert tab.locator(".hits h3").all_text_contents()[:3] == [best, second, third]
+    tab.go_forward()
+    expect(beside).to_have_text(third)
+    beside.get_by_role("link").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text(third)
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(beside).to_have_text(third)
+    box(tab).fill("heel hurts in the morning")
+    expect(beside).to_have_text("Heel hurts in the morning")
+    tab.go_back()
+    expect(beside).to_have_text(best)
+
+
+def test_a_link_within_the_page_leaves_what_was_typed(open_page: Open) -> None:
+    """The one that skips to the answers makes an entry of the history, too."""
+    tab = open_page(NOTHING, viewport=DESKTOP)
+    box(tab).fill("swollen knee after football")
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    tab.get_by_role("link", name="Skip to the answers").press("Enter")
+    expect(tab.locator("#found")).to_be_focused()
+    tab.reload()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+
+
 def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     """Neither in the address, the title or the history, nor in any link; it is remembered until it is switched off."""
     tab = open_page(viewport=PHONE)

@@ -38,6 +38,9 @@ const form = document.querySelector("form[role=search]");
 const said = document.getElementById("said");
 const results = document.getElementById("results");
 const wide = matchMedia("(min-width: 1100px)");
+// What the page shows, with the entry of the history that it belongs to.
+const place = () => location.pathname + location.search;
+let shown = { place: place(), state: history.state };
 const SAID_FOR = 5000; // milliseconds
 const TYPING = 250; // milliseconds without a key until what was typed is searched
 const FEWEST = 3; // letters that are searched while typing
@@ -109,7 +112,10 @@ async function searchTyped() {
     const part = found.getElementById("results");
     if (!signal.aborted && part && found.getElementById("found")) {
       results.replaceChildren(...document.adoptNode(part).childNodes);
-      keepSent();
+      // No address for each few letters: the entry keeps the search as it keeps one that no address holds, and Back
+      // and Reload find it there. An address of an earlier search would no longer be that of what is shown.
+      history.replaceState({ sent: body.toString() }, "", `/${location.hash}`);
+      shown = { place: place(), state: history.state };
       offer(results);
       announce();
       openFirst();
@@ -131,7 +137,8 @@ if (form?.dataset.instant && results) {
   });
 }
 
-// Where there is room, a post opens beside the hits: at first the best one.
+// Where there is room, a post opens beside the hits: at first the best one. Another one is an entry of the history, so
+// that Back leads from it to the hits as they were; further ones take its place, since Back would lead past them all.
 let opening;
 async function openBeside(link, focus) {
   opening?.abort();
@@ -177,7 +184,8 @@ async function openBeside(link, focus) {
   }
 }
 function openFirst() {
-  const first = document.querySelector(OPENERS);
+  const chosen = document.getElementById(history.state?.beside ?? "")?.querySelector("a, button");
+  const first = chosen ?? document.querySelector(OPENERS);
   if (wide.matches && first) {
     openBeside(first, false);
   } else {
@@ -197,7 +205,28 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (link && plain && wide.matches) {
     event.preventDefault();
+    const state = { ...history.state, beside: link.closest("h3").id };
+    if (history.state?.beside) {
+      history.replaceState(state, "");
+    } else if (!link.closest("[aria-current]")) {
+      history.pushState(state, "");
+    }
+    shown.state = history.state;
     openBeside(link, true);
+  }
+});
+
+addEventListener("popstate", () => {
+  if (!results) {
+    return;
+  }
+  if (!history.state && location.hash && place() === shown.place) {
+    history.replaceState(shown.state, ""); // a link within the page has led here
+  } else if (place() === shown.place && history.state?.sent === shown.state?.sent) {
+    shown.state = history.state;
+    openFirst();
+  } else {
+    location.reload(); // what was searched at this entry is no longer on the page
   }
 });
 
@@ -274,6 +303,6 @@ document.addEventListener("click", async ({ target }) => {
     return;
   }
   const link = button.dataset.copy === "address";
-  const done = await copy(link ? location.href : answerWithSource(button));
+  const done = await copy(link ? new URL(button.dataset.path, location.href).href : answerWithSource(button));
   say(done ? `Copied ${link ? "the link" : "the answer with its source"}.` : "This browser does not let pages copy.");
 });
