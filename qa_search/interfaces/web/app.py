@@ -65,7 +65,8 @@ class Settings:
     @property
     def look(self) -> Look:
         """What is the same on all pages."""
-        return Look(self.site, self.show_sources, self.instant, log_kept=self.questions is not None)
+        logged = self.questions is not None
+        return Look(self.site, self.show_sources, self.instant, log_kept=logged, max_body=self.max_body)
 
 
 class Service(Guards):

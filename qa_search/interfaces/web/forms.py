@@ -32,7 +32,7 @@ def read_form(given: Mapping[str, str], *, private: bool = False) -> tuple[Form,
     """Read the form; return it with a message about what is invalid."""
     years = given.get("years", "")
     form = Form(
-        q=given.get("q", ""),
+        q=given.get("q", "").replace("\r\n", "\n"),  # as the box has it: forms are sent with longer line ends
         since=_years_ago(int(years)) if years in ("1", "5", "10") else given.get("since", ""),
         until=given.get("until", ""),
         source=given.get("source", ""),

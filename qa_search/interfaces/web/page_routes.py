@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from qa_search.errors import FeedbackError, QueryError
 from qa_search.insights.question_log import QuestionLog
-from qa_search.interfaces.web.asking import charge, view_of
+from qa_search.interfaces.web.asking import charge, notice_of, view_of
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
 from qa_search.interfaces.web.guards import WIDGET, WIDGET_SEARCH, Buckets, client_of
@@ -79,13 +79,15 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
     ) -> Response:
         form, invalid = read_form(fields, private=private)
         refused, problem = problem, invalid
-        note, result, status, headers = "", None, 200, {}
-        if not problem and (form.q.strip() or form.like):
+        note, notice, result, status, headers = "", "", None, 200, {}
+        if form.q.strip() or form.like:
             try:
-                form, note = in_order(form)
-                result = await found(request, form, typing=typing)
+                await charged(request, form)
+                if not problem:
+                    form, note = in_order(form)
+                    result = await found(request, form, typing=typing)
             except QueryError as error:
-                problem = str(error)
+                problem = f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}."
             except HTTPException as error:
                 problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
             except (BusyError, SlowError, FailedError) as error:
@@ -93,15 +95,21 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                 problem = f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
+            # A sign of danger must not be lost in a text that is too long, or beside a date that is none.
+            notice = await service.read(lambda index: notice_of(index, form.q))
         problem = problem or refused
         note = note or ("" if refused or _THANKED not in fields else _THANKS)
         archive = Archive.of(await service.info())
-        return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
+        shown = search_page(form, result, archive, message=problem, note=note, notice=notice, look=look)
+        return HTMLResponse(shown, status, headers)
+
+    async def charged(request: Request, form: Form) -> None:
+        like = await service.read(lambda index: characters_like(index, form.like)) if form.like else 0
+        charge(prices, request, like or len(form.q), form.k)
 
     async def found(request: Request, form: Form, *, typing: bool) -> SearchResult:
         parameters = parameters_of(form)
         if not form.like:
-            charge(prices, request, len(form.q), form.k)
             client = client_of(request.scope)
             result = await service.search(
                 form.q, parameters, client, logged=not typing and asked.is_new(client, form.q)
@@ -109,7 +117,6 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             if questions is not None and not typing:
                 asked.note(client, form.q)
             return result
-        charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 
     if look.feedback:
@@ -210,9 +217,13 @@ def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: f
             raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
         fields = await form_fields(request)
         form, problem = read_form(fields)
-        if problem:
-            raise QueryError(problem)
         charge(prices, request, len(form.q), form.k)
         client, logged = client_of(request.scope), "typing" not in fields
-        result = await service.search(form.q, parameters_of(form), client, logged=logged)
+        try:
+            if problem:
+                raise QueryError(problem)
+            result = await service.search(form.q, parameters_of(form), client, logged=logged)
+        except QueryError as error:
+            notice = await service.read(lambda index: notice_of(index, form.q))
+            raise QueryError(f"{notice} {error}".strip()) from error
         return HTMLResponse(found_part(result, linked=linked))

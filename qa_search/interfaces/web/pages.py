@@ -25,6 +25,7 @@ from qa_search.interfaces.render.excerpt import Excerpt, beginning
 from qa_search.interfaces.render.links import link_on_page, segments
 from qa_search.interfaces.render.met import met_span
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
+from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.types import AnswerPart, Field, Highlight, Hit, IndexInfo, OtherPost, Post, SearchResult
 from qa_search.util.text import safe_on_page, without_direction
 
@@ -84,7 +85,7 @@ class Look:
     """What is the same on all pages of a service.
 
     ``show_sources`` adds the file of each post; ``instant`` allows results while typing; ``log_kept`` says that what
-    people ask is logged; ``feedback`` asks whether a hit answered.
+    people ask is logged; ``feedback`` asks whether a hit answered; ``max_body`` is how many bytes a form may have.
     """
 
     site: Site = DEFAULT_SITE
@@ -92,6 +93,7 @@ class Look:
     instant: bool = True
     log_kept: bool = False
     feedback: bool = False
+    max_body: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,9 @@ def source_choices(sources: Sequence[str], *, whole: bool) -> dict[str, str]:
 
 
 def search_page(
-    form: Form, result: SearchResult | None, archive: Archive, *, message: str = "", note: str = "", look: Look = Look()
-) -> str:
+    form: Form, result: SearchResult | None, archive: Archive, *, message: str = "", note: str = "", notice: str = "",
+    look: Look = Look(),
+) -> str:  # fmt: skip
     """Return the page with the search form and the hits.
 
     Args:
@@ -183,6 +186,7 @@ def search_page(
         archive: what the index has, for the filters and the ways in.
         message: what was wrong with the input.
         note: what was changed in the input.
+        notice: what the archivist's file says of a danger sign, where nothing was searched.
         look: what is the same on all pages.
     """
     hits = [] if result is None else list(result.hits)
@@ -200,6 +204,7 @@ def search_page(
         address=form_address(form),
         message=message,
         note=note,
+        notice=notice,
         pinned=wording.PINNED,
     )
 
@@ -392,6 +397,7 @@ def _environment() -> Environment:
         ways_in=_WAYS_IN,
         listed_tags=_LISTED_TAGS,
         instant_characters=INSTANT_CHARACTERS,
+        most_characters=MAX_QUERY_CHARACTERS,
         replace=replace,
         form_address=form_address,
         post_address=post_address,

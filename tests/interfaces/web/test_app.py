@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -190,6 +191,21 @@ def test_the_page_answers_and_tells_what_is_wrong(address: str) -> None:
     assert ask(f"{address}/?q=knee5&since=never")[0] == 400
     assert ask(f"{address}/?q=knee5&k=0")[0] == 400
     assert ask(f"{address}/posts/nonsense")[0] == 404
+
+
+@pytest.mark.parametrize("wrong", [{"since": "never"}, {"k": "0"}, {"q": "knee " * 20_001 + "blue lips"}], ids=list)
+def test_a_sign_of_danger_is_told_beside_what_is_wrong(index: Path, tmp_path: Path, wrong: dict[str, str]) -> None:
+    """Though nothing is searched; the widget of another site says both, too."""
+    notice = "Call 112 now."
+    index = Path(copytree(index, tmp_path / "index"))
+    (index / "curation.toml").write_text(f'[[danger]]\nwords = ["blue lips"]\nnotice = "{notice}"\n', encoding="utf-8")
+    site = "https://club.example"
+    with serving(index, Settings(refresh_seconds=60, origins=frozenset({site}))) as address:
+        for fields, told in (({"q": "blue lips", **wrong}, True), ({"q": "knee", "since": "never"}, False)):
+            status, page, _ = ask(f"{address}/", urlencode({**fields, "private": "1"}).encode())
+            assert (status, notice in page) == (400, told)
+            status, answer, _ = ask(f"{address}/widget", urlencode(fields).encode(), {"origin": site})
+            assert (status, answer["error"]["message"].startswith(notice)) == (400, told)
 
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}

@@ -238,6 +238,36 @@ def test_a_long_complaint_is_searched(open_page: Open) -> None:
     expect(tab.get_by_role("button", name="Copy link to this search")).to_have_count(0)
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_text_that_is_too_long_is_kept_and_told(open_page: Open, scripts: bool) -> None:
+    """Beside the box, as soon as it is there or once it is sent; a sign of danger at its end has its notice."""
+    tab = open_page(java_script_enabled=scripts)
+    text = "Swollen knee after football. " * 4200 + "His blue lips frighten me."
+    box(tab).fill(text)
+    too_long = tab.get_by_text("121,826 characters")
+    expect(too_long).to_have_count(1 if scripts else 0)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(too_long).to_be_visible()
+    expect(tab.locator(".danger")).to_have_text(NOTICE)
+    assert box(tab).input_value() == text
+    if scripts:
+        assert not violations(tab)
+        box(tab).fill("知" * 120_000)  # more bytes than a request may have
+        tab.get_by_role("button", name="Search", exact=True).click()
+        expect(tab.get_by_text("This text has 120,000 characters")).to_be_visible()
+        assert len(box(tab).input_value()) == 120_000
+        box(tab).fill("swollen knee")
+        expect(tab.get_by_text("characters, and at most")).not_to_be_visible()
+
+
+def test_a_text_of_the_most_characters_is_searched_with_its_lines(open_page: Open) -> None:
+    """Forms are sent with longer line ends than the box counts."""
+    tab = open_page()
+    box(tab).evaluate("(box) => { box.value = 'Swollen knee.\\n'.repeat(7142); }")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    assert titles(tab)[0].startswith("Swollen knee")
+
+
 def test_nothing_found_is_said_at_the_top(open_page: Open) -> None:
     """Before the nearest posts, of which nothing is marked."""
     tab = open_page(NOTHING)

@@ -61,6 +61,20 @@ form?.elements.q.addEventListener("keydown", (event) => {
   }
 });
 
+// A text that is too long is told as soon as it is pasted. It is kept whole, and sent if a request can hold it: the
+// service answers that it is too long, and looks for signs of danger all the same.
+function tellLength() {
+  const { value, dataset } = form.elements.q;
+  const most = Number(dataset.most);
+  const length = value.length > most ? [...value].length : 0; // in characters, as the service counts
+  const told = document.getElementById("too-long");
+  told.hidden = length <= most;
+  told.textContent = told.hidden ? "" : `This text has ${length.toLocaleString("en")} characters, and at most `
+    + `${most.toLocaleString("en")} are searched. Leave out what the search does not need.`;
+  return !told.hidden && String(new URLSearchParams(new FormData(form))).length > Number(dataset.mostBytes);
+}
+form?.elements.q.addEventListener("input", tellLength);
+
 // Screen readers tell of changes only, so how many posts were found is put in once more after loading.
 function announce() {
   const found = document.querySelector("#found [role=status]");
@@ -75,7 +89,11 @@ function announce() {
 announce();
 
 // While a search takes its time, the page says so; a page that the browser kept is ready again.
-form?.addEventListener("submit", () => {
+form?.addEventListener("submit", (event) => {
+  if (tellLength()) {
+    event.preventDefault();
+    return;
+  }
   typed?.abort();
   clearTimeout(soon);
   form.setAttribute("aria-busy", "true");
