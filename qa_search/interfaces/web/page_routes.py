@@ -17,6 +17,7 @@ from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
 from qa_search.interfaces.web.guards import WIDGET, WIDGET_SEARCH, Buckets, client_of
 from qa_search.interfaces.web.pages import (
+    REMEMBERED,
     Archive,
     Form,
     Listing,
@@ -40,7 +41,6 @@ _PRIVATE = "qa_private"  # the cookie that remembers the switch
 # What an address has after somebody said what answered, and what the page says then.
 _THANKED = "thanks"
 _THANKS = "Thank you. This counts as soon as others say the same."
-_REMEMBERED = 365 * 24 * 3600  # seconds
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
@@ -69,7 +69,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
         else:
             response = RedirectResponse(address, 303)
         if private:
-            response.set_cookie(_PRIVATE, "1", _REMEMBERED, httponly=True, samesite="strict")
+            response.set_cookie(_PRIVATE, "1", REMEMBERED, samesite="strict")  # a script sets it, too
         else:
             response.delete_cookie(_PRIVATE)
         return response

@@ -44,6 +44,7 @@ _AT = re.compile(r"(title|question|answer)\.(\d{1,9})\.(\d{1,9})\.([0-9a-f]{1,8}
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d\d))?", re.ASCII)
 # Texts up to so many characters are searched while they are typed.
 INSTANT_CHARACTERS = 200
+REMEMBERED = 365 * 24 * 3600  # seconds that a browser keeps the choice of Private
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +398,7 @@ def _environment() -> Environment:
         ways_in=_WAYS_IN,
         listed_tags=_LISTED_TAGS,
         instant_characters=INSTANT_CHARACTERS,
+        remembered=REMEMBERED,
         most_characters=MAX_QUERY_CHARACTERS,
         replace=replace,
         form_address=form_address,

@@ -576,6 +576,33 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     expect(tab.get_by_label("Private")).not_to_be_checked()
 
 
+def test_private_is_remembered_from_the_tick_on(open_page: Open) -> None:
+    """Before anything is searched: over a reload and other pages, until it is unticked; the service reads the same."""
+    tab = open_page(viewport=PHONE)
+    private = tab.get_by_label("Private")
+    for chosen in (True, False):
+        private.set_checked(chosen)
+        tab.reload()
+        expect(private).to_be_checked(checked=chosen)
+        tab.get_by_role("link", name="Browse").click()
+        tab.get_by_role("link", name="Past answers").click()
+        expect(private).to_be_checked(checked=chosen)
+
+
+def test_private_is_true_of_what_was_found_before(open_page: Open) -> None:
+    """No address and no link has the complaint once it is ticked."""
+    tab = open_page(KNEE + "&sort=newest", viewport=PHONE)
+    tab.get_by_label("Private").check()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.locator("h3 button").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_be_visible()
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    assert "swollen" not in tab.url
+
+
 def private_results(tab: Page) -> None:
     """Ask in private, newest first, and wait for the results."""
     box(tab).fill("swollen knee after football")

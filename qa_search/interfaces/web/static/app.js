@@ -75,6 +75,16 @@ function tellLength() {
 }
 form?.elements.q.addEventListener("input", tellLength);
 
+// Private is remembered as soon as it is ticked, and what the page shows goes from the address and from links, too.
+form?.elements.private.addEventListener("change", ({ target }) => {
+  document.cookie = `qa_private=1; path=/; samesite=strict; max-age=${target.checked ? target.dataset.remembered : 0}`;
+  const asked = new URLSearchParams(history.state?.sent ?? location.search);
+  if (target.checked && document.getElementById("found") && asked.has("q")) {
+    asked.set("private", "1");
+    search(asked);
+  }
+});
+
 // Screen readers tell of changes only, so how many posts were found is put in once more after loading.
 function announce() {
   const found = document.querySelector("#found [role=status]");
@@ -119,11 +129,10 @@ function pageBehind(opener, signal) {
 // Results while typing: of short texts, once the keys rest; an outdated search is given up.
 let soon;
 let typed;
-async function searchTyped() {
+async function search(body) {
   typed?.abort();
   typed = new AbortController();
   const { signal } = typed;
-  const body = new URLSearchParams(new FormData(form));
   body.set("part", "1");
   try {
     const found = await pageAt("/", { method: "POST", body, signal });
@@ -150,7 +159,7 @@ if (form?.dataset.instant && results) {
     typed?.abort();
     const length = form.elements.q.value.trim().length;
     if (!event.isComposing && length >= FEWEST && length <= Number(form.dataset.instant)) {
-      soon = setTimeout(searchTyped, TYPING);
+      soon = setTimeout(() => search(new URLSearchParams(new FormData(form))), TYPING);
     }
   });
 }
