@@ -185,8 +185,9 @@ def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
         sent = {field.get("name"): field.get("value") for field in form.xpath("input")}
         assert sent == {"q": asked, "post": sent["post"]}
         thanked = httpx2.post(f"{address}/feedback", data={**sent, "answered": "yes"}, follow_redirects=True)
-        assert str(thanked.url) == f"{address}/?{urlencode({'q': asked, 'thanks': 1})}"
+        assert str(thanked.url) == f"{address}/?{urlencode({'q': asked})}"
         assert "Thank you." in thanked.text
+        assert "Thank you." not in httpx2.get(thanked.url).text  # whoever is sent this address has not voted
         kept = httpx2.post(f"{address}/feedback", data={**said, "private": "1"})
         assert (kept.status_code, str(kept.url), "Thank you." in kept.text) == (200, f"{address}/feedback", True)
         wrong = httpx2.post(f"{address}/feedback", data={**said, "post": "z" * 16})

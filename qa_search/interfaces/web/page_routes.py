@@ -38,8 +38,7 @@ STATIC = Path(__file__).parent / "static"
 _PAGE_POSTS = 30  # of a list to look through
 _MOST_PAGES = 10_000
 _PRIVATE = "qa_private"  # the cookie that remembers the switch
-# What an address has after somebody said what answered, and what the page says then.
-_THANKED = "thanks"
+# What the next page says after somebody said what answered.
 _THANKS = "Thank you. This counts as soon as others say the same."
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
@@ -47,6 +46,7 @@ _YEAR = re.compile(r"\d{4}", re.ASCII)
 def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None) -> None:
     """Add the page that searches, and those of the posts."""
     asked = RecentTexts()
+    thanked = RecentTexts()  # votes for which no page has said thanks yet: no address says so, since it is passed on
 
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
@@ -98,7 +98,8 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             # A sign of danger must not be lost in a text that is too long, or beside a date that is none.
             notice = await service.read(lambda index: notice_of(index, form.q))
         problem = problem or refused
-        note = note or ("" if refused or _THANKED not in fields else _THANKS)
+        if result is not None and not typing and thanked.forget(client_of(request.scope), form.q) and not refused:
+            note = note or _THANKS
         archive = Archive.of(await service.info())
         shown = search_page(form, result, archive, message=problem, note=note, notice=notice, look=look)
         return HTMLResponse(shown, status, headers)
@@ -138,12 +139,14 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                 )
             except (FeedbackError, QueryError) as error:
                 problem = f"{str(error).capitalize().rstrip('.')}."
+            if not problem:
+                thanked.note(client_of(request.scope), form.q)
             if questions is not None and not problem:
                 questions.mark(form.q, feedback="answered" if answered else "not answered")
             address = form_address(form)
             if address is not None and not problem:
-                return RedirectResponse(f"{address}&{_THANKED}=1", 303)
-            return await page(request, {**fields, _THANKED: "1"}, private=private, problem=problem)
+                return RedirectResponse(address, 303)
+            return await page(request, fields, private=private, problem=problem)
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
