@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from qa_search.errors import FeedbackError, QueryError
+from qa_search.errors import FeedbackError, FeedbackLimitError, QueryError
 from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.web.asking import charge, notice_of, view_of
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
@@ -27,12 +28,15 @@ from qa_search.interfaces.web.pages import (
     found_part,
     post_page,
     read_mark,
+    refusal,
     search_page,
 )
 from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.service import SearchService, characters_like
 from qa_search.interfaces.web.site import style_of
 from qa_search.types import SearchResult
+
+log = logging.getLogger("qa_search")
 
 STATIC = Path(__file__).parent / "static"
 _PAGE_POSTS = 30  # of a list to look through
@@ -92,7 +96,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                 problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
             except (BusyError, SlowError, FailedError) as error:
                 status = 500 if isinstance(error, FailedError) else 503
-                problem = f"{str(error).capitalize()}."
+                problem = refusal(500, "") if isinstance(error, FailedError) else f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
             # A sign of danger must not be lost in a text that is too long, or beside a date that is none.
@@ -137,8 +141,11 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                         form.q, fields.get("post", ""), answered=answered, address=client_of(request.scope)
                     )
                 )
-            except (FeedbackError, QueryError) as error:
+            except (FeedbackLimitError, QueryError) as error:
                 problem = f"{str(error).capitalize().rstrip('.')}."
+            except FeedbackError as error:
+                log.warning("a vote was not written down: %s", error)
+                problem = "What you said could not be written down. Tell whoever runs this service."
             if not problem:
                 thanked.note(client_of(request.scope), form.q)
             if questions is not None and not problem:

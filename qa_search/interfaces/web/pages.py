@@ -25,6 +25,7 @@ from qa_search.interfaces.render.excerpt import Excerpt, beginning
 from qa_search.interfaces.render.links import link_on_page, segments
 from qa_search.interfaces.render.met import met_span
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
+from qa_search.search.advice import for_people
 from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.types import AnswerPart, Field, Highlight, Hit, IndexInfo, OtherPost, Post, SearchResult
 from qa_search.util.text import safe_on_page, without_direction
@@ -44,6 +45,18 @@ _AT = re.compile(r"(title|question|answer)\.(\d{1,9})\.(\d{1,9})\.([0-9a-f]{1,8}
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d\d))?", re.ASCII)
 # Texts up to so many characters are searched while they are typed.
 INSTANT_CHARACTERS = 200
+# What people are told of an error, where the API's message is for whoever runs the service or writes programs.
+_TO_PEOPLE = {
+    401: "This page asks for a password. Load it again to be asked, or ask whoever runs it for one.",
+    405: "Nothing is at this address.",
+    413: "The text is too long to be sent. Go back, and leave out what the search does not need.",
+    414: "The address is too long. Write the complaint into the box in place of it.",
+    421: "The service does not answer under this name. Ask whoever runs it for its address.",
+    431: "This browser sends more than the service takes. Delete its cookies of this site, and try again.",
+    500: "The service failed. Try again; if it fails again, tell whoever runs it.",
+    503: "The service cannot answer now. Try again in a moment; if that does not help, tell whoever runs it.",
+    504: "This took too long. Try again in a moment; if that does not help, tell whoever runs it.",
+}
 REMEMBERED = 365 * 24 * 3600  # seconds that a browser keeps the choice of Private
 
 
@@ -242,6 +255,11 @@ def found_part(result: SearchResult, *, linked: bool = True) -> str:
     return _PAGES.get_template("widget.html").render(result=result, form=Form(), linked=linked)
 
 
+def refusal(status: int, message: str) -> str:
+    """Return what a page says of an error: what somebody who searches can do; else the message of the API."""
+    return _TO_PEOPLE.get(status, message)
+
+
 def error_page(status: int, message: str, *, look: Look = Look()) -> str:
     """Return the page for an error."""
     return _render("error.html", look, Form(), Archive(), status=status, message=message)
@@ -371,6 +389,7 @@ def _environment() -> Environment:
     pages.filters.update(
         beginning=beginning,
         day=_day,
+        for_people=for_people,
         heading=_heading,
         is_day=lambda text: not text or (_day(text) is not None and len(text) == len("2015-06-30")),
         picked=_picked,

@@ -217,6 +217,7 @@ def test_an_unknown_address_is_a_page_to_a_browser_and_json_to_a_program(address
         status, page, headers = ask(address + path, headers=BROWSER)
         assert (status, headers["content-type"].partition(";")[0]) == (404, "text/html")
         assert 'href="/"' in page
+        assert "Nothing is at this address.</p>" in page
         status, document, _ = ask(address + path)
         assert (status, document["error"]["type"]) == (404, "NotFound")
     assert ask(f"{address}/api/nothing", headers=BROWSER)[1]["error"]["type"] == "NotFound"
@@ -228,7 +229,7 @@ def test_a_browser_that_is_refused_gets_a_page(index: Path) -> None:
     with serving(index, Settings(token="secret", rate=0)) as address:  # noqa: S106 - of a test
         status, page, headers = ask(f"{address}/", headers=BROWSER)
         assert (status, headers["www-authenticate"][:5]) == (401, "Basic")
-        assert "A token is required" in page
+        assert "This page asks for a password." in page
         assert ask(f"{address}/")[1]["error"]["type"] == "Unauthorized"
     with serving(index, Settings(rate=0.001)) as address:
         refused = [ask(f"{address}/", headers=BROWSER) for _ in range(3)][-1]
