@@ -15,7 +15,14 @@ from qa_search.errors import FeedbackError, FeedbackLimitError, QueryError
 from qa_search.insights.question_log import QuestionLog
 from qa_search.interfaces.web.asking import charge, notice_of, view_of
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
-from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
+from qa_search.interfaces.web.forms import (
+    asks_for_last_years,
+    form_fields,
+    in_order,
+    parameters_of,
+    read_form,
+    with_last_years,
+)
 from qa_search.interfaces.web.guards import WIDGET, WIDGET_SEARCH, Buckets, client_of
 from qa_search.interfaces.web.pages import (
     REMEMBERED,
@@ -62,7 +69,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
 
         With ``part``, a script asks while somebody types, and puts the results into its page.
         """
-        fields = await form_fields(request)
+        fields = await dated(await form_fields(request))
         private = "private" in fields
         form, problem = read_form(fields, private=private)
         address = form_address(form)
@@ -81,6 +88,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
     async def page(
         request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False, problem: str = ""
     ) -> Response:
+        fields = await dated(fields)
         form, invalid = read_form(fields, private=private)
         refused, problem = problem, invalid
         note, notice, result, status, headers = "", "", None, 200, {}
@@ -107,6 +115,11 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
         archive = Archive.of(await service.info())
         shown = search_page(form, result, archive, message=problem, note=note, notice=notice, look=look)
         return HTMLResponse(shown, status, headers)
+
+    async def dated(fields: Mapping[str, str]) -> Mapping[str, str]:
+        if not asks_for_last_years(fields):
+            return fields
+        return await service.read(lambda index: with_last_years(fields, index))
 
     async def charged(request: Request, form: Form) -> None:
         like = await service.read(lambda index: characters_like(index, form.like)) if form.like else 0

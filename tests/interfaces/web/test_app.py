@@ -23,7 +23,7 @@ from qa_search.interfaces.web.app import Settings, create_app
 from qa_search.interfaces.web.connections import Limits, guarded_server
 from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.workers import Workers
-from tests.helpers import WordsEmbedder, write_pages
+from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 
 
 @contextmanager
@@ -200,12 +200,30 @@ def test_a_sign_of_danger_is_told_beside_what_is_wrong(index: Path, tmp_path: Pa
     index = Path(copytree(index, tmp_path / "index"))
     (index / "curation.toml").write_text(f'[[danger]]\nwords = ["blue lips"]\nnotice = "{notice}"\n', encoding="utf-8")
     site = "https://club.example"
-    with serving(index, Settings(refresh_seconds=60, origins=frozenset({site}))) as address:
+    with serving(index, Settings(rate=0, origins=frozenset({site}))) as address:
         for fields, told in (({"q": "blue lips", **wrong}, True), ({"q": "knee", "since": "never"}, False)):
             status, page, _ = ask(f"{address}/", urlencode({**fields, "private": "1"}).encode())
             assert (status, notice in page) == (400, told)
             status, answer, _ = ask(f"{address}/widget", urlencode(fields).encode(), {"origin": site})
             assert (status, answer["error"]["message"].startswith(notice)) == (400, told)
+
+
+@pytest.mark.parametrize(
+    ("dates", "years", "since"),
+    [
+        (["2009-05-06", "2019-02-28", "2999-01-01"], "5", "2014-02-28"),
+        (["2016-05"], "1", "2015-05-01"),
+        (["0003-01-01", ""], "10", "0001-01-01"),
+    ],
+    ids=["of a day to come", "a month alone", "before the first year"],
+)
+def test_the_last_years_are_those_of_the_archive(tmp_path: Path, dates: list[str], years: str, since: str) -> None:
+    """They end with its newest post."""
+    records = [{"question": f"Knee {at}?", "answer": "Rest it.", "date": day} for at, day in enumerate(dates)]
+    build_index(write_jsonl(tmp_path / "archive.jsonl", records), tmp_path / "index", model=WordsEmbedder())
+    with serving(tmp_path / "index") as address:
+        led = ask_unredirected(f"{address}/", urlencode({"q": "knee", "years": years}).encode())["location"]
+        assert led == f"/?q=knee&since={since}"
 
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
