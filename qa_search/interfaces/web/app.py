@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +25,7 @@ from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.api import ERRORS, add_api, add_feedback
 from qa_search.interfaces.web.errors import BusyError, SlowError
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, error_response, is_browser
+from qa_search.interfaces.web.invalid import problems
 from qa_search.interfaces.web.page_routes import STATIC, add_lists, add_pages, add_widget
 from qa_search.interfaces.web.pages import Look, error_page, refusal
 from qa_search.interfaces.web.service import SearchService
@@ -167,7 +168,7 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
 def _add_errors(app: FastAPI, look: Look) -> None:
     async def invalid(request: Request, error: Any) -> Response:
-        return _error_answer(request, look, 400, "QueryError", "; ".join(map(_problem, error.errors()[:5])))
+        return _error_answer(request, look, 400, "QueryError", problems(error.errors(), request))
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -208,16 +209,6 @@ def _add_errors(app: FastAPI, look: Look) -> None:
 
     app.add_exception_handler(QASearchError, failed)
     app.add_exception_handler(Exception, unexpected)
-
-
-def _problem(item: Mapping[str, Any]) -> str:
-    """Say what is wrong with one parameter of a request, or with its body as a whole."""
-    name = ".".join(map(str, item["loc"][1:]))
-    if item["type"] == "json_invalid":
-        return f"the body is not JSON ({item['ctx']['error']} at character {name})"
-    if not name:
-        return "the body must be a JSON object, sent with content-type: application/json"
-    return f"{name}: {item['msg']}"
 
 
 def _error_answer(

@@ -306,6 +306,44 @@ def test_a_misspelt_parameter_is_told(address: str, query: str) -> None:
     assert (status, document["error"]["message"]) == (400, "'since': unknown parameter. There are: k.")
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("", "q: missing. Write a text: the complaint, in a few words"),
+        ("q=", "q: empty. Write a text: the complaint, in a few words"),
+        ("q=knee&k=many", "k: 'many' is invalid. Write a whole number from 1 to 100"),
+        ("q=knee&k=101", "k: '101' is invalid. Write a whole number from 1 to 100"),
+        ("q=knee&min_confidence=nan", "min_confidence: 'nan' is invalid. Write a number from 0 to 1"),
+        ("q=knee&q=heel", "'q': given 2 times. Give it once."),
+        ("q=knee&k=1&k=2&k=3", "'k': given 3 times. Give it once."),
+        (b"{}", "query: missing. Write a text: the complaint, in a few words"),
+        (b'{"query": 7}', "query: 7 is invalid. Write a text: the complaint, in a few words"),
+        (b'{"query": "knee", "tag": [7]}', "tag: [7] is invalid. Write a text, or a list of texts"),
+        (b'{"query": "knee", "tags": "x"}', "tags: 'x' is invalid. Write a list of texts"),
+        (b'{"query": "knee", "min_confidence": NaN}', "min_confidence: nan is invalid. Write a number from 0 to 1"),
+        (b'{"query": "x", "since": 2015}', "since: 2015 is invalid. Write a date, such as 2015, 2015-06 or 2015-06-30"),
+        (b'{"query": "knee", "query": "heel"}', "'query': given 2 times. Give it once."),
+        (
+            b'{"query": "knee", "nope": 1}',
+            "'nope': unknown parameter. There are: query, k, since, until, source, tag, tags, min_confidence.",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_invalid_parameter_is_named_with_what_is_allowed(address: str, asked: str | bytes, said: str) -> None:
+    """In our words, whatever checks it."""
+    body, query = (asked, "") if isinstance(asked, bytes) else (None, f"?{asked}")
+    status, document, _ = ask(f"{address}/api/search{query}", body)
+    assert (status, document["error"]) == (400, {"type": "QueryError", "message": said})
+
+
+def test_several_tags_may_be_given(address: str) -> None:
+    """They are the one parameter that stands more than once; a text that is too long is told with its length."""
+    assert ask(f"{address}/api/search?q=knee&tag=a&tag=b")[0] == 200
+    document = ask(f"{address}/api/search", {"query": "x" * 100_001})[1]
+    assert document["error"]["message"].startswith("query: has 100,001 characters, and at most 100,000 are read.")
+
+
 def test_a_request_that_is_none_is_told_what_is_missing(address: str) -> None:
     """A body of another kind, JSON that is none, an address or a method that is not there."""
     kinds = (
