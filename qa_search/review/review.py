@@ -13,7 +13,7 @@ from qa_search.review.duplicates import NEIGHBOURS, Shingles, groups, near_copie
 from qa_search.review.vectors import Directions, Pair, mutual, near_pairs, read_directions
 from qa_search.search.retrieval import Retriever
 from qa_search.search.search_index import SearchIndex
-from qa_search.types import OtherPost, Post, to_jsonable
+from qa_search.types import Hit, OtherPost, Post, to_jsonable
 from qa_search.util.threads import computing
 
 KINDS = ("duplicates", "differing", "answerable", "thin", "links")
@@ -27,6 +27,7 @@ _MOST_ASKED = 500
 _BATCH = 32
 _BLOCK = 500
 _EXCERPT = 400  # characters
+_HEADING = 100
 _LENGTHS = (10, 25, 50, 100, 200, 400, 800)
 
 
@@ -259,8 +260,7 @@ class _Reviewer:
                 hits = [hit for hit in result.hits if hit.post_id != question.post_id and hit.answer.strip()]
                 if hits and hits[0].confidence >= self._index.threshold:
                     hit = hits[0]
-                    answer = OtherPost(hit.post_id, hit.source_id, hit.title, hit.date)
-                    yield Answerable(question, answer, hit.confidence)
+                    yield Answerable(question, _other(hit), hit.confidence)
 
 
 def choose(posts: Sequence[Post]) -> tuple[Post, str]:
@@ -274,8 +274,11 @@ def choose(posts: Sequence[Post]) -> tuple[Post, str]:
     return keep, "the only one with an answer" if len(answered) == 1 else "the latest"
 
 
-def _other(post: Post) -> OtherPost:
-    return OtherPost(post.post_id, post.source_id, post.title, post.date)
+def _other(post: Post | Hit) -> OtherPost:
+    """Name a post for a person: one without a title by the beginning of its question."""
+    title = " ".join((post.title.strip() or post.question.strip() or post.answer).split())
+    short = title if post.title.strip() or len(title) <= _HEADING else f"{title[:_HEADING]}…"
+    return OtherPost(post.post_id, post.source_id, short, post.date)
 
 
 def _start(post: Post) -> str:

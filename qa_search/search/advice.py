@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,6 +14,21 @@ from qa_search.util.languages import language_of, name_of
 
 SAY_MORE = "This says too little to search by. Say a little more: what is wrong, where, and since when."
 RELY_ON_NONE = "Do not rely on past answers for a sign of danger."
+
+# What only a builder can do, or understands, and what is said to people in its place.
+_FOR_BUILDERS = (
+    (re.compile(r"the model .+ does not read", re.DOTALL), "this search does not read"),
+    (re.compile(r", or build with a (?:multilingual model|model that does)\.$"), "."),
+    (re.compile(r"Build with a model that does\.$"), "Ask whoever looks after the archive."),
+    (re.compile(r"^The query"), "The complaint"),
+)
+
+
+def for_people(advice: str) -> str:
+    """Return an advice in the words of people who search, and cannot build."""
+    for pattern, words in _FOR_BUILDERS:
+        advice = pattern.sub(words, advice)
+    return advice
 
 
 def read_in_part(complaint: Query) -> str | None:

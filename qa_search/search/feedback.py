@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from errno import EACCES, ENOENT
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,28 @@ class FeedbackFile:
             given[client] += 1
             self._today = now[:_DAY], size, given
 
+    def require_writable(self) -> None:
+        """Check that votes can be written; nothing is written yet.
+
+        Raises:
+            FeedbackError: if they cannot.
+        """
+        try:
+            if self.path.exists():
+                os.close(os.open(self.path, os.O_RDWR | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))
+            elif not self.path.parent.is_dir():
+                raise FileNotFoundError(ENOENT, os.strerror(ENOENT))
+            elif not os.access(self.path.parent, os.W_OK | os.X_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> FeedbackError:
+        reason = error.strerror or error
+        return FeedbackError(
+            f"{self.path}: cannot be written to ({reason}). Name a file in a folder that exists and can be written to."
+        )
+
     def client_of(self, address: str) -> str:
         """Return the name of a client in the file: it says nothing of the address without the file's salt.
 
@@ -236,8 +259,7 @@ class FeedbackFile:
                     raise OSError("the disk is full")
                 return size + len(line)
         except OSError as error:
-            reason = error.strerror or error
-            raise FeedbackError(f"{self.path}: cannot be written to ({reason}). Name a file that can be.") from error
+            raise self._unwritable(error) from error
 
 
 def _checked_salt(salt: object, place: str) -> str:

@@ -168,7 +168,7 @@ def test_the_service_takes_feedback_only_if_asked(index: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
+def test_the_page_asks_what_answered_only_if_asked(index: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Two buttons at each hit write a vote, without a script; a page of another site writes none."""
     file, ids = index.parent / "votes.jsonl", post_ids(index)
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
@@ -185,8 +185,9 @@ def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
         sent = {field.get("name"): field.get("value") for field in form.xpath("input")}
         assert sent == {"q": asked, "post": sent["post"]}
         thanked = httpx2.post(f"{address}/feedback", data={**sent, "answered": "yes"}, follow_redirects=True)
-        assert str(thanked.url) == f"{address}/?{urlencode({'q': asked, 'thanks': 1})}"
+        assert str(thanked.url) == f"{address}/?{urlencode({'q': asked})}"
         assert "Thank you." in thanked.text
+        assert "Thank you." not in httpx2.get(thanked.url).text  # whoever is sent this address has not voted
         kept = httpx2.post(f"{address}/feedback", data={**said, "private": "1"})
         assert (kept.status_code, str(kept.url), "Thank you." in kept.text) == (200, f"{address}/feedback", True)
         wrong = httpx2.post(f"{address}/feedback", data={**said, "post": "z" * 16})
@@ -194,6 +195,11 @@ def test_the_page_asks_what_answered_only_if_asked(index: Path) -> None:
         elsewhere = httpx2.post(f"{address}/feedback", data=said, headers={"sec-fetch-site": "cross-site"})
         assert elsewhere.status_code == 403
     assert [(vote.post, vote.answered) for vote in read_votes(file)] == [(sent["post"], True), (ids[2], False)]
+    with serving(index, feedback=index.parent / "gone" / "votes.jsonl") as address, caplog.at_level("WARNING"):
+        lost = httpx2.post(f"{address}/feedback", data=said).text
+    assert "could not be written down" in lost
+    assert "votes.jsonl" not in lost
+    assert "votes.jsonl: cannot be written to" in caplog.text
 
 
 def test_feedback_counts_while_the_service_runs(index: Path) -> None:

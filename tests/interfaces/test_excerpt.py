@@ -60,4 +60,4 @@ def test_a_post_without_a_title_is_named_alike_everywhere() -> None:
     hit = replace(
         make_hit(), newer=OtherPost("id", "7", "\u202e", "2019-01-01"), highlight=Highlight("answer", 0, 0, "")
     )
-    assert "Newer answer, of 2019: untitled (7)" in terminal(make_result(hit))
+    assert "Newer answer, of 2019: untitled (id)" in terminal(make_result(hit))

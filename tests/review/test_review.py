@@ -114,6 +114,25 @@ def test_thin_answers_and_broken_links_are_named(found: Review) -> None:
     ]
 
 
+def test_a_post_without_a_title_is_named_by_its_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an id that opens it, in every section; what the build left out has the id of its source alone."""
+    posts = [{**post, "title": ""} for post in records()]
+    build_index(write_jsonl(tmp_path / "faq.jsonl", posts), tmp_path / "index", model=WordsEmbedder(),
+                keep_unanswered=True)  # fmt: skip
+    with SearchIndex.open(tmp_path / "index", model=WordsEmbedder()) as opened:
+        found = review_archive(opened)
+    text = review_text(found, None)
+    assert found.thin
+    assert found.answerable
+    assert "untitled" not in text
+    use_words(monkeypatch)
+    for post in (found.duplicates[0].keep, found.thin[0].post, found.answerable[0].answer):
+        assert f"({post.post_id}), {post.source_id}, " in text
+        shown = CliRunner().invoke(cli, ["show", post.post_id, "--index", str(tmp_path / "index")])
+        assert shown.exit_code == 0
+        assert post.title.rstrip("…")[:40] in " ".join(shown.output.split())
+
+
 def test_every_post_is_counted_in_each_picture(found: Review) -> None:
     """By year and by source; by length those that have an answer."""
     assert sum(found.years.values()) == sum(found.sources.values()) == found.posts == 47

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,8 @@ from qa_search.embedders.base import Embedder
 from qa_search.index.manifest import RankingRecord
 from qa_search.interfaces.cli import cli
 from qa_search.interfaces.render.wording import note
-from qa_search.search.advice import SAY_MORE, Languages
+from qa_search.interfaces.web.pages import Archive, Form, found_part, search_page
+from qa_search.search.advice import SAY_MORE, Languages, for_people
 from qa_search.search.confidence import TOO_LITTLE
 from qa_search.search.fusion import UNREAD_WEIGHTS
 from qa_search.search.searchable import weights_of
@@ -183,6 +185,22 @@ def test_what_is_not_known_is_not_said(
     """Languages that are unknown or mixed are not named; too few words are told where languages explain nothing."""
     advice = languages.advice(text, embedder, too_little=too_little)
     assert advice == said if said is None else said in (advice or "")
+    assert not re.search("model|[Bb]uild", for_people(advice or ""))
+
+
+def test_people_are_told_what_they_can_do(english: SearchIndex) -> None:
+    """Pages and the widget name no model and nothing to build; the document of the result does."""
+    for text, said in (
+        (GERMAN, "The complaint seems to be German, and the language of the archive is English. Ask in English."),
+        (CHINESE, "The complaint is in Chinese, and this search does not read that language. Ask in English."),
+    ):
+        result = english.search(text)
+        assert said in search_page(Form(q=text), result, Archive.of(english.info()))
+        assert said in found_part(result)
+    unread = Languages("zh", 0.9, "/models/a model").warning() or ""
+    assert for_people(unread) == (
+        "The archive is in Chinese, and this search does not read that language. Ask whoever looks after the archive."
+    )
 
 
 def test_an_older_index_knows_no_languages() -> None:

@@ -15,6 +15,7 @@ from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
+    Number,
     comments_option,
     encoding_option,
     guard_options,
@@ -133,7 +134,7 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
 )
 @click.option(
     "--recall",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=DEFAULT_RECALL,
     show_default=True,
     help="The share of the 10 closest passages that a search among compressed vectors must find, else the build stops.",

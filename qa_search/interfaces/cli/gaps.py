@@ -11,7 +11,7 @@ import click
 import qa_search
 from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
-from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.options import Number, json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.terminal import printable
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _START = 16
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="P",
     help="Below this probability, a complaint counts as not answered. [default: what the index has learnt]",
 )

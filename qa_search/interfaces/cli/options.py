@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +26,17 @@ INDEX_SOURCE = "qa_search.index_source"
 _TOKEN = re.compile(r"[!-~]+")
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Number(click.FloatRange):
+    """A number within bounds. "nan" and "inf" are none: no bound would hold them."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 def index_option() -> Decorator:
@@ -155,8 +168,21 @@ def model_option(what: str) -> Decorator:
 def feedback_option(what: str) -> Decorator:
     """--feedback: the file of votes to write to."""
     return click.option(
-        "--feedback", metavar="FILE", type=click.Path(dir_okay=False), help=f"{what} [default: write down nothing]"
+        "--feedback",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        callback=_require_writable,
+        help=f"{what} [default: write down nothing]",
     )
+
+
+def _require_writable(context: click.Context, option: click.Parameter, file: str | None) -> str | None:
+    """Refuse a file that no vote could be written to, before anybody votes."""
+    if file is not None and not context.resilient_parsing:
+        from qa_search.search.feedback import FeedbackFile  # here, because help and completion need no index
+
+        FeedbackFile(Path(file)).require_writable()
+    return file
 
 
 def token_option(what: str, name: str = "--token", variable: str = "QA_SEARCH_TOKEN") -> Decorator:
@@ -259,7 +285,7 @@ def guard_options() -> Decorator:
             ),
             click.option(
                 "--largest-loss",
-                type=click.FloatRange(0, 1),
+                type=Number(0, 1),
                 default=DEFAULT_LARGEST_LOSS,
                 show_default=True,
                 help="Stop if more than this share of the posts would be gone or get other ids.",

@@ -16,6 +16,7 @@ from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
 from qa_search.interfaces.cli.completion import complete_files, complete_folders
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import (
+    Number,
     color_option,
     filter_options,
     json_option,
@@ -61,7 +62,7 @@ SearchMany = Callable[[list[str]], list[SearchResult]]
 @filter_options()
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="P",
     help="Below this probability, report that nothing answers. [default: what the index has learnt]",
 )

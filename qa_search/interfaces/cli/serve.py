@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 from functools import partial
@@ -21,6 +22,7 @@ from qa_search.interfaces.cli.listening import (
     require_protection,
 )
 from qa_search.interfaces.cli.options import (
+    Number,
     feedback_option,
     log_options,
     model_option,
@@ -48,7 +50,29 @@ _READ_BY_ALL = (
     "The widget's token is public: whoever sees a page of {origins} can read it there, and can then search, but "
     "nothing else."
 )
+_HOST = re.compile(r"[a-z0-9._-]+")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+
+
+def _checked_host(value: str) -> str:
+    """Return a name or an address as requests name it, without port and brackets.
+
+    Raises:
+        click.BadParameter: if no request could name it.
+    """
+    name = value.lower().removeprefix("[").removesuffix("]")
+    if not _HOST.fullmatch(name) and not _is_address(name):
+        raise click.BadParameter(
+            f"{value!r} is not the name of a host. Write it like search.example.org, without scheme, port and path."
+        )
+    return name
+
+
+def _is_address(name: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False
 
 
 def _checked_origin(value: str) -> str:
@@ -114,12 +138,13 @@ def threads_of_each(workers: int, cores: int) -> int:
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
+    callback=lambda _context, _option, values: frozenset(map(_checked_host, values)),
     help="A name by which clients may reach the service, besides its address; may be repeated. Without any, a service "
     "that other machines can reach accepts every name.",
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=20.0,
     show_default=True,
     metavar="N",
@@ -153,7 +178,7 @@ def threads_of_each(workers: int, cores: int) -> int:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Number(min=0.1),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -197,7 +222,7 @@ def serve(
     widget_token: str | None,
     no_auth: bool,
     feedback: str | None,
-    allowed_hosts: tuple[str, ...],
+    allowed_hosts: frozenset[str],
     rate: float,
     max_connections: int,
     max_waiting: int,
@@ -231,7 +256,7 @@ def serve(
     except ModuleNotFoundError as error:
         raise MissingExtraError.of("serve", "serving", error.name) from error
     set_up_logging(logging.WARNING if quiet else logging.INFO)
-    hosts = frozenset(name.lower() for name in allowed_hosts)
+    hosts = allowed_hosts
     if is_loopback(host) or hosts:
         hosts |= own_names(host)
     site_file = site_file or find_site(index_path)

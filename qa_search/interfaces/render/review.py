@@ -146,7 +146,8 @@ def _pictures(review: Review) -> list[tuple[str, Mapping[str, int]]]:
 
 
 def _post(post: OtherPost) -> str:
-    return f"{without_unsafe(named(post))}, {day(post.date)}"
+    place = f", {one_line(post.source_id)}" if post.post_id else ""
+    return f"{without_unsafe(named(post))}{place}, {day(post.date)}"
 
 
 def _line(text: str) -> str:

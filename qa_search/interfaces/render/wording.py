@@ -88,8 +88,8 @@ def confidence(probability: float) -> str:
 
 
 def named(post: OtherPost) -> str:
-    """Name another post by title and id."""
-    return f"{one_line(post.title) or 'untitled'} ({one_line(post.source_id)})"
+    """Name another post by title and the id that opens it; by that of its source if the index does not have it."""
+    return f"{one_line(post.title) or 'untitled'} ({one_line(post.post_id or post.source_id)})"
 
 
 def related(hit: Hit) -> list[str]:

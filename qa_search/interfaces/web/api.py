@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import reprlib
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request
@@ -13,6 +17,7 @@ from qa_search.errors import QueryError
 from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.web.asking import charge, view_of
 from qa_search.interfaces.web.guards import Buckets, client_of
+from qa_search.interfaces.web.invalid import unknown
 from qa_search.interfaces.web.pages import MAX_HITS
 from qa_search.interfaces.web.service import SearchService, characters_like
 from qa_search.search.feedback import MAX_COMPLAINT_CHARACTERS
@@ -105,14 +110,37 @@ Count = Annotated[int, Query(ge=1, le=MAX_HITS, description="How many posts at m
 
 
 def _known_parameters(request: Request) -> None:
-    """Refuse a parameter that the path does not have: a misspelt filter would find what it should leave out."""
+    """Refuse a parameter that the path does not have: a misspelt filter would find what it should leave out.
+
+    So would one that is given twice, and read once.
+    """
     known = [field.alias for field in request.scope["route"].dependant.query_params]
     for name in request.query_params:
         if name not in known:
-            raise QueryError(f"{reprlib.repr(name)}: unknown parameter. There are: {', '.join(known)}.")
+            raise QueryError(unknown(name, known))
+    _require_single([name for name, _ in request.query_params.multi_items() if name != "tag"])
+
+
+async def _single_fields(request: Request) -> None:
+    """Refuse a JSON object with one name twice."""
+    names: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names[:] = [name for name, _ in pairs]  # of the object that ends last, which is the whole
+
+    with suppress(ValueError, RecursionError):  # what is no JSON is told elsewhere
+        json.loads(await request.body(), object_pairs_hook=note)
+    _require_single(names)
+
+
+def _require_single(names: Sequence[str]) -> None:
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise QueryError(f"{reprlib.repr(name)}: given {times} times. Give it once.")
 
 
 _KNOWN = [Depends(_known_parameters)]
+_SINGLE = [Depends(_single_fields)]
 
 
 def _require_bounded(result: SearchResult) -> SearchResult:
@@ -149,7 +177,7 @@ def add_api(app: FastAPI, service: SearchService, prices: Buckets) -> None:
         charge(prices, request, len(q), k)
         return JSONResponse(_require_bounded(await service.search(q, parameters, client_of(request.scope))).to_dict())
 
-    @app.post("/api/search", summary="The same, for long queries", response_model=SearchResult)
+    @app.post("/api/search", summary="The same, for long queries", response_model=SearchResult, dependencies=_SINGLE)
     async def search_by_body(request: Request, asked: SearchRequest) -> Response:
         charge(prices, request, len(asked.query), asked.k)
         return JSONResponse(
@@ -188,6 +216,7 @@ def add_feedback(app: FastAPI, service: SearchService) -> None:
         "/api/feedback",
         summary="Say that a post answered a query, or did not",
         response_model=FeedbackDocument,
+        dependencies=_SINGLE,
         responses=_NOT_FOUND,
     )
     async def feedback(request: Request, said: FeedbackRequest) -> Response:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,13 +25,16 @@ from qa_search.interfaces.render.commands import message_of
 from qa_search.interfaces.web.api import ERRORS, add_api, add_feedback
 from qa_search.interfaces.web.errors import BusyError, SlowError
 from qa_search.interfaces.web.guards import App, Buckets, Guards, Receive, Scope, Send, error_response, is_browser
+from qa_search.interfaces.web.invalid import problems
 from qa_search.interfaces.web.page_routes import STATIC, add_lists, add_pages, add_widget
-from qa_search.interfaces.web.pages import Look, error_page
+from qa_search.interfaces.web.pages import Look, error_page, refusal
 from qa_search.interfaces.web.service import SearchService
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
 from qa_search.interfaces.web.workers import Workers
 from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.search.search_index import SearchIndex
+
+log = logging.getLogger("qa_search")
 
 # Characters that count as one request of --rate, and that one client may have searched for at once.
 _CHARACTERS_EACH = 1_000
@@ -38,6 +42,7 @@ _CHARACTERS_AT_ONCE = 2 * MAX_QUERY_CHARACTERS
 _DEADLINE_SLACK = 5.0  # seconds: inner timeouts come first, as their messages say more
 _GONE = 499  # the client has gone, or the deadline has passed
 _RETRY = {"retry-after": "1"}
+_DESCRIBED = " The API is described at /openapi.json."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Settings:
     @property
     def look(self) -> Look:
         """What is the same on all pages."""
-        return Look(self.site, self.show_sources, self.instant, log_kept=self.questions is not None)
+        logged = self.questions is not None
+        return Look(self.site, self.show_sources, self.instant, log_kept=logged, max_body=self.max_body)
 
 
 class Service(Guards):
@@ -81,7 +87,7 @@ class Service(Guards):
             max_body=settings.max_body,
             hosts=settings.hosts,
             origins=settings.origins,
-            error_page=partial(error_page, look=settings.look),
+            error_page=partial(_page_of, settings.look),
             deadline=settings.timeout + _DEADLINE_SLACK,
         )
         self.stop_soon = service.stop_soon
@@ -162,7 +168,7 @@ def _add_health(app: FastAPI, service: SearchService) -> None:
 
 def _add_errors(app: FastAPI, look: Look) -> None:
     async def invalid(request: Request, error: Any) -> Response:
-        return _error_answer(request, look, 400, "QueryError", "; ".join(map(_problem, error.errors()[:5])))
+        return _error_answer(request, look, 400, "QueryError", problems(error.errors(), request))
 
     async def refused(request: Request, error: Any) -> Response:
         kind = {404: "NotFound", 429: "TooManyRequests"}.get(error.status_code, "HTTPError")
@@ -173,7 +179,7 @@ def _add_errors(app: FastAPI, look: Look) -> None:
             headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
         message = str(error.detail)
         if message == "Not Found":  # starlette's own words, of a path that no route has
-            message = "Nothing is at this address. The API is described at /openapi.json."
+            message = f"Nothing is at this address.{_DESCRIBED}"
         elif error.status_code == 405:
             message = f"This address takes {headers['allow']}."
         return _error_answer(request, look, error.status_code, kind, message, headers)
@@ -186,6 +192,7 @@ def _add_errors(app: FastAPI, look: Look) -> None:
             status, headers = 429, {}
         elif isinstance(error, FeedbackError):
             status = 503
+            log.warning("a vote was not written down: %s", error)
         elif isinstance(error, SlowError):
             status, headers = 504, {}
         elif not isinstance(error, BusyError | IndexFolderError | ModelError):
@@ -204,16 +211,6 @@ def _add_errors(app: FastAPI, look: Look) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def _problem(item: Mapping[str, Any]) -> str:
-    """Say what is wrong with one parameter of a request, or with its body as a whole."""
-    name = ".".join(map(str, item["loc"][1:]))
-    if item["type"] == "json_invalid":
-        return f"the body is not JSON ({item['ctx']['error']} at character {name})"
-    if not name:
-        return "the body must be a JSON object, sent with content-type: application/json"
-    return f"{name}: {item['msg']}"
-
-
 def _error_answer(
     request: Request, look: Look, status: int, kind: str, message: str, headers: dict[str, str] | None = None
 ) -> Response:
@@ -221,8 +218,13 @@ def _error_answer(
     path = request.url.path
     is_page = path in ("/", "/browse") or path.startswith("/posts/")
     if is_page or is_browser(request.headers.get("accept", ""), path):
-        return HTMLResponse(error_page(status, message, look=look), status, headers)
+        return HTMLResponse(_page_of(look, status, message), status, headers)
     return error_response(status, kind, message, headers)
+
+
+def _page_of(look: Look, status: int, message: str) -> str:
+    """Return the page of an error. Of an address that is none, only programs need to know what describes the API."""
+    return error_page(status, refusal(status, message.removesuffix(_DESCRIBED)), look=look)
 
 
 class _Counted:

@@ -20,6 +20,11 @@ def charge(prices: Buckets, request: Request, characters: int, k: int) -> None:
         raise HTTPException(429, "too much to search for: wait a moment", {"retry-after": str(int(wait) + 1)})
 
 
+def notice_of(index: SearchIndex, text: str) -> str:
+    """Return what the archivist's file says of the danger signs in a text that is not searched; "" if it has none."""
+    return ("" if index.amended is None else index.amended.dangers.notice(text)) or ""
+
+
 def view_of(index: SearchIndex, post_id: str) -> PostView:
     """Return a post and its neighbours.
 

@@ -22,7 +22,7 @@ import httpx2
 
 from qa_search import errors
 from qa_search.errors import QASearchError, QueryError
-from qa_search.search.query import DEFAULT_TOP_K, MAX_QUERY_CHARACTERS, SearchOptions, SearchParameters
+from qa_search.search.query import DEFAULT_TOP_K, SearchOptions, SearchParameters, require_text
 from qa_search.types import OtherPost, Post, SearchResult, to_jsonable
 from qa_search.util.text import clean_text
 
@@ -297,12 +297,8 @@ def _search_requests(texts: Iterable[str], parameters: SearchParameters) -> list
 
 
 def _search_request(text: str, parameters: SearchParameters) -> _Request:
-    if isinstance(text, str) and len(text) > MAX_QUERY_CHARACTERS:
-        # Not left to the service: it may close the connection before all of such a text is sent.
-        raise QueryError(
-            f"the text to search for has {len(text):,} characters, and {MAX_QUERY_CHARACTERS:,} are read at most. "
-            "Leave out what the query does not need."
-        )
+    # Not left to the service: it may close the connection before all of a very long text is sent.
+    text = require_text(text)
     tags = [parameters.tags] if isinstance(parameters.tags, str) else list(parameters.tags)
     asked = {"query": text, **to_jsonable(parameters), "tags": tags}
     try:

@@ -12,8 +12,10 @@ from starlette.exceptions import HTTPException
 
 from qa_search.interfaces.web.pages import MAX_HITS, Form
 from qa_search.search.query import DEFAULT_TOP_K, SearchParameters
+from qa_search.search.search_index import SearchIndex
 
 _MAX_FORM_FIELDS = 20
+_YEARS = ("1", "5", "10")
 
 
 async def form_fields(request: Request) -> dict[str, str]:
@@ -30,10 +32,9 @@ async def form_fields(request: Request) -> dict[str, str]:
 
 def read_form(given: Mapping[str, str], *, private: bool = False) -> tuple[Form, str]:
     """Read the form; return it with a message about what is invalid."""
-    years = given.get("years", "")
     form = Form(
-        q=given.get("q", ""),
-        since=_years_ago(int(years)) if years in ("1", "5", "10") else given.get("since", ""),
+        q=given.get("q", "").replace("\r\n", "\n"),  # as the box has it: forms are sent with longer line ends
+        since=given.get("since", ""),
         until=given.get("until", ""),
         source=given.get("source", ""),
         tag=given.get("tag", ""),
@@ -47,9 +48,22 @@ def read_form(given: Mapping[str, str], *, private: bool = False) -> tuple[Form,
     return replace(form, k=int(count)), ""
 
 
-def _years_ago(years: int) -> str:
-    today = datetime.now(UTC).date()
-    return date(today.year - years, today.month, min(today.day, 28)).isoformat()
+def asks_for_last_years(given: Mapping[str, str]) -> bool:
+    """Return whether a form asks for the last years, in place of a date."""
+    return given.get("years", "") in _YEARS
+
+
+def with_last_years(given: Mapping[str, str], index: SearchIndex) -> dict[str, str]:
+    """Return the fields with the date that the last years begin at, counted from the newest post.
+
+    An archive may have ended years ago: counted from today, its last years would be empty. A post of a day to come
+    has a wrong date.
+    """
+    today = datetime.now(UTC).date().isoformat()
+    newest = next((post.date for post in index.list_posts(1, until=today)), None) or today
+    year, month, day = map(int, f"{newest}-01-01"[: len(today)].split("-"))
+    since = date(max(year - int(given["years"]), 1), month, min(day, 28)).isoformat()
+    return {**given, "since": since, "years": ""}
 
 
 def parameters_of(form: Form) -> SearchParameters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +11,21 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from qa_search.errors import FeedbackError, QueryError
+from qa_search.errors import FeedbackError, FeedbackLimitError, QueryError
 from qa_search.insights.question_log import QuestionLog
-from qa_search.interfaces.web.asking import charge, view_of
+from qa_search.interfaces.web.asking import charge, notice_of, view_of
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
-from qa_search.interfaces.web.forms import form_fields, in_order, parameters_of, read_form
+from qa_search.interfaces.web.forms import (
+    asks_for_last_years,
+    form_fields,
+    in_order,
+    parameters_of,
+    read_form,
+    with_last_years,
+)
 from qa_search.interfaces.web.guards import WIDGET, WIDGET_SEARCH, Buckets, client_of
 from qa_search.interfaces.web.pages import (
+    REMEMBERED,
     Archive,
     Form,
     Listing,
@@ -26,6 +35,7 @@ from qa_search.interfaces.web.pages import (
     found_part,
     post_page,
     read_mark,
+    refusal,
     search_page,
 )
 from qa_search.interfaces.web.recent import RecentTexts
@@ -33,20 +43,21 @@ from qa_search.interfaces.web.service import SearchService, characters_like
 from qa_search.interfaces.web.site import style_of
 from qa_search.types import SearchResult
 
+log = logging.getLogger("qa_search")
+
 STATIC = Path(__file__).parent / "static"
 _PAGE_POSTS = 30  # of a list to look through
 _MOST_PAGES = 10_000
 _PRIVATE = "qa_private"  # the cookie that remembers the switch
-# What an address has after somebody said what answered, and what the page says then.
-_THANKED = "thanks"
+# What the next page says after somebody said what answered.
 _THANKS = "Thank you. This counts as soon as others say the same."
-_REMEMBERED = 365 * 24 * 3600  # seconds
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
 def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None) -> None:
     """Add the page that searches, and those of the posts."""
     asked = RecentTexts()
+    thanked = RecentTexts()  # votes for which no page has said thanks yet: no address says so, since it is passed on
 
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
@@ -58,7 +69,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
 
         With ``part``, a script asks while somebody types, and puts the results into its page.
         """
-        fields = await form_fields(request)
+        fields = await dated(await form_fields(request))
         private = "private" in fields
         form, problem = read_form(fields, private=private)
         address = form_address(form)
@@ -69,7 +80,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
         else:
             response = RedirectResponse(address, 303)
         if private:
-            response.set_cookie(_PRIVATE, "1", _REMEMBERED, httponly=True, samesite="strict")
+            response.set_cookie(_PRIVATE, "1", REMEMBERED, samesite="strict")  # a script sets it, too
         else:
             response.delete_cookie(_PRIVATE)
         return response
@@ -77,31 +88,46 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
     async def page(
         request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False, problem: str = ""
     ) -> Response:
+        fields = await dated(fields)
         form, invalid = read_form(fields, private=private)
         refused, problem = problem, invalid
-        note, result, status, headers = "", None, 200, {}
-        if not problem and (form.q.strip() or form.like):
+        note, notice, result, status, headers = "", "", None, 200, {}
+        if form.q.strip() or form.like:
             try:
-                form, note = in_order(form)
-                result = await found(request, form, typing=typing)
+                await charged(request, form)
+                if not problem:
+                    form, note = in_order(form)
+                    result = await found(request, form, typing=typing)
             except QueryError as error:
-                problem = str(error)
+                problem = f"{str(error)[:1].upper()}{str(error)[1:].rstrip('.')}."
             except HTTPException as error:
                 problem, status, headers = f"{error.detail.capitalize()}.", error.status_code, dict(error.headers or {})
             except (BusyError, SlowError, FailedError) as error:
                 status = 500 if isinstance(error, FailedError) else 503
-                problem = f"{str(error).capitalize()}."
+                problem = refusal(500, "") if isinstance(error, FailedError) else f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
+            # A sign of danger must not be lost in a text that is too long, or beside a date that is none.
+            notice = await service.read(lambda index: notice_of(index, form.q))
         problem = problem or refused
-        note = note or ("" if refused or _THANKED not in fields else _THANKS)
+        if result is not None and not typing and thanked.forget(client_of(request.scope), form.q) and not refused:
+            note = note or _THANKS
         archive = Archive.of(await service.info())
-        return HTMLResponse(search_page(form, result, archive, message=problem, note=note, look=look), status, headers)
+        shown = search_page(form, result, archive, message=problem, note=note, notice=notice, look=look)
+        return HTMLResponse(shown, status, headers)
+
+    async def dated(fields: Mapping[str, str]) -> Mapping[str, str]:
+        if not asks_for_last_years(fields):
+            return fields
+        return await service.read(lambda index: with_last_years(fields, index))
+
+    async def charged(request: Request, form: Form) -> None:
+        like = await service.read(lambda index: characters_like(index, form.like)) if form.like else 0
+        charge(prices, request, like or len(form.q), form.k)
 
     async def found(request: Request, form: Form, *, typing: bool) -> SearchResult:
         parameters = parameters_of(form)
         if not form.like:
-            charge(prices, request, len(form.q), form.k)
             client = client_of(request.scope)
             result = await service.search(
                 form.q, parameters, client, logged=not typing and asked.is_new(client, form.q)
@@ -109,7 +135,6 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             if questions is not None and not typing:
                 asked.note(client, form.q)
             return result
-        charge(prices, request, await service.read(lambda index: characters_like(index, form.like)), form.k)
         return await service.similar(form.like, parameters, client_of(request.scope))
 
     if look.feedback:
@@ -129,14 +154,19 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                         form.q, fields.get("post", ""), answered=answered, address=client_of(request.scope)
                     )
                 )
-            except (FeedbackError, QueryError) as error:
+            except (FeedbackLimitError, QueryError) as error:
                 problem = f"{str(error).capitalize().rstrip('.')}."
+            except FeedbackError as error:
+                log.warning("a vote was not written down: %s", error)
+                problem = "What you said could not be written down. Tell whoever runs this service."
+            if not problem:
+                thanked.note(client_of(request.scope), form.q)
             if questions is not None and not problem:
                 questions.mark(form.q, feedback="answered" if answered else "not answered")
             address = form_address(form)
             if address is not None and not problem:
-                return RedirectResponse(f"{address}&{_THANKED}=1", 303)
-            return await page(request, {**fields, _THANKED: "1"}, private=private, problem=problem)
+                return RedirectResponse(address, 303)
+            return await page(request, fields, private=private, problem=problem)
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
@@ -210,9 +240,13 @@ def add_widget(app: FastAPI, service: SearchService, prices: Buckets, origins: f
             raise HTTPException(403, "pages of this site may not ask here (--allow-origin)")
         fields = await form_fields(request)
         form, problem = read_form(fields)
-        if problem:
-            raise QueryError(problem)
         charge(prices, request, len(form.q), form.k)
         client, logged = client_of(request.scope), "typing" not in fields
-        result = await service.search(form.q, parameters_of(form), client, logged=logged)
+        try:
+            if problem:
+                raise QueryError(problem)
+            result = await service.search(form.q, parameters_of(form), client, logged=logged)
+        except QueryError as error:
+            notice = await service.read(lambda index: notice_of(index, form.q))
+            raise QueryError(f"{notice} {error}".strip()) from error
         return HTMLResponse(found_part(result, linked=linked))

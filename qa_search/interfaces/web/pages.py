@@ -25,6 +25,8 @@ from qa_search.interfaces.render.excerpt import Excerpt, beginning
 from qa_search.interfaces.render.links import link_on_page, segments
 from qa_search.interfaces.render.met import met_span
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
+from qa_search.search.advice import for_people
+from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.types import AnswerPart, Field, Highlight, Hit, IndexInfo, OtherPost, Post, SearchResult
 from qa_search.util.text import safe_on_page, without_direction
 
@@ -42,6 +44,19 @@ _AT = re.compile(r"(title|question|answer)\.(\d{1,9})\.(\d{1,9})\.([0-9a-f]{1,8}
 _YEAR_OR_MONTH = re.compile(r"(\d{4})(?:-(\d\d))?", re.ASCII)
 # Texts up to so many characters are searched while they are typed.
 INSTANT_CHARACTERS = 200
+# What people are told of an error, where the API's message is for whoever runs the service or writes programs.
+_TO_PEOPLE = {
+    401: "This page asks for a password. Load it again to be asked, or ask whoever runs it for one.",
+    405: "Nothing is at this address.",
+    413: "The text is too long to be sent. Go back, and leave out what the search does not need.",
+    414: "The address is too long. Write the complaint into the box in place of it.",
+    421: "The service does not answer under this name. Ask whoever runs it for its address.",
+    431: "This browser sends more than the service takes. Delete its cookies of this site, and try again.",
+    500: "The service failed. Try again; if it fails again, tell whoever runs it.",
+    503: "The service cannot answer now. Try again in a moment; if that does not help, tell whoever runs it.",
+    504: "This took too long. Try again in a moment; if that does not help, tell whoever runs it.",
+}
+REMEMBERED = 365 * 24 * 3600  # seconds that a browser keeps the choice of Private
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class Look:
     """What is the same on all pages of a service.
 
     ``show_sources`` adds the file of each post; ``instant`` allows results while typing; ``log_kept`` says that what
-    people ask is logged; ``feedback`` asks whether a hit answered.
+    people ask is logged; ``feedback`` asks whether a hit answered; ``max_body`` is how many bytes a form may have.
     """
 
     site: Site = DEFAULT_SITE
@@ -91,6 +106,7 @@ class Look:
     instant: bool = True
     log_kept: bool = False
     feedback: bool = False
+    max_body: int = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +188,9 @@ def source_choices(sources: Sequence[str], *, whole: bool) -> dict[str, str]:
 
 
 def search_page(
-    form: Form, result: SearchResult | None, archive: Archive, *, message: str = "", note: str = "", look: Look = Look()
-) -> str:
+    form: Form, result: SearchResult | None, archive: Archive, *, message: str = "", note: str = "", notice: str = "",
+    look: Look = Look(),
+) -> str:  # fmt: skip
     """Return the page with the search form and the hits.
 
     Args:
@@ -182,6 +199,7 @@ def search_page(
         archive: what the index has, for the filters and the ways in.
         message: what was wrong with the input.
         note: what was changed in the input.
+        notice: what the archivist's file says of a danger sign, where nothing was searched.
         look: what is the same on all pages.
     """
     hits = [] if result is None else list(result.hits)
@@ -199,6 +217,7 @@ def search_page(
         address=form_address(form),
         message=message,
         note=note,
+        notice=notice,
         pinned=wording.PINNED,
     )
 
@@ -233,6 +252,11 @@ def listed_address(listing: Listing, **changed: str | int) -> str:
 def found_part(result: SearchResult, *, linked: bool = True) -> str:
     """Return the hits alone, in short, for a part of somebody else's page: with links to posts, or whole answers."""
     return _PAGES.get_template("widget.html").render(result=result, form=Form(), linked=linked)
+
+
+def refusal(status: int, message: str) -> str:
+    """Return what a page says of an error: what somebody who searches can do; else the message of the API."""
+    return _TO_PEOPLE.get(status, message)
 
 
 def error_page(status: int, message: str, *, look: Look = Look()) -> str:
@@ -364,6 +388,7 @@ def _environment() -> Environment:
     pages.filters.update(
         beginning=beginning,
         day=_day,
+        for_people=for_people,
         heading=_heading,
         is_day=lambda text: not text or (_day(text) is not None and len(text) == len("2015-06-30")),
         picked=_picked,
@@ -392,6 +417,8 @@ def _environment() -> Environment:
         ways_in=_WAYS_IN,
         listed_tags=_LISTED_TAGS,
         instant_characters=INSTANT_CHARACTERS,
+        remembered=REMEMBERED,
+        most_characters=MAX_QUERY_CHARACTERS,
         replace=replace,
         form_address=form_address,
         post_address=post_address,

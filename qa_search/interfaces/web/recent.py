@@ -33,6 +33,10 @@ class RecentTexts:
         while len(self._asked) > _MOST or next(iter(self._asked.values())) <= now - _SECONDS:
             self._asked.popitem(last=False)
 
+    def forget(self, client: str, text: str) -> bool:
+        """Forget a text; return whether the client had asked it."""
+        return self._asked.pop(_key(client, text), None) is not None
+
 
 def _key(client: str, text: str) -> tuple[str, bytes]:
     # A hash: texts may be long, and need not be kept.

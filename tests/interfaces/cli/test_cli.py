@@ -408,3 +408,47 @@ def test_a_token_that_no_client_can_send_is_refused(command: str, token: str, tm
     assert result.exit_code == 2
     assert "--token" in result.output
     assert not token or token not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("query knee", "--min-confidence"),
+        ("gaps x", "--min-confidence"),
+        ("build", "--largest-loss"),
+        ("build", "--recall"),
+        ("serve", "--rate"),
+        ("serve", "--timeout"),
+    ],
+)
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_number_without_a_value_is_refused(command: str, option: str, value: str) -> None:
+    """No bound holds "nan", and "inf" has no end."""
+    result = CliRunner().invoke(cli, [*command.split(), f"{option}={value}"])
+    assert result.exit_code == 2
+    assert option in result.output
+
+
+@pytest.mark.parametrize("name", ["http://club.example", "club.example:8080", "club.example/x", "*", "", "[::1]:80"])
+def test_a_host_that_no_request_names_is_refused(name: str) -> None:
+    """With how to write it."""
+    result = CliRunner().invoke(cli, ["serve", "--allow-host", name, "--port", "0"])
+    assert result.exit_code == 2
+    assert "without scheme, port and path" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("command", ["serve", "mcp"])
+def test_votes_that_could_not_be_written_are_told_at_the_start(tmp_path: Path, command: str) -> None:
+    """As a log is, and before anybody votes; nothing is made."""
+    result = CliRunner().invoke(cli, [command, "--feedback", str(tmp_path / "gone" / "votes.jsonl")])
+    assert result.exit_code == 3
+    said = " ".join(result.output.split())
+    assert "cannot be written to (No such file or directory). Name a file in a folder that exists" in said
+    folder = tmp_path / "is-a-folder"
+    folder.write_text("no folder")
+    result = CliRunner().invoke(cli, [command, "--feedback", str(folder / "votes.jsonl")])
+    assert result.exit_code == 3
+    votes = tmp_path / "votes.jsonl"
+    result = CliRunner().invoke(cli, [command, "--feedback", str(votes), "--index", str(tmp_path / "none")])
+    assert "none" in result.output
+    assert not votes.exists()

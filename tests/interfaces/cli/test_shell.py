@@ -117,11 +117,11 @@ def test_a_question_is_answered_and_posts_are_opened_by_number(told: Told) -> No
     assert titles(told("ankle1 pain"))[0] == "Second"
     opened = told(":open 1")
     assert opened == told("1") == told(":open  01 ")
-    assert opened.splitlines() == [
+    assert re.sub(r"\([a-z2-7]{16}\)", "(ID)", opened).splitlines() == [
         "Second", "   2016-07-22 · old/site/pages/1.txt",
         "", "   Question", "   Ankle1 pain.",
         "", "   Answer", "   Rest ankle1.",
-        "", "   Previous: First (pages/0.txt)", "   Next: Third (pages/2.txt)",
+        "", "   Previous: First (ID)", "   Next: Third (ID)",
     ]  # fmt: skip
     told("my elbow2013 clicks")
     assert told("1").splitlines()[1:3] == [

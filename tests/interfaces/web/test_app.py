@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,7 +23,7 @@ from qa_search.interfaces.web.app import Settings, create_app
 from qa_search.interfaces.web.connections import Limits, guarded_server
 from qa_search.interfaces.web.recent import RecentTexts
 from qa_search.interfaces.web.workers import Workers
-from tests.helpers import WordsEmbedder, write_pages
+from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 
 
 @contextmanager
@@ -192,6 +193,39 @@ def test_the_page_answers_and_tells_what_is_wrong(address: str) -> None:
     assert ask(f"{address}/posts/nonsense")[0] == 404
 
 
+@pytest.mark.parametrize("wrong", [{"since": "never"}, {"k": "0"}, {"q": "knee " * 20_001 + "blue lips"}], ids=list)
+def test_a_sign_of_danger_is_told_beside_what_is_wrong(index: Path, tmp_path: Path, wrong: dict[str, str]) -> None:
+    """Though nothing is searched; the widget of another site says both, too."""
+    notice = "Call 112 now."
+    index = Path(copytree(index, tmp_path / "index"))
+    (index / "curation.toml").write_text(f'[[danger]]\nwords = ["blue lips"]\nnotice = "{notice}"\n', encoding="utf-8")
+    site = "https://club.example"
+    with serving(index, Settings(rate=0, origins=frozenset({site}))) as address:
+        for fields, told in (({"q": "blue lips", **wrong}, True), ({"q": "knee", "since": "never"}, False)):
+            status, page, _ = ask(f"{address}/", urlencode({**fields, "private": "1"}).encode())
+            assert (status, notice in page) == (400, told)
+            status, answer, _ = ask(f"{address}/widget", urlencode(fields).encode(), {"origin": site})
+            assert (status, answer["error"]["message"].startswith(notice)) == (400, told)
+
+
+@pytest.mark.parametrize(
+    ("dates", "years", "since"),
+    [
+        (["2009-05-06", "2019-02-28", "2999-01-01"], "5", "2014-02-28"),
+        (["2016-05"], "1", "2015-05-01"),
+        (["0003-01-01", ""], "10", "0001-01-01"),
+    ],
+    ids=["of a day to come", "a month alone", "before the first year"],
+)
+def test_the_last_years_are_those_of_the_archive(tmp_path: Path, dates: list[str], years: str, since: str) -> None:
+    """They end with its newest post."""
+    records = [{"question": f"Knee {at}?", "answer": "Rest it.", "date": day} for at, day in enumerate(dates)]
+    build_index(write_jsonl(tmp_path / "archive.jsonl", records), tmp_path / "index", model=WordsEmbedder())
+    with serving(tmp_path / "index") as address:
+        led = ask_unredirected(f"{address}/", urlencode({"q": "knee", "years": years}).encode())["location"]
+        assert led == f"/?q=knee&since={since}"
+
+
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
@@ -201,6 +235,7 @@ def test_an_unknown_address_is_a_page_to_a_browser_and_json_to_a_program(address
         status, page, headers = ask(address + path, headers=BROWSER)
         assert (status, headers["content-type"].partition(";")[0]) == (404, "text/html")
         assert 'href="/"' in page
+        assert "Nothing is at this address.</p>" in page
         status, document, _ = ask(address + path)
         assert (status, document["error"]["type"]) == (404, "NotFound")
     assert ask(f"{address}/api/nothing", headers=BROWSER)[1]["error"]["type"] == "NotFound"
@@ -212,7 +247,7 @@ def test_a_browser_that_is_refused_gets_a_page(index: Path) -> None:
     with serving(index, Settings(token="secret", rate=0)) as address:  # noqa: S106 - of a test
         status, page, headers = ask(f"{address}/", headers=BROWSER)
         assert (status, headers["www-authenticate"][:5]) == (401, "Basic")
-        assert "A token is required" in page
+        assert "This page asks for a password." in page
         assert ask(f"{address}/")[1]["error"]["type"] == "Unauthorized"
     with serving(index, Settings(rate=0.001)) as address:
         refused = [ask(f"{address}/", headers=BROWSER) for _ in range(3)][-1]
@@ -247,12 +282,12 @@ def test_posts_are_listed_page_by_page(address: str) -> None:
 
 
 def test_a_private_search_has_no_address(address: str) -> None:
-    """The form is answered in place; a cookie that no script reads remembers it, until the form says otherwise."""
+    """The form is answered in place; a cookie, which a script may set, remembers it, until the form says otherwise."""
     form = {"content-type": "application/x-www-form-urlencoded"}
     status, page, headers = ask(f"{address}/", b"q=knee5&private=1", form)
     assert status == 200
     assert "Complaint 5" in page
-    assert "HttpOnly" in headers["set-cookie"]
+    assert "HttpOnly" not in headers["set-cookie"]
     cookie = headers["set-cookie"].partition(";")[0]
     assert " checked" in ask(f"{address}/", headers={"cookie": cookie})[1]
     assert " checked" not in ask(f"{address}/")[1]
@@ -269,6 +304,44 @@ def test_a_misspelt_parameter_is_told(address: str, query: str) -> None:
     assert ask(f"{address}/api/posts/{post_id}/similar?k=2")[0] == 200
     status, document, _ = ask(f"{address}/api/posts/{post_id}/similar?since=2012")
     assert (status, document["error"]["message"]) == (400, "'since': unknown parameter. There are: k.")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("", "q: missing. Write a text: the complaint, in a few words"),
+        ("q=", "q: empty. Write a text: the complaint, in a few words"),
+        ("q=knee&k=many", "k: 'many' is invalid. Write a whole number from 1 to 100"),
+        ("q=knee&k=101", "k: '101' is invalid. Write a whole number from 1 to 100"),
+        ("q=knee&min_confidence=nan", "min_confidence: 'nan' is invalid. Write a number from 0 to 1"),
+        ("q=knee&q=heel", "'q': given 2 times. Give it once."),
+        ("q=knee&k=1&k=2&k=3", "'k': given 3 times. Give it once."),
+        (b"{}", "query: missing. Write a text: the complaint, in a few words"),
+        (b'{"query": 7}', "query: 7 is invalid. Write a text: the complaint, in a few words"),
+        (b'{"query": "knee", "tag": [7]}', "tag: [7] is invalid. Write a text, or a list of texts"),
+        (b'{"query": "knee", "tags": "x"}', "tags: 'x' is invalid. Write a list of texts"),
+        (b'{"query": "knee", "min_confidence": NaN}', "min_confidence: nan is invalid. Write a number from 0 to 1"),
+        (b'{"query": "x", "since": 2015}', "since: 2015 is invalid. Write a date, such as 2015, 2015-06 or 2015-06-30"),
+        (b'{"query": "knee", "query": "heel"}', "'query': given 2 times. Give it once."),
+        (
+            b'{"query": "knee", "nope": 1}',
+            "'nope': unknown parameter. There are: query, k, since, until, source, tag, tags, min_confidence.",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_invalid_parameter_is_named_with_what_is_allowed(address: str, asked: str | bytes, said: str) -> None:
+    """In our words, whatever checks it."""
+    body, query = (asked, "") if isinstance(asked, bytes) else (None, f"?{asked}")
+    status, document, _ = ask(f"{address}/api/search{query}", body)
+    assert (status, document["error"]) == (400, {"type": "QueryError", "message": said})
+
+
+def test_several_tags_may_be_given(address: str) -> None:
+    """They are the one parameter that stands more than once; a text that is too long is told with its length."""
+    assert ask(f"{address}/api/search?q=knee&tag=a&tag=b")[0] == 200
+    document = ask(f"{address}/api/search", {"query": "x" * 100_001})[1]
+    assert document["error"]["message"].startswith("query: has 100,001 characters, and at most 100,000 are read.")
 
 
 def test_a_request_that_is_none_is_told_what_is_missing(address: str) -> None:

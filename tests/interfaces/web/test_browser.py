@@ -10,7 +10,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Literal
@@ -238,6 +237,36 @@ def test_a_long_complaint_is_searched(open_page: Open) -> None:
     expect(tab.get_by_role("button", name="Copy link to this search")).to_have_count(0)
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_text_that_is_too_long_is_kept_and_told(open_page: Open, scripts: bool) -> None:
+    """Beside the box, as soon as it is there or once it is sent; a sign of danger at its end has its notice."""
+    tab = open_page(java_script_enabled=scripts)
+    text = "Swollen knee after football. " * 4200 + "His blue lips frighten me."
+    box(tab).fill(text)
+    too_long = tab.get_by_text("121,826 characters")
+    expect(too_long).to_have_count(1 if scripts else 0)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    expect(too_long).to_be_visible()
+    expect(tab.locator(".danger")).to_have_text(NOTICE)
+    assert box(tab).input_value() == text
+    if scripts:
+        assert not violations(tab)
+        box(tab).fill("知" * 120_000)  # more bytes than a request may have
+        tab.get_by_role("button", name="Search", exact=True).click()
+        expect(tab.get_by_text("This text has 120,000 characters")).to_be_visible()
+        assert len(box(tab).input_value()) == 120_000
+        box(tab).fill("swollen knee")
+        expect(tab.get_by_text("characters, and at most")).not_to_be_visible()
+
+
+def test_a_text_of_the_most_characters_is_searched_with_its_lines(open_page: Open) -> None:
+    """Forms are sent with longer line ends than the box counts."""
+    tab = open_page()
+    box(tab).evaluate("(box) => { box.value = 'Swollen knee.\\n'.repeat(7142); }")
+    tab.get_by_role("button", name="Search", exact=True).click()
+    assert titles(tab)[0].startswith("Swollen knee")
+
+
 def test_nothing_found_is_said_at_the_top(open_page: Open) -> None:
     """Before the nearest posts, of which nothing is marked."""
     tab = open_page(NOTHING)
@@ -264,7 +293,7 @@ def test_filters_narrow_the_search(open_page: Open) -> None:
     tab.get_by_label("Until").fill("")
     tab.get_by_role("button", name="Search", exact=True).click()
     tab.wait_for_url("**since=2019-01-01")
-    expect(status(tab)).to_have_text("No post passes the filters.")
+    expect(status(tab)).to_have_text("No post passes the filters. The posts here are of 2010 to 2018.")
     tab.get_by_text("Filters (1 set)").click()
     tab.get_by_role("link", name="Clear the filters").click()
     expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
@@ -288,12 +317,16 @@ def test_dates_the_wrong_way_round_are_exchanged_and_that_is_said(open_page: Ope
 
 
 def test_the_last_years_are_a_choice(open_page: Open) -> None:
-    """It becomes a date that can be seen and changed."""
+    """They are the last of the archive, and become a date that can be seen and changed."""
     tab = open_page(KNEE)
     tab.get_by_text("Filters").click()
-    tab.get_by_label("Or", exact=True).select_option("the last 5 years")
+    tab.get_by_label("Or", exact=True).select_option("the archive's last year")
     tab.get_by_role("button", name="Search", exact=True).click()
-    tab.wait_for_url(f"**since={datetime.now(UTC).year - 5}-**")
+    tab.wait_for_url("**since=2017-05-06")
+    assert titles(tab) == ["Swollen knee after a jump"]
+    tab.goto(urljoin(tab.url, KNEE + "&years=10"))
+    assert "Swollen knee after football" in titles(tab)
+    expect(tab.get_by_text("Filters (1 set)")).to_be_visible()
 
 
 def test_a_date_that_is_none_is_told_by_the_box(open_page: Open) -> None:
@@ -460,6 +493,66 @@ def test_short_texts_are_searched_while_they_are_typed(open_page: Open) -> None:
     assert not [body for body in asked if "part=1" in body]
 
 
+@pytest.mark.parametrize("start", ["", NOTHING], ids=["start page", "another search"])
+def test_back_finds_what_was_searched_while_typing(open_page: Open, start: str) -> None:
+    """From a post, with the text in the box; so does a reload, and the link to pass on is that of what was typed."""
+    tab = open_page(start, viewport=PHONE, permissions=["clipboard-read", "clipboard-write"])
+    box(tab).fill("")
+    box(tab).press_sequentially("swollen knee after football")
+    tab.locator(".hit h3 a").first.click()
+    expect(tab.locator("#mark")).to_be_visible()
+    tab.wait_for_load_state()
+    for way in (tab.go_back, tab.reload):
+        way()
+        expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+        assert box(tab).input_value() == "swollen knee after football"
+        assert "?" not in tab.url
+    tab.get_by_role("button", name="Copy link to this search").click()
+    expect(tab.locator("#said")).to_have_text("Copied the link.")
+    assert tab.evaluate("navigator.clipboard.readText()").endswith("/?q=swollen+knee+after+football")
+
+
+@pytest.mark.parametrize("typed", [True, False], ids=["typed", "sent"])
+def test_back_leads_from_a_post_beside_the_hits_to_the_hits(open_page: Open, typed: bool) -> None:
+    """However many were opened: to the best one, as it was; forward and from elsewhere, the chosen one is open."""
+    tab = open_page("" if typed else KNEE, viewport=DESKTOP)
+    if typed:
+        box(tab).press_sequentially("swollen knee after football")
+    beside = tab.locator(".beside").get_by_role("heading", level=2).first
+    expect(beside).to_have_text("Swollen knee after football")
+    best, second, third = tab.locator(".hits h3").all_text_contents()[:3]
+    for title in (second, third):
+        if tab.locator("details.hardly:not([open])").count():
+            tab.locator(".hardly > summary").click()
+        tab.locator(".hits h3 a", has_text=title).first.click()
+        expect(beside).to_have_text(title)
+    tab.go_back()
+    expect(beside).to_have_text(best)
+    assert tab.locator(".hits h3").all_text_contents()[:3] == [best, second, third]
+    tab.go_forward()
+    expect(beside).to_have_text(third)
+    beside.get_by_role("link").click()
+    expect(tab.get_by_role("heading", level=1)).to_have_text(third)
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(beside).to_have_text(third)
+    box(tab).fill("heel hurts in the morning")
+    expect(beside).to_have_text("Heel hurts in the morning")
+    tab.go_back()
+    expect(beside).to_have_text(best)
+
+
+def test_a_link_within_the_page_leaves_what_was_typed(open_page: Open) -> None:
+    """The one that skips to the answers makes an entry of the history, too."""
+    tab = open_page(NOTHING, viewport=DESKTOP)
+    box(tab).fill("swollen knee after football")
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+    tab.get_by_role("link", name="Skip to the answers").press("Enter")
+    expect(tab.locator("#found")).to_be_focused()
+    tab.reload()
+    expect(tab.locator("h3").first).to_have_text("Swollen knee after football")
+
+
 def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     """Neither in the address, the title or the history, nor in any link; it is remembered until it is switched off."""
     tab = open_page(viewport=PHONE)
@@ -484,6 +577,33 @@ def test_a_private_search_leaves_no_trace(open_page: Open) -> None:
     tab.get_by_role("button", name="Search", exact=True).click()
     tab.wait_for_url("**/?q=swollen+knee")
     expect(tab.get_by_label("Private")).not_to_be_checked()
+
+
+def test_private_is_remembered_from_the_tick_on(open_page: Open) -> None:
+    """Before anything is searched: over a reload and other pages, until it is unticked; the service reads the same."""
+    tab = open_page(viewport=PHONE)
+    private = tab.get_by_label("Private")
+    for chosen in (True, False):
+        private.set_checked(chosen)
+        tab.reload()
+        expect(private).to_be_checked(checked=chosen)
+        tab.get_by_role("link", name="Browse").click()
+        tab.get_by_role("link", name="Past answers").click()
+        expect(private).to_be_checked(checked=chosen)
+
+
+def test_private_is_true_of_what_was_found_before(open_page: Open) -> None:
+    """No address and no link has the complaint once it is ticked."""
+    tab = open_page(KNEE + "&sort=newest", viewport=PHONE)
+    tab.get_by_label("Private").check()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    tab.locator("h3 button").first.click()
+    expect(tab.get_by_role("heading", level=1)).to_be_visible()
+    assert "swollen" not in tab.url
+    tab.wait_for_load_state()
+    tab.go_back()
+    expect(tab.get_by_role("button", name="Nearest first")).to_be_visible()
+    assert "swollen" not in tab.url
 
 
 def private_results(tab: Page) -> None:
@@ -633,7 +753,7 @@ def test_filters_of_a_private_search_can_be_cleared(open_page: Open) -> None:
     tab.get_by_label("Since").fill("2019-01-01")
     tab.get_by_label("Private").check()
     tab.get_by_role("button", name="Search", exact=True).click()
-    expect(status(tab)).to_have_text("No post passes the filters.")
+    expect(status(tab)).to_have_text("No post passes the filters. The posts here are of 2010 to 2018.")
     tab.get_by_text("Filters (1 set)").click()
     tab.get_by_role("button", name="Clear the filters").click()
     expect(tab.locator("h3").first).to_have_text("Swollen knee after football")

@@ -307,10 +307,12 @@ def test_what_the_index_refuses_is_refused(
     kind: Kind, url: str, index: SearchIndex, text: Any, named: dict[str, Any]
 ) -> None:
     """By the same error, for one and for many."""
-    with pytest.raises(QueryError):
+    with pytest.raises(QueryError) as wanted:
         index.search(text, **named)
-    with pytest.raises(QueryError):
+    with pytest.raises(QueryError) as refused:
         ask(kind, url, "search", text, **named)
+    if not named:
+        assert str(refused.value) == str(wanted.value)
     with pytest.raises(QueryError):
         ask(kind, url, "search_many", ["knee", text, "heel"], **named)
 

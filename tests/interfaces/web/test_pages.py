@@ -347,7 +347,7 @@ def test_advice_takes_the_place_of_the_chance() -> None:
     advised = replace(result(hit(), hit(), answered=False, confidence=0.1), advice="The query seems to be <German>.")
     page = html.fromstring(search_page(Form(q="knee pain"), advised, archive("forum.jsonl", total=9)))
     (status,) = texts(page, "//section//p[@role='status']")
-    assert status == "The query seems to be <German>. The 2 nearest posts follow."
+    assert status == "The complaint seems to be <German>. The 2 nearest posts follow."
 
 
 def test_no_hits_at_all_are_put_down_to_the_filters() -> None:

@@ -38,6 +38,9 @@ const form = document.querySelector("form[role=search]");
 const said = document.getElementById("said");
 const results = document.getElementById("results");
 const wide = matchMedia("(min-width: 1100px)");
+// What the page shows, with the entry of the history that it belongs to.
+const place = () => location.pathname + location.search;
+let shown = { place: place(), state: history.state };
 const SAID_FOR = 5000; // milliseconds
 const TYPING = 250; // milliseconds without a key until what was typed is searched
 const FEWEST = 3; // letters that are searched while typing
@@ -58,6 +61,30 @@ form?.elements.q.addEventListener("keydown", (event) => {
   }
 });
 
+// A text that is too long is told as soon as it is pasted. It is kept whole, and sent if a request can hold it: the
+// service answers that it is too long, and looks for signs of danger all the same.
+function tellLength() {
+  const { value, dataset } = form.elements.q;
+  const most = Number(dataset.most);
+  const length = value.length > most ? [...value].length : 0; // in characters, as the service counts
+  const told = document.getElementById("too-long");
+  told.hidden = length <= most;
+  told.textContent = told.hidden ? "" : `This text has ${length.toLocaleString("en")} characters, and at most `
+    + `${most.toLocaleString("en")} are searched. Leave out what the search does not need.`;
+  return !told.hidden && String(new URLSearchParams(new FormData(form))).length > Number(dataset.mostBytes);
+}
+form?.elements.q.addEventListener("input", tellLength);
+
+// Private is remembered as soon as it is ticked, and what the page shows goes from the address and from links, too.
+form?.elements.private.addEventListener("change", ({ target }) => {
+  document.cookie = `qa_private=1; path=/; samesite=strict; max-age=${target.checked ? target.dataset.remembered : 0}`;
+  const asked = new URLSearchParams(history.state?.sent ?? location.search);
+  if (target.checked && document.getElementById("found") && asked.has("q")) {
+    asked.set("private", "1");
+    search(asked);
+  }
+});
+
 // Screen readers tell of changes only, so how many posts were found is put in once more after loading.
 function announce() {
   const found = document.querySelector("#found [role=status]");
@@ -72,7 +99,11 @@ function announce() {
 announce();
 
 // While a search takes its time, the page says so; a page that the browser kept is ready again.
-form?.addEventListener("submit", () => {
+form?.addEventListener("submit", (event) => {
+  if (tellLength()) {
+    event.preventDefault();
+    return;
+  }
   typed?.abort();
   clearTimeout(soon);
   form.setAttribute("aria-busy", "true");
@@ -98,18 +129,20 @@ function pageBehind(opener, signal) {
 // Results while typing: of short texts, once the keys rest; an outdated search is given up.
 let soon;
 let typed;
-async function searchTyped() {
+async function search(body) {
   typed?.abort();
   typed = new AbortController();
   const { signal } = typed;
-  const body = new URLSearchParams(new FormData(form));
   body.set("part", "1");
   try {
     const found = await pageAt("/", { method: "POST", body, signal });
     const part = found.getElementById("results");
     if (!signal.aborted && part && found.getElementById("found")) {
       results.replaceChildren(...document.adoptNode(part).childNodes);
-      keepSent();
+      // No address for each few letters: the entry keeps the search as it keeps one that no address holds, and Back
+      // and Reload find it there. An address of an earlier search would no longer be that of what is shown.
+      history.replaceState({ sent: body.toString() }, "", `/${location.hash}`);
+      shown = { place: place(), state: history.state };
       offer(results);
       announce();
       openFirst();
@@ -126,12 +159,13 @@ if (form?.dataset.instant && results) {
     typed?.abort();
     const length = form.elements.q.value.trim().length;
     if (!event.isComposing && length >= FEWEST && length <= Number(form.dataset.instant)) {
-      soon = setTimeout(searchTyped, TYPING);
+      soon = setTimeout(() => search(new URLSearchParams(new FormData(form))), TYPING);
     }
   });
 }
 
-// Where there is room, a post opens beside the hits: at first the best one.
+// Where there is room, a post opens beside the hits: at first the best one. Another one is an entry of the history, so
+// that Back leads from it to the hits as they were; further ones take its place, since Back would lead past them all.
 let opening;
 async function openBeside(link, focus) {
   opening?.abort();
@@ -177,7 +211,8 @@ async function openBeside(link, focus) {
   }
 }
 function openFirst() {
-  const first = document.querySelector(OPENERS);
+  const chosen = document.getElementById(history.state?.beside ?? "")?.querySelector("a, button");
+  const first = chosen ?? document.querySelector(OPENERS);
   if (wide.matches && first) {
     openBeside(first, false);
   } else {
@@ -197,7 +232,28 @@ document.addEventListener("click", (event) => {
   const plain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
   if (link && plain && wide.matches) {
     event.preventDefault();
+    const state = { ...history.state, beside: link.closest("h3").id };
+    if (history.state?.beside) {
+      history.replaceState(state, "");
+    } else if (!link.closest("[aria-current]")) {
+      history.pushState(state, "");
+    }
+    shown.state = history.state;
     openBeside(link, true);
+  }
+});
+
+addEventListener("popstate", () => {
+  if (!results) {
+    return;
+  }
+  if (!history.state && location.hash && place() === shown.place) {
+    history.replaceState(shown.state, ""); // a link within the page has led here
+  } else if (place() === shown.place && history.state?.sent === shown.state?.sent) {
+    shown.state = history.state;
+    openFirst();
+  } else {
+    location.reload(); // what was searched at this entry is no longer on the page
   }
 });
 
@@ -274,6 +330,6 @@ document.addEventListener("click", async ({ target }) => {
     return;
   }
   const link = button.dataset.copy === "address";
-  const done = await copy(link ? location.href : answerWithSource(button));
+  const done = await copy(link ? new URL(button.dataset.path, location.href).href : answerWithSource(button));
   say(done ? `Copied ${link ? "the link" : "the answer with its source"}.` : "This browser does not let pages copy.");
 });
