@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -14,7 +13,7 @@ import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
 from qa_search.interfaces.cli.completion import complete_files, complete_folders
-from qa_search.interfaces.cli.inputs import opened
+from qa_search.interfaces.cli.inputs import opened, standard_input
 from qa_search.interfaces.cli.options import (
     color_option,
     filter_options,
@@ -157,7 +156,7 @@ def _reranker(model: str | None, *, download: bool) -> Reranker | None:
 
 
 def _standard_input() -> str:
-    return sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
+    return standard_input().read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
 
 
 def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:

@@ -388,6 +388,68 @@ def test_no_encoding_of_a_terminal_ends_in_a_traceback(index: Path, encoding: st
     assert f'that {encoding} does not have: written as "?"' in err
 
 
+def in_shell(index: Path, *lines: str) -> tuple[list[str], str]:
+    """Run lines of a shell, "qa-search" without a model; return what each printed and its status, and the errors."""
+    call = f'{sys.executable} -m tests.interfaces.cli.words "$@"'
+    script = "\n".join([f"qa-search() {{ {call}; }}", *(f"{line}; echo $?" for line in lines)])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "QA_SEARCH_INDEX": str(index), "PYTHONPATH": str(ROOT)},
+    )
+    return done.stdout.split(), done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="a device that is always full")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_an_output_that_is_full_or_closed_is_status_3_with_one_message(index: Path, *, buffered: bool) -> None:
+    """Not 1, "nothing answers", not 120, and no traceback; for short and long output, and for click's own."""
+    calls = [
+        "query knee",
+        "query --json knee --explain",
+        "list",
+        "export -",
+        "info --json",
+        "--version",
+        "query --help",
+    ]
+    calls += ["shell <<< knee", "query knee --format html"]
+    export = f"export PYTHONUNBUFFERED={'' if buffered else 1}"
+    statuses, err = in_shell(index, export, *(f"qa-search {call} > /dev/full" for call in calls))
+    assert statuses == ["0", *["3"] * len(calls)]
+    assert err.splitlines() == [line for line in err.splitlines() if line.startswith("Error: standard output cannot")]
+    assert err.count("No space left on device") == len(calls)
+    statuses, err = in_shell(index, export, *(f"qa-search {call} >&-" for call in calls[:4]))
+    assert (statuses, err.count("Error: standard output is closed."), err.count("\n")) == (["0", *["3"] * 4], 4, 4)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="a device that is always full")
+def test_remarks_that_cannot_be_written_change_no_status(index: Path) -> None:
+    """What is asked for goes to standard output; nobody can be told the rest."""
+    lines = ["qa-search list -k 1 2> /dev/full | wc -l", "qa-search list -k 1 2>&- | wc -l", "qa-search nothing 2>&-"]
+    assert in_shell(index, "set -o pipefail", *lines) == (["0", "1", "0", "1", "0", "2"], "")
+    assert in_shell(index, "qa-search list 2> /dev/full > /dev/full", "qa-search list >&- 2>&- <&-") == (["3", "3"], "")
+
+
+@pytest.mark.process
+def test_a_closed_input_and_a_current_folder_that_was_removed_are_status_3(index: Path, tmp_path: Path) -> None:
+    """One message says which; a command that needs neither goes on."""
+    statuses, err = in_shell(index, "qa-search query - <&-", "qa-search query --from - <&-", "qa-search shell <&-")
+    assert (statuses, err.count("Error: standard input is closed."), err.count("\n")) == (["3"] * 3, 3, 3)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    calls = ["query --index index knee", "inspect faq.csv", "build faq.csv --index other", "verify --index index"]
+    lines = [f"cd {gone} && rmdir {gone}", "qa-search list > /dev/null", *(f"qa-search {call}" for call in calls)]
+    statuses, err = in_shell(index, *lines)
+    assert (statuses, err.count("Error: the current folder was removed")) == (["0", "0", *["3"] * 4], 4)
+    assert err.count("\n") == 4
+
+
 def test_texts_with_nul_are_searched_and_shown(index: Path) -> None:
     """From standard input, a file, and the archive itself."""
     asked = CliRunner().invoke(cli, ["query", "--index", str(index), "-", "--json"], input="knee\0 stairs\0")
