@@ -18,6 +18,7 @@ from qa_search.errors import (
     IndexNotFoundError,
     NoPostsError,
     QASearchError,
+    QueryError,
     SetAsideError,
     ShrinkError,
     SourceNotFoundError,
@@ -433,7 +434,7 @@ def test_an_index_that_remembers_no_sources_says_so(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 201])
 def test_an_invalid_name_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
     """It would end up in ids, listings and terminals."""
-    with pytest.raises(ArchiveError, match=r"names: .* is invalid"):
+    with pytest.raises(QueryError, match=r"names: .* is invalid"):
         build(archive, tmp_path / "index", names={archive: name})
 
 

@@ -49,7 +49,7 @@ def option_of(parameter: str) -> str:
 def message_of(error: QASearchError) -> str:
     """Return an error's message in the words of the command, safe to print."""
     text = str(error)
-    if error.parameter and text.startswith(f"{error.parameter}: "):
+    if error.parameter and text.startswith((f"{error.parameter}: ", f"{error.parameter} must be ")):
         text = option_of(error.parameter) + text[len(error.parameter) :]
     return without_unsafe(in_options(text))
 
