@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from html import escape
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
@@ -304,6 +305,10 @@ class IndexSource(_Record):
 
     path: str
     name: str
+
+    def contains(self, path: str) -> bool:
+        """Return whether an absolute path lies in this folder."""
+        return PurePath(self.path) in PurePath(path).parents
 
 
 @dataclass(frozen=True, slots=True)

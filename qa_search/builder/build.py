@@ -123,7 +123,7 @@ def build_index(
 
     Args:
         sources: files and folders; a single one may be given as it is. None for those that the index was built from,
-            with the settings of that build where this call has the default.
+            with the settings of that build where this call has the default; there must be an index, or ``add``, then.
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
@@ -150,8 +150,9 @@ def build_index(
         comments: keep the comments of Stack Exchange dumps, below what they comment on.
         names: source -> its name, which the ids of its posts are made from. The index remembers it. By default it is
             the end of the source's path when it was first read.
-        add: sources to read besides those that the index was built from, or ids of posts that were removed.
-        remove: names or paths of sources, or ids of posts, that the index is to have no longer.
+        add: sources to read besides those that the index was built from, or ids of posts that were removed; a single
+            one may be given as it is.
+        remove: names or paths of sources, or ids of posts, that the index is to have no longer; or a single one.
         largest_loss: the largest share of the previous posts that may be gone or have other ids; else nothing changes.
         allow_shrink: allow any loss.
         keep: how many generations to keep for `undo_index`, the new one included; at least 2.

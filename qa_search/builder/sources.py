@@ -25,7 +25,7 @@ from qa_search.archives.read import readers
 from qa_search.builder.kept_files import KeptFiles, content_of, is_racy, stat_of
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.embedders.passages import SPLITTER_RULES
-from qa_search.errors import ArchiveError, IndexFolderError, QueryError, SourceNotFoundError
+from qa_search.errors import ArchiveError, IndexFolderError, NoPostsError, QueryError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
@@ -35,7 +35,6 @@ from qa_search.util.defaults import (
     DEFAULT_MEMORY,
     DEFAULT_PASSAGE_TOKENS,
     DEFAULT_RECALL,
-    DEFAULT_SOURCE,
     LEAST_PASSAGE_TOKENS,
     PRECISIONS,
 )
@@ -303,11 +302,10 @@ def _paths_of(
                 f"{folder.path}: this index does not say what it was built from. Name its sources: "
                 f"build_index(SOURCES, {str(folder.path)!r})"
             )
-        if not add and Path(DEFAULT_SOURCE).exists():
-            return [DEFAULT_SOURCE], excluded
-        if not add:
+        if not add or remove:
             raise ArchiveError(
-                f"no source: name archive files, or folders of them ({DEFAULT_SOURCE} is missing in the current folder)"
+                f"{folder.path}: no index in this folder, and so no sources to read again. Name archive files, or "
+                f"folders of them: build_index(SOURCES, {str(folder.path)!r})"
             )
     gone: set[str] = set()
     for name in remove:
@@ -320,6 +318,11 @@ def _paths_of(
         if not found:
             excluded = (*excluded, name)
     kept = [source for source in known if source.path not in gone]
+    if gone and not kept and not add:
+        raise ArchiveError(
+            f"{', '.join(sorted(gone))}: this index has no other source, and would be empty. Nothing was changed. To "
+            f"build it from others: build_index(SOURCES, {str(folder.path)!r}). If nobody needs it, delete its folder."
+        )
     for source in kept:
         if not Path(source.path).exists():
             raise SourceNotFoundError(
@@ -330,7 +333,28 @@ def _paths_of(
             )
     back = {post for post in excluded if post in add}
     excluded = tuple(post for post in excluded if post not in back)
+    for path in add:
+        if path not in back:
+            _require_new(path, kept, folder)
     return [*(source.path for source in kept), *(path for path in add if path not in back)], excluded
+
+
+def _require_new(path: SourcePath, known: Sequence[IndexSource], folder: IndexFolder) -> None:
+    """Refuse to add what would add nothing: later builds would look for it, and somebody wait for its posts.
+
+    Raises:
+        ArchiveError: if it is a part of a source, or has no files.
+    """
+    within = next((source for source in known if source.contains(os.fspath(_real(path)))), None)
+    if within is not None:
+        raise ArchiveError(
+            f"{os.fspath(path)}: is read already, as a part of the source {within.path} ({within.name}). Nothing was "
+            "changed."
+        )
+    if next(list_files([path], folder.home), None) is None:
+        raise NoPostsError(
+            f"{os.fspath(path)}: no files to read. Nothing was changed. Name archive files, or folders of them."
+        )
 
 
 def _hashed(values: list[Any]) -> str:

@@ -35,6 +35,7 @@ from qa_search.util.defaults import (
     DEFAULT_MEMORY,
     DEFAULT_PASSAGE_TOKENS,
     DEFAULT_RECALL,
+    DEFAULT_SOURCE,
     DEVICES,
     LEAST_PASSAGE_TOKENS,
     PRECISIONS,
@@ -200,6 +201,11 @@ def build(
         raise click.UsageError("--name needs exactly one SOURCE.")
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
+    if not sources:
+        from qa_search.index.folder import IndexFolder  # here, because help and completion need no index
+
+        if not IndexFolder(index_path).exists() and Path(DEFAULT_SOURCE).exists():
+            sources = (DEFAULT_SOURCE,)
     run = partial(
         qa_search.build_index,
         sources or None,

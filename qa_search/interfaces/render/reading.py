@@ -65,7 +65,12 @@ def change_lines(report: BuildReport) -> list[str]:
             lines += [f"  {one.source}: {change_text([one])}" for one in changed[:_MOST_CHANGED]]
             lines += [f"  ... and {len(changed) - _MOST_CHANGED:,} more"] if len(changed) > _MOST_CHANGED else []
     lines += [f"No longer read: {source.path} (name: {source.name})" for source in report.dropped]
-    lines += [f"Nothing was read in {source.path} (name: {source.name})" for source in report.empty]
+    for source in report.empty:
+        within = next((other for other in report.sources if other.contains(source.path)), None)
+        named = f"{source.path} (name: {source.name})"
+        lines.append(
+            f"Nothing was read in {named}" if within is None else f"{named} is read as a part of {within.path}"
+        )
     if report.cleared:
         lines.append(f"Removed the old {', '.join(report.cleared)} (--keep)")
     return lines
