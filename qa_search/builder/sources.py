@@ -30,7 +30,7 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
-from qa_search.types import IndexSource, SetAside, is_post_id
+from qa_search.types import IndexSource, SetAside, is_post_id, part_of
 from qa_search.util.defaults import (
     DEFAULT_MEMORY,
     DEFAULT_PASSAGE_TOKENS,
@@ -345,7 +345,7 @@ def _require_new(path: SourcePath, known: Sequence[IndexSource], folder: IndexFo
     Raises:
         ArchiveError: if it is a part of a source, or has no files.
     """
-    within = next((source for source in known if source.contains(os.fspath(_real(path)))), None)
+    within = part_of(os.fspath(_real(path)), known)
     if within is not None:
         raise ArchiveError(
             f"{os.fspath(path)}: is read already, as a part of the source {within.path} ({within.name}). Nothing was "

@@ -325,9 +325,8 @@ def _opened(path: Path, *, make: bool) -> sqlite3.Connection:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise QuestionLogError(
-            f"{path}: cannot be opened ({error.strerror}). Name a file in a folder that exists and can be written to."
-        ) from error
+        wanted = "a file in a folder that exists and can be written to" if make else "a log of questions"
+        raise QuestionLogError(f"{path}: cannot be opened ({error.strerror}). Name {wanted}.") from error
     if start and start != SQLITE_START:
         raise _other(path)
     with _named(path):

@@ -60,6 +60,13 @@ _MODULES = {
 _FUNCTIONS = {"eval": "evaluate", "list": "list_posts"}
 
 
+_BEHIND_DASHES = "A text that begins with a dash goes behind two dashes and a blank: -- TEXT"
+
+
+def _takes_text(command: click.Command) -> bool:
+    return any(isinstance(one, click.Argument) and one.name == "text" for one in command.params)
+
+
 class _Group(click.Group):
     """Loads a command when it is called, and turns the library's errors into one message and an exit status."""
 
@@ -105,6 +112,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             error.ctx = error.ctx or self._called(ctx)
+            if isinstance(error, click.NoSuchOption) and _takes_text(error.ctx.command):
+                raise click.UsageError(f"{error.format_message()} {_BEHIND_DASHES}", ctx=error.ctx) from error
             raise
         except QueryError as error:
             said = message_of(error)

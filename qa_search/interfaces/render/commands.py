@@ -41,9 +41,13 @@ _NAMED = re.compile(rf"{_START}names=\{{SOURCE: ({_LITERAL})\}}")
 _VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
 
 
+# The parameters that are no options but what stands behind the command.
+_ARGUMENTS = {"sources": "SOURCE", "query": "TEXT", "post_id": "POST", "add": "SOURCE", "remove": "SOURCE|POST"}
+
+
 def option_of(parameter: str) -> str:
-    """Return the option that sets a parameter."""
-    return "--" + _RENAMED.get(parameter, parameter).replace("_", "-")
+    """Return the option, or the argument, that sets a parameter."""
+    return _ARGUMENTS.get(parameter) or "--" + _RENAMED.get(parameter, parameter).replace("_", "-")
 
 
 def message_of(error: QASearchError) -> str:

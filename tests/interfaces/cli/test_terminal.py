@@ -514,3 +514,59 @@ def test_a_machine_without_a_browser_is_told(
     monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
     listening.open_in_browser("http://127.0.0.1:1/")
     assert capsys.readouterr().err == "No browser can be opened here: open http://127.0.0.1:1/ in one.\n"
+
+
+@pytest.mark.parametrize("command", [["query"], ["query", "--json"], ["feedback", "POST"]])
+@pytest.mark.parametrize("text", ["-5 degrees and the battery is empty", "--swollen knee"])
+def test_a_text_that_begins_with_a_dash_is_told_where_it_goes(index: Path, command: list[str], text: str) -> None:
+    """Behind two dashes, where it is searched for."""
+    refused = run(index, *command, text)
+    assert (refused.exit_code, "behind two dashes and a blank: -- TEXT" in refused.stderr) == (2, True), refused.output
+    assert run(index, "query", "--", text).exit_code in (0, 1)
+    assert "two dashes" not in run(index, "list", "--nothing").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["build", "faq.jsonl", "--map", "foo=bar"], "--map: foo=bar is invalid"),
+        (["build", "faq.jsonl", "--encoding", "foo"], "--encoding: 'foo' is unknown"),
+        (["build", "faq.jsonl", "--name", ""], "--name: '' is invalid"),
+        (["build", "faq.jsonl", "--largest-loss", "nan"], "--largest-loss must be a number from 0 to 1, not nan"),
+        (["build", "faq.jsonl", "--recall", "nan"], "--recall must be a number from 0 to 1, not nan"),
+        (["inspect", "faq.jsonl", "--encoding", "foo"], "--encoding: 'foo' is unknown"),
+        (["feedback", "ID", "", "--index", "INDEX"], "TEXT must be a text of 1 to 10,000 characters"),
+        (["query", "knee", "--min-confidence", "nan", "--index", "INDEX"], "--min-confidence must be a number from 0"),
+        (["review", "--format", "html", "--json", "--index", "INDEX"], "--json and --format html cannot be used"),
+        (["gaps", "-", "--format", "html", "--json", "--index", "INDEX"], "--json and --format html cannot be used"),
+    ],
+)
+def test_a_wrong_value_is_wrong_usage(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    """Status 2, in the words of the command."""
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "faq.jsonl", POSTS)
+    known = {"INDEX": str(index), "ID": id_of(index, "knee")}
+    result = CliRunner().invoke(cli, [known.get(one, one) for one in arguments])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "index").exists()
+
+
+def test_messages_have_small_words_that_fit(index: Path, tmp_path: Path) -> None:
+    """What is not there is not said to answer, and one client is no clients."""
+    (tmp_path / "empty").write_text("\n")
+    asked = run(index, "query", "--from", tmp_path / "empty")
+    assert (asked.exit_code, asked.stdout, asked.stderr) == (0, "", f"{tmp_path}/empty: no query in it.\n")
+    assert run(index, "query", "--from", tmp_path / "empty", "--quiet").output == ""
+    nowhere = CliRunner().invoke(cli, ["questions", "show", str(tmp_path / "nowhere")])
+    assert (nowhere.exit_code, "Name a log of questions." in nowhere.stderr) == (3, True)
+    votes = run(index, "feedback", id_of(index, "knee"), "my knee", "--file", tmp_path / "votes")
+    assert votes.exit_code == 0
+    assert "(1 client): my knee" in run(index, "feedback", "--file", tmp_path / "votes").stdout
+    build = CliRunner().invoke(cli, ["build", str(tmp_path / "empty"), "--index", str(tmp_path / "empty"), "-q"])
+    assert (build.exit_code, "still answers" in build.stderr) == (3, False)
+    (tmp_path / "asked").write_text("the clutch of my old car slips\n" * 3)
+    gaps = run(index, "gaps", tmp_path / "asked")
+    assert "3 complaints to" in gaps.stdout
+    assert "1 group of at least 3" in gaps.stdout or "0 groups" in gaps.stdout
