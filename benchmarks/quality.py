@@ -13,7 +13,7 @@ import click
 
 from devtools.environment import ROOT, save
 from qa_search import build_index, evaluate
-from qa_search.builder.encoder_choice import PrecisionChoice
+from qa_search.util.defaults import PrecisionChoice
 
 DATASETS = ROOT.parent / "shared" / "datasets"
 PRECISIONS: tuple[PrecisionChoice, ...] = ("fp32", "int8")

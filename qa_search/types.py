@@ -6,10 +6,11 @@ import base64
 import datetime
 import hashlib
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from html import escape
 from importlib import import_module
+from pathlib import PurePath
 from typing import Any, Literal
 
 Field = Literal["question", "answer", "title"]
@@ -304,6 +305,11 @@ class IndexSource(_Record):
 
     path: str
     name: str
+
+
+def part_of(path: str, sources: Iterable[IndexSource]) -> IndexSource | None:
+    """Return the source that is a folder in which an absolute path lies; None if there is none."""
+    return next((source for source in sources if PurePath(source.path) in PurePath(path).parents), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 
+from qa_search.util.parameters import require, require_whole
+
 _UNITS = {
     "": 1, "b": 1, "bytes": 1,
     "k": 10**3, "kb": 10**3, "kib": 1 << 10,
@@ -76,5 +78,13 @@ class Limits:
 
     def __post_init__(self) -> None:
         for limit in fields(self):
-            if getattr(self, limit.name) < (0 if limit.name == "scratch_free" else 1):
-                raise ValueError(f"{limit.name}={getattr(self, limit.name)}: a limit is at least 1")
+            require_whole(limit.name, getattr(self, limit.name), 0 if limit.name == "scratch_free" else 1)
+
+
+def require_limits(limits: object) -> None:
+    """Refuse what is neither limits nor None.
+
+    Raises:
+        QueryError: if it is neither.
+    """
+    require(limits is None or isinstance(limits, Limits), "limits", limits, "Limits(...) or None")

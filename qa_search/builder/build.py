@@ -14,24 +14,25 @@ from typing import TYPE_CHECKING, cast
 
 from qa_search.archives.encodings import named_encoding
 from qa_search.archives.formats.records import ROLES
-from qa_search.archives.limits import Limits
+from qa_search.archives.limits import Limits, require_limits
 from qa_search.archives.read import FileRead, Reading, ReadOptions, read_archives, read_files
 from qa_search.builder.changes import ShrinkGuard
-from qa_search.builder.encoder_choice import Device, EncoderChooser, PrecisionChoice, given_encoder
+from qa_search.builder.encoder_choice import EncoderChooser, given_encoder
 from qa_search.builder.generation_writer import GenerationWriter, Progress, no_posts, store_posts, strict_error
 from qa_search.builder.kept_files import KeptFiles
 from qa_search.builder.ray_cluster import RayCluster
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.builder.sources import Plan, Settings, SourcePath, SourceWatch, listed, make_plan
-from qa_search.embedders.base import Embedder, Prompts
+from qa_search.embedders.base import Embedder, Prompts, require_model
 from qa_search.embedders.locate import locate_model
-from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, Splitter
+from qa_search.embedders.passages import Splitter
 from qa_search.errors import (
     ArchiveError,
     IndexDamagedError,
     IndexUnreadableError,
     ModelError,
     NoPostsError,
+    QueryError,
     ShrinkError,
 )
 from qa_search.index.encoders import remove_unused_encoders
@@ -45,7 +46,29 @@ from qa_search.index.stores.posts_writer import PostWriter
 from qa_search.search.advice import Languages
 from qa_search.types import BuildReport, FileReport, IndexSource, Inspection, Post, SetAside, SourceChanges
 from qa_search.util.cache import cache_folder
-from qa_search.util.defaults import DEFAULT_KEEP, DEFAULT_LARGEST_LOSS, DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_RECORDS
+from qa_search.util.defaults import (
+    DEFAULT_KEEP,
+    DEFAULT_LARGEST_LOSS,
+    DEFAULT_MEMORY,
+    DEFAULT_PASSAGE_TOKENS,
+    DEFAULT_RECALL,
+    DEFAULT_RECORDS,
+    DEVICES,
+    LEAST_KEEP,
+    Device,
+    PrecisionChoice,
+)
+from qa_search.util.parameters import (
+    listed_paths,
+    listed_texts,
+    require_calls,
+    require_choice,
+    require_flags,
+    require_mapping,
+    require_share,
+    require_texts,
+    require_whole,
+)
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
@@ -82,8 +105,8 @@ def build_index(
     encoding: str | None = None,
     comments: bool = False,
     names: Mapping[SourcePath, str] | None = None,
-    add: Sequence[SourcePath] = (),
-    remove: Sequence[str] = (),
+    add: Sequence[SourcePath] | SourcePath = (),
+    remove: Sequence[str] | str = (),
     largest_loss: float = DEFAULT_LARGEST_LOSS,
     allow_shrink: bool = False,
     keep: int = DEFAULT_KEEP,
@@ -100,7 +123,7 @@ def build_index(
 
     Args:
         sources: files and folders; a single one may be given as it is. None for those that the index was built from,
-            with the settings of that build where this call has the default.
+            with the settings of that build where this call has the default; there must be an index, or ``add``, then.
         index: the folder to write to; made if it is not there.
         model: a model's name or folder, or the model itself; None for the packaged default.
         download: fetch the model if it is not on this machine.
@@ -127,14 +150,16 @@ def build_index(
         comments: keep the comments of Stack Exchange dumps, below what they comment on.
         names: source -> its name, which the ids of its posts are made from. The index remembers it. By default it is
             the end of the source's path when it was first read.
-        add: sources to read besides those that the index was built from, or ids of posts that were removed.
-        remove: names or paths of sources, or ids of posts, that the index is to have no longer.
+        add: sources to read besides those that the index was built from, or ids of posts that were removed; a single
+            one may be given as it is.
+        remove: names or paths of sources, or ids of posts, that the index is to have no longer; or a single one.
         largest_loss: the largest share of the previous posts that may be gone or have other ids; else nothing changes.
         allow_shrink: allow any loss.
         keep: how many generations to keep for `undo_index`, the new one included; at least 2.
         dry_run: only read, and report what would change.
 
     Raises:
+        QueryError: if a parameter has a value that is not allowed; nothing is read then.
         ArchiveError: if a source cannot be used, or there is nothing to index.
         ShrinkError: if more posts would be lost than is allowed.
         ModelError: if the model cannot be used.
@@ -145,6 +170,16 @@ def build_index(
     """
     started = _Start()
     require_folder(index)
+    require_model(model)
+    require_flags(download=download, strict=strict, rebuild=rebuild, allow_shrink=allow_shrink, dry_run=dry_run)
+    require_choice("device", device, DEVICES)
+    require_texts(ray=ray, store=store)
+    require_calls(progress=progress)
+    require_mapping("names", names, "a mapping of sources to their names")
+    require_share("largest_loss", largest_loss)
+    require_whole("keep", keep, LEAST_KEEP)
+    sources = None if sources is None else listed_paths("sources", sources)
+    add, remove, shards = listed_paths("add", add), listed_texts("remove", remove), listed_texts("shards", shards)
     folder = IndexFolder(index)
     given = None if isinstance(model, str | os.PathLike) or model is None else model
     asked = Prompts(query_prompt, passage_prompt)  # invalid ones are reported before anything is read
@@ -154,18 +189,18 @@ def build_index(
         )
     plan = make_plan(
         folder,
-        [sources] if isinstance(sources, str | os.PathLike) else sources,
+        sources,
         Settings(
             model=None if given is not None or model is None else os.fspath(cast(SourcePath, model)),
             query_prompt=query_prompt,
             passage_prompt=passage_prompt,
-            field_map=field_map or {},
+            field_map={} if field_map is None else field_map,
             encoding=encoding,
             comments=comments,
             keep_unanswered=keep_unanswered,
             keep_going=keep_going,
             passage_tokens=passage_tokens,
-            limits=limits or Limits(),
+            limits=Limits() if limits is None else limits,
             precision=precision,
             memory=memory,
             recall=recall,
@@ -529,13 +564,17 @@ def read_options(
     """Check what a caller says of archives.
 
     Raises:
-        ArchiveError: if a role or an encoding is unknown.
+        QueryError: if a role or an encoding is unknown, or a value is not of its kind.
     """
+    require_mapping("field_map", field_map, "a mapping of roles to names of fields")
+    require_texts(encoding=encoding)
+    require_flags(keep_unanswered=keep_unanswered, comments=comments)
+    require_limits(limits)
     codec = None
     if encoding is not None:
         codec = named_encoding(encoding)
         if codec is None:
-            raise ArchiveError(
+            raise QueryError(
                 f"encoding: {encoding!r} is unknown. Name one such as utf-8, windows-1251, gb18030 or shift_jis.",
                 parameter="encoding",
             )
@@ -575,9 +614,12 @@ def inspect_archives(
         posts: how many posts of each file to return as samples.
 
     Raises:
+        QueryError: if a parameter has a value that is not allowed.
         ArchiveError: if a source cannot be used.
     """
-    paths = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    require_whole("records", records, 1)
+    require_whole("posts", posts, 0)
+    paths = listed_paths("sources", sources)
     options = read_options(field_map, limits=limits, encoding=encoding, comments=comments, sample=records)
     reading = Reading()
     samples: dict[str, list[Post]] = {}
@@ -608,7 +650,7 @@ def _sources_of(source: str) -> list[str]:
 def _checked_field_map(field_map: Mapping[str, str]) -> dict[str, str]:
     for role, name in field_map.items():
         if role not in ROLES or not name:
-            raise ArchiveError(
+            raise QueryError(
                 f"field_map: {role}={name} is invalid. Map fields as ROLE=FIELD, where ROLE is one of "
                 f"{', '.join(ROLES)}.",
                 parameter="field_map",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from qa_search.embedders.base import Embedder, Piece, Vectors
 from qa_search.embedders.locate import LocatedModel
@@ -33,15 +33,12 @@ from qa_search.index.manifest import (
     PassagesRecord,
 )
 from qa_search.index.owned import ENCODER_NAMES, remove_own
+from qa_search.util.defaults import Device, PrecisionChoice
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
 
 if TYPE_CHECKING:
     from qa_search.embedders.onnx_export import Precision, Reference
     from qa_search.embedders.sentence_transformer import SentenceTransformerEmbedder
-
-
-Device = Literal["auto", "cpu", "cuda"]
-PrecisionChoice = Literal["auto", "int8", "fp32", "bf16"]
 
 
 class PairedEmbedder:

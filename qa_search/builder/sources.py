@@ -20,22 +20,37 @@ from typing import Any, BinaryIO, Self
 from qa_search.archives.base import ArchiveFile, ReadOptions
 from qa_search.archives.containers.walk import list_files, name_folders, root_of
 from qa_search.archives.formats.stackexchange import COMMENTS, USERS
-from qa_search.archives.limits import Limits
+from qa_search.archives.limits import Limits, require_limits
 from qa_search.archives.read import readers
 from qa_search.builder.kept_files import KeptFiles, content_of, is_racy, stat_of
 from qa_search.builder.reuse import PreviousGeneration
-from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS, SPLITTER_RULES
-from qa_search.errors import ArchiveError, IndexFolderError, SourceNotFoundError
+from qa_search.embedders.passages import SPLITTER_RULES
+from qa_search.errors import ArchiveError, IndexFolderError, NoPostsError, QueryError, SourceNotFoundError
 from qa_search.index.folder import IndexFolder
 from qa_search.index.generation import Generation
 from qa_search.index.manifest import MOST_SOURCE_NAME, BuiltFrom, SourceState, is_source_name
 from qa_search.index.stores.lexical import LEXICAL_RULES
-from qa_search.types import IndexSource, SetAside, is_post_id
-from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL, DEFAULT_SOURCE
+from qa_search.types import IndexSource, SetAside, is_post_id, part_of
+from qa_search.util.defaults import (
+    DEFAULT_MEMORY,
+    DEFAULT_PASSAGE_TOKENS,
+    DEFAULT_RECALL,
+    LEAST_PASSAGE_TOKENS,
+    PRECISIONS,
+)
+from qa_search.util.parameters import (
+    require,
+    require_choice,
+    require_flags,
+    require_mapping,
+    require_share,
+    require_texts,
+    require_whole,
+)
 
 SourcePath = str | os.PathLike[str]
-# Settings that go with a model.
 _OF_ONE_BUILD = ("keep_going",)
+# Settings that go with a model.
 _OF_MODEL = ("query_prompt", "passage_prompt")
 
 
@@ -44,6 +59,9 @@ class Settings:
     """The settings of a build that the next one keeps, unless it names sources. As for `build_index`.
 
     ``keep_going`` is not kept: a leave to lose what is damaged counts for one build.
+
+    Raises:
+        QueryError: if a setting is none that a build can have.
     """
 
     model: str | None = None
@@ -60,6 +78,16 @@ class Settings:
     memory: int = DEFAULT_MEMORY
     recall: float = DEFAULT_RECALL
 
+    def __post_init__(self) -> None:
+        require_mapping("field_map", self.field_map, "a mapping of roles to names of fields")
+        require_texts(model=self.model, encoding=self.encoding)
+        require_flags(comments=self.comments, keep_unanswered=self.keep_unanswered, keep_going=self.keep_going)
+        require_whole("passage_tokens", self.passage_tokens, LEAST_PASSAGE_TOKENS)
+        require_limits(self.limits)
+        require_choice("precision", self.precision, PRECISIONS)
+        require_whole("memory", self.memory, 1)
+        require_share("recall", self.recall)
+
     def or_else(self, remembered: Mapping[str, Any]) -> Self:
         """Return these settings, with the remembered value of each that has its default here.
 
@@ -68,15 +96,17 @@ class Settings:
         default = type(self)()
         if self.model is not None and self.to_manifest()["model"] != remembered.get("model"):
             remembered = {name: value for name, value in remembered.items() if name not in _OF_MODEL}
-        kept: dict[str, Any] = {}
+        found = self
         for name in (one.name for one in fields(self)):
             value, usual = remembered.get(name), getattr(default, name)
-            if name == "limits" and isinstance(value, Mapping):
-                value = Limits(**{key: value[key] for key in asdict(usual) if type(value.get(key)) is int})
-            fits = type(value) is type(usual) or (usual is None and isinstance(value, str))
-            if fits and getattr(self, name) == usual and name not in _OF_ONE_BUILD:
-                kept[name] = value
-        return replace(self, **kept)
+            with suppress(QueryError):  # earlier versions took settings that mean nothing
+                if name == "limits" and isinstance(value, Mapping):
+                    value = Limits(**{key: value[key] for key in asdict(usual) if type(value.get(key)) is int})
+                fits = type(value) is type(usual) or (usual is None and isinstance(value, str))
+                if fits and getattr(self, name) == usual and name not in _OF_ONE_BUILD:
+                    change: dict[str, Any] = {name: value}
+                    found = replace(found, **change)
+        return found
 
     def to_manifest(self) -> dict[str, Any]:
         """Return what the manifest remembers; a model's folder by its absolute path."""
@@ -130,7 +160,8 @@ def make_plan(
     """Return the plan of a build; ``sources`` is None for those that the index was built from.
 
     Raises:
-        ArchiveError: if there is nothing to read, a source is missing, or a name is invalid.
+        ArchiveError: if there is nothing to read, or a source is missing.
+        QueryError: if a name is invalid.
     """
     before = remembered(folder)
     excluded, known = before.excluded, before.sources
@@ -140,6 +171,11 @@ def make_plan(
     else:
         paths = list(sources)
     named = {_real(path): _checked_name(name) for path, name in (names or {}).items()}
+    for path in names or {}:
+        places = ", ".join(os.fspath(path) for path in paths)
+        require(
+            _real(path) in map(_real, paths), "names", os.fspath(path), f"names of sources of this build ({places})"
+        )
     kept = {root_of(Path(source.path)): source.name for source in known if Path(source.path).exists()}
     real = [_real(path) for path in paths]
     kept |= {root_of(path): name for path, name in named.items()}
@@ -269,11 +305,10 @@ def _paths_of(
                 f"{folder.path}: this index does not say what it was built from. Name its sources: "
                 f"build_index(SOURCES, {str(folder.path)!r})"
             )
-        if not add and Path(DEFAULT_SOURCE).exists():
-            return [DEFAULT_SOURCE], excluded
-        if not add:
+        if not add or remove:
             raise ArchiveError(
-                f"no source: name archive files, or folders of them ({DEFAULT_SOURCE} is missing in the current folder)"
+                f"{folder.path}: no index in this folder, and so no sources to read again. Name archive files, or "
+                f"folders of them: build_index(SOURCES, {str(folder.path)!r})"
             )
     gone: set[str] = set()
     for name in remove:
@@ -286,6 +321,11 @@ def _paths_of(
         if not found:
             excluded = (*excluded, name)
     kept = [source for source in known if source.path not in gone]
+    if gone and not kept and not add:
+        raise ArchiveError(
+            f"{', '.join(sorted(gone))}: this index has no other source, and would be empty. Nothing was changed. To "
+            f"build it from others: build_index(SOURCES, {str(folder.path)!r}). If nobody needs it, delete its folder."
+        )
     for source in kept:
         if not Path(source.path).exists():
             raise SourceNotFoundError(
@@ -296,7 +336,28 @@ def _paths_of(
             )
     back = {post for post in excluded if post in add}
     excluded = tuple(post for post in excluded if post not in back)
+    for path in add:
+        if path not in back:
+            _require_new(path, kept, folder)
     return [*(source.path for source in kept), *(path for path in add if path not in back)], excluded
+
+
+def _require_new(path: SourcePath, known: Sequence[IndexSource], folder: IndexFolder) -> None:
+    """Refuse to add what would add nothing: later builds would look for it, and somebody wait for its posts.
+
+    Raises:
+        ArchiveError: if it is a part of a source, or has no files.
+    """
+    within = part_of(os.fspath(_real(path)), known)
+    if within is not None:
+        raise ArchiveError(
+            f"{os.fspath(path)}: is read already, as a part of the source {within.path} ({within.name}). Nothing was "
+            "changed."
+        )
+    if next(list_files([path], folder.home), None) is None:
+        raise NoPostsError(
+            f"{os.fspath(path)}: no files to read. Nothing was changed. Name archive files, or folders of them."
+        )
 
 
 def _hashed(values: list[Any]) -> str:
@@ -314,7 +375,7 @@ def _real(path: SourcePath) -> Path:
 
 def _checked_name(name: str) -> str:
     if not is_source_name(name):
-        raise ArchiveError(
+        raise QueryError(
             f"names: {name[:MOST_SOURCE_NAME]!r} is invalid. A name has 1 to {MOST_SOURCE_NAME} printable characters.",
             parameter="names",
         )

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qa_search.errors import ModelError
+from qa_search.util.parameters import is_path, require
 from qa_search.util.text import SURROGATES
 
 # The most characters of a prompt: room for instructions with examples.
@@ -73,6 +74,17 @@ class ModelId:
     sha256: str
     location: str = ""
     prompts: Prompts = OWN_PROMPTS
+
+
+def require_model(model: object) -> None:
+    """Refuse what is neither a name, a folder, a model nor None.
+
+    Raises:
+        QueryError: if it is none of them.
+    """
+    is_embedder = all(hasattr(model, name) for name in ("model_id", "embed_passages", "embed_queries"))
+    fits = model is None or is_path(model) or is_embedder
+    require(fits, "model", model, "the name of a model, its folder, or an object with the methods of an Embedder")
 
 
 class Embedder(Protocol):

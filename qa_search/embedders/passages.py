@@ -11,7 +11,6 @@ from qa_search.util.sentences import Span, split_sentences, trim
 
 TokenCounter = Callable[[Sequence[str]], Sequence[int]]
 
-DEFAULT_PASSAGE_TOKENS = 256
 # Raised when a text would be cut otherwise than before, so that no index mixes old cuts and new ones.
 SPLITTER_RULES = 1
 # Longest stretch of one sentence that is measured at once, in characters per token of the limit.

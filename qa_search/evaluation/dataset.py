@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qa_search.errors import DatasetError, QueryError
 from qa_search.search.query import require_text
+from qa_search.util.parameters import require_path
 
 _MOST_GRADE = 1_000_000
 _MOST_LINE = 4_000_000  # characters
@@ -44,8 +45,10 @@ def load_dataset(folder: str | os.PathLike[str]) -> Dataset:
     """Read a judged set: ``queries.jsonl``, and ``qrels.tsv`` or ``qrels/test.tsv``.
 
     Raises:
+        QueryError: if this is not the path of a folder.
         DatasetError: if a file is missing or a line of it cannot be read.
     """
+    require_path("dataset", folder)
     path = Path(folder)
     queries: dict[str, str] = {}
     for number, line in _lines(path / "queries.jsonl"):

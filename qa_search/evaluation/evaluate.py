@@ -13,12 +13,13 @@ import numpy as np
 
 from qa_search.builder.build import build_index
 from qa_search.builder.generation_writer import Progress
-from qa_search.errors import DatasetError, QueryError
+from qa_search.errors import DatasetError
 from qa_search.evaluation.dataset import MEASURES, Dataset, Grades, load_dataset
 from qa_search.evaluation.statistics import Floats, auroc, bootstrap_interval, paired_p_value
-from qa_search.search.fusion import RANKINGS
-from qa_search.search.search_index import SearchIndex
+from qa_search.search.fusion import require_rankings
+from qa_search.search.search_index import SearchIndex, require_index
 from qa_search.util.cache import cache_folder
+from qa_search.util.parameters import require_calls, require_paths
 
 # The same measures as ir-measures calls them.
 _IR_MEASURES = {
@@ -179,12 +180,14 @@ def evaluate(
 
     Raises:
         DatasetError: if the set cannot be read, or none of its judged posts is in the index.
-        QueryError: if a ranking is unknown.
+        QueryError: if a ranking is unknown, or another parameter has a value that is not allowed.
     """
+    require_rankings(rankings)
+    require_paths(workdir=workdir)
+    require_calls(progress=progress)
+    if isinstance(index, SearchIndex):
+        require_index(index)
     judged = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
-    for name in rankings:
-        if name not in RANKINGS:
-            raise QueryError(f"unknown ranking {name!r}: choose from {', '.join(RANKINGS)}", parameter="rankings")
     queries = judged.answerable
     if not queries:
         raise DatasetError(f"{judged.folder}: none of the complaints has a post that answers it; nothing to measure.")

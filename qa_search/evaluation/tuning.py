@@ -28,6 +28,7 @@ from qa_search.search.fusion import DEFAULT_WEIGHTS, RANKINGS, UNREAD_WEIGHTS, F
 from qa_search.search.search_index import SearchIndex
 from qa_search.search.signals import Values
 from qa_search.types import to_jsonable
+from qa_search.util.parameters import require_flags, require_paths
 
 _STEPS = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.4)
 _TUNED = ("whole", "parts", "lexical", "title", "question", "answer")
@@ -141,6 +142,8 @@ def tune(
         QueryError: if the archive is too small to learn from.
     """
     require_folder(index)
+    require_flags(trust_self=trust_self, reset=reset)
+    require_paths(judged=judged)
     folder = IndexFolder(index)
     with SearchIndex.open(index) as opened, folder.writing():
         manifest = opened.generation.manifest

@@ -607,9 +607,10 @@ class IndexFolder:
         try:
             yield
         except (OSError, *_WRITE_ERRORS) as error:
+            answers = "The previous index still answers. " if self.exists() else ""
             raise IndexWriteError(
                 f"{self.path}: the index cannot be written ({_reason(error)}). "
-                "The previous index still answers. Make room or choose another folder with index=FOLDER."
+                f"{answers}Make room or choose another folder with index=FOLDER."
             ) from error
 
 

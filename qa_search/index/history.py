@@ -10,6 +10,7 @@ from qa_search.index.folder import IndexFolder
 from qa_search.index.manifest import BuildRecord, ChangeTotals, Manifest
 from qa_search.index.open import require_folder
 from qa_search.types import LogEntry, SourceChanges
+from qa_search.util.parameters import require_texts
 
 _KINDS = ChangeTotals._fields
 
@@ -67,6 +68,7 @@ def undo_index(index: str | os.PathLike[str], to: str | None = None) -> str:
         IndexWriteError: if the folder cannot be written to.
     """
     require_folder(index)
+    require_texts(to=to)
     folder = IndexFolder(index)
     folder.pointer()  # nothing is made where there is no index
     with folder.writing():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qa_search.errors import MissingExtraError, StoreError
 from qa_search.index.base import IndexPlace
 from qa_search.index.folder import IndexFolder
+from qa_search.util.parameters import is_path
 
 if TYPE_CHECKING:
     from qa_search.index.postgres.load import PostgresWriter
@@ -45,11 +46,13 @@ def require_folder(path: str | os.PathLike[str]) -> None:
     Raises:
         StoreError: if it is an address, or looks like one; or no path at all.
     """
-    if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
+    if not is_path(path):
+        kind = "a text that no path can have" if isinstance(path, str) else type(path).__name__
         raise StoreError(
-            f"Unsupported index location: {type(path).__name__}. Name a folder, such as 'index/', or a database, as "
+            f"Unsupported index location: {kind}. Name a folder, such as 'index/', or a database, as "
             "postgresql://USER@HOST/DATABASE."
         )
+    text = os.fspath(path)
     scheme, address, _rest = text.partition("://")
     if address or _LIKE_ADDRESS.search(text):
         named = f" {scheme}://" if address and _SCHEME.fullmatch(scheme) else ""

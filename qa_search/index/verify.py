@@ -26,6 +26,7 @@ from qa_search.index.open import require_folder
 from qa_search.index.owned import ENCODERS, GENERATIONS
 from qa_search.index.stores.post_rows import passage_key
 from qa_search.types import GenerationCheck, VerifyReport
+from qa_search.util.parameters import require_flags
 
 _BLOCK = 4096
 # How far the length of a stored vector may be from 1.
@@ -49,6 +50,7 @@ def verify_index(index: str | os.PathLike[str], *, fall_back: bool = False) -> V
     """
     started = time.perf_counter()
     require_folder(index)
+    require_flags(fall_back=fall_back)
     folder = IndexFolder(index)
     fell_back_to = None
     while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,9 @@ from qa_search.errors import QueryError
 from qa_search.insights.grouping import grouped, medoid, scale_of
 from qa_search.insights.naming import as_written, holders_of, telling_terms
 from qa_search.search.query import checked_texts, require_probability
-from qa_search.search.search_index import SearchIndex
+from qa_search.search.search_index import SearchIndex, require_index
 from qa_search.types import Hit, to_jsonable
+from qa_search.util.parameters import require_calls, require_texts, require_whole
 
 # Distinct unanswered complaints that are compared with one another: more take memory by their square.
 MOST_COMPARED = 5000
@@ -146,11 +148,13 @@ def find_gaps(
 
     Raises:
         QueryError: if a text is blank or too long, something else than a text, or a number is out of range.
+        IndexClosedError: if the index was closed.
         ModelError: if the model is not on this machine or is not the one that made the index.
     """
-    if least < 1:
-        raise QueryError(f"least: {least} is below 1", parameter="least")
+    require_index(index)
+    require_whole("least", least, 1)
     require_probability(min_confidence)
+    require_calls(progress=progress)
     asked = _distinct(complaints)
     _ask(index, asked, min_confidence, progress or _unreported)
     in_danger = [one for one in asked if one.noticed and not one.answered]
@@ -182,11 +186,12 @@ def find_gaps(
 
 def _distinct(complaints: Iterable[Complaint | str]) -> list[_Asked]:
     """Gather complaints of the same words, in the order in which each text came last."""
-    if isinstance(complaints, str):
-        raise QueryError("expected a list of complaints, not a single text")
+    if isinstance(complaints, str) or not isinstance(complaints, Iterable):
+        raise QueryError(f"complaints: expected a list of them, not {reprlib.repr(complaints)}", parameter="complaints")
     found: dict[str, _Asked] = {}
     for one in complaints:
         complaint = one if isinstance(one, Complaint) else Complaint(one)
+        require_texts(date=complaint.date)
         (text,) = checked_texts([complaint.text])
         key = " ".join(text.casefold().split())
         asked = found.pop(key, None) or _Asked(text, [])

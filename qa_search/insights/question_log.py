@@ -26,6 +26,8 @@ from qa_search.util.dates import parse_bound
 from qa_search.util.defaults import DEFAULT_KEEP_DAYS
 from qa_search.util.files import open_file
 from qa_search.util.masking import masked
+from qa_search.util.parameters import require, require_flags, require_path, require_texts, require_whole
+from qa_search.util.text import clean_text
 
 log = logging.getLogger("qa_search")
 
@@ -58,6 +60,7 @@ _AT_ONCE = 500
 _HOUR = "%Y-%m-%dT%H:00Z"
 _KEEP = re.compile(r"(\d{1,5})\s*([dw])", re.ASCII | re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7}
+_MOST_DAYS = 36_500
 
 Statement = tuple[str, tuple[Any, ...]]
 NOT_ANSWERED = "not answered"
@@ -115,6 +118,10 @@ class QuestionLog:
         Raises:
             QuestionLogError: if the file is something else, or cannot be written.
         """
+        require_path("path", path)
+        if keep_days is not None:
+            require_whole("keep_days", keep_days, 1, _MOST_DAYS)
+        require(callable(now), "now", now, "a function that returns a datetime")
         self._path = Path(path)
         self._now = now
         self._queue: queue.Queue[Statement | None] = queue.Queue(_MOST_WAITING)
@@ -139,10 +146,11 @@ class QuestionLog:
     def record(self, results: Iterable[SearchResult]) -> None:
         """Add the questions of some results, masked. They are written soon."""
         hour = self._now().astimezone(UTC).strftime(_HOUR)
-        for result in results:
+        for result in results if isinstance(results, Iterable) else [results]:
+            require(isinstance(result, SearchResult), "results", result, "a list of results of searches")
             best = result.hits[0].post_id if result.hits else None
             danger = result.notice is not None
-            values = (hour, masked(result.query), result.answered, result.confidence, best, danger)
+            values = (hour, masked(clean_text(result.query)), result.answered, result.confidence, best, danger)
             self._put(
                 "INSERT INTO question (hour, text, answered, confidence, best, danger) VALUES (?, ?, ?, ?, ?, ?)",
                 values,
@@ -150,10 +158,12 @@ class QuestionLog:
 
     def mark(self, query: str, *, opened: str | None = None, feedback: str | None = None) -> None:
         """Note at the latest question of this text which post was opened, or what was said; None changes nothing."""
+        require(isinstance(query, str), "query", query, "a text")
+        require_texts(opened=opened, feedback=feedback)
         self._put(
             "UPDATE question SET opened = coalesce(?, opened), feedback = coalesce(?, feedback) "
             "WHERE id = (SELECT max(id) FROM question WHERE text = ?)",
-            (opened, feedback, masked(query)),
+            (*(text and clean_text(text) for text in (opened, feedback)), masked(clean_text(query))),
         )
 
     def close(self) -> None:
@@ -237,6 +247,8 @@ def read_questions(path: str | os.PathLike[str], *, unanswered: bool = False) ->
     Raises:
         QuestionLogError: if the file is missing, something else, or damaged.
     """
+    require_path("path", path)
+    require_flags(unanswered=unanswered)
     with closing(_opened(Path(path), make=False)) as database, _named(path):
         there = _columns_of(database)
         columns = ", ".join(name if name in there else f"NULL AS {name}" for name in _COLUMNS)
@@ -263,6 +275,9 @@ def forget_questions(
         QueryError: if nothing says which, or the date is invalid.
         QuestionLogError: as `read_questions`, or if the file cannot be written.
     """
+    require_path("path", path)
+    require_flags(everything=everything)
+    require_texts(about=about, before=before)
     if everything is (about is not None or before is not None):
         raise QueryError("say which questions to forget: about, before, or everything")
     bound = None if before is None else parse_bound(before)
@@ -294,7 +309,7 @@ def keep_days_of(text: str) -> int:
     """
     found = _KEEP.fullmatch(text.strip())
     days = int(found[1]) * _DAYS[found[2].lower()] if found else 0
-    if not 1 <= days <= 36_500:
+    if not 1 <= days <= _MOST_DAYS:
         raise QueryError(f"keep: invalid time {text!r}; write it like 90d or 12w", parameter="keep")
     return days
 
@@ -310,9 +325,8 @@ def _opened(path: Path, *, make: bool) -> sqlite3.Connection:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise QuestionLogError(
-            f"{path}: cannot be opened ({error.strerror}). Name a file in a folder that exists and can be written to."
-        ) from error
+        wanted = "a file in a folder that exists and can be written to" if make else "a log of questions"
+        raise QuestionLogError(f"{path}: cannot be opened ({error.strerror}). Name {wanted}.") from error
     if start and start != SQLITE_START:
         raise _other(path)
     with _named(path):

@@ -19,8 +19,9 @@ from qa_search.embedders.base import Vectors
 from qa_search.errors import QueryError
 from qa_search.insights.grouping import directions_from, sample_numbers
 from qa_search.insights.naming import as_written, holders_of, telling_terms
-from qa_search.search.search_index import SearchIndex
+from qa_search.search.search_index import SearchIndex, require_index
 from qa_search.types import Post, to_jsonable
+from qa_search.util.parameters import require
 
 MOST_POSTS = 5000
 _LEAST_TOPICS, _MOST_TOPICS = 2, 40
@@ -100,7 +101,7 @@ class TopicReport:
             return cls(
                 str(document["index"]), str(document["model"]), int(document["posts"]), int(document["sampled"]), groups
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise QueryError("start: not a report of topics in JSON") from error
 
 
@@ -133,6 +134,8 @@ class GroupedPosts(NamedTuple):
 
 def group_posts(index: SearchIndex, start: TopicReport | None = None) -> GroupedPosts:
     """Group an index's posts as `find_topics` does, and return what it did with each."""
+    require_index(index)
+    require(start is None or isinstance(start, TopicReport), "start", start, "a TopicReport or None")
     retriever = index.retriever
     numbers = sample_numbers(retriever.words.count, MOST_POSTS)
     passages, starts = retriever.owners.passages_of(numbers)
@@ -140,7 +143,8 @@ def group_posts(index: SearchIndex, start: TopicReport | None = None) -> Grouped
     model: str = index.generation.manifest.model.sha256
     given = None
     if start is not None and start.model == model:
-        given = np.asarray([topic.centre for topic in start.topics], np.float32)
+        fitting = [topic.centre for topic in start.topics if len(topic.centre) == vectors.shape[1]]
+        given = np.asarray(fitting, np.float32)
     directions = directions_from(vectors, vectors.mean(axis=0))
     labels, centres = topics_of(directions, given)
     entries = retriever.posts.entries(numbers.tolist())

@@ -12,7 +12,7 @@ from qa_search.index.stores.post_rows import fold_title
 from qa_search.review.duplicates import NEIGHBOURS, Shingles, groups, near_copies, overlap, shingles
 from qa_search.review.vectors import Directions, Pair, mutual, near_pairs, read_directions
 from qa_search.search.retrieval import Retriever
-from qa_search.search.search_index import SearchIndex
+from qa_search.search.search_index import SearchIndex, require_index
 from qa_search.types import Hit, OtherPost, Post, to_jsonable
 from qa_search.util.threads import computing
 
@@ -110,9 +110,11 @@ def review_archive(index: SearchIndex) -> Review:
     Every post is compared with every other one: a minute for 20,000 posts, and the square of that for more.
 
     Raises:
+        QueryError: if this is not an open index.
         IndexFolderError: if the index cannot be read.
         ModelError: if questions without an answer are to be searched and the model cannot be used.
     """
+    require_index(index)
     return _Reviewer(index).review()
 
 

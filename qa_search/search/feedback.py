@@ -29,6 +29,7 @@ from qa_search.search.grouping import repeats, telling_terms
 from qa_search.types import Verdict, is_post_id
 from qa_search.util.files import MOST_VOTES_BYTES, read_file
 from qa_search.util.masking import masked
+from qa_search.util.parameters import require, require_flags, require_length
 from qa_search.util.terms import Analysis
 from qa_search.util.text import clean_text
 
@@ -165,16 +166,15 @@ class FeedbackFile:
         """Append a vote.
 
         Raises:
-            FeedbackError: if it is invalid, or the file cannot be written to.
+            QueryError: if it is invalid.
+            FeedbackError: if the file cannot be written to.
             FeedbackLimitError: if the client has given ``per_client`` votes today.
         """
+        require_length("query", query, MAX_COMPLAINT_CHARACTERS)
+        require(is_post_id(post), "post_id", post, "the id of a post, from a hit")
+        require_flags(answered=answered)
+        require_length("client", client, _MOST_CLIENT)
         query = clean_text(query)
-        if not query or len(query) > MAX_COMPLAINT_CHARACTERS:
-            raise FeedbackError(f"query: expected a text of 1 to {MAX_COMPLAINT_CHARACTERS:,} characters.")
-        if not is_post_id(post):
-            raise FeedbackError("post_id: not the id of a post. Take it from a hit.")
-        if not client or len(client) > _MOST_CLIENT:
-            raise FeedbackError(f"client: expected a text of 1 to {_MOST_CLIENT} characters.")
         now = datetime.now(UTC).isoformat()[:_HOUR]
         with self._adding:
             given = self._given(now[:_DAY])
@@ -211,12 +211,13 @@ class FeedbackFile:
 
         Addresses of one network of IPv6 are one client.
         """
+        require(isinstance(address, str), "address", address, "a text")
         with suppress(ValueError):
             if (found := ipaddress.ip_address(address)).version == 6:
                 address = str(ipaddress.ip_network(f"{found}/64", strict=False).network_address)
         with self._adding:
             salt = self._read_salt()
-        return hashlib.blake2b(address.encode(), digest_size=8, key=bytes.fromhex(salt)).hexdigest()
+        return hashlib.blake2b(address.encode(errors="replace"), digest_size=8, key=bytes.fromhex(salt)).hexdigest()
 
     def _given(self, day: str) -> Counter[str]:
         """Count the votes of a day by client; again if another process has written to the file, or a person."""

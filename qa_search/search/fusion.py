@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import reprlib
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from qa_search.errors import QueryError
 from qa_search.search.signals import Values
 from qa_search.types import RANKING_NAMES
 
@@ -64,3 +66,18 @@ _FUSIONS = (
     reciprocal_rank("best", "lexical"),
 )
 RANKINGS: Mapping[str, Fusion] = dict(zip(RANKING_NAMES, _FUSIONS, strict=True))
+
+
+def require_rankings(names: object) -> None:
+    """Refuse what is not a list of names of `RANKINGS`.
+
+    Raises:
+        QueryError: if it is not one, or has none.
+    """
+    if isinstance(names, str) or not isinstance(names, Sequence) or not names:
+        raise QueryError(f"rankings must be a list of names, not {reprlib.repr(names)}", parameter="rankings")
+    for name in names:
+        if not isinstance(name, str) or name not in RANKINGS:
+            raise QueryError(
+                f"unknown ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}", parameter="rankings"
+            )

@@ -11,6 +11,7 @@ from typing import TypedDict
 from qa_search.errors import QueryError
 from qa_search.index.filters import Filters
 from qa_search.util.dates import parse_bound
+from qa_search.util.parameters import require_share, require_whole
 from qa_search.util.text import clean_text
 
 DEFAULT_TOP_K = 5
@@ -117,8 +118,7 @@ def require_k(k: int) -> None:
     Raises:
         QueryError: if ``k`` is not a whole number from 1 to 10,000.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_TOP_K:
-        raise QueryError(f"k must be a whole number from 1 to {MAX_TOP_K:,}, not {reprlib.repr(k)}", parameter="k")
+    require_whole("k", k, 1, MAX_TOP_K)
 
 
 def require_probability(min_confidence: float | None) -> None:
@@ -127,11 +127,8 @@ def require_probability(min_confidence: float | None) -> None:
     Raises:
         QueryError: if it is anything else.
     """
-    number = isinstance(min_confidence, int | float) and not isinstance(min_confidence, bool)
-    if min_confidence is not None and not (number and 0 <= min_confidence <= 1):
-        raise QueryError(
-            f"min_confidence must be from 0 to 1, not {reprlib.repr(min_confidence)}", parameter="min_confidence"
-        )
+    if min_confidence is not None:
+        require_share("min_confidence", min_confidence)
 
 
 def checked_texts(texts: Iterable[str]) -> list[str]:

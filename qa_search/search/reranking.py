@@ -23,6 +23,7 @@ from qa_search.embedders.sentence_transformer import quiet_loading
 from qa_search.errors import ModelError, ModelNotFoundError
 from qa_search.search.cross_encoders import Score, Scores, export, find_export, warn_of_torch
 from qa_search.util.files import MOST_SETTINGS_BYTES, read_file
+from qa_search.util.parameters import listed_texts, require, require_flags, require_path
 
 _BATCH = 32
 # Log levels and warning filters are the process's, and a tokenizer keeps its cuts and padding in itself: one at a time.
@@ -43,6 +44,8 @@ class Reranker:
     """
 
     def __init__(self, model: str | os.PathLike[str], *, download: bool = False) -> None:
+        require_path("model", model)
+        require_flags(download=download)
         self._name = os.fspath(model)
         with _quiet() if download else nullcontext():
             folder = _locate(model, download=download)
@@ -58,6 +61,8 @@ class Reranker:
         Raises:
             ModelError: if the model fails on these texts, or a score is not a finite number.
         """
+        require(isinstance(complaint, str), "complaint", complaint, "a text")
+        passages = listed_texts("passages", passages)
         if not passages:
             return np.empty(0, np.float32)
         try:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from qa_search.embedders.base import Embedder, Vectors
+from qa_search.embedders.base import Embedder, Vectors, require_model
 from qa_search.embedders.queries import embed_whole_queries
 from qa_search.errors import (
     FeedbackError,
@@ -28,7 +28,7 @@ from qa_search.search.amendments import Amendments, visible
 from qa_search.search.archivist_files import ArchivistFiles, curation_info, feedback_info
 from qa_search.search.curation import Curation
 from qa_search.search.feedback import ARCHIVIST
-from qa_search.search.fusion import RANKINGS
+from qa_search.search.fusion import RANKINGS, require_rankings
 from qa_search.search.query import (
     DEFAULT_TOP_K,
     MAX_QUERY_CHARACTERS,
@@ -51,6 +51,7 @@ from qa_search.types import (
     is_post_id,
 )
 from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_LISTED
+from qa_search.util.parameters import require, require_flags, require_paths, require_whole
 from qa_search.util.text import clean_text
 from qa_search.util.threads import computing
 
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 # The ids of each post and its score, best first.
 Run = list[tuple[tuple[str, ...], float]]
-_MOST_SKIPPED = 2**31
+_MOST_SKIPPED = 2**31 - 1
 _MOST_TAGS = 1000
 _EXPORTED_BLOCK = 200  # posts held in memory at once
 _RUN_BLOCK = 64  # complaints ranked at once, so that memory stays bounded
@@ -109,10 +110,13 @@ class SearchIndex:
                 and to read the one that QA_SEARCH_FEEDBACK names, or else feedback.jsonl in the index folder.
 
         Raises:
+            QueryError: if a parameter has a value that is not allowed.
             IndexFolderError: if the index is missing, damaged or of another format.
             CurationError: if the archivist's file is invalid, or the one that was named is missing.
             FeedbackError: if the file of votes is invalid.
         """
+        require_model(model)
+        require_paths(curation=curation, feedback=feedback)
         place = open_place(path)
         return cls(place, model, ArchivistFiles.find(place, curation, feedback))
 
@@ -222,6 +226,9 @@ class SearchIndex:
         require_k(k)
         filters = parameters.filters()
         require_probability(parameters.min_confidence)
+        require_flags(explain=explain)
+        fits = rerank is None or callable(getattr(rerank, "scores", None))
+        require(fits, "rerank", rerank, "a Reranker or None")
         return self._search(self._ready(), queries, parameters, filters, explain=explain, rerank=rerank)
 
     @computing
@@ -271,11 +278,7 @@ class SearchIndex:
             QueryError: if a text is blank or a ranking is unknown.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
-        if not isinstance(rankings, Iterable):
-            raise QueryError(f"expected names of rankings, not {type(rankings).__name__}", parameter="rankings")
-        for name in rankings:
-            if not isinstance(name, str) or name not in RANKINGS:
-                raise QueryError(f"unknown ranking {reprlib.repr(name)}: choose from {', '.join(RANKINGS)}")
+        require_rankings(rankings)
         queries = checked_texts(texts)
         require_k(k)
         opened = self._ready()
@@ -374,9 +377,9 @@ class SearchIndex:
             address: the address of the client, in place of its name; only a salted hash of it is written.
 
         Raises:
-            FeedbackError: if the index was opened without ``feedback``, or the vote is invalid or cannot be written.
+            QueryError: if the post does not exist, or the vote is invalid.
+            FeedbackError: if the index was opened without ``feedback``, or the vote cannot be written.
             FeedbackLimitError: if the client has given too many votes today.
-            QueryError: if the post does not exist.
         """
         recorder, opened = self._files.recorder, self._ready()
         if recorder is None:
@@ -396,6 +399,7 @@ class SearchIndex:
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
         (query,) = checked_texts([text])
+        require_flags(explain=explain)
         opened = self._ready()
         number = opened.retriever.posts.number_of(post_id) if is_post_id(post_id) else None
         if number is None or self.why_hidden(post_id) is not None:
@@ -425,8 +429,8 @@ class SearchIndex:
         """
         filters = SearchParameters(**options).filters()
         require_k(k)
-        if isinstance(skip, bool) or not isinstance(skip, int) or not 0 <= skip < _MOST_SKIPPED:
-            raise QueryError(f"skip must be a whole number from 0, not {reprlib.repr(skip)}", parameter="skip")
+        require_whole("skip", skip, 0, _MOST_SKIPPED)
+        require_flags(oldest_first=oldest_first)
         opened = self._ready()
         return opened.retriever.posts.newest(visible(filters, opened.amended), k, skip, oldest_first=oldest_first)
 
@@ -537,6 +541,17 @@ class SearchIndex:
         opened = self._opened
         opened.generation.require_unchanged()
         return opened
+
+
+def require_index(index: SearchIndex) -> None:
+    """Refuse what is not an open index.
+
+    Raises:
+        QueryError: if it is something else.
+        IndexClosedError: if it was closed.
+    """
+    require(isinstance(index, SearchIndex), "index", index, "an open index, as SearchIndex.open(...) returns it")
+    index._ready()
 
 
 def _unknown_post(post_id: str) -> QueryError:

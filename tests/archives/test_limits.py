@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from qa_search.archives.limits import format_size
 from qa_search.archives.read import Limits, ReadOptions, parse_size, read_archives
-from qa_search.errors import DamagedArchiveError
+from qa_search.errors import DamagedArchiveError, QueryError
 from qa_search.types import Post, SetAside
 from tests.helpers import page, write_jsonl
 
@@ -56,9 +56,10 @@ def test_a_size_that_is_shown_can_be_read_again(size: int) -> None:
 
 @pytest.mark.parametrize("limit", ["post_characters", "record_bytes", "unpacked_bytes", "files", "nesting"])
 def test_a_limit_of_nothing_is_refused(limit: str) -> None:
-    """It would set everything aside."""
-    with pytest.raises(ValueError, match=f"{limit}=0: a limit is at least 1"):
-        Limits(**{limit: 0})
+    """It would set everything aside; so is what is no number."""
+    for wrong in (0, 2.5, "5", None):
+        with pytest.raises(QueryError, match=f"^{limit} must be a whole number from 1, not {wrong!r}"):
+            Limits(**{limit: wrong})  # type: ignore[arg-type]
 
 
 def test_a_post_beyond_the_limit_is_set_aside(tmp_path: Path) -> None:

@@ -16,10 +16,10 @@ import pytest
 
 from qa_search import BuildReport, Progress, SearchIndex, build_index
 from qa_search.errors import (
-    ArchiveError,
     DamagedArchiveError,
     IndexWriteError,
     NoPostsError,
+    QueryError,
     SetAsideError,
     SourceNotFoundError,
 )
@@ -175,7 +175,7 @@ def test_a_damaged_file_is_set_aside_with_keep_going(tmp_path: Path) -> None:
 
 def test_an_unknown_role_in_the_map_is_told(tmp_path: Path) -> None:
     """With the roles there are."""
-    with pytest.raises(ArchiveError, match="ROLE is one of id, title, question"):
+    with pytest.raises(QueryError, match="ROLE is one of id, title, question"):
         build(write_pages(tmp_path / "pages", 1), tmp_path / "index", field_map={"antwort": "x"})
 
 

@@ -18,11 +18,13 @@ from qa_search.errors import (
     IndexNotFoundError,
     NoPostsError,
     QASearchError,
+    QueryError,
     SetAsideError,
     ShrinkError,
     SourceNotFoundError,
 )
 from qa_search.index.folder import IndexFolder
+from qa_search.interfaces.render.reading import change_lines
 from tests.helpers import WordsEmbedder, page, write_jsonl, write_pages
 
 Kinds = dict[str, int]
@@ -449,11 +451,13 @@ def test_one_of_two_files_of_a_folder_is_taken_out(tmp_path: Path) -> None:
 
 
 def test_a_source_in_which_nothing_is_read_is_named(index: Path, archive: Path, tmp_path: Path) -> None:
-    """An empty folder beside a full one, such as a mount that is missing; also in a dry run."""
+    """An empty folder beside a full one, such as a mount that is missing; also in a dry run. None is added."""
     empty = tmp_path / "club" / "empty"
     empty.mkdir()
+    with pytest.raises(NoPostsError, match=r"club/empty: no files to read\. Nothing was changed"):
+        build(None, index, add=empty)
     for options in ({"dry_run": True}, {}):
-        report = build(None, index, add=[empty], **options)
+        report = build([archive, empty], index, **options)
         assert [(source.path, source.name) for source in report.empty] == [(str(empty), "club/empty")]
     assert [source.name for source in build(None, index).empty] == ["club/empty"]
 
@@ -467,6 +471,24 @@ def test_removing_one_source_does_not_excuse_the_loss_of_another(index: Path, ar
     _drop_most(archive)
     with pytest.raises(ShrinkError, match="would remove 18 of 21 posts"):
         build(None, index, remove=["other/club"])
+
+
+def test_a_part_of_a_source_is_not_added(index: Path, archive: Path) -> None:
+    """It is read already; where a build names both, the report says so."""
+    part = write_pages(archive / "part", 2, start=90)
+    with pytest.raises(ArchiveError, match=r"pages/part: is read already, as a part of the source .*\(club/pages\)"):
+        build(None, index, add=part)
+    assert len(index_log(index)) == 1
+    report = build([archive, part], index)
+    assert f"{part} (name: pages/part) is read as a part of {archive}" in change_lines(report)
+
+
+def test_the_only_source_is_not_removed(index: Path, archive: Path, tmp_path: Path) -> None:
+    """Unless another one takes its place in the same build."""
+    with pytest.raises(ArchiveError, match=r"club/pages: this index has no other source.*build_index\(SOURCES, "):
+        build(None, index, remove="club/pages")
+    report = build(None, index, remove="club/pages", add=write_pages(tmp_path / "new" / "pages", 1))
+    assert [source.name for source in report.sources] == ["new/pages"]
 
 
 def test_a_dry_run_reports_and_changes_nothing(index: Path, archive: Path) -> None:
@@ -483,18 +505,19 @@ def test_a_dry_run_reports_and_changes_nothing(index: Path, archive: Path) -> No
 
 
 def test_an_index_that_remembers_no_sources_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new index is built from data/archive in the current folder, or asks for sources."""
+    """A name that is mistyped makes no second index; only the command knows a usual folder."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ArchiveError, match="no source: name archive files"):
-        build(None, tmp_path / "index")
     write_pages(tmp_path / "data" / "archive", 3)
-    assert build(None, tmp_path / "index").posts == 3
+    with pytest.raises(ArchiveError, match=r"^indx: no index in this folder, .*build_index\(SOURCES, 'indx'\)"):
+        build(None, Path("indx"))
+    assert not (tmp_path / "indx").exists()
+    assert build("data/archive", Path("index")).posts == 3
 
 
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 201])
 def test_an_invalid_name_is_refused(archive: Path, tmp_path: Path, name: str) -> None:
     """It would end up in ids, listings and terminals."""
-    with pytest.raises(ArchiveError, match=r"names: .* is invalid"):
+    with pytest.raises(QueryError, match=r"names: .* is invalid"):
         build(archive, tmp_path / "index", names={archive: name})
 
 

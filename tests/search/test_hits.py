@@ -400,7 +400,7 @@ def test_without_hits_nothing_is_answered(topics: SearchIndex) -> None:
 @pytest.mark.parametrize("threshold", [2, -0.1, 1.0001, math.nan, math.inf, True, False, "x", "0.5", [0.5]])
 def test_a_threshold_that_is_no_probability_is_told(topics: SearchIndex, threshold: Any) -> None:
     """With what was given."""
-    with pytest.raises(QueryError, match="min_confidence must be from 0 to 1, not"):
+    with pytest.raises(QueryError, match="min_confidence must be a number from 0 to 1, not"):
         topics.search("topic3x1", min_confidence=threshold)
 
 

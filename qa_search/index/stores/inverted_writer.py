@@ -100,9 +100,10 @@ def choose_kind(passages: int, dimension: int, memory: int) -> Kind:
         if index_bytes(kind, passages, dimension) <= memory:
             return kind
     least = -(-index_bytes(LISTS[-1], passages, dimension) // _MB)
+    allowed = f"{memory:,} bytes" if memory < _MB else f"{memory / _MB:,g} MB"
     raise VectorIndexError(
-        f"memory: {passages:,} passages take at least {least} MB to search, where {memory / _MB:g} MB are "
-        f"allowed. Build with memory={least * _MB:_} or more. The previous index still answers.",
+        f"memory: {passages:,} passages take at least {least} MB to search, where {allowed} are allowed. "
+        f"Build with memory={least * _MB:_} or more. Nothing was changed.",
         parameter="memory",
     )
 
@@ -249,7 +250,7 @@ def choose_probes(store: InvertedStore, recall: float) -> ListedVectors:
         raise VectorIndexError(
             f"recall: {found:.3f} of the {RECALL_AT} closest passages are found among compressed vectors, where "
             f"{recall} are required. Allow more memory (memory=SIZE), or accept less (recall={found:.2f}). "
-            "The previous index still answers.",
+            "Nothing was changed.",
             parameter="recall",
         )
     return store.record._replace(probes=probes, recall=round(found, 4), recall_at=RECALL_AT, queries=_QUERIES)

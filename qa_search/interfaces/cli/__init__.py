@@ -14,8 +14,9 @@ import click
 import qa_search
 from qa_search.errors import IndexNotFoundError, QASearchError, QueryError
 from qa_search.interfaces.cli.options import INDEX_SOURCE
-from qa_search.interfaces.cli.output import prepare_streams, report_lost
+from qa_search.interfaces.cli.output import OutputError, discard, prepare_streams, report_lost
 from qa_search.interfaces.render.commands import message_of
+from qa_search.interfaces.render.terminal import printable
 
 __all__ = ["cli", "main"]
 
@@ -57,6 +58,13 @@ _MODULES = {
     "remove": "sources", "similar": "show", "undo": "history",
 }  # fmt: skip
 _FUNCTIONS = {"eval": "evaluate", "list": "list_posts"}
+
+
+_BEHIND_DASHES = "A text that begins with a dash goes behind two dashes and a blank: -- TEXT"
+
+
+def _takes_text(command: click.Command) -> bool:
+    return any(isinstance(one, click.Argument) and one.name == "text" for one in command.params)
 
 
 class _Group(click.Group):
@@ -104,6 +112,8 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except click.UsageError as error:
             error.ctx = error.ctx or self._called(ctx)
+            if isinstance(error, click.NoSuchOption) and _takes_text(error.ctx.command):
+                raise click.UsageError(f"{error.format_message()} {_BEHIND_DASHES}", ctx=error.ctx) from error
             raise
         except QueryError as error:
             said = message_of(error)
@@ -119,8 +129,21 @@ class _Group(click.Group):
             ctx.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             # The reader closed the output. click would exit with 1, which here means that nothing was found.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            discard(sys.stdout)
             ctx.exit(0)
+        except OSError as error:
+            click.echo(f"Error: {_system_error(error)}", err=True)
+            ctx.exit(EXIT_UNUSABLE)
+
+
+def _system_error(error: OSError) -> str:
+    """Return what the system refused; that the current folder was removed is seen only where its path is needed."""
+    try:
+        os.getcwd()  # noqa: PTH109 - nothing but the question
+    except OSError:
+        return "the current folder was removed, or cannot be read. Change to another one (cd)."
+    place = "" if error.filename is None else f"{printable(str(error.filename))}: "
+    return f"{place}{error.strerror or error}"
 
 
 def _other_index(ctx: click.Context, error: QASearchError) -> str:
@@ -145,8 +168,8 @@ def cli() -> None:
     qa-search query "back of my thigh has ached for months, PT did nothing"
     qa-search info                     what the index holds
 
-    Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index or
-    the model cannot be used.
+    Exit status: 0 found, or done; 1 ran well, but nothing was found; 2 wrong usage; 3 an input, the index, the
+    model or the output cannot be used.
     """  # noqa: D301 - the backspace tells click to leave the lines as they are
 
 
@@ -166,11 +189,17 @@ def _help(ctx: click.Context, command: str | None) -> None:
 
 
 def main() -> None:
-    """Run the command; end without an error if the reader of its output closes it."""
+    """Run the command; end without an error if the reader of its output closes it, and with 3 if it is unusable."""
     # Importing makes many objects that stay: looking through them for garbage again and again only costs time.
     gc.set_threshold(100_000, 50, 50)
-    prepare_streams()
     try:
-        cli()
-    finally:
-        report_lost()
+        prepare_streams()
+        try:
+            cli()
+        finally:
+            report_lost()
+            sys.stdout.flush()
+    except OutputError as error:
+        discard(sys.stdout)
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_UNUSABLE)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 import qa_search
 from qa_search.archives.limits import Limits, format_size, parse_size
-from qa_search.embedders.passages import DEFAULT_PASSAGE_TOKENS
 from qa_search.errors import MissingExtraError, QASearchError
 from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.options import (
@@ -33,7 +32,17 @@ from qa_search.interfaces.render.reading import change_lines, reading_lines
 from qa_search.interfaces.render.terminal import printable
 from qa_search.interfaces.render.wording import archive_language
 from qa_search.types import BuildReport
-from qa_search.util.defaults import DEFAULT_MEMORY, DEFAULT_RECALL
+from qa_search.util.defaults import (
+    DEFAULT_MEMORY,
+    DEFAULT_PASSAGE_TOKENS,
+    DEFAULT_RECALL,
+    DEFAULT_SOURCE,
+    DEVICES,
+    LEAST_PASSAGE_TOKENS,
+    PRECISIONS,
+    Device,
+    PrecisionChoice,
+)
 from qa_search.util.text import counted
 
 # Files must rest for so long before a build begins, as a copy of many files is one change; at most so long.
@@ -100,7 +109,7 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
 )
 @click.option(
     "--passage-tokens",
-    type=click.IntRange(min=8),
+    type=click.IntRange(min=LEAST_PASSAGE_TOKENS),
     default=DEFAULT_PASSAGE_TOKENS,
     show_default=True,
     help="How many tokens (words or parts of words) a passage may have. Posts are cut into passages.",
@@ -112,14 +121,14 @@ def prompt_option(name: str, what: str) -> Callable[[Callable[..., Any]], Callab
 @click.option("--rebuild", is_flag=True, help="Compute everything again, and reuse nothing of the last build.")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=click.Choice(DEVICES),
     default="auto",
     show_default=True,
     help="What embeds passages: auto is a GPU if there is one, else the CPU.",
 )
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "int8", "fp32", "bf16"]),
+    type=click.Choice(PRECISIONS),
     default="auto",
     show_default=True,
     help="How exactly the model computes: auto is int8 if that agrees with the model, else fp32.",
@@ -174,8 +183,8 @@ def build(
     unpacked_bytes: int,
     files: int,
     rebuild: bool,
-    device: Literal["auto", "cpu", "cuda"],
-    precision: Literal["auto", "int8", "fp32", "bf16"],
+    device: Device,
+    precision: PrecisionChoice,
     memory: int,
     recall: float,
     name: str | None,
@@ -195,6 +204,11 @@ def build(
         raise click.UsageError("--name needs exactly one SOURCE.")
     if shards and store is None:
         raise click.UsageError("--shard goes with --store: the database that the servers belong to.")
+    if not sources:
+        from qa_search.index.folder import IndexFolder  # here, because help and completion need no index
+
+        if not IndexFolder(index_path).exists() and Path(DEFAULT_SOURCE).exists():
+            sources = (DEFAULT_SOURCE,)
     run = partial(
         qa_search.build_index,
         sources or None,

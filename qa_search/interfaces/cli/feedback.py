@@ -10,6 +10,7 @@ import qa_search
 from qa_search.interfaces.cli.completion import complete_files, complete_ids
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
 from qa_search.interfaces.render.terminal import one_line
+from qa_search.util.text import counted
 
 
 @click.command()
@@ -77,4 +78,4 @@ def _show(index: qa_search.SearchIndex, *, as_json: bool) -> None:
         click.echo("No feedback counts.")
     for verdict in verdicts:
         said = "answers" if verdict.confirmed else "does not answer"
-        click.echo(one_line(f"{verdict.post} {said} ({verdict.clients} clients): {verdict.query}"))
+        click.echo(one_line(f"{verdict.post} {said} ({counted(verdict.clients, 'client')}): {verdict.query}"))

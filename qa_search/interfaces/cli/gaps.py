@@ -12,6 +12,7 @@ import qa_search
 from qa_search.interfaces.cli.completion import complete_files
 from qa_search.interfaces.cli.inputs import opened
 from qa_search.interfaces.cli.options import Number, json_option, model_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.results import refuse_two_formats
 from qa_search.interfaces.render.terminal import printable
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ def gaps(
     The most frequent gap comes first. Each has a name made of its words, the complaint that is closest to all others in
     it, the nearest posts, and what they lack. With --format html the report is one page that needs no other file.
     """
-    if as_json and shown_as not in (None, "json"):
-        raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")
+    refuse_two_formats(shown_as, as_json=as_json)
     from qa_search.insights.gaps import find_gaps
 
     complaints = _complaints(file)

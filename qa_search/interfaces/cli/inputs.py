@@ -19,7 +19,7 @@ def opened(name: str, wanted: str = "a file of JSON Lines") -> Iterator[BinaryIO
         QASearchError: if it cannot be read.
     """
     if name == "-":
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     try:
         stream = Path(name).open("rb")  # noqa: SIM115 - errors of opening are separate from errors of reading
@@ -29,3 +29,14 @@ def opened(name: str, wanted: str = "a file of JSON Lines") -> Iterator[BinaryIO
         ) from error
     with stream:
         yield stream
+
+
+def standard_input() -> BinaryIO:
+    """Return standard input.
+
+    Raises:
+        QASearchError: if it is closed.
+    """
+    if sys.stdin is None:
+        raise QASearchError("standard input is closed. Send it the text, or name a file.")
+    return sys.stdin.buffer

@@ -19,6 +19,7 @@ from qa_search.interfaces.cli.listening import (
     require_protection,
 )
 from qa_search.interfaces.cli.options import feedback_option, model_option, place_option, token_option
+from qa_search.interfaces.cli.output import OutputError
 from qa_search.util.defaults import DEFAULT_CONNECTIONS
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def mcp(
             signal.signal(number, _end)
         server = create_server(index)
         if address is None:
-            server.run("stdio")
+            _serve_stdio(server)
         else:
             _serve_http(server, *address, token=token)
 
@@ -116,6 +117,25 @@ def _require_no_options(ctx: click.Context) -> None:
 def _end(number: int, frame: object) -> None:
     """End at once: there is nothing to save, and the thread that waits for standard input would block a normal end."""
     os._exit(0)
+
+
+def _serve_stdio(server: MCPServer[None]) -> None:
+    """Answer on standard output until standard input ends.
+
+    Raises:
+        OSError: if one of them fails; anyio packs such errors in groups.
+    """
+    failed: BaseException | None = None
+    try:
+        server.run("stdio")
+    except* OSError as group:
+        failed = group
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    if isinstance(failed, OSError) and failed.filename is None and not isinstance(failed, BrokenPipeError):
+        raise OutputError(f"cannot be written to ({failed.strerror})") from failed
+    if failed is not None:
+        raise failed
 
 
 def _serve_http(server: MCPServer[None], host: str, port: int, *, token: str | None) -> None:

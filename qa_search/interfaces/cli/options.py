@@ -20,7 +20,7 @@ from qa_search.interfaces.cli.completion import (
     complete_tags,
 )
 from qa_search.interfaces.cli.output import json_text
-from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS
+from qa_search.util.defaults import DEFAULT_INDEX, DEFAULT_KEEP, DEFAULT_LARGEST_LOSS, LEAST_KEEP
 
 INDEX_SOURCE = "qa_search.index_source"
 _TOKEN = re.compile(r"[!-~]+")
@@ -278,7 +278,7 @@ def guard_options() -> Decorator:
         for option in (
             click.option(
                 "--keep",
-                type=click.IntRange(min=2),
+                type=click.IntRange(min=LEAST_KEEP),
                 default=DEFAULT_KEEP,
                 show_default=True,
                 help="How many generations to keep: this build and those before it. qa-search undo goes back to them.",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import os
 import shutil
 import sys
 import unicodedata
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -21,6 +22,42 @@ _PLAIN = {
 }  # fmt: skip
 _HANDLER = "qa-search-readable"
 _ASCII = "qa_search_ascii"
+
+
+class OutputError(Exception):
+    """Standard output cannot be written to. Nothing but `main` catches it: no command goes on without its output."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"standard output {reason}. Send it to a file on a disk with space, or to another program.")
+
+
+class _Output(io.TextIOWrapper):
+    """Standard output, or standard error. A pipe that its reader closed raises `BrokenPipeError`, as elsewhere."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            return self._fail(error)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> int:
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if self is sys.stderr:  # nobody can be told, and what is asked for goes to standard output
+            discard(self)
+            return 0
+        raise OutputError(f"cannot be written to ({error.strerror or error})") from error
+
+
+def discard(stream: TextIO) -> None:
+    """Let everything that is written to a stream from now on, and what it still holds, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class _Lost:
@@ -57,13 +94,35 @@ def _find_ascii(name: str) -> codecs.CodecInfo | None:
 
 
 def prepare_streams() -> None:
-    """Let no character stop the output: what an encoding lacks is replaced by what is similar, or by "?"."""
+    """Let no character stop the output: what an encoding lacks is replaced by what is similar, or by "?".
+
+    Raises:
+        OutputError: if standard output is closed.
+    """
     codecs.register_error(_HANDLER, _readable)
     codecs.register(_find_ascii)
-    for stream in (sys.stdout, sys.stderr):
+    closed = sys.stdout is None
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed: the next file that is opened must not take its place
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open
+            setattr(sys, name, stream)
         if isinstance(stream, io.TextIOWrapper):  # not where a program has put its own in place of it
-            plain = codecs.lookup(stream.encoding).name == "ascii"
-            stream.reconfigure(encoding=_ASCII if plain else None, errors=_HANDLER)
+            setattr(sys, name, _watched(stream))
+    if closed:
+        raise OutputError("is closed")
+
+
+def _watched(stream: io.TextIOWrapper) -> _Output:
+    plain = codecs.lookup(stream.encoding).name == "ascii"
+    encoding, lines, through = stream.encoding, stream.line_buffering, stream.write_through
+    return _Output(
+        stream.detach(),
+        encoding=_ASCII if plain else encoding,
+        errors=_HANDLER,
+        line_buffering=lines,
+        write_through=through,
+    )
 
 
 def report_lost() -> None:

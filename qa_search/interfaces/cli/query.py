@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -14,7 +13,7 @@ import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
 from qa_search.interfaces.cli.completion import complete_files, complete_folders
-from qa_search.interfaces.cli.inputs import opened
+from qa_search.interfaces.cli.inputs import opened, standard_input
 from qa_search.interfaces.cli.options import (
     Number,
     color_option,
@@ -29,7 +28,7 @@ from qa_search.interfaces.cli.output import json_text
 from qa_search.interfaces.cli.results import chosen_format, format_options, print_result, result_text
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.markdown import to_markdown
-from qa_search.interfaces.render.terminal import one_line
+from qa_search.interfaces.render.terminal import one_line, printable
 from qa_search.search.query import DEFAULT_TOP_K, SearchOptions
 from qa_search.types import SearchResult
 
@@ -135,7 +134,7 @@ def query(
             print_result(result, written_as, full=full, quiet=quiet)
             answered = result.answered
         else:
-            answered = _answer_all(from_file, search_many, written_as, full=full)
+            answered = _answer_all(from_file, search_many, written_as, full=full, quiet=quiet)
     if not answered:
         ctx.exit(EXIT_NOTHING_FOUND)
 
@@ -158,18 +157,20 @@ def _reranker(model: str | None, *, download: bool) -> Reranker | None:
 
 
 def _standard_input() -> str:
-    return sys.stdin.buffer.read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
+    return standard_input().read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
 
 
-def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool) -> bool:
+def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool, quiet: bool) -> bool:
     """Answer the queries of a file in blocks; return whether all of them are answered."""
     search_many([])  # invalid options are reported before the file is read
     if written_as == "csv":
         click.echo("".join(to_csv([], ids=[])), nl=False)
-    answered = True
+    answered, complaint_id = True, None
     for complaint_id, result in _answers(name, search_many):
         answered = answered and result.answered
         click.echo(_written(complaint_id, result, written_as, full=full), nl=False)
+    if complaint_id is None and not quiet:
+        click.echo(f"{'standard input' if name == '-' else printable(name)}: no query in it.", err=True)
     return answered
 
 

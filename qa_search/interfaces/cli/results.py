@@ -45,13 +45,22 @@ def chosen_format(shown_as: str | None, *, as_json: bool, full: bool) -> str:
     Raises:
         click.UsageError: if two formats are chosen.
     """
-    if as_json and shown_as not in (None, "json"):
-        raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")
+    refuse_two_formats(shown_as, as_json=as_json)
     if full and shown_as == "brief":
         raise click.UsageError("--format brief has three lines a hit: leave out --full and --explain.")
     if as_json:
         return "json"
     return shown_as or ("brief" if sys.stdout.isatty() and not full else "text")
+
+
+def refuse_two_formats(shown_as: str | None, *, as_json: bool) -> None:
+    """Refuse --json beside another --format.
+
+    Raises:
+        click.UsageError: if two formats are chosen.
+    """
+    if as_json and shown_as not in (None, "json"):
+        raise click.UsageError(f"--json and --format {shown_as} cannot be used together.")
 
 
 def print_result(result: SearchResult, written_as: str, *, full: bool, quiet: bool) -> None:

@@ -6,6 +6,7 @@ import click
 
 import qa_search
 from qa_search.interfaces.cli.options import json_option, model_option, place_option, print_json, quiet_option
+from qa_search.interfaces.cli.results import refuse_two_formats
 
 EXIT_FOUND = 1
 # As in `qa_search.review.review`, which is not loaded for help and completion.
@@ -15,8 +16,8 @@ _SHOWN = 10
 
 @click.command()
 @place_option()
-@click.option("--format", "shown_as", type=click.Choice(("text", "markdown", "html", "json")), default="text",
-              show_default=True, help="The format of the review; html is one page with pictures.")  # fmt: skip
+@click.option("--format", "shown_as", type=click.Choice(("text", "markdown", "html", "json")),
+              help="The format of the review; html is one page with pictures.  [default: text]")  # fmt: skip
 @click.option(
     "--fail-on",
     multiple=True,
@@ -31,7 +32,7 @@ _SHOWN = 10
 def review(
     ctx: click.Context,
     index_path: str,
-    shown_as: str,
+    shown_as: str | None,
     fail_on: tuple[str, ...],
     show_all: bool,
     model: str | None,
@@ -49,6 +50,7 @@ def review(
 
     Exit status: 0 whatever was found; with --fail-on, 1 if there are any of that kind.
     """  # noqa: D301 - the backspace tells click to leave the lines as they are
+    refuse_two_formats(shown_as, as_json=as_json)
     from qa_search.interfaces.render.review import review_html, review_markdown, review_text
 
     with qa_search.SearchIndex.open(index_path, model=model) as index:

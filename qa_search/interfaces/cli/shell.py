@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 import qa_search
+from qa_search.interfaces.cli.inputs import standard_input
 from qa_search.interfaces.cli.options import feedback_option, model_option, place_option
 from qa_search.interfaces.cli.session import Shell, complain
 from qa_search.search.query import DEFAULT_TOP_K, MAX_TOP_K
@@ -36,7 +37,7 @@ def shell(index_path: str, top_k: int, feedback: str | None, no_history: bool, m
         loading = threading.Thread(target=_load_model, args=(index,))
         loading.start()
         try:
-            if sys.stdin.isatty() and sys.stdout.isatty():
+            if sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty():
                 from qa_search.interfaces.cli.prompt import converse  # here, because scripts do not need it
 
                 converse(Shell(index, top_k), history=not no_history)
@@ -52,7 +53,7 @@ def _load_model(index: qa_search.SearchIndex) -> None:
 
 
 def _obey_standard_input(here: Shell) -> None:
-    stream = sys.stdin.buffer
+    stream = standard_input()
     while line := stream.readline(_MAX_LINE_BYTES):
         if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
             while line and not line.endswith(b"\n"):

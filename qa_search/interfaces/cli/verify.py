@@ -61,7 +61,7 @@ def _ways_out(report: VerifyReport) -> str:
     whole = next((check for check in report.generations if _can_answer(check)), None)
     build = f"build the index again: qa-search build SOURCE --index {report.index}"
     if whole is None:
-        return f"{report.index}: the index is damaged, and no other generation is whole. To repair it,  {build}"
+        return f"{report.index}: the index is damaged, and no other generation is whole. To repair it, {build}"
     return (
         f"{report.index}: the index is damaged. Let {whole.generation} answer meanwhile (qa-search verify --fall-back "
         f"--index {report.index}), and {build}"

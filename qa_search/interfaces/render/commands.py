@@ -41,15 +41,19 @@ _NAMED = re.compile(rf"{_START}names=\{{SOURCE: ({_LITERAL})\}}")
 _VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
 
 
+# The parameters that are no options but what stands behind the command.
+_ARGUMENTS = {"sources": "SOURCE", "query": "TEXT", "post_id": "POST", "add": "SOURCE", "remove": "SOURCE|POST"}
+
+
 def option_of(parameter: str) -> str:
-    """Return the option that sets a parameter."""
-    return "--" + _RENAMED.get(parameter, parameter).replace("_", "-")
+    """Return the option, or the argument, that sets a parameter."""
+    return _ARGUMENTS.get(parameter) or "--" + _RENAMED.get(parameter, parameter).replace("_", "-")
 
 
 def message_of(error: QASearchError) -> str:
     """Return an error's message in the words of the command, safe to print."""
     text = str(error)
-    if error.parameter and text.startswith(f"{error.parameter}: "):
+    if error.parameter and text.startswith((f"{error.parameter}: ", f"{error.parameter} must be ")):
         text = option_of(error.parameter) + text[len(error.parameter) :]
     return without_unsafe(in_options(text))
 

@@ -9,6 +9,7 @@ from qa_search.insights.gaps import Gap, GapReport, NearPost
 from qa_search.interfaces.render.html import template
 from qa_search.interfaces.render.markdown import escaped
 from qa_search.interfaces.render.wording import one_line, percent
+from qa_search.util.text import counted
 
 HEADING = "What the archive does not answer"
 _WIDTH, _CHART, _LABELS = 640, 60, 16
@@ -66,9 +67,9 @@ def gaps_to_html(report: GapReport) -> str:
 def summary(report: GapReport) -> list[str]:
     """Return the sentences that stand above the gaps: what was asked, and what is in no gap."""
     lines = [
-        f"{report.complaints:,} complaints to {one_line(report.index)}: {report.answered:,} answered, "
-        f"{report.unanswered:,} not. {sum(gap.count for gap in report.gaps):,} of these are in {len(report.gaps):,} "
-        f"groups of at least {report.least:,}, and {report.single:,} in smaller ones."
+        f"{counted(report.complaints, 'complaint')} to {one_line(report.index)}: {report.answered:,} answered, "
+        f"{report.unanswered:,} not. {sum(gap.count for gap in report.gaps):,} of these are in "
+        f"{counted(len(report.gaps), 'group')} of at least {report.least:,}, and {report.single:,} in smaller ones."
     ]
     others = (
         (report.danger, "had a sign of danger: they showed its notice, which is no gap of the archive"),

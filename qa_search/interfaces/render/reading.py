@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_search.interfaces.render.wording import one_line
-from qa_search.types import BuildReport, FileReport, Post, SourceChanges
+from qa_search.types import BuildReport, FileReport, Post, SourceChanges, part_of
 from qa_search.util.text import counted
 
 _SHOWN_FILES = 5
@@ -65,7 +65,12 @@ def change_lines(report: BuildReport) -> list[str]:
             lines += [f"  {one.source}: {change_text([one])}" for one in changed[:_MOST_CHANGED]]
             lines += [f"  ... and {len(changed) - _MOST_CHANGED:,} more"] if len(changed) > _MOST_CHANGED else []
     lines += [f"No longer read: {source.path} (name: {source.name})" for source in report.dropped]
-    lines += [f"Nothing was read in {source.path} (name: {source.name})" for source in report.empty]
+    for source in report.empty:
+        within = part_of(source.path, report.sources)
+        named = f"{source.path} (name: {source.name})"
+        lines.append(
+            f"Nothing was read in {named}" if within is None else f"{named} is read as a part of {within.path}"
+        )
     if report.cleared:
         lines.append(f"Removed the old {', '.join(report.cleared)} (--keep)")
     return lines

@@ -63,7 +63,7 @@ def topics_to_html(found: TopicMap) -> str:
         )
         before += len(group.topics)
     counts = [counted(report.posts, "post"), counted(len(report.topics), "topic"), counted(len(groups), "group")]
-    sampled = "" if report.sampled == report.posts else f" The map has a sample of {report.sampled:,} posts."
+    sampled = "" if report.sampled == report.posts else f" The map has a sample of {counted(report.sampled, 'post')}."
     page = template("topics.html").render(
         heading=HEADING,
         summary=f"{one_line(report.index)}: {', '.join(counts)}.{sampled}",

@@ -21,9 +21,17 @@ from urllib.parse import urlsplit
 import httpx2
 
 from qa_search import errors
-from qa_search.errors import QASearchError, QueryError
-from qa_search.search.query import DEFAULT_TOP_K, SearchOptions, SearchParameters, require_text
+from qa_search.errors import IndexClosedError, QASearchError, QueryError
+from qa_search.search.query import (
+    DEFAULT_TOP_K,
+    SearchOptions,
+    SearchParameters,
+    checked_texts,
+    require_k,
+    require_probability,
+)
 from qa_search.types import OtherPost, Post, SearchResult, to_jsonable
+from qa_search.util.parameters import require, require_flags, require_seconds, require_texts, require_whole
 from qa_search.util.text import clean_text
 
 DEFAULT_TIMEOUT = 30.0
@@ -68,6 +76,7 @@ class Client:
             retries: how often to ask again when the service is busy or the connection breaks.
 
         Raises:
+            QueryError: if a parameter has a value that is not allowed.
             ServiceError: if the URL or the token cannot be used.
         """
         self._service = _Service(url, token, timeout, retries)
@@ -83,10 +92,11 @@ class Client:
 
         Raises:
             QueryError: if this cannot be searched for.
+            IndexClosedError: if the client was closed.
             ServiceError: if the service does not answer.
             QASearchError: any other error that the service reports.
         """
-        return self._search(_search_request(text, SearchParameters(k, **options)))
+        return self._search(*_search_requests([text], SearchParameters(k, **options)))
 
     def search_many(
         self,
@@ -130,7 +140,8 @@ class Client:
         return self._service.mapping(self._ask(_INFO))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Asking afterwards raises `IndexClosedError`."""
+        self._service.close()
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -148,6 +159,7 @@ class Client:
         return self._ask(_post_request(post_id)) if _is_post_id(post_id) else None
 
     def _ask(self, request: _Request) -> Any:
+        self._service.require_open()
         attempt = 0
         while True:
             time.sleep(self._service.delay())
@@ -189,7 +201,7 @@ class AsyncClient:
         **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a query: see `Client.search`."""
-        return await self._search(_search_request(text, SearchParameters(k, **options)))
+        return await self._search(*_search_requests([text], SearchParameters(k, **options)))
 
     async def search_many(
         self,
@@ -223,7 +235,8 @@ class AsyncClient:
         return self._service.mapping(await self._ask(_INFO))
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections. Asking afterwards raises `IndexClosedError`."""
+        self._service.close()
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -241,6 +254,7 @@ class AsyncClient:
         return await self._ask(_post_request(post_id)) if _is_post_id(post_id) else None
 
     async def _ask(self, request: _Request) -> Any:
+        self._service.require_open()
         attempt = 0
         while True:
             await asyncio.sleep(self._service.delay())
@@ -291,16 +305,16 @@ _INFO = _Request("GET", "api/info")
 
 
 def _search_requests(texts: Iterable[str], parameters: SearchParameters) -> list[_Request]:
-    if isinstance(texts, str):
-        raise QueryError("expected a list of texts, not a single text: use search() for that")
-    return [_search_request(text, parameters) for text in texts]
+    # Checked here, as an index checks it: so the messages are the same, and nothing is sent in vain.
+    queries = checked_texts(texts)
+    require_k(parameters.k)
+    filters = parameters.filters()
+    require_probability(parameters.min_confidence)
+    return [_search_request(query, parameters, filters.tags) for query in queries]
 
 
-def _search_request(text: str, parameters: SearchParameters) -> _Request:
-    # Not left to the service: it may close the connection before all of a very long text is sent.
-    text = require_text(text)
-    tags = [parameters.tags] if isinstance(parameters.tags, str) else list(parameters.tags)
-    asked = {"query": text, **to_jsonable(parameters), "tags": tags}
+def _search_request(query: str, parameters: SearchParameters, tags: Sequence[str]) -> _Request:
+    asked = {"query": query, **to_jsonable(parameters), "tags": list(tags)}
     try:
         body = json.dumps(
             {name: _sendable(value) for name, value in asked.items() if value is not None}, ensure_ascii=False
@@ -330,6 +344,8 @@ def _post_request(post_id: str) -> _Request:
 def _feedback_request(query: str, post_id: str, *, answered: bool) -> _Request:
     if not _is_post_id(post_id):
         raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
+    require_flags(answered=answered)
+    require(isinstance(query, str), "query", query, "a text")
     body = json.dumps({"query": clean_text(query), "post_id": post_id, "answered": answered}).encode()
     return _Request("POST", "api/feedback", body)
 
@@ -337,8 +353,7 @@ def _feedback_request(query: str, post_id: str, *, answered: bool) -> _Request:
 def _similar_request(post_id: str, k: int) -> _Request:
     if not _is_post_id(post_id):
         raise QueryError(f"{reprlib.repr(post_id)}: the index has no post with this id")
-    if isinstance(k, bool) or not isinstance(k, int):
-        raise QueryError(f"k must be a whole number, not {reprlib.repr(k)}")
+    require_k(k)
     return _Request("GET", f"api/posts/{post_id}/similar?k={k}", missing="query")
 
 
@@ -379,13 +394,17 @@ class _Service:
     """The common part of both clients: how to write requests and read answers."""
 
     def __init__(self, url: str, token: str | None, timeout: float, retries: int) -> None:
+        require_seconds("timeout", timeout)
+        require_whole("retries", retries, 0)
+        require_texts(token=token)
         self.timeout = timeout
         self._retries = retries
+        self._closed = False
         self._resume = 0.0
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
+        except (ValueError, AttributeError, TypeError):  # what is no text has other errors
             usable = False
         if not usable:
             raise ServiceError(
@@ -407,6 +426,19 @@ class _Service:
             }
         except httpx2.InvalidURL as error:
             raise ServiceError(f"{self._name} is not the address of a service: {error}") from error
+
+    def close(self) -> None:
+        """Note that the connections are closed."""
+        self._closed = True
+
+    def require_open(self) -> None:
+        """Refuse to send anything after `close`.
+
+        Raises:
+            IndexClosedError: if the client was closed.
+        """
+        if self._closed:
+            raise IndexClosedError(f"{self._name}: this client is closed. Make another one: Client(URL)")
 
     def error(self, message: str, status: int | None = None) -> ServiceError:
         return ServiceError(f"{self._name}: {message}", status=status)

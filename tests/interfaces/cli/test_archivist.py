@@ -177,3 +177,15 @@ def test_a_build_that_watches_builds_when_files_change(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=600)
     assert process.returncode == 130
+
+
+def test_only_the_command_builds_from_the_usual_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new index is built from data/archive of the current folder; without it, the command asks for sources."""
+    monkeypatch.chdir(tmp_path)
+    asked = run("build", "--index", "index")
+    assert (asked.exit_code, asked.stderr.count("\n")) == (3, 1)
+    assert "index: no index in this folder" in asked.stderr
+    assert "qa-search build SOURCE --index index" in asked.stderr
+    write_pages(tmp_path / "data" / "archive", 3)
+    assert run("build", "--index", "index", "--quiet").exit_code == 0
+    assert run("sources", "--index", "index").stdout == f"{tmp_path}/data/archive  (name: data/archive)\n"

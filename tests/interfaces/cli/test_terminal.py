@@ -388,6 +388,68 @@ def test_no_encoding_of_a_terminal_ends_in_a_traceback(index: Path, encoding: st
     assert f'that {encoding} does not have: written as "?"' in err
 
 
+def in_shell(index: Path, *lines: str) -> tuple[list[str], str]:
+    """Run lines of a shell, "qa-search" without a model; return what each printed and its status, and the errors."""
+    call = f'{sys.executable} -m tests.interfaces.cli.words "$@"'
+    script = "\n".join([f"qa-search() {{ {call}; }}", *(f"{line}; echo $?" for line in lines)])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "QA_SEARCH_INDEX": str(index), "PYTHONPATH": str(ROOT)},
+    )
+    return done.stdout.split(), done.stderr
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="a device that is always full")
+@pytest.mark.parametrize("buffered", [True, False])
+def test_an_output_that_is_full_or_closed_is_status_3_with_one_message(index: Path, *, buffered: bool) -> None:
+    """Not 1, "nothing answers", not 120, and no traceback; for short and long output, and for click's own."""
+    calls = [
+        "query knee",
+        "query --json knee --explain",
+        "list",
+        "export -",
+        "info --json",
+        "--version",
+        "query --help",
+    ]
+    calls += ["shell <<< knee", "query knee --format html"]
+    export = f"export PYTHONUNBUFFERED={'' if buffered else 1}"
+    statuses, err = in_shell(index, export, *(f"qa-search {call} > /dev/full" for call in calls))
+    assert statuses == ["0", *["3"] * len(calls)]
+    assert err.splitlines() == [line for line in err.splitlines() if line.startswith("Error: standard output cannot")]
+    assert err.count("No space left on device") == len(calls)
+    statuses, err = in_shell(index, export, *(f"qa-search {call} >&-" for call in calls[:4]))
+    assert (statuses, err.count("Error: standard output is closed."), err.count("\n")) == (["0", *["3"] * 4], 4, 4)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="a device that is always full")
+def test_remarks_that_cannot_be_written_change_no_status(index: Path) -> None:
+    """What is asked for goes to standard output; nobody can be told the rest."""
+    lines = ["qa-search list -k 1 2> /dev/full | wc -l", "qa-search list -k 1 2>&- | wc -l", "qa-search nothing 2>&-"]
+    assert in_shell(index, "set -o pipefail", *lines) == (["0", "1", "0", "1", "0", "2"], "")
+    assert in_shell(index, "qa-search list 2> /dev/full > /dev/full", "qa-search list >&- 2>&- <&-") == (["3", "3"], "")
+
+
+@pytest.mark.process
+def test_a_closed_input_and_a_current_folder_that_was_removed_are_status_3(index: Path, tmp_path: Path) -> None:
+    """One message says which; a command that needs neither goes on."""
+    statuses, err = in_shell(index, "qa-search query - <&-", "qa-search query --from - <&-", "qa-search shell <&-")
+    assert (statuses, err.count("Error: standard input is closed."), err.count("\n")) == (["3"] * 3, 3, 3)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    calls = ["query --index index knee", "inspect faq.csv", "build faq.csv --index other", "verify --index index"]
+    lines = [f"cd {gone} && rmdir {gone}", "qa-search list > /dev/null", *(f"qa-search {call}" for call in calls)]
+    statuses, err = in_shell(index, *lines)
+    assert (statuses, err.count("Error: the current folder was removed")) == (["0", "0", *["3"] * 4], 4)
+    assert err.count("\n") == 4
+
+
 def test_texts_with_nul_are_searched_and_shown(index: Path) -> None:
     """From standard input, a file, and the archive itself."""
     asked = CliRunner().invoke(cli, ["query", "--index", str(index), "-", "--json"], input="knee\0 stairs\0")
@@ -452,3 +514,59 @@ def test_a_machine_without_a_browser_is_told(
     monkeypatch.setattr("threading.Thread.start", lambda thread: thread.run())
     listening.open_in_browser("http://127.0.0.1:1/")
     assert capsys.readouterr().err == "No browser can be opened here: open http://127.0.0.1:1/ in one.\n"
+
+
+@pytest.mark.parametrize("command", [["query"], ["query", "--json"], ["feedback", "POST"]])
+@pytest.mark.parametrize("text", ["-5 degrees and the battery is empty", "--swollen knee"])
+def test_a_text_that_begins_with_a_dash_is_told_where_it_goes(index: Path, command: list[str], text: str) -> None:
+    """Behind two dashes, where it is searched for."""
+    refused = run(index, *command, text)
+    assert (refused.exit_code, "behind two dashes and a blank: -- TEXT" in refused.stderr) == (2, True), refused.output
+    assert run(index, "query", "--", text).exit_code in (0, 1)
+    assert "two dashes" not in run(index, "list", "--nothing").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["build", "faq.jsonl", "--map", "foo=bar"], "--map: foo=bar is invalid"),
+        (["build", "faq.jsonl", "--encoding", "foo"], "--encoding: 'foo' is unknown"),
+        (["build", "faq.jsonl", "--name", ""], "--name: '' is invalid"),
+        (["build", "faq.jsonl", "--largest-loss", "nan"], "--largest-loss must be a number from 0 to 1, not nan"),
+        (["build", "faq.jsonl", "--recall", "nan"], "--recall must be a number from 0 to 1, not nan"),
+        (["inspect", "faq.jsonl", "--encoding", "foo"], "--encoding: 'foo' is unknown"),
+        (["feedback", "ID", "", "--index", "INDEX"], "TEXT must be a text of 1 to 10,000 characters"),
+        (["query", "knee", "--min-confidence", "nan", "--index", "INDEX"], "--min-confidence must be a number from 0"),
+        (["review", "--format", "html", "--json", "--index", "INDEX"], "--json and --format html cannot be used"),
+        (["gaps", "-", "--format", "html", "--json", "--index", "INDEX"], "--json and --format html cannot be used"),
+    ],
+)
+def test_a_wrong_value_is_wrong_usage(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    """Status 2, in the words of the command."""
+    monkeypatch.chdir(tmp_path)
+    write_jsonl(tmp_path / "faq.jsonl", POSTS)
+    known = {"INDEX": str(index), "ID": id_of(index, "knee")}
+    result = CliRunner().invoke(cli, [known.get(one, one) for one in arguments])
+    assert (result.exit_code, said in result.stderr) == (2, True), result.output
+    assert not (tmp_path / "index").exists()
+
+
+def test_messages_have_small_words_that_fit(index: Path, tmp_path: Path) -> None:
+    """What is not there is not said to answer, and one client is no clients."""
+    (tmp_path / "empty").write_text("\n")
+    asked = run(index, "query", "--from", tmp_path / "empty")
+    assert (asked.exit_code, asked.stdout, asked.stderr) == (0, "", f"{tmp_path}/empty: no query in it.\n")
+    assert run(index, "query", "--from", tmp_path / "empty", "--quiet").output == ""
+    nowhere = CliRunner().invoke(cli, ["questions", "show", str(tmp_path / "nowhere")])
+    assert (nowhere.exit_code, "Name a log of questions." in nowhere.stderr) == (3, True)
+    votes = run(index, "feedback", id_of(index, "knee"), "my knee", "--file", tmp_path / "votes")
+    assert votes.exit_code == 0
+    assert "(1 client): my knee" in run(index, "feedback", "--file", tmp_path / "votes").stdout
+    build = CliRunner().invoke(cli, ["build", str(tmp_path / "empty"), "--index", str(tmp_path / "empty"), "-q"])
+    assert (build.exit_code, "still answers" in build.stderr) == (3, False)
+    (tmp_path / "asked").write_text("the clutch of my old car slips\n" * 3)
+    gaps = run(index, "gaps", tmp_path / "asked")
+    assert "3 complaints to" in gaps.stdout
+    assert "1 group of at least 3" in gaps.stdout or "0 groups" in gaps.stdout
