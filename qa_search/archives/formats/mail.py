@@ -24,6 +24,7 @@ from qa_search.archives.formats.mail_threads import (
     threaded,
 )
 from qa_search.archives.formats.saved_pages import is_saved_page
+from qa_search.archives.limits import format_size
 from qa_search.types import Post, SetAside
 from qa_search.util.text import clean_text
 
@@ -34,6 +35,8 @@ _OF_PROGRAMS = frozenset(("message-id", "received", "mime-version", "content-typ
 # What parts the sections of a digest (RFC 1153), and the header that each begins with.
 _DIGEST_LINE = re.compile(r"^-{20,}[ \t]*\n\s*(?=(?:[A-Z][A-Za-z-]*:[^\n]*\n){0,10}Subject:)", re.MULTILINE)
 _DIGEST_END = re.compile(r"^-{20,}[ \t]*\n\s*End of [^\n]{0,200}(?:\n\*{4,})?\s*\Z", re.MULTILINE | re.IGNORECASE)
+_HEADER_ENDS = re.compile(rb"\n\r?\n")
+_MOST_HEADER = 1 << 20
 _FEWEST_SECTIONS = 2
 _READ_AT_ONCE = 1 << 16
 
@@ -89,6 +92,10 @@ def _store(file: ArchiveFile, rows: sqlite3.Connection, *, options: ReadOptions)
         place = f"message {number}"
         if data is None:
             yield file.set_aside(place, file.record_over_limit(options).reason)
+            continue
+        if len(data) > _MOST_HEADER and not _HEADER_ENDS.search(data, 0, _MOST_HEADER):
+            # The parser takes ten times the memory of a header.
+            yield file.set_aside(place, f"a message whose header is longer than {format_size(_MOST_HEADER)}")
             continue
         try:
             mail = message_from_bytes(data)

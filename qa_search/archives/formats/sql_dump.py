@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply
 from qa_search.archives.formats.scratch_tables import MOST_COLUMNS, ScratchTables, scratch_tables
@@ -170,7 +171,7 @@ class _Statements:
         self._marks = re.compile(r"\\.|--(?=[ \t])|('|\$\w*\$)" if escapes else r"--(?=[ \t])|('|\$\w*\$)")
 
     def __iter__(self) -> Iterator[tuple[str, str | None]]:
-        held: list[str] = []
+        held = StringIO()  # a list of short lines would take ten times their size
         size = start = 0
         quote = ""  # what ends the string that the line begins in
         for number, line in self._lines:
@@ -179,23 +180,23 @@ class _Statements:
                     continue
                 # SQL Server's scripts end statements with a line of their own, or not at all.
                 if size and (_is_go(line) or _BEGINS.match(line)):
-                    yield f"line {start}", "".join(held) if size <= self._limit else None
-                    held, size = [], 0
+                    yield f"line {start}", held.getvalue() if size <= self._limit else None
+                    held, size = StringIO(), 0
                 if _is_go(line):
                     continue
             if not size:
                 start = number
             size += self._limit + 1 if line is None else len(line)
             text = line or ""
-            held.append(text)
+            held.write(text)
             if size > self._limit:
-                held.clear()
+                held = StringIO()
             quote = self._quote_after(text, quote)
             if line is None or (not quote and text.rstrip().endswith(";")):
-                yield f"line {start}", "".join(held) if size <= self._limit else None
-                held, size, quote = [], 0, ""
+                yield f"line {start}", held.getvalue() if size <= self._limit else None
+                held, size, quote = StringIO(), 0, ""
         if size:
-            yield f"line {start}", "".join(held) if size <= self._limit else None
+            yield f"line {start}", held.getvalue() if size <= self._limit else None
 
     def _quote_after(self, line: str, quote: str) -> str:
         """Return the quotation mark that ends the string in which the next line begins; "" outside of strings."""

@@ -28,7 +28,6 @@ _TEXTS = (".txt", "")
 # Python spends some sixty bytes on the smallest field.
 _MOST_FIELDS = 1_000_000
 _PIECE_CHARACTERS = 1 << 16
-_LINES_JOINED = 1000
 _SEPARATOR_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Titles and dates of an export may stand above the header.
@@ -230,8 +229,9 @@ class _Lines:
         """Start a new count."""
         self._bytes = self._fields = self._quotes = self._count = 0
         self._first = ""
-        self._later: list[str] = []  # the further lines of the row, many short ones joined: each text takes memory
-        self._short: list[str] = []
+        self._later = StringIO(
+            newline=""
+        )  # the further lines of the row; as texts, short ones take ten times their size
 
     @property
     def characters(self) -> int:
@@ -253,7 +253,9 @@ class _Lines:
         fields = _split_at_quotes(self._first.rstrip("\r\n"), self._delimiter)
         if len(fields) != columns:
             return None
-        self._again.append(StringIO("".join([*self._later, *self._short]), newline=""))
+        self._later.seek(0)
+        self._again.append(self._later)
+        self._later = StringIO(newline="")
         self.number -= self._count - 1
         return fields
 
@@ -272,10 +274,7 @@ class _Lines:
         if self._count == 1:
             self._first = line
         else:
-            self._short.append(line)
-            if len(self._short) >= _LINES_JOINED:
-                self._later.append("".join(self._short))
-                self._short.clear()
+            self._later.write(line)
         return line
 
     def skip_row(self) -> bool:
