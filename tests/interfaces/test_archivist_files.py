@@ -130,7 +130,7 @@ def test_the_command_writes_and_lists_feedback(index: Path, monkeypatch: pytest.
     assert document["hits"][0]["post_id"] == ids[2]
     assert run(monkeypatch, "feedback", "--index", str(index), "--no", ids[2], COMPLAINT).exit_code == 0
     shown = run(monkeypatch, "feedback", "--index", str(index)).stdout
-    assert shown == f"{ids[2]} does not answer (1 clients): {COMPLAINT}\n"
+    assert shown == f"{ids[2]} does not answer (1 client): {COMPLAINT}\n"
     assert run(monkeypatch, "feedback", "--index", str(index), ids[2]).exit_code == 2
 
 

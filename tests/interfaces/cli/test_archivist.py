@@ -69,8 +69,8 @@ def test_the_slip_that_everybody_makes(index: Path, tmp_path: Path) -> None:
 
 def test_undo_says_where_no_post_differs(index: Path, tmp_path: Path) -> None:
     """Going back over a build that changed no post helps nobody who lost one."""
-    (tmp_path / "empty").mkdir()
-    assert run("add", tmp_path / "empty", "--index", index).exit_code == 0
+    (tmp_path / "club" / "pages" / "y.bin").write_bytes(b"\0\1\2")
+    assert run("build", "--index", index).exit_code == 0
     assert "Its posts are those of g000002" in run("undo", "--index", index).stdout
     assert "Its posts" not in run("undo", "--to", "g000002", "--index", index).stdout
 
