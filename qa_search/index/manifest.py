@@ -275,10 +275,11 @@ class Manifest(ABC):
         return document
 
     def repeats(self, older: Self) -> bool:
-        """Return whether it has the posts and the vectors of the generation that it was built upon."""
+        """Return whether it has the posts, passages and vectors of the generation that it was built upon."""
         # A name is given again after an undo, so that a later generation may be the older one.
         is_before = self.previous == older.generation and older.created <= self.created
-        return is_before and self.vectors == older.vectors and not any(one.differs for one in self.changes)
+        made_alike = (self.vectors, self.splitter) == (older.vectors, older.splitter)
+        return is_before and made_alike and not any(one.differs for one in self.changes)
 
     @property
     @abstractmethod

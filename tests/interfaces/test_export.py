@@ -87,7 +87,7 @@ def told(result: SearchResult) -> list[str]:
     if hit.newer:
         title = hit.newer.title if words(hit.newer.title) else "untitled"
         parts.append(f"Newer answer, of {(hit.newer.date or '')[:4]}: {title} ")
-        parts.append(f"({hit.newer.post_id})")
+        parts.append(f"({hit.newer.post_id or hit.newer.source_id})")
     parts += ["Question", hit.question] if hit.question.strip() else []
     return [*parts, *(["Answer", hit.answer] if hit.answer.strip() else [])]
 
