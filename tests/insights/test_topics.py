@@ -100,6 +100,7 @@ def test_a_tiny_archive_has_topics(tmp_path: Path, count: int) -> None:
     assert sum(topic.posts for topic in report.topics) == report.posts == count
 
 
+@pytest.mark.process
 def test_posts_on_one_matter_lie_together_on_the_map(index: SearchIndex) -> None:
     """The nearest spot of each is of its matter; topics are those of the report."""
     found = map_topics(index)
@@ -118,6 +119,7 @@ def test_posts_on_one_matter_lie_together_on_the_map(index: SearchIndex) -> None
         assert own >= {post.post_id for post in topic.examples}
 
 
+@pytest.mark.process
 def test_the_same_index_gives_the_same_map(index: SearchIndex) -> None:
     """Nothing is left to chance; its JSON is a start for topics."""
     found = map_topics(index)
@@ -127,6 +129,7 @@ def test_the_same_index_gives_the_same_map(index: SearchIndex) -> None:
     assert TopicReport.of_dict(document) == found.report
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 20])
 @pytest.mark.parametrize("dimension", [1, 2, 384])
 def test_any_number_of_posts_is_laid_out(count: int, dimension: int) -> None:
@@ -147,6 +150,7 @@ def test_equal_posts_are_grouped_too() -> None:
     assert np.isfinite(centres).all()
 
 
+@pytest.mark.process
 def test_the_map_names_topics_without_covering_a_name(index: SearchIndex) -> None:
     """What posts say is no markup, and names are within the picture."""
     found = map_topics(index)

@@ -48,6 +48,7 @@ _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CHUNK_CHARACTERS = 1 << 16
 _SHOWN_CHARACTERS = 40
 # Python spends up to a hundred bytes on the smallest value.
+_MOST_DEPTH = 400
 _MOST_VALUES = 2_000_000
 # A JSON object of at most so many characters is looked at as a whole: what its keys mean, and which lists belong
 # together. Larger ones are read list by list.
@@ -240,7 +241,8 @@ def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOption
         return file.set_aside(place, f"a JSON value of more than {_MOST_VALUES:,} values")
     try:
         value = json.loads(text)
-        return json.loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
+        value = json.loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
+        return _shallow(text, value)
     except json.JSONDecodeError as error:
         value = _value_of(text)
         if value is None:
@@ -275,9 +277,26 @@ def _value_of(text: str) -> object:
     if _values_in(text) > _MOST_VALUES:
         return None
     try:
-        return relaxed_value(text)
+        return _shallow(text, relaxed_value(text))
     except RecursionError:
         return None
+
+
+def _shallow(text: str, value: object) -> object:
+    """Return a value that is not nested too deep; since Python 3.12 its parser takes what nothing else can walk.
+
+    Raises:
+        RecursionError: if it is nested too deep.
+    """
+    if text.count("[") + text.count("{") <= _MOST_DEPTH:
+        return value
+    level = [value]
+    for _ in range(_MOST_DEPTH):
+        parts = (one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list))
+        level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise RecursionError
 
 
 def _values_in(text: str) -> int:

@@ -128,6 +128,7 @@ def test_topics_are_shown_and_are_a_start(index: Path, tmp_path: Path) -> None:
     assert "topics.json: not a report of topics" in refused.stderr
 
 
+@pytest.mark.process
 def test_the_map_of_topics_is_one_page(index: Path, tmp_path: Path) -> None:
     """Or JSON, from which topics can begin."""
     shown = run("info", "--topics-map", "--index", index).stdout
