@@ -48,7 +48,7 @@ _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CHUNK_CHARACTERS = 1 << 16
 _SHOWN_CHARACTERS = 40
 # Python spends up to a hundred bytes on the smallest value.
-_MOST_DEPTH = 400
+_MOST_DEPTH = 450
 _MOST_VALUES = 2_000_000
 # A JSON object of at most so many characters is looked at as a whole: what its keys mean, and which lists belong
 # together. Larger ones are read list by list.
