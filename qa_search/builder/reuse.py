@@ -161,7 +161,7 @@ class PassageVectors:
 
     @property
     def rows(self) -> tuple[Generation, InvertedStore] | None:
-        """The rows that a large index can continue from; None if there are none."""
+        """The rows that a large index can continue from; None if it has to begin again."""
         if self._previous is None or not isinstance(self._previous.vectors, InvertedStore):
             return None
         return self._previous.generation, self._previous.vectors

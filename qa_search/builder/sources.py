@@ -61,7 +61,7 @@ class Settings:
     ``keep_going`` is not kept: a leave to lose what is damaged counts for one build.
 
     Raises:
-        QueryError: if a setting is none that a build can have.
+        QueryError: if a setting is invalid.
     """
 
     model: str | None = None

@@ -80,7 +80,7 @@ def require_model(model: object) -> None:
     """Refuse what is neither a name, a folder, a model nor None.
 
     Raises:
-        QueryError: if it is none of them.
+        QueryError: if it is something else.
     """
     is_embedder = all(hasattr(model, name) for name in ("model_id", "embed_passages", "embed_queries"))
     fits = model is None or is_path(model) or is_embedder

@@ -64,7 +64,7 @@ class ArchivistFiles:
 
 
 def feedback_info(amended: Amendments | None, path: str) -> FeedbackInfo | None:
-    """Describe the votes that are in force; None if there are none."""
+    """Describe the votes that are in force; None without votes."""
     if amended is None or not amended.votes:
         return None
     return FeedbackInfo(path, amended.votes, len(amended.confirmed), len(amended.rejected))

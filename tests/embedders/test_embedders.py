@@ -177,7 +177,7 @@ def test_a_model_that_names_code_of_its_own_is_refused(files: dict[str, object],
 
 
 def test_settings_that_cannot_be_read_are_told_before_a_model_is_loaded(tmp_path: Path) -> None:
-    """Nesting as deep as Python reads, and what is no JSON."""
+    """Nesting as deep as Python reads, and invalid JSON."""
     for number, text in enumerate(("[" * 100_000, "{", "\x00")):
         folder = write_model(tmp_path / str(number))
         (folder / "config.json").write_text(text)

@@ -17,7 +17,7 @@ from lxml import etree
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.chat_lines import Message
 from qa_search.archives.formats.chats import chat_posts, dates_day_first
-from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.joining import Member, joined_items
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.trees import drop, element_text, words
 from qa_search.types import AnswerPart, Post, SetAside
@@ -171,16 +171,10 @@ def _by_replies(
         file.log.lacks_answers = True
         yield from items
         return
-    with Joiner(file, options) as joiner:
-        for item in items:
-            if isinstance(item, Post):
-                joiner.add(Member(item.source_id, "asks", item, AnswerPart(0, 0)))
-            elif isinstance(item, Reply):
-                joiner.add(item)
-            else:
-                yield item
-        for joined in joiner.joined():
-            yield joined[1] if isinstance(joined, tuple) else joined
+    asks = (
+        Member(item.source_id, "asks", item, AnswerPart(0, 0)) if isinstance(item, Post) else item for item in items
+    )
+    yield from joined_items(file, asks, options)
 
 
 def _items(

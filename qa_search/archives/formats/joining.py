@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -380,3 +380,21 @@ def _post(written: Sequence[Any]) -> Post:
     values["tags"] = tuple(values["tags"])
     values["answers"] = tuple(AnswerPart(*answer) for answer in values["answers"])
     return Post(**values)
+
+
+def joined_items(
+    file: ArchiveFile, items: Iterable[Member | Post | SetAside | Reply], options: ReadOptions
+) -> Iterator[Post | SetAside | Reply]:
+    """Join the members and answers among a file's items; the others come as they are, answers without questions last.
+
+    Raises:
+        DamagedArchiveError: if the scratch disk is full.
+    """
+    with Joiner(file, options) as joiner:
+        for item in items:
+            if isinstance(item, Member | Reply):
+                joiner.add(item)
+            else:
+                yield item
+        for joined in joiner.joined():
+            yield joined[1] if isinstance(joined, tuple) else joined

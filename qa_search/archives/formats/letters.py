@@ -90,7 +90,7 @@ def has_salutations(lines: Iterable[str]) -> bool:
 def letters_on_page(
     file: ArchiveFile, lines: Sequence[str], tree: Any, options: ReadOptions, *, by_name: bool
 ) -> list[Post | SetAside | Reply]:
-    """Make a post of each letter on a page; [] if there are none.
+    """Make a post of each letter on a page; an empty list for a page without letters.
 
     With ``by_name``, only letters that are answered by the name that they are signed with count, and one is enough.
     ``lines`` are those of the page's text; what is around the text is removed from the tree.

@@ -17,7 +17,7 @@ from qa_search.archives.formats.dialogues import Dialogues
 from qa_search.archives.formats.field_text import TextKind, decode_entities, written_list
 from qa_search.archives.formats.given_once import GivenOnce
 from qa_search.archives.formats.html_text import TextTooLongError
-from qa_search.archives.formats.joining import Joiner, Member
+from qa_search.archives.formats.joining import Member, joined_items
 from qa_search.archives.formats.json_paths import text_paths
 from qa_search.archives.formats.plan import NO_FIELD, Plan, is_parent, make_plan, remarks_on
 from qa_search.archives.formats.rich_text import is_rich_text, written_rich_text
@@ -167,7 +167,7 @@ def posts_of(
         items = table.items(chain(sample, records))
         made = _tried(file, items, sample, options)
         if plan.relation not in ("", "replies", "messages"):
-            made = _join(file, made, options)
+            made = joined_items(file, made, options)
         for item in made:
             if not isinstance(item, Member):
                 yield item
@@ -310,17 +310,6 @@ def _tried(
         )  # fmt: skip
         looked_at = [record.fields for record in sample[: len(trial)] if isinstance(record, Record)]
         raise _no_posts(file, list(names), looked_at, [item for item in trial if isinstance(item, SetAside)], options)
-
-
-def _join(file: ArchiveFile, items: Iterator[_Item], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:
-    with Joiner(file, options) as joiner:
-        for item in items:
-            if isinstance(item, Member | Reply):
-                joiner.add(item)
-            else:
-                yield item
-        for joined in joiner.joined():
-            yield joined[1] if isinstance(joined, tuple) else joined
 
 
 def _no_posts(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 import qa_search
+from qa_search.errors import IndexFolderError
 from qa_search.interfaces.cli.options import index_option, json_option, print_json, quiet_option
 from qa_search.interfaces.render.reading import change_text
 from qa_search.interfaces.render.terminal import printable
@@ -42,7 +44,9 @@ def undo(index_path: str, to: str | None, as_json: bool, quiet: bool) -> None:
 
     Nothing is removed, so undo can be undone.
     """
-    before = qa_search.index_log(index_path)
+    before: list[LogEntry] = []
+    with suppress(IndexFolderError):  # what answers may be damaged, and undo is the way out
+        before = qa_search.index_log(index_path)
     answers = qa_search.undo_index(index_path, to)
     if as_json:
         print_json({"index": index_path, "generation": answers})

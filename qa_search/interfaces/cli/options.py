@@ -29,7 +29,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Number(click.FloatRange):
-    """A number within bounds. "nan" and "inf" are none: no bound would hold them."""
+    """A number within bounds. "nan" and "inf" are refused: no bound would stop them."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read the number."""

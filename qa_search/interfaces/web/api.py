@@ -128,7 +128,7 @@ async def _single_fields(request: Request) -> None:
     def note(pairs: list[tuple[str, Any]]) -> None:
         names[:] = [name for name, _ in pairs]  # of the object that ends last, which is the whole
 
-    with suppress(ValueError, RecursionError):  # what is no JSON is told elsewhere
+    with suppress(ValueError, RecursionError):  # invalid JSON is reported elsewhere
         json.loads(await request.body(), object_pairs_hook=note)
     _require_single(names)
 

@@ -223,7 +223,7 @@ def _error_answer(
 
 
 def _page_of(look: Look, status: int, message: str) -> str:
-    """Return the page of an error. Of an address that is none, only programs need to know what describes the API."""
+    """Return the page of an error, without what only programs need: where the API is described."""
     return error_page(status, refusal(status, message.removesuffix(_DESCRIBED)), look=look)
 
 

@@ -35,10 +35,10 @@ def unknown(name: str, known: Iterable[str]) -> str:
 
 def problems(errors: Sequence[Mapping[str, Any]], request: Request) -> str:
     """Say what is wrong with the parameters of a request, or with its body as a whole."""
-    told: dict[object, str] = {}  # one for each parameter, though it may be none of several things
+    found: dict[object, str] = {}  # one problem for each parameter, of several that it may have
     for error in errors:
-        told.setdefault(error["loc"][1:2], _problem(error, request))
-    return "; ".join(list(told.values())[:_MOST_TOLD])
+        found.setdefault(error["loc"][1:2], _problem(error, request))
+    return "; ".join(list(found.values())[:_MOST_TOLD])
 
 
 def _problem(error: Mapping[str, Any], request: Request) -> str:

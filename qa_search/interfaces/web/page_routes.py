@@ -107,7 +107,7 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
                 problem = refusal(500, "") if isinstance(error, FailedError) else f"{str(error).capitalize()}."
         if problem and status == 200:
             status = 400
-            # A sign of danger must not be lost in a text that is too long, or beside a date that is none.
+            # A sign of danger must not be lost in a text that is too long, or beside an invalid date.
             notice = await service.read(lambda index: notice_of(index, form.q))
         problem = problem or refused
         if result is not None and not typing and thanked.forget(client_of(request.scope), form.q) and not refused:

@@ -75,6 +75,16 @@ def test_undo_says_where_no_post_differs(index: Path, tmp_path: Path) -> None:
     assert "Its posts" not in run("undo", "--to", "g000002", "--index", index).stdout
 
 
+def test_undo_leads_away_from_a_damaged_generation(index: Path, tmp_path: Path) -> None:
+    """Though the log of what answers cannot be read then."""
+    (tmp_path / "club" / "pages" / "new.txt").write_text(page("Wrist", "my wrist hurts", "rest it"))
+    assert run("build", "--index", index).exit_code == 0
+    with (index / "generations" / "g000002" / "manifest.json").open("a") as manifest:
+        manifest.write(" ")
+    assert run("log", "--index", index).exit_code == 3
+    assert run("undo", "--index", index).stdout.startswith("g000001 answers now.")
+
+
 def test_sources_are_added_shown_and_removed(index: Path, tmp_path: Path) -> None:
     """With names of their own; later builds need none of them named."""
     other = tmp_path / "new place"
