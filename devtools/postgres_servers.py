@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+
+from devtools.ports import free_port
 
 _USER = "nobody"  # PostgreSQL refuses to run as root
 _SETTINGS = {
@@ -140,13 +141,6 @@ class Server:
                 user=_USER if os.getuid() == 0 else None,
                 extra_groups=[] if os.getuid() == 0 else None,
             )
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

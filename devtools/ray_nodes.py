@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from devtools.ports import free_port
 
 _READY_SECONDS = 60.0
 _ADDRESSES = ("127.0.0.1", "127.0.0.2")
@@ -50,7 +51,7 @@ class RayNodes:
                 wait = "ip link set lo up && exec sleep infinity"
                 self._network = self._spawn(*_BOUND, *_UNSHARE, "--net", "sh", "-c", wait)
                 _wait_for_network(self._network)
-            self.address = f"127.0.0.1:{6379 if self._isolated else _free_port()}"
+            self.address = f"127.0.0.1:{6379 if self._isolated else free_port()}"
             self.ensure(*range(count))
         except BaseException:
             self.close()
@@ -168,9 +169,3 @@ def _session(session: int) -> list[int]:
         if int(own) == session and state != "Z":
             found.append(int(path.parent.name))
     return found
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

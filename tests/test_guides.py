@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from devtools.ports import free_port
 from qa_search import SearchIndex
 from tests.helpers import ROOT
 
@@ -31,13 +32,6 @@ def blocks(page: str, language: str) -> list[str]:
     """Return the blocks of a language on a page."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def environment(**more: str) -> dict[str, str]:

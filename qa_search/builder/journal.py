@@ -6,8 +6,9 @@ each model and settings), so changes of the archive meanwhile do not matter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 import xxhash
 
 from qa_search.embedders.base import Vectors
+from qa_search.index.stores.database import WRITE_ERRORS
 
 _CHUNK = 500
 _PAGE_BYTES = 1 << 14  # of 4,096 bytes, a quarter would stay empty behind two vectors
@@ -31,7 +33,9 @@ class VectorJournal:
             path.unlink()  # not made by us: nothing is written to where it leads
         try:
             self._db = _open(path)
-        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
+        except apsw.Error as error:
+            if isinstance(error, WRITE_ERRORS):
+                raise
             for suffix in ("", "-wal", "-shm"):  # damaged: what it held is computed again
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
             self._db = _open(path)
@@ -43,9 +47,9 @@ class VectorJournal:
             chunk = keys[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
             query = f"SELECT key, vector, sum FROM computed WHERE key IN ({marks})"  # noqa: S608 - marks only
-            with suppress(apsw.CorruptError):  # what is damaged is computed again
+            with _without_what_is_damaged():
                 for key, data, known in self._db.execute(query, list(chunk)):
-                    if known == _sum(key, data) and len(data) == self._dimension * 4:
+                    if isinstance(data, bytes) and len(data) == self._dimension * 4 and known == _sum(key, data):
                         found[key] = np.frombuffer(data, np.float32)
         return found
 
@@ -54,7 +58,7 @@ class VectorJournal:
         # In the order of the keys: few pages of their index are written then, each once.
         pairs = sorted(zip(keys, vectors, strict=True), key=itemgetter(0))
         rows = [(key, data := vector.tobytes(), _sum(key, data)) for key, vector in pairs]
-        with suppress(apsw.CorruptError), self._db:
+        with _without_what_is_damaged(), self._db:
             self._db.executemany("INSERT OR REPLACE INTO computed VALUES (?, ?, ?)", rows)
 
     def close(self) -> None:
@@ -71,7 +75,20 @@ def _open(path: Path) -> apsw.Connection:
     # Rows stand one behind another, and their keys in an index. Rows in the order of the keys would be moved all the
     # time: eight times the work, and a file of twice the size.
     db.execute("CREATE TABLE IF NOT EXISTS computed (key BLOB PRIMARY KEY, vector BLOB NOT NULL, sum BLOB NOT NULL)")
+    db.execute("SELECT key, vector, sum FROM computed LIMIT 0")
+    if db.readonly("main") and os.access(path, os.W_OK):
+        raise apsw.CorruptError(f"{path}: its header forbids to write")
     return db
+
+
+@contextmanager
+def _without_what_is_damaged() -> Iterator[None]:
+    """Pass over what is damaged: it is computed again."""
+    try:
+        yield
+    except apsw.Error as error:
+        if isinstance(error, WRITE_ERRORS):
+            raise
 
 
 def _sum(key: bytes, data: bytes) -> bytes:

@@ -82,6 +82,7 @@ from qa_search.index.owned import (
     is_generation_name,
     remove_own,
 )
+from qa_search.index.stores.database import WRITE_ERRORS
 from qa_search.util.defaults import DEFAULT_KEEP
 from qa_search.util.files import (
     MOST_POINTER_BYTES,
@@ -96,7 +97,6 @@ LOCK = "build.lock"
 HOLDER = "build.holder"
 # Files that have block sums are read whole when they are opened up to this much altogether.
 CHECKED_WHOLE_BYTES = 256 << 20
-_WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 _ATTEMPTS = 10
 # Names of more digits are not read.
 _MOST_GENERATIONS = 10**15
@@ -606,7 +606,7 @@ class IndexFolder:
         """Turn the system's errors into one that names the folder; nothing is lost."""
         try:
             yield
-        except (OSError, *_WRITE_ERRORS) as error:
+        except (OSError, *WRITE_ERRORS) as error:
             answers = "The previous index still answers. " if self.exists() else ""
             raise IndexWriteError(
                 f"{self.path}: the index cannot be written ({_reason(error)}). "

@@ -35,7 +35,7 @@ def choices(index: str | os.PathLike[str], kind: Literal["id", "tag", "source"],
         with Path(index, POINTER).open("rb") as pointer:
             generation = pointer.read(_POINTER_BYTES).split()[0].decode("ascii")
         return _read(Path(index, GENERATIONS, generation, "posts.sqlite"), _QUERIES[kind], typed)
-    except (OSError, ValueError, IndexError, sqlite3.Error):
+    except (OSError, ValueError, IndexError, MemoryError, sqlite3.Error):
         return []
 
 

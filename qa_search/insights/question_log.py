@@ -27,6 +27,7 @@ from qa_search.util.defaults import DEFAULT_KEEP_DAYS
 from qa_search.util.files import open_file
 from qa_search.util.masking import masked
 from qa_search.util.parameters import require, require_flags, require_path, require_texts, require_whole
+from qa_search.util.rows import checked_rows
 from qa_search.util.text import clean_text
 
 log = logging.getLogger("qa_search")
@@ -62,6 +63,8 @@ _KEEP = re.compile(r"(\d{1,5})\s*([dw])", re.ASCII | re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7}
 _MOST_DAYS = 36_500
 
+# What SQLite and Python say of a damaged file.
+_DAMAGE = (sqlite3.Error, ValueError, OverflowError, MemoryError)
 Statement = tuple[str, tuple[Any, ...]]
 NOT_ANSWERED = "not answered"
 
@@ -134,7 +137,7 @@ class QuestionLog:
             if keep_days is not None:
                 self._database.execute("UPDATE setting SET keep_days = ?", (keep_days,))
                 self._database.commit()
-            self._keep_days: int = self._database.execute("SELECT keep_days FROM setting").fetchone()[0]
+            ((self._keep_days,),) = checked_rows(self._database.execute("SELECT keep_days FROM setting LIMIT 1"), "i")
         self._thread = threading.Thread(target=self._work, name="qa-search-questions", daemon=True)
         self._thread.start()
 
@@ -218,8 +221,8 @@ class QuestionLog:
             with self._database:
                 for statement in (*self._expiry(), *statements):
                     self._database.execute(*statement)
-        except sqlite3.Error as error:
-            self._lose(len(statements), str(error))
+        except _DAMAGE as error:
+            self._lose(len(statements), _reason(error))
 
     def _expiry(self) -> Iterator[Statement]:
         """Once an hour, remove what is too old."""
@@ -252,7 +255,7 @@ def read_questions(path: str | os.PathLike[str], *, unanswered: bool = False) ->
     with closing(_opened(Path(path), make=False)) as database, _named(path):
         there = _columns_of(database)
         columns = ", ".join(name if name in there else f"NULL AS {name}" for name in _COLUMNS)
-        rows = database.execute(f"SELECT {columns} FROM question ORDER BY id").fetchall()  # noqa: S608 - names of ours
+        rows = _rows(database, columns, "ttirTTTI")
     found = (
         LoggedQuestion(hour, text, bool(answered), confidence, best, opened, feedback, danger and bool(danger))
         for hour, text, answered, confidence, best, opened, feedback, danger in rows
@@ -284,7 +287,7 @@ def forget_questions(
     if before is not None and bound is None:
         raise QueryError(f"before: invalid date {before!r}; write it like 2026-11-27", parameter="before")
     with closing(_opened(Path(path), make=False)) as database, _named(path):
-        rows = database.execute("SELECT id, hour, text FROM question").fetchall()
+        rows = _rows(database, "id, hour, text", "itt")
         # The beginnings of dates compare as the dates do.
         chosen = [
             (number,)
@@ -387,8 +390,18 @@ def _named(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn SQLite's errors into one that names the file."""
     try:
         yield
-    except sqlite3.Error as error:
+    except _DAMAGE as error:
         raise QuestionLogError(
-            f"{os.fspath(path)}: cannot be used as a log of questions ({error}). Name another file, or let this user "
-            "read and write it."
+            f"{os.fspath(path)}: cannot be used as a log of questions ({_reason(error)}). Name another file, or let "
+            "this user read and write it."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, sqlite3.Error) else "it is damaged"
+
+
+def _rows(database: sqlite3.Connection, columns: str, kinds: str) -> list[tuple[Any, ...]]:
+    """Return all questions, the oldest first; ``kinds`` as in `checked_rows`."""
+    found = database.execute(f"SELECT {columns} FROM question ORDER BY id")  # noqa: S608 - names of ours
+    return checked_rows(found, kinds)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import apsw
 import numpy as np
+import pytest
 import xxhash
 
 from qa_search.builder.journal import VectorJournal
@@ -51,3 +53,40 @@ def test_a_journal_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
     found = journal.find(keys)
     journal.close()
     assert all(np.array_equal(found[key], vector) for key, vector in zip(keys, vectors, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"vector BLOB", b"factor BLOB"), (b"SQLite format 3\0@\0\1\1", b"SQLite format 3\0@\0\3\3")],
+    ids=["a column is missing", "SQLite reads it but does not write to it"],
+)
+def test_a_damaged_journal_is_made_again(old: bytes, new: bytes, tmp_path: Path) -> None:
+    """The build goes on, and what it computes is kept."""
+    path = tmp_path / "given-0123456789abcdef.sqlite"
+    keys, vectors = keys_of(20), vectors_of(20)
+    journal = VectorJournal(path, DIMENSION)
+    journal.add(keys, vectors)
+    journal.close()
+    data = path.read_bytes()
+    path.write_bytes(re.sub(re.escape(old[:-2]) + b"..", lambda _: new, data, count=1, flags=re.DOTALL))
+    assert path.read_bytes() != data
+    journal = VectorJournal(path, DIMENSION)
+    assert journal.find(keys) == {}
+    journal.add(keys[10:], vectors[10:])
+    assert set(journal.find(keys)) == set(keys[10:])
+    journal.close()
+
+
+def test_values_of_another_type_are_passed_over(tmp_path: Path) -> None:
+    """SQLite hands out whatever the bytes of a damaged row say."""
+    path = tmp_path / "given-0123456789abcdef.sqlite"
+    keys, vectors = keys_of(4), vectors_of(4)
+    db = apsw.Connection(str(path))
+    db.execute("CREATE TABLE computed (key BLOB PRIMARY KEY, vector BLOB, sum BLOB)")
+    db.executemany("INSERT INTO computed VALUES (?, ?, ?)", zip(keys, (None, 7, "text", 1.5), keys, strict=True))
+    db.close()
+    journal = VectorJournal(path, DIMENSION)
+    assert journal.find(keys) == {}
+    journal.add(keys, vectors)
+    assert len(journal.find(keys)) == 4
+    journal.close()

@@ -228,6 +228,38 @@ def test_other_files_are_refused_and_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"my knee", b"my \xe9nee"), (b"text TEXT", b"t\xe9xt TEXT")], ids=["a text", "a column's name"]
+)
+def test_a_log_with_invalid_utf8_is_named(old: bytes, new: bytes, tmp_path: Path) -> None:
+    """A damaged row or schema ends reading and forgetting with an error, and writing at the latest when it closes."""
+    path = tmp_path / "questions"
+    logged(path, "my knee aches")
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+    with pytest.raises(QuestionLogError, match="questions: cannot be used"):
+        read_questions(path)
+    with pytest.raises(QuestionLogError, match="questions: cannot be used"):
+        forget_questions(path, about="knee")
+    if old not in b"my knee":
+        with pytest.raises(QuestionLogError, match="questions: "):
+            logged(path, "elbow")
+
+
+def test_a_value_of_another_type_is_damage(tmp_path: Path) -> None:
+    """SQLite hands out whatever a damaged row says."""
+    path = tmp_path / "questions"
+    logged(path, "my knee aches")
+    path.write_bytes(path.read_bytes().replace(b"STRICT", b"      "))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE question SET text = x'00'")
+        database.commit()
+    for use in (read_questions, lambda path: forget_questions(path, about="knee")):
+        with pytest.raises(QuestionLogError, match="questions: cannot be used"):
+            use(path)
+
+
 def test_what_cannot_be_written_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It is reported in the program's log at once, and when the log is closed."""
     path = tmp_path / "q"

@@ -77,6 +77,8 @@ def posts_in_database(file: ArchiveFile, path: Path, options: ReadOptions) -> It
             yield from _posts(file, rows, options)
     except (sqlite3.Error, ValueError, OverflowError) as error:
         raise file.damaged(f"the database cannot be read ({error})") from error
+    except MemoryError as error:  # a size that damage made impossible; what one row may hold is limited
+        raise file.damaged("the database cannot be read (a part of it takes more memory than there is)") from error
 
 
 def _restrict(rows: sqlite3.Connection, options: ReadOptions) -> None:
@@ -207,8 +209,8 @@ def _with_role(table: Table, options: ReadOptions, roles: Sequence[str]) -> list
 
 def _tables(rows: sqlite3.Connection) -> list[Table]:
     names = rows.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND name NOT LIKE 'sqlite!_%' ESCAPE '!' "
-        "AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY rowid LIMIT ?",
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 AND typeof(name) = 'text' "
+        "AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY rowid LIMIT ?",
         (_MOST_TABLES,),
     ).fetchall()
     found = []

@@ -11,21 +11,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import apsw
 
 from qa_search.index.integrity import BLOCK_BYTES, BlockSums
 from qa_search.util.files import raise_if_withheld
+from qa_search.util.rows import checked_rows
 
+# Errors of SQLite that are faults of the disk or of rights. The others come from the file: it is damaged.
+WRITE_ERRORS = (apsw.FullError, apsw.IOError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
 # A hostile file can make a statement loop through the same pages. A statement on a valid file takes fewer steps.
 _STEPS_PER_BYTE = 50
 _LEAST_STEPS = 50_000_000
 _STEPS_AT_ONCE = 1_000_000
 _LEAST_VALUE_BYTES = 1 << 20
 _COPIED_AT_ONCE = 1 << 20
-_KINDS: dict[str, set[type]] = {"i": {int}, "t": {str}, "b": {bytes}, "I": {int, NoneType}, "T": {str, NoneType}}
 _numbers = count()
 
 
@@ -80,8 +81,7 @@ class ReadOnlyDatabase:
     def all(self, query: str, kinds: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query.
 
-        ``kinds`` has a letter for each column: i for an integer, t for a text, b for bytes, I and T where NULL is
-        allowed. SQLite itself accepts any value in any column of a hostile file.
+        ``kinds`` is what each column holds, as in `checked_rows`.
 
         Raises:
             ValueError: if the file is damaged.
@@ -92,10 +92,7 @@ class ReadOnlyDatabase:
                 rows = list(self._db.execute(query, tuple(values)))
             except (apsw.Error, UnicodeDecodeError) as error:
                 raise ValueError(self._layer.damage or str(error)) from error
-        for found in {tuple(map(type, row)) for row in rows}:
-            if any(kind not in _KINDS[letter] for kind, letter in zip(found, kinds, strict=True)):
-                raise ValueError("a value has another type than its column")
-        return rows
+        return checked_rows(rows, kinds)
 
     def copy_to(self, path: Path) -> None:
         """Copy the file.

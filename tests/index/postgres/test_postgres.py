@@ -18,7 +18,8 @@ import numpy as np
 import psycopg
 import pytest
 
-from devtools.postgres_servers import Server, free_port, running
+from devtools.ports import free_port
+from devtools.postgres_servers import Server, running
 from qa_search import SearchIndex, build_index, evaluate
 from qa_search.errors import (
     IndexDamagedError,
