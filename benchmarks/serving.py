@@ -2,6 +2,7 @@
 
     python -m benchmarks.serving
     python -m benchmarks.serving --workers 1 --workers 2        # only the comparison of these, in turn
+    python -m benchmarks.serving --workers 1 --workers 2 --earlier CHECKOUT     # and of an earlier version
 
 The server is the command ``qa-search serve`` in a process of its own; the callers are another process on the same
 machine, so both share its cores. Each caller asks one complaint after another and waits for each answer. Texts are the
@@ -30,7 +31,7 @@ from typing import Any
 import click
 import httpx2
 
-from devtools.environment import ROOT, save
+from devtools.environment import ROOT, commit_of, save
 from qa_search import SearchIndex, build_index
 
 DATASETS = ROOT.parent / "shared" / "datasets"
@@ -126,13 +127,19 @@ def memory_of(process: int) -> dict[str, float]:
     return {name: round(size / 1024, 1) for name, size in (("rss", kib["Rss"]), ("pss", kib["Pss"]), ("uss", own))}
 
 
-def compare_workers(
-    index: Path, complaints: list[str], counts: tuple[int, ...], repeats: int, seconds: float
+def compare_services(
+    places: list[tuple[str, Path, Path]], complaints: list[str], repeats: int, seconds: float
 ) -> list[dict[str, Any]]:
-    """Let 8 callers and 1 ask services with different numbers of workers, in turn; return a row for each."""
-    rows: list[dict[str, Any]] = [{"workers": workers, "load": [], "runs": {8: [], 1: []}} for workers in counts]
+    """Let 8 callers and 1 ask several services in turn; return a row for each.
+
+    A place is the number of workers ("" for a version without them), the program's checkout and the index.
+    """
+    rows: list[dict[str, Any]] = [{"workers": workers, "load": [], "runs": {8: [], 1: []}} for workers, _, _ in places]
     with ExitStack() as stack:
-        services = [stack.enter_context(serving(index, "--workers", str(row["workers"]))) for row in rows]
+        services = [
+            stack.enter_context(serving(index, *(["--workers", workers] if workers else []), checkout=checkout))
+            for workers, checkout, index in places
+        ]
         for _ in range(repeats):
             for row, (url, service) in zip(rows, services, strict=True):
                 for callers, runs in row["runs"].items():
@@ -161,7 +168,7 @@ def _with_cpu(url: str, service: int, complaints: list[str], callers: int, secon
 
 
 @contextmanager
-def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
+def serving(index: Path, *options: str, checkout: Path = ROOT) -> Iterator[tuple[str, int]]:
     """Run the service; give its address and its process."""
     command = [
         sys.executable,
@@ -174,16 +181,15 @@ def serving(index: Path, *options: str) -> Iterator[tuple[str, int]]:
         "0",
         "--rate",
         "0",
-        "--workers",
-        "1",
         *options,
     ]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
     with tempfile.NamedTemporaryFile("w+") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=said)
+        process = subprocess.Popen(command, cwd=checkout, env=environment, stderr=said)
         try:
             for _ in range(600):
                 time.sleep(0.1)
-                found = re.search(r"http://[^/]+", Path(said.name).read_text(encoding="utf-8"))
+                found = re.search(r"http://[^/\s]+", Path(said.name).read_text(encoding="utf-8"))
                 if found and _is_ready(found[0]):
                     break
             else:
@@ -229,7 +235,7 @@ def with_a_rebuild(
 ) -> dict[str, Any]:
     """Build while eight callers ask, first what changed and then everything; the service must move to both."""
     edition = folder / "edition.jsonl"
-    with serving(index) as (url, process):
+    with serving(index, "--workers", "1") as (url, process):
         before = httpx2.get(f"{url}/readyz").json()["generation"]
         with calling(url, complaints, 8, seconds) as asking:
             time.sleep(seconds / 6)
@@ -265,12 +271,14 @@ def complaints_of(archive: str) -> list[str]:
 @click.option("--repeats", default=3, show_default=True, help="Rounds of the comparisons.")
 @click.option("--workers", type=int, multiple=True, help="Only compare services with so many workers.")
 @click.option("--index", type=click.Path(path_type=Path), help="An index of the archives that was built before.")
+@click.option("--earlier", type=click.Path(path_type=Path), help="A checkout of an earlier version, with --workers.")
 @click.option("--call", nargs=4, hidden=True, default=None, help="Be the callers: URL CALLERS SECONDS TEXTS.")
 def main(
     seconds: float,
     repeats: int,
     workers: tuple[int, ...],
     index: Path | None,
+    earlier: Path | None,
     call: tuple[str, str, str, str] | None,
 ) -> None:
     """Measure everything and write benchmarks/results/serving.json, or serving_workers.json with --workers."""
@@ -291,19 +299,36 @@ def main(
                 build_index([*archives, edition], place)
             with SearchIndex.open(place) as opened:
                 size = {**opened.info().counts, "bytes": opened.info().bytes}
-            compared = compare_workers(place, complaints, workers, repeats, seconds)
+            places = [(str(count), ROOT, place) for count in workers]
+            if earlier is not None:
+                sources = [*map(str, archives), str(edition)]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "qa_search",
+                    "build",
+                    *sources,
+                    "--quiet",
+                    "--index",
+                    f"{folder}/earlier",
+                ]
+                subprocess.run(command, cwd=earlier, env={**os.environ, "PYTHONPATH": str(earlier)}, check=True)
+                places.insert(0, ("", earlier, folder / "earlier"))
+            compared = compare_services(places, complaints, repeats, seconds)
+            if earlier is not None:
+                compared[0]["commit"] = commit_of(earlier)
             saved = save("serving_workers", {"index": size, "compared": compared})
             click.echo(saved.read_text(encoding="utf-8"))
             return
         report = build_index([*archives, edition], folder / "index")
         results: dict[str, Any] = {"posts": report.posts, "passages": report.passages, "complaints": len(complaints)}
-        with serving(folder / "index") as (url, process):
+        with serving(folder / "index", "--workers", "1") as (url, process):
             results["load"] = [under_load(url, process, complaints, callers, seconds) for callers in (1, 8, 64)]
         together: list[dict[str, Any]] = []
         alone: list[dict[str, Any]] = []
         for _ in range(repeats):
             for found, options in ((together, ()), (alone, ("--max-batch", "1"))):
-                with serving(folder / "index", *options) as (url, process):
+                with serving(folder / "index", "--workers", "1", *options) as (url, process):
                     found.append(under_load(url, process, complaints, 64, seconds / repeats))
         rates = [[run["per_second"] for run in runs] for runs in (together, alone)]
         results["batching"] = {
