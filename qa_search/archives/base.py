@@ -224,6 +224,11 @@ class ArchiveFile:
             reason=reason,
         )
 
+    def withheld(self, error: OSError, remedy: str) -> DamagedArchiveError:
+        """Make the error for what the machine cannot read now. It is never set aside: what it holds is still there."""
+        reason = _shown(f"cannot be read now ({error.strerror or error})")
+        return DamagedArchiveError(f"{self._at('')}: {reason}. Nothing was changed. {remedy}.", reason=reason)
+
     def unknown(self, reason: str, way_out: str, place: str = "") -> UnknownFormatError:
         """Make the error for a file of unknown format, or without posts."""
         reason = _shown(reason)

@@ -53,6 +53,7 @@ from qa_search.archives.reading import Reading
 from qa_search.archives.refusals import refusal
 from qa_search.errors import ArchiveError, DamagedArchiveError, UnclearFieldsError, UnknownFormatError
 from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.files import remedy_of
 from qa_search.util.text import counted
 
 __all__ = [
@@ -349,6 +350,9 @@ def _read_file(
                             raise
                         yield inner.set_aside(error.place, error.reason)
         except OSError as error:
+            remedy = remedy_of(error)
+            if remedy is not None:
+                raise file.withheld(error, remedy) from error
             damage = file.damaged(f"cannot be read ({error.strerror or error})")
             if not keep_going:
                 raise damage from error

@@ -236,6 +236,7 @@ def build_index(
         1.0 if allow_shrink else largest_loss,
         plan.dropped,
         (plan.given_up if remove else frozenset()) | frozenset(plan.excluded),
+        settings.keep_going,
     )
     if dry_run:
         guard = replace(guard, previous=_previous(folder, plan, rebuild=rebuild))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from qa_search.archives.containers.walk import UNREAD_FOLDER
 from qa_search.builder.reuse import PreviousGeneration
 from qa_search.errors import ShrinkError
 from qa_search.index.history import history_of
@@ -42,6 +43,9 @@ class NewEntries(Entries, Protocol):
 
     def count_entries(self, numbers: range) -> dict[str, int]:
         """Count the entries of these numbers by their source."""
+
+    def set_aside_sources(self, reason: str) -> list[str]:
+        """Return the sources of the notes whose reason begins so."""
 
 
 class Changes:
@@ -88,12 +92,14 @@ class ShrinkGuard:
         largest_loss: the largest share of its posts that may be removed or get other ids.
         dropped: its sources that are not read any more.
         expected: names of sources, and ids of posts, that are removed on purpose: they do not count.
+        keep_going: whether posts may be lost because their folder cannot be read.
     """
 
     previous: PreviousGeneration | None
     largest_loss: float
     dropped: Sequence[IndexSource] = ()
     expected: frozenset[str] = frozenset()
+    keep_going: bool = False
 
     def compare(self, new: NewEntries) -> tuple[SourceChanges, ...]:
         """Return what differs.
@@ -103,6 +109,8 @@ class ShrinkGuard:
         """
         changes = Changes(None if self.previous is None else self.previous.posts, new)
         if self.previous is not None:
+            if not self.keep_going:
+                self._require_folders(changes, new.set_aside_sources(UNREAD_FOLDER), self.previous.generation.name)
             self._require(changes, self.previous.generation.name)
         return changes.by_source
 
@@ -116,6 +124,19 @@ class ShrinkGuard:
             changes=tuple(sorted(changes, key=lambda one: not one.differs)[:_MOST_SOURCES]),
             history=() if previous is None else history_of(previous.manifest)[-_MOST_BUILDS:],
         )
+
+    def _require_folders(self, changes: Changes, unread: Sequence[str], generation: str) -> None:
+        """Raise if posts would be lost of a folder that cannot be listed, however few."""
+        for folder in unread if self.largest_loss < 1 else ():
+            start = folder.removesuffix("/.") + "/"
+            lost = [entry for entry in changes.removed if f"{entry.source}/{entry.source_id}".startswith(start)]
+            if lost:
+                raise ShrinkError(
+                    f"{folder} is {UNREAD_FOLDER}: this build would remove {counted(len(lost), 'post')} of it "
+                    f"({_examples(lost)}). Nothing was changed: {generation} still answers. To go on: let this user "
+                    "read the folder; or if it is intended, build with allow_shrink=True.",
+                    parameter="allow_shrink",
+                )
 
     def _require(self, changes: Changes, generation: str) -> None:
         removed = [entry for entry in changes.removed if not self._is_expected(entry)]

@@ -32,6 +32,11 @@ _WITHHELD = {
 }
 
 
+def remedy_of(error: OSError) -> str | None:
+    """Return the way out where the machine lacks something now; None where the file itself cannot be read."""
+    return None if error.errno in (errno.EACCES, errno.EPERM) else _WITHHELD.get(error.errno or 0)
+
+
 def raise_if_withheld(error: BaseException, path: Path) -> None:
     """Raise if an error with a file is due to the system; return if the file itself may be damaged.
 

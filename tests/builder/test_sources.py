@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search import BuildReport, SearchIndex, build_index, index_log, undo_index
+from qa_search.archives.containers import walk
 from qa_search.errors import (
     ArchiveError,
     DamagedArchiveError,
@@ -329,6 +332,72 @@ def test_a_slip_loses_nothing(
     assert ids(index) == before
     assert IndexFolder(index).pointer()[0] == "g000001"
     assert index_log(index)[0].generation == "g000001"
+
+
+def _cannot_list(folder: Path, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str | os.PathLike[str]) -> Any:
+        if str(path) == str(folder):
+            raise OSError(code, os.strerror(code), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("qa_search.archives.containers.walk.os.scandir", refuse)
+
+
+@pytest.mark.parametrize("how", ["pages", "rows of a file"])
+def test_no_post_is_lost_because_its_folder_cannot_be_read(
+    index: Path, archive: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even one of many; without posts, a folder that cannot be read is only noted (lost+found, for example)."""
+    for name in ("early", "lost+found"):
+        (archive / name).mkdir()
+    if how == "pages":
+        (archive / "early" / "one.txt").write_text(page("Early", "an early question", "answer"))
+    else:
+        (archive / "early" / "one.json").write_text('[{"question": "an early question", "answer": "answer"}]')
+    build(archive, index)
+    before = ids(index)
+    with monkeypatch.context() as patch:
+        _cannot_list(archive / "lost+found", errno.EACCES, patch)
+        assert build(archive, index).set_aside == 1
+    _cannot_list(archive / "early", errno.EACCES, monkeypatch)
+    with pytest.raises(
+        ShrinkError, match=r"early is a folder that cannot be read: .* remove 1 post of it \(club/pages"
+    ):
+        build(archive, index)
+    assert ids(index) == before
+    advice = build_index(archive, index, model=WordsEmbedder(), dry_run=True).advice
+    assert advice is not None
+    assert "cannot be read" in advice
+    assert changed(build(archive, index, keep_going=True)) == {"removed": 1, "unchanged": 20}
+    assert undo_index(index)
+    assert changed(build(archive, index, allow_shrink=True)) == {"removed": 1, "unchanged": 20}
+
+
+@pytest.mark.parametrize("keep_going", [False, True])
+def test_what_the_machine_cannot_read_now_is_never_left_out(
+    index: Path, archive: Path, keep_going: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many open files say nothing about a folder or a file: the build stops, with keep_going too."""
+    (archive / "new").mkdir()
+    with monkeypatch.context() as patch:
+        _cannot_list(archive / "new", errno.EMFILE, patch)
+        with pytest.raises(DamagedArchiveError, match=r"new: cannot be read now .*ulimit -n"):
+            build(archive, index, keep_going=keep_going)
+    opens = walk.open_plain
+    last = max(path for path in archive.iterdir() if path.is_file())
+    last.write_text(last.read_text() + "\nmore\n")
+
+    def refuse(path: Path) -> Any:
+        if path == last:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return opens(path)
+
+    monkeypatch.setattr("qa_search.archives.containers.walk.open_plain", refuse)
+    with pytest.raises(DamagedArchiveError, match=r"cannot be read now .*Try again"):
+        build(archive, index, keep_going=keep_going)
+    assert len(ids(index)) == 20
 
 
 def test_a_loss_that_is_intended_is_allowed_and_can_be_undone(index: Path, archive: Path) -> None:

@@ -234,7 +234,7 @@ def test_csv_gives_back_what_went_in(found: list[SearchResult], named: bool) -> 
         assert (row["answered"], row["result_confidence"]) == ("true" if result.answered else "false", "0.83")
         wanted = {name: getattr(hit, name) for name in ("title", "question", "answer", "source", "source_id")}
         for name, text in {**wanted, "query": result.query, "tags": "; ".join(hit.tags)}.items():
-            sign = "'" if cleaned(text).startswith(tuple("=+-@\t\n＝＋－＠")) else ""
+            sign = "'" if cleaned(text).lstrip("'").startswith(tuple("=+-@\t\n＝＋－＠")) else ""
             assert row[name] == sign + cleaned(text)
 
 

@@ -12,8 +12,11 @@ from qa_search.archives.base import ArchiveFile
 from qa_search.archives.containers.scratch import NO_FILE, open_plain
 from qa_search.errors import SourceNotFoundError, UnknownFormatError
 from qa_search.types import SetAside
+from qa_search.util.files import remedy_of
 from qa_search.util.text import visible
 
+# How the note begins on a folder of which no file was found, because it cannot be listed.
+UNREAD_FOLDER = "a folder that cannot be read"
 _INDEX = "the folder of the index itself, not an archive"
 
 
@@ -32,6 +35,7 @@ def list_files(
     Raises:
         SourceNotFoundError: if a source is neither a file nor a folder.
         UnknownFormatError: if a source is a pipe or the like, or the folder to be left out.
+        DamagedArchiveError: if a folder cannot be listed because the machine lacks something now, such as open files.
     """
     paths = [_existing(source, left_out) for source in sources]
     roots = list(map(root_of, paths))
@@ -43,12 +47,21 @@ def list_files(
         if path.is_dir():
             for found, problem in _walk(path, left_out):
                 file = _plain_file(labels[root], root, found)
+                if isinstance(problem, OSError):
+                    problem = _folder_problem(file, problem)
                 yield (file.set_aside("", problem) if problem else file), False
         else:
             yield _plain_file(labels[root], root, path), True
 
 
-def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str]]:
+def _folder_problem(folder: ArchiveFile, error: OSError) -> str:
+    remedy = remedy_of(error)
+    if remedy is not None:
+        raise folder.withheld(error, remedy) from error
+    return f"{UNREAD_FOLDER} ({error.strerror})"
+
+
+def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str | OSError]]:
     """Yield the files of a folder and its subfolders, each with the reason not to read it, if any."""
     waiting = [root]
     while waiting:
@@ -57,7 +70,7 @@ def _walk(root: Path, left_out: Path | None) -> Iterator[tuple[Path, str]]:
             with os.scandir(folder) as entries:
                 found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
         except OSError as error:
-            yield folder, f"a folder that cannot be read ({error.strerror})"
+            yield folder, error
             continue
         for entry in found:
             path = Path(entry.path)
@@ -147,6 +160,8 @@ def _plain_sibling(label: str, root: Path, folder: Path, name: str) -> ArchiveFi
     try:
         with os.scandir(folder) as entries:
             found = next((e for e in entries if e.name.lower() == name and e.is_file(follow_symlinks=False)), None)
-    except OSError:
+    except OSError as error:
+        if remedy_of(error) is not None:
+            raise  # it may be there
         return None
     return None if found is None else _plain_file(label, root, Path(found.path))

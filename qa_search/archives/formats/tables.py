@@ -19,6 +19,7 @@ from qa_search.archives.formats.records import Record, has_post_fields, names_ti
 from qa_search.archives.formats.roles import normal_name, role_of
 from qa_search.archives.formats.values import integer_of, is_blank
 from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.csv_cells import EXPORTED, unguarded
 from qa_search.util.text import counted
 
 _DELIMITERS = ("\t", ",", ";", "|")
@@ -190,6 +191,8 @@ def _judgements(
 
 def _fields_of(columns: Sequence[str]) -> Callable[[Sequence[str]], Mapping[str, object]]:
     """Return a function that names a row's fields; columns of the same name give a list."""
+    if tuple(columns) == EXPORTED:
+        return lambda row: dict(zip(columns, map(unguarded, row), strict=False))
     if len(set(columns)) == len(columns):
         return lambda row: dict(zip(columns, row, strict=False))
 

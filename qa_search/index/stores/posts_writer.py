@@ -461,6 +461,11 @@ class PostWriter:
         row = self._written.execute("SELECT source, place, reason FROM set_aside ORDER BY rowid LIMIT 1").fetchone()
         return None if row is None else SetAside(*row)
 
+    def set_aside_sources(self, reason: str) -> list[str]:
+        """Return the sources of the notes whose reason begins so."""
+        query = "SELECT source FROM set_aside WHERE substr(reason, 1, ?) = ?"
+        return [source for (source,) in self._written.execute(query, (len(reason), reason))]
+
     @property
     def texts_id(self) -> str:
         """A hash of all texts in their order: the same for two archives only if they are word for word the same."""

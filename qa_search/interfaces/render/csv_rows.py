@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-from qa_search.interfaces.render.documents import EXPORTED, exported_post
+from qa_search.interfaces.render.documents import exported_post
 from qa_search.types import Post, SearchResult
+from qa_search.util.csv_cells import EXPORTED, guarded
 from qa_search.util.text import without_unsafe
 
 CSV_COLUMNS = (
@@ -15,9 +16,6 @@ CSV_COLUMNS = (
     "rank", "post_id", "source_id", "title", "date", "source", "url", "tags",
     "score", "confidence", "matched", "passage", "highlight", "question", "answer",
 )  # fmt: skip
-
-# What begins a formula in a spreadsheet; some also in full width, or behind a line end.
-_FORMULA_STARTS = tuple("=+-@\t\n＝＋－＠")
 
 
 def to_csv(
@@ -70,5 +68,4 @@ def _cell(value: object) -> object:
         return "true" if value else "false"
     if not isinstance(value, str):
         return value
-    text = without_unsafe(value)
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return guarded(without_unsafe(value))

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from qa_search.types import OtherPost, Post
-
-# The columns of an exported post: a build reads them as they are, and leaves out the first.
-EXPORTED = ("post_id", "source", "id", "title", "question", "answer", "date", "url", "tags", "author", "score")
+from qa_search.util.csv_cells import EXPORTED
 
 
 def post_document(

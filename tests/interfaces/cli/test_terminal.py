@@ -15,11 +15,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qa_search import SearchIndex, build_index
+from qa_search.archives.read import read_archives
 from qa_search.interfaces.cli import cli
 from qa_search.interfaces.cli.info import _lines
 from qa_search.interfaces.cli.output import json_text, writes_unicode
 from qa_search.interfaces.render.brief import clipped, render_brief
-from qa_search.types import Highlight, Hit, OtherPost, SearchResult
+from qa_search.types import Highlight, Hit, OtherPost, Post, SearchResult
 from qa_search.util.text import counted
 from tests.helpers import ROOT, WordsEmbedder, run_on_terminal, write_jsonl
 from tests.interfaces.cli.words import use_words
@@ -289,6 +290,17 @@ def test_an_exported_archive_can_be_built_again(index: Path, tmp_path: Path, nam
             for part in ("source_id", "title", "question", "answer", "date"):
                 assert getattr(new, part) == getattr(old, part), part
             assert [tag.lower() for tag in new.tags] == [tag.lower() for tag in old.tags]
+
+
+def test_an_exported_list_keeps_its_first_sign(tmp_path: Path) -> None:
+    """What a spreadsheet must not take for a formula has an apostrophe in the file, and none in the archive again."""
+    post = {"id": "1", "title": "+1 for ice?", "question": "Which?", "answer": "- ice\n- rest", "author": "'@nurse'"}
+    (tmp_path / "posts.json").write_text(json.dumps([post]), encoding="utf-8")
+    build_index(tmp_path / "posts.json", tmp_path / "index", model=WordsEmbedder())
+    assert run(tmp_path / "index", "export", tmp_path / "posts.csv").exit_code == 0
+    assert "'- ice" in (tmp_path / "posts.csv").read_text(encoding="utf-8")
+    (again,) = (item for item in read_archives([tmp_path / "posts.csv"]) if isinstance(item, Post))
+    assert (again.title, again.question, again.answer, again.author) == tuple(post.values())[1:]
 
 
 def test_an_export_replaces_nothing_and_leaves_no_half_a_file(
