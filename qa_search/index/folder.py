@@ -90,6 +90,7 @@ from qa_search.util.files import (
     open_file,
     raise_if_withheld,
     read_file,
+    remedy_of,
 )
 from qa_search.util.text import visible
 
@@ -607,11 +608,26 @@ class IndexFolder:
         try:
             yield
         except (OSError, *WRITE_ERRORS) as error:
+            fault = error if isinstance(error, OSError) else _open_fault(error)
             answers = "The previous index still answers. " if self.exists() else ""
+            elsewhere = "Make room or choose another folder with index=FOLDER"
+            if fault is None or fault.errno in (errno.ENOSPC, errno.EDQUOT):  # TMPDIR would be no way out
+                remedy = elsewhere
+            else:
+                remedy = remedy_of(fault) or elsewhere
             raise IndexWriteError(
-                f"{self.path}: the index cannot be written ({_reason(error)}). "
-                f"{answers}Make room or choose another folder with index=FOLDER."
+                f"{self.path}: the index cannot be written ({_reason(fault or error)}). {answers}{remedy}."
             ) from error
+
+
+def _open_fault(error: apsw.Error) -> OSError | None:
+    """Return why SQLite cannot open a file, if that holds for any file now: it does not say."""
+    if isinstance(error, apsw.CantOpenError):
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as fault:
+            return OSError(fault.errno, fault.strerror)
+    return None
 
 
 def _reason(error: OSError | apsw.Error) -> str:
@@ -619,7 +635,6 @@ def _reason(error: OSError | apsw.Error) -> str:
         known = {
             errno.ENOSPC: "no space left on the disk",
             errno.EROFS: "the file system is read-only",
-            errno.EMFILE: "too many open files, see ulimit -n",
         }
         reason = known.get(error.errno or 0, error.strerror or str(error))
         return f"{reason}: {error.filename}" if error.filename else reason

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +39,8 @@ _TEXT, _NUMBER = "text", "number"
 _REMOVAL_PAUSES = (0.001, 0.01, 0.1)
 _META, _MANAGED = "meta.json", ".managed.json"
 _HEAP_BYTES = 30_000_000
+# How tantivy's messages say what the system said.
+_SYSTEM_CODE = re.compile(r"Os \{ code: (\d+)")
 # How many posts a chunk has: a change costs one or two chunks, and each takes time in every search.
 _LEAST_CHUNK, _MEAN_CHUNK, _MOST_CHUNK = 2048, 8192, 32_768
 # As many posts are looked at for those that pass a filter; beyond that, a list of the numbers that pass is faster.
@@ -382,7 +386,9 @@ def _write_errors() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise OSError(f"the lexical index: {_reason(error)}") from error
+        code = _SYSTEM_CODE.search(str(error))
+        reason = f"the lexical index: {os.strerror(int(code[1])) if code else _reason(error)}"
+        raise (OSError(int(code[1]), reason) if code else OSError(reason)) from error
 
 
 def _reason(error: BaseException) -> str:
