@@ -51,6 +51,22 @@ CHATS: dict[str, tuple[str, str, str, tuple[str, str, str]]] = {
         "상담원",
         (_ASKED, _ANSWERED, "2023-05-10T14:30:00"),
     ),
+    "WhatsApp of Android, people come and go": (
+        "WhatsApp Chat mit Kochen.txt",
+        "12.03.21, 18:02 - Petra: Refunds?\n12.03.21, 18:05 - Luigi: Within 14 days.\nWith the bill.\n"
+        "12.03.21, 18:06 - Petra hat Jürgen hinzugefügt.\n12.03.21, 18:07 - +49 171 5551234 hat die Gruppe verlassen\n"
+        "12.03.21, 18:08 - Petra: Danke\n",
+        "Luigi",
+        ("Refunds?", "Within 14 days.\nWith the bill.", "2021-03-12T18:02:00"),
+    ),
+    "WhatsApp of Apple, people come and go": (
+        "_chat.txt",
+        "[12/03/21, 18:02:10] Petra: Refunds?\n[12/03/21, 18:05:11] Luigi: Within 14 days.\n"
+        "[12/03/21, 18:06:12] Petra added Jürgen\n[12/03/21, 18:08:00] Petra: Thanks\n"
+        "[13/03/21, 18:08:00] Petra: And the 13th?\n",
+        "Luigi",
+        ("Refunds?", "Within 14 days.", "2021-03-12T18:02:10"),
+    ),
     "irssi": (
         "help.log",
         "--- Log opened Wed Mar 04 10:00:00 2015\n10:00 -!- ann [~a@x] has joined #help\n10:05 < ann> Refunds?\n"

@@ -28,8 +28,9 @@ _IRC = ("time <Name> text", "date time, tab, Name, tab, text", UNTIMED)
 STYLES: dict[str, re.Pattern[str]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
-        "[date, time] Name: text": rf"\[{_STAMP}\] (?:{_NAME}:{_REST})?",
-        "date, time - Name: text": rf"{_STAMP} [-–] (?:{_NAME}:{_REST})?",
+        # Without a name: what the program says, such as who left.
+        "[date, time] Name: text": rf"\[{_STAMP}\] (?:{_NAME}:{_REST}|.*)",
+        "date, time - Name: text": rf"{_STAMP} [-–] (?:{_NAME}:{_REST}|.*)",
         "Name, [date time]": rf"{_NAME}, \[{_STAMP}\]:?{_REST}",
         _IRC[0]: (
             rf"\[?(?:{_STAMP}|(?:(?P<month>[A-Z][a-z]{{2}} {{1,2}}\d{{1,2}}) )?{_TIME.replace('?P<', '?P<t')})\]?\s"
