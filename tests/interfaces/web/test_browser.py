@@ -542,6 +542,22 @@ def test_back_leads_from_a_post_beside_the_hits_to_the_hits(open_page: Open, typ
     expect(beside).to_have_text(best)
 
 
+def test_after_back_the_box_holds_what_the_hits_answer(open_page: Open) -> None:
+    """Not the complaint that led from them to the next ones; what was only typed there stays."""
+    texts = ("swollen knee after football", "heel hurts in the morning", "knee pain on stairs")
+    tab = open_page(viewport=PHONE)
+    for text in texts:
+        box(tab).fill(text)
+        box(tab).press("Enter")
+        tab.wait_for_url(f"**/?q={text.replace(' ', '+')}*")
+        expect(tab.locator("#found")).to_be_visible()
+        tab.wait_for_load_state()
+    for text in reversed(texts[:-1]):
+        tab.go_back()
+        tab.wait_for_url(f"**/?q={text.replace(' ', '+')}*")
+        expect(box(tab)).to_have_value(text)
+
+
 def test_a_link_within_the_page_leaves_what_was_typed(open_page: Open) -> None:
     """The one that skips to the answers makes an entry of the history, too."""
     tab = open_page(NOTHING, viewport=DESKTOP)

@@ -40,7 +40,7 @@ const results = document.getElementById("results");
 const wide = matchMedia("(min-width: 1100px)");
 // What the page shows, with the entry of the history that it belongs to.
 const place = () => location.pathname + location.search;
-let shown = { place: place(), state: history.state };
+let shown = { place: place(), state: history.state, text: form?.elements.q.defaultValue };
 const SAID_FOR = 5000; // milliseconds
 const TYPING = 250; // milliseconds without a key until what was typed is searched
 const FEWEST = 3; // letters that are searched while typing
@@ -108,8 +108,17 @@ form?.addEventListener("submit", (event) => {
   clearTimeout(soon);
   form.setAttribute("aria-busy", "true");
   form.querySelector("button[type=submit]").textContent = "Searching …";
+  if (document.getElementById("found")) {
+    history.replaceState({ ...history.state, submitted: true }, "");
+  }
 });
 addEventListener("pageshow", () => {
+  // Browsers put back what stood in the box last: the complaint that led from these hits to the next ones.
+  if (form && history.state?.submitted) {
+    form.elements.q.value = shown.text;
+    const { submitted, ...state } = history.state;
+    history.replaceState(Object.keys(state).length > 0 ? state : null, "");
+  }
   form?.removeAttribute("aria-busy");
   const button = form?.querySelector("button[type=submit]");
   if (button) {
@@ -142,7 +151,7 @@ async function search(body) {
       // No address for each few letters: the entry keeps the search as it keeps one that no address holds, and Back
       // and Reload find it there. An address of an earlier search would no longer be that of what is shown.
       history.replaceState({ sent: body.toString() }, "", `/${location.hash}`);
-      shown = { place: place(), state: history.state };
+      shown = { place: place(), state: history.state, text: body.get("q") };
       offer(results);
       announce();
       openFirst();
