@@ -344,8 +344,9 @@ class BuildReport(_Record):
 
     ``changes`` compares with the generation ``previous``, None if there was none. ``sources`` is what was read, and
     ``dropped`` what the previous generation was built from and this one was not. ``cleared`` are the generations that
-    were removed, ``empty`` the sources in which nothing was read. ``generation`` is ``previous`` if no file had
-    changed, so that nothing was built; "" for a dry run.
+    were removed, ``empty`` the sources in which nothing was read, ``forgotten`` the parameters of the previous build,
+    such as "field_map", that this one did not use, because it named its sources. ``generation`` is ``previous`` if no
+    file had changed, so that nothing was built; "" for a dry run.
     """
 
     index: str
@@ -369,6 +370,7 @@ class BuildReport(_Record):
     dropped: tuple[IndexSource, ...] = ()
     cleared: tuple[str, ...] = ()
     empty: tuple[IndexSource, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -410,6 +410,7 @@ def _report(
         changes=(unchanged,) if changes is None else changes,
         sources=plan.sources,
         dropped=plan.dropped,
+        forgotten=plan.forgotten,
         cleared=cleared,
         empty=_empty(plan.sources, manifest.reading),
         **counts._asdict(),
@@ -470,6 +471,7 @@ def _dry_run(
         changes=changes,
         sources=plan.sources,
         dropped=plan.dropped,
+        forgotten=plan.forgotten,
         empty=_empty(plan.sources, reading.reports),
     )
 

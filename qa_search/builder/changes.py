@@ -146,11 +146,14 @@ class ShrinkGuard:
             return
         what = [f"remove {len(removed):,} of {counted(before, 'post')} ({_examples(removed)})"] if removed else []
         if renamed:
-            what.append(f"give {len(renamed):,} of {counted(before, 'post')} other ids, so that links to them break")
+            posts = f"{len(renamed):,} of {counted(before, 'post')}"
+            what.append(f"give {posts} other ids ({_examples(renamed)}), so that links to them break")
         there = [source for source in self.dropped if Path(source.path).exists()]
         ways = [f"read {source.path} too, which this index was built from" for source in there]
         if renamed and self.dropped:
             ways.append(f"keep the ids of a source that moved: names={{SOURCE: {self.dropped[0].name!r}}}")
+        if renamed and not self.dropped:
+            ways.append("give files and folders that were renamed their earlier names")
         ways.append("if it is intended, build with allow_shrink=True")
         raise ShrinkError(
             f"this build would {' and '.join(what)}. Nothing was changed: {generation} still answers. "

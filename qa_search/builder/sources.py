@@ -108,6 +108,15 @@ class Settings:
                     found = replace(found, **change)
         return found
 
+    def forgotten(self, remembered: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the names of what `or_else` would take from the last build."""
+        kept = self.or_else(remembered)
+        pairs: list[tuple[Any, Any]] = [(self, kept), (self.limits, kept.limits)]
+        found = [
+            one.name for old, new in pairs for one in fields(old) if getattr(old, one.name) != getattr(new, one.name)
+        ]
+        return tuple(name for name in found if name != "limits")
+
     def to_manifest(self) -> dict[str, Any]:
         """Return what the manifest remembers; a model's folder by its absolute path."""
         model = self.model
@@ -121,7 +130,8 @@ class Plan:
     """What a build reads: the paths as messages call them, the sources with their names, and the settings.
 
     ``dropped`` are the sources of the previous build that are not read any more. ``excluded`` are the ids of posts that
-    were taken out, ``removed`` those of them that this build takes out.
+    were taken out, ``removed`` those of them that this build takes out. ``forgotten`` are the settings of the previous
+    build that this one does not use.
     """
 
     paths: tuple[SourcePath, ...]
@@ -130,6 +140,7 @@ class Plan:
     dropped: tuple[IndexSource, ...] = ()
     excluded: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    forgotten: tuple[str, ...] = ()
 
     @property
     def given_up(self) -> frozenset[str]:
@@ -164,13 +175,13 @@ def make_plan(
         QueryError: if a name is invalid.
     """
     before = remembered(folder)
-    excluded, known = before.excluded, before.sources
+    excluded, known, forgotten = before.excluded, before.sources, settings.forgotten(before.settings)
+    named = {_real(path): _checked_name(name) for path, name in (names or {}).items()}
     if sources is None:
-        settings = settings.or_else(before.settings)
-        paths, excluded = _paths_of(folder, known, excluded, add, remove)
+        settings, forgotten = settings.or_else(before.settings), ()
+        paths, excluded = _paths_of(folder, known, excluded, add, remove, frozenset(named.values()))
     else:
         paths = list(sources)
-    named = {_real(path): _checked_name(name) for path, name in (names or {}).items()}
     for path in names or {}:
         places = ", ".join(os.fspath(path) for path in paths)
         require(
@@ -189,7 +200,7 @@ def make_plan(
     there = {source.path for source in read}
     dropped = tuple(source for source in known if source.path not in there and source.name not in moved)
     removed = tuple(post for post in excluded if post not in before.excluded)
-    return Plan(tuple(paths), read, settings, dropped, excluded, removed)
+    return Plan(tuple(paths), read, settings, dropped, excluded, removed, forgotten)
 
 
 def remembered(folder: IndexFolder) -> BuiltFrom:
@@ -297,8 +308,12 @@ def _paths_of(
     excluded: tuple[str, ...],
     add: Sequence[SourcePath],
     remove: Sequence[str],
+    names: frozenset[str],
 ) -> tuple[list[SourcePath], tuple[str, ...]]:
-    """Return the paths that an index was built from, with some added and removed, and the posts that are taken out."""
+    """Return the paths that an index was built from, with some added and removed, and the posts that are taken out.
+
+    A source that is gone, and whose name is among ``names``, moved to what is added.
+    """
     if not known:
         if folder.exists():
             raise ArchiveError(
@@ -321,6 +336,8 @@ def _paths_of(
         if not found:
             excluded = (*excluded, name)
     kept = [source for source in known if source.path not in gone]
+    if add:
+        kept = [source for source in kept if source.name not in names or Path(source.path).exists()]
     if gone and not kept and not add:
         raise ArchiveError(
             f"{', '.join(sorted(gone))}: this index has no other source, and would be empty. Nothing was changed. To "
@@ -330,9 +347,9 @@ def _paths_of(
         if not Path(source.path).exists():
             raise SourceNotFoundError(
                 f"{source.path}: no such file or folder; this index was built from it. Nothing was changed. "
-                f"If it moved, name its new place and its name: build_index([NEW], {str(folder.path)!r}, names={{NEW: "
-                f"{source.name!r}}}). If it is gone for good, remove it: build_index(None, {str(folder.path)!r}, "
-                f"remove=[{source.name!r}])"
+                f"If it moved, name its new place and its name: build_index(None, {str(folder.path)!r}, add=[NEW], "
+                f"names={{NEW: {source.name!r}}}). If it is gone for good, remove it: "
+                f"build_index(None, {str(folder.path)!r}, remove=[{source.name!r}])"
             )
     back = {post for post in excluded if post in add}
     excluded = tuple(post for post in excluded if post not in back)

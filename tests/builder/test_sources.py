@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_search import BuildReport, SearchIndex, build_index, index_log, undo_index
-from qa_search.archives.containers import walk
+from qa_search.archives.containers import scratch
+from qa_search.archives.limits import Limits
 from qa_search.errors import (
     ArchiveError,
     DamagedArchiveError,
@@ -385,7 +386,7 @@ def test_what_the_machine_cannot_read_now_is_never_left_out(
         _cannot_list(archive / "new", errno.EMFILE, patch)
         with pytest.raises(DamagedArchiveError, match=r"new: cannot be read now .*ulimit -n"):
             build(archive, index, keep_going=keep_going)
-    opens = walk.open_plain
+    opens = scratch.open_plain
     last = max(path for path in archive.iterdir() if path.is_file())
     last.write_text(last.read_text() + "\nmore\n")
 
@@ -468,6 +469,33 @@ def test_ids_stay_when_a_source_moves(index: Path, archive: Path) -> None:
     assert (report.generation, changed(report)) == ("g000002", {"unchanged": 20})
     assert ids(index) == before
     assert build(None, index).generation == "g000002"
+
+
+def test_a_source_that_moved_is_added_under_its_name_with_the_settings(archive: Path, tmp_path: Path) -> None:
+    """As the message says; the other sources stay. Naming the sources says what is not used any more."""
+    index, other = tmp_path / "index", write_pages(tmp_path / "other", 3)
+    build([archive, other], index, comments=True, encoding="utf-8", limits=Limits(record_bytes=10**6))
+    new = archive.rename(archive.with_name("archive-2026"))
+    with pytest.raises(SourceNotFoundError, match=r"add=\[NEW\], names=\{NEW: 'club/pages'\}"):
+        build(None, index)
+    report = build(None, index, add=[new], names={new: "club/pages"})
+    assert (changed(report), report.dropped, report.forgotten) == ({"unchanged": 23}, (), ())
+    assert {source.path for source in report.sources} == {str(new), str(other)}
+    assert build(None, index).generation == report.generation
+    plain = build([new, other], index, encoding="utf-8")
+    assert plain.forgotten == ("comments", "record_bytes")
+    assert "--comments, --max-record" in "\n".join(change_lines(plain))
+    assert build([new, other], index, encoding="utf-8").forgotten == ()
+
+
+def test_a_renamed_file_is_named_with_the_way_to_keep_its_ids(archive: Path, tmp_path: Path) -> None:
+    """Ids are made from names: the message names posts, and what to do."""
+    index, table = tmp_path / "index", archive / "faq.json"
+    table.write_text('[{"id": 1, "question": "a question", "answer": "an answer"}]')
+    build(archive, index)
+    table.rename(archive / "questions.json")
+    with pytest.raises(ShrinkError, match=r"other ids \(club/pages/faq\.json 1\).*renamed their earlier names"):
+        build(archive, index, largest_loss=0.01)
 
 
 def test_ids_stay_when_a_source_of_a_similar_name_is_added(index: Path, archive: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_remarks_and_notes_name_options(remark: str, shown: str) -> None:
         ("build_index(SOURCES, 'my index')", "qa-search build SOURCE --index 'my index'"),
         ("build_index(SOURCES, INDEX, store=URL)", "qa-search build SOURCE --store URL"),
         ("build_index(None, 'i', remove=['club/my pages'])", "qa-search remove 'club/my pages' --index i"),
-        ("build_index([NEW], 'i', names={NEW: 'a b'})", "qa-search build NEW --name 'a b' --index i"),
+        ("build_index(None, 'i', add=[NEW], names={NEW: 'a b'})", "qa-search add NEW --name 'a b' --index i"),
         ("names={SOURCE: 'club/pages'}", "--name club/pages"),
         ("allow_shrink=True", "--allow-shrink"),
         ("verify_index('index')", "qa-search verify --index index"),

@@ -36,7 +36,7 @@ _WAY_OUT = re.compile(rf"{_START}(?:(with) )?({'|'.join(_PARAMETERS)})=({_LITERA
 _LIMIT = re.compile(rf"{_START}Limits\.(files|post_characters|record_bytes|unpacked_bytes)\b")
 _BUILD = re.compile(rf"{_START}build_index\(SOURCES, (INDEX|{_LITERAL})(, store=URL)?\)")
 _REMOVE = re.compile(rf"{_START}build_index\(None, ({_LITERAL}), remove=\[({_LITERAL})\]\)")
-_MOVED = re.compile(rf"{_START}build_index\(\[NEW\], ({_LITERAL}), names=\{{NEW: ({_LITERAL})\}}\)")
+_MOVED = re.compile(rf"{_START}build_index\(None, ({_LITERAL}), add=\[NEW\], names=\{{NEW: ({_LITERAL})\}}\)")
 _NAMED = re.compile(rf"{_START}names=\{{SOURCE: ({_LITERAL})\}}")
 _VERIFY = re.compile(rf"{_START}verify_index\(({_LITERAL})(, fall_back=True)?\)")
 
@@ -64,7 +64,7 @@ def in_options(text: str) -> str:
         (_BUILD, _as_build),
         (_VERIFY, _as_verify),
         (_REMOVE, lambda match: f"qa-search remove {_quoted(match[2])} --index {_quoted(match[1])}"),
-        (_MOVED, lambda match: f"qa-search build NEW --name {_quoted(match[2])} --index {_quoted(match[1])}"),
+        (_MOVED, lambda match: f"qa-search add NEW --name {_quoted(match[2])} --index {_quoted(match[1])}"),
         (_NAMED, lambda match: f"--name {_quoted(match[1])}"),
         (_MAP, _as_map),
         (_LIMIT, lambda match: option_of(match[1])),

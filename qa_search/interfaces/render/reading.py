@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qa_search.interfaces.render.commands import option_of
 from qa_search.interfaces.render.wording import one_line
 from qa_search.types import BuildReport, FileReport, Post, SourceChanges, part_of
 from qa_search.util.text import counted
@@ -65,6 +66,9 @@ def change_lines(report: BuildReport) -> list[str]:
             lines += [f"  {one.source}: {change_text([one])}" for one in changed[:_MOST_CHANGED]]
             lines += [f"  ... and {len(changed) - _MOST_CHANGED:,} more"] if len(changed) > _MOST_CHANGED else []
     lines += [f"No longer read: {source.path} (name: {source.name})" for source in report.dropped]
+    if report.forgotten:
+        options = ", ".join(map(option_of, report.forgotten))
+        lines.append(f"Not used, unlike in the last build: {options}. Without sources, a build keeps its settings.")
     for source in report.empty:
         within = part_of(source.path, report.sources)
         named = f"{source.path} (name: {source.name})"
