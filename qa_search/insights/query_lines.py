@@ -11,10 +11,14 @@ from typing import Any, BinaryIO
 
 from qa_search.errors import QASearchError
 from qa_search.util.dates import parse_date
+from qa_search.util.text import utf8_text
 
 _MAX_LINE_BYTES = 4_000_000
 WAY_OUT = "Correct this line or remove it."
 _EXPECTED = f'Each line is a text, a text in quotes, or {{"id": ..., "text": ...}}. {WAY_OUT}'
+_NOT_UTF8 = (
+    f"not text in UTF-8. Save the file as UTF-8, or convert it, for example with iconv -f ENCODING -t UTF-8. {WAY_OUT}"
+)
 _DATES = ("date", "hour", "time", "when", "created", "created_at", "timestamp")
 
 
@@ -56,10 +60,13 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[QueryLine]:
 
 
 def _read_line(line: bytes, number: int, place: str) -> QueryLine:
+    text = utf8_text(line)
+    if text is None:
+        raise QASearchError(f"{place}: {_NOT_UTF8}")
+    written = text.strip()
     try:
-        written = line.decode("utf-8").strip()
         # Anything but JSON's quotes and brackets begins a text that is not quoted.
-        value = json.loads(written) if written[0] in '"[{' else written
+        value = json.loads(written) if written[:1] in {*'"[{'} else written
     except (ValueError, RecursionError) as error:
         raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
     fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}

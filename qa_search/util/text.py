@@ -91,3 +91,13 @@ def safe_on_page(text: str) -> str:
 def printable_json(document: str) -> str:
     r"""Write what is unsafe in a JSON document as "\u..." escapes: it means the same, and a terminal shows it."""
     return _UNSAFE_TEXT.sub(lambda found: json.dumps(found[0])[1:-1], document)
+
+
+def utf8_text(data: bytes) -> str | None:
+    """Decode UTF-8; None if the bytes are invalid, or have a zero in every other byte or so, as UTF-16 has."""
+    if 4 * data.count(0) > len(data):
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None

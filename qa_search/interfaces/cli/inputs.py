@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+import click
+
 from qa_search.errors import QASearchError
+from qa_search.util.text import utf8_text
 
 
 @contextmanager
@@ -40,3 +43,24 @@ def standard_input() -> BinaryIO:
     if sys.stdin is None:
         raise QASearchError("standard input is closed. Send it the text, or name a file.")
     return sys.stdin.buffer
+
+
+def standard_text(most: int, *, quiet: bool) -> str:
+    """Return the text of standard input, of at most ``most`` bytes; say so if it is not UTF-8, unless ``quiet``.
+
+    Raises:
+        QASearchError: if it is closed, or not text.
+    """
+    data = standard_input().read(most)
+    text = utf8_text(data)
+    if text is not None:
+        return text
+    from qa_search.archives.encodings import decode_text, detect_encoding  # here, because it is seldom needed
+
+    encoding = detect_encoding(data)
+    if encoding is None:
+        raise QASearchError("standard input is not text. Send it the complaint, in UTF-8.")
+    if not quiet:
+        read_as = "Windows-1252" if encoding.startswith("utf-8") else encoding
+        click.echo(f"Standard input is not UTF-8: read as {read_as}.", err=True)
+    return decode_text(data, encoding)

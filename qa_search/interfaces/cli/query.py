@@ -13,7 +13,7 @@ import qa_search
 from qa_search.errors import QASearchError, QueryError
 from qa_search.insights.query_lines import WAY_OUT, QueryLine, read_lines
 from qa_search.interfaces.cli.completion import complete_files, complete_folders
-from qa_search.interfaces.cli.inputs import opened, standard_input
+from qa_search.interfaces.cli.inputs import opened, standard_text
 from qa_search.interfaces.cli.options import (
     Number,
     color_option,
@@ -130,7 +130,9 @@ def query(
         if questions is not None:
             search_many = _logged(search_many, questions)
         if from_file is None:
-            (result,) = search_many([_standard_input() if text == ("-",) else " ".join(text)])
+            (result,) = search_many(
+                [standard_text(_MAX_INPUT_BYTES, quiet=quiet) if text == ("-",) else " ".join(text)]
+            )
             print_result(result, written_as, full=full, quiet=quiet)
             answered = result.answered
         else:
@@ -154,10 +156,6 @@ def _reranker(model: str | None, *, download: bool) -> Reranker | None:
     from qa_search.search.reranking import Reranker
 
     return Reranker(model, download=download)
-
-
-def _standard_input() -> str:
-    return standard_input().read(_MAX_INPUT_BYTES).decode("utf-8", "replace")
 
 
 def _answer_all(name: str, search_many: SearchMany, written_as: str, *, full: bool, quiet: bool) -> bool:

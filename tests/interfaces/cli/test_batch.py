@@ -103,7 +103,8 @@ def test_a_line_may_name_things_in_several_ways(query: Any) -> None:
     ("line", "message"),
     [
         (b"{", "not JSON (Expecting property name"),
-        (b'"\xff"', "not JSON ('utf-8' codec can't decode byte 0xff"),
+        (b'"\xff"', "not text in UTF-8. Save the file as UTF-8, or convert it, for example with iconv"),
+        ("knee".encode("utf-16-le"), "not text in UTF-8. "),
         (b"[" * 100_000, "not JSON (maximum recursion depth"),
         (b'{"id": ' + b"1" * 5000 + b"}", "not JSON (Exceeds the limit"),
         (b'["knee"]', "no text to search for. "),

@@ -474,6 +474,29 @@ def test_texts_with_nul_are_searched_and_shown(index: Path) -> None:
     (ROOT / "a\ufffdb.md").unlink(missing_ok=True)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "named"),
+    [("utf-8", ""), ("utf-8-sig", ""), ("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"), ("cp1252", "Windows-1252")],
+)
+def test_text_in_another_encoding_is_read_and_said(index: Path, encoding: str, named: str) -> None:
+    """As pipes of other systems send it; the text in the answer is that of the query."""
+    data = "knie schmerzt beim hüpfen – knee\n".encode(encoding)
+    asked = CliRunner().invoke(cli, ["query", "--index", str(index), "-", "--json"], input=data)
+    assert json.loads(asked.stdout)["query"].strip() == "knie schmerzt beim hüpfen – knee"
+    assert asked.stderr == (f"Standard input is not UTF-8: read as {named}.\n" if named else "")
+    quiet = CliRunner().invoke(cli, ["query", "--index", str(index), "-", "--quiet"], input=data)
+    assert quiet.stderr == ""
+
+
+def test_input_that_is_no_text_is_status_3(index: Path) -> None:
+    """A picture, for example."""
+    asked = CliRunner().invoke(cli, ["query", "--index", str(index), "-"], input=bytes(range(256)) * 4)
+    assert (asked.exit_code, asked.stderr) == (
+        3,
+        "Error: standard input is not text. Send it the complaint, in UTF-8.\n",
+    )
+
+
 def test_json_has_every_character_where_the_output_can(capsys: pytest.CaptureFixture[str]) -> None:
     """Only a redirected output of another encoding needs escapes."""
     assert writes_unicode()
