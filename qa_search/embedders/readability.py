@@ -85,3 +85,10 @@ def _may_be_word(text: str, at: int) -> bool:
     if any(first <= text[at] <= last for first, last in _SYLLABLES):
         return True
     return not (text[at - 1 : at].isalpha() or text[at + 1 : at + 2].isalpha())
+
+
+def is_whole_word(embedder: Embedder, word: str) -> bool:
+    """Return whether the model's vocabulary has a word as a whole; False if its tokens are unknown."""
+    pieces = getattr(embedder, "pieces", None)
+    found = None if pieces is None else pieces([word])
+    return found is not None and len(found[0]) == 1 and found[0][0][2]

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from qa_search.embedders.load import load_located
 from qa_search.embedders.locate import LocatedModel, locate_model, locate_recorded_model
 from qa_search.embedders.onnx import OnnxEmbedder
 from qa_search.embedders.queries import Query, read_queries
-from qa_search.embedders.readability import cannot_read
+from qa_search.embedders.readability import cannot_read, is_whole_word
 from qa_search.errors import ModelError, ModelMismatchError
 from qa_search.index.base import GenerationReader, IndexPlace
 from qa_search.index.filters import Filters
@@ -176,7 +177,10 @@ class OneSearch:
         confidence = reader.confidence(opened.confidence)
         if pinned is None and (opened.languages.unreadable or cannot_read(opened.embedder, complaint.read)):
             confidence = min(confidence, TOO_LITTLE)
-        notice = None if self.amended is None else self.amended.dangers.notice(query, complaint.text)
+        notice = None
+        if self.amended is not None:
+            is_word = partial(is_whole_word, opened.embedder)
+            notice = self.amended.dangers.notice(query, complaint.text, is_word=is_word)
         if notice is not None and pinned is None:
             # Whatever the posts say: a person in danger must not rely on them.
             confidence = min(confidence, TOO_LITTLE)

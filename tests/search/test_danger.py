@@ -15,7 +15,7 @@ from qa_search.util.terms import ENGLISH, Analysis
 from tests.helpers import WordsEmbedder, write_jsonl
 
 NOTICE = "Call 112 now."
-SIGNS = ("chest pain", "can't breathe", "suicide", "коли болит грудь", "胸痛")
+SIGNS = ("chest pain", "can't breathe", "isn't waking", "suicide", "коли болит грудь", "胸痛")
 POSTS = [{"id": str(at), "question": f"My {part} hurts.", "answer": f"Rest the {part}."} for at, part in
          enumerate(("knee", "heel", "chest", "wrist", "neck"))]  # fmt: skip
 Opened = Callable[[str], SearchIndex]
@@ -52,6 +52,12 @@ def danger(*words: str, notice: str = NOTICE) -> str:
         ("he cannot breathe", True),
         ("she is unable to breathe", True),
         ("can't braethe", True),
+        ("my son isn't waking up", True),
+        ("he's not waking up", True),
+        ("she wasn’t waking", True),
+        ("not properly waking since noon", True),
+        ("it is not bad, but he keeps waking up", False),
+        ("chestpain since noon", True),
         ("chesst pain", True),
         ("suicde", True),
         ("can breathe, and not in pain", False),
@@ -71,6 +77,15 @@ def test_a_sign_is_found_by_its_words(complaint: str, found: bool, analysis: Ana
         found = False
     notice = DangerSigns.of([Danger(SIGNS, NOTICE)], analysis).notice(complaint)
     assert notice == (NOTICE if found else None)
+
+
+def test_a_word_of_its_own_is_none_of_a_sign_misspelt() -> None:
+    """One that the model knows as a whole: a child that does not walk up stairs need not be woken."""
+    signs = DangerSigns.of([Danger(("isn't waking up", "having a stroke"), NOTICE)], ENGLISH)
+    for complaint in ("my daughter isn't walking up stairs", "having a strike"):
+        assert signs.notice(complaint) == NOTICE
+        assert signs.notice(complaint, is_word={"walking", "strike"}.__contains__) is None
+    assert signs.notice("she isn't wakeing up", is_word={"walking"}.__contains__) == NOTICE
 
 
 def test_a_complaint_with_a_sign_is_not_answered(opened: Opened) -> None:
@@ -144,7 +159,13 @@ def test_an_invalid_sign_is_an_error_that_names_the_key(tmp_path: Path, text: st
         ("the injury took everything from me, some days I want to die", "116 123"),
         ("my back went and now I'm numb between the legs", "emergency department"),
         ("back of my thigh has ached for months, PT did nothing", None),
+        ("he's not breathing", "call 112"),
+        ("my mother does not breathe any more", "call 112"),
+        ("she is not breathing properly", "call 112"),
+        ("is this a heartattack", "call 112"),
+        ("he passed out and wont wake", "call 112"),
         ("my swimming stroke hurts my shoulder", None),
+        ("it does not hurt at all when breathing hard uphill", None),
     ],
 )
 def test_the_sample_archive_has_danger_signs(complaint: str, found: str | None) -> None:
