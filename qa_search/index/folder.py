@@ -613,6 +613,8 @@ class IndexFolder:
             elsewhere = "Make room or choose another folder with index=FOLDER"
             if fault is None or fault.errno in (errno.ENOSPC, errno.EDQUOT):  # TMPDIR would be no way out
                 remedy = elsewhere
+            elif fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                remedy = "Let this user write there, or choose another folder with index=FOLDER"
             else:
                 remedy = remedy_of(fault) or elsewhere
             raise IndexWriteError(

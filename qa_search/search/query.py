@@ -58,9 +58,15 @@ class SearchParameters:
         Raises:
             QueryError: if a filter is invalid.
         """
+        since = None if self.since is None else _bound(self.since, "since")
+        until = None if self.until is None else _after(self.until)
+        if since is not None and until is not None and since >= until:
+            raise QueryError(
+                f"since: {self.since} is later than until: {self.until}. Exchange them.", parameter="since"
+            )
         return Filters(
-            since=None if self.since is None else _bound(self.since, "since"),
-            until=None if self.until is None else _after(self.until),
+            since=since,
+            until=until,
             source=None if self.source is None else _checked_source(self.source),
             tags=_checked_tags(self.tags),
         )

@@ -23,6 +23,7 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
 )
 from qa_search.interfaces.cli.output import echo_paged, json_text
+from qa_search.interfaces.cli.results import about_source
 from qa_search.interfaces.render.brief import post_line
 from qa_search.interfaces.render.csv_rows import posts_to_csv
 from qa_search.interfaces.render.documents import exported_post
@@ -68,7 +69,7 @@ def list_posts(
         if more and not quiet:
             click.echo(f"More posts: --skip {skip + top_k}", err=True)
     elif not quiet:
-        click.echo(f"There is no post behind the first {skip:,}." if skip else NO_POST_PASSES, err=True)
+        _say_none(options.get("source"), skip)
     if not posts:
         ctx.exit(EXIT_NOTHING_FOUND)
 
@@ -98,11 +99,17 @@ def export(ctx: click.Context, file: str, index_path: str, quiet: bool, **option
             if not written:
                 Path(file).unlink()  # it would only be in the way of the next try
     if not written and not quiet:
-        click.echo(NO_POST_PASSES, err=True)
+        _say_none(options.get("source"))
     elif file != "-" and not quiet:
         click.echo(printable(f"{file}: {counted(written, 'post')}"), err=True)
     if not written:
         ctx.exit(EXIT_NOTHING_FOUND)
+
+
+def _say_none(source: str | None, skip: int = 0) -> None:
+    click.echo(f"There is no post behind the first {skip:,}." if skip else NO_POST_PASSES, err=True)
+    if not skip and (hint := about_source(source)):
+        click.echo(printable(hint), err=True)
 
 
 def _json_line(post: Post) -> str:

@@ -25,7 +25,7 @@ from qa_search.interfaces.cli.options import (
     quiet_option,
 )
 from qa_search.interfaces.cli.output import json_text
-from qa_search.interfaces.cli.results import chosen_format, format_options, print_result, result_text
+from qa_search.interfaces.cli.results import about_source, chosen_format, format_options, print_result, result_text
 from qa_search.interfaces.render.csv_rows import to_csv
 from qa_search.interfaces.render.markdown import to_markdown
 from qa_search.interfaces.render.terminal import one_line, printable
@@ -134,6 +134,8 @@ def query(
                 [standard_text(_MAX_INPUT_BYTES, quiet=quiet) if text == ("-",) else " ".join(text)]
             )
             print_result(result, written_as, full=full, quiet=quiet)
+            if not result.hits and not quiet and (hint := about_source(options.get("source"))):
+                click.echo(printable(hint), err=True)
             answered = result.answered
         else:
             answered = _answer_all(from_file, search_many, written_as, full=full, quiet=quiet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,13 @@ def print_result(result: SearchResult, written_as: str, *, full: bool, quiet: bo
         echo_paged(result_text(result, written_as, full=full))
     elif not quiet:
         click.echo(note(result), err=True)
+
+
+def about_source(source: str | None) -> str:
+    """Return what to say where no post passes a filter of sources; empty if it is none, or a pattern already."""
+    if source is None or "*" in source:
+        return ""
+    return f"--source takes whole names (qa-search info lists them) or a pattern: --source {shlex.quote(f'*{source}')}"
 
 
 def result_text(result: SearchResult, written_as: str, *, full: bool) -> str:

@@ -78,8 +78,9 @@ def in_order(form: Form) -> tuple[Form, str]:
     Raises:
         QueryError: if a date, or another filter, is invalid.
     """
-    filters = parameters_of(form).filters()
-    if filters.since is None or filters.until is None or filters.since < filters.until:
+    since = parameters_of(replace(form, until="")).filters().since
+    until = parameters_of(replace(form, since="")).filters().until
+    if since is None or until is None or since < until:
         return form, ""
     note = f"The dates were the wrong way round: since {form.until}, until {form.since} was searched."
     return replace(form, since=form.until, until=form.since), note
