@@ -61,9 +61,8 @@ class SearchParameters:
         since = None if self.since is None else _bound(self.since, "since")
         until = None if self.until is None else _after(self.until)
         if since is not None and until is not None and since >= until:
-            raise QueryError(
-                f"since: {self.since} is later than until: {self.until}. Exchange them.", parameter="since"
-            )
+            reason = f"since: {self.since} is later than until ({self.until}). Exchange them."
+            raise QueryError(reason, parameter="since")
         return Filters(
             since=since,
             until=until,

@@ -180,6 +180,17 @@ def test_a_date_that_is_none_is_told(index: SearchIndex, filters: dict[str, Any]
         index.search("knee", **filters)
 
 
+@pytest.mark.parametrize(
+    ("since", "until"), [("2015", "2010"), ("2015-07", "2015-06-30"), (date(2015, 1, 2), date(2015, 1, 1))]
+)
+def test_dates_the_wrong_way_round_are_an_error(index: SearchIndex, since: Any, until: Any) -> None:
+    """In every function that takes them; one day, month or year is in order."""
+    for search in (partial(index.search, "knee"), index.list_posts, lambda **dates: list(index.all_posts(**dates))):
+        with pytest.raises(QueryError, match=r"is later than until \(.*Exchange them"):
+            search(since=since, until=until)
+        search(since=since, until=since)
+
+
 def test_many_searches_at_once_give_the_same_as_one_by_one(index: SearchIndex) -> None:
     """In the same order."""
     texts = ["knee on stairs", "frozen bottle", "knee " * 100, "morning"]

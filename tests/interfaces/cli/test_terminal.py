@@ -276,6 +276,15 @@ def test_posts_are_listed_with_the_filters_of_a_query(index: Path) -> None:
     assert "list --help" in run(index, "list", "--since", "soon").stderr
 
 
+@pytest.mark.parametrize("command", [["query", "knee"], ["list"], ["export", "-"]], ids=lambda call: call[0])
+def test_a_source_that_no_post_has_shows_how_sources_are_named(index: Path, command: list[str]) -> None:
+    """The end of a name is no name; a pattern that finds nothing needs no such hint."""
+    hint = "--source takes whole names (qa-search info lists them) or a pattern: --source '*faq.jsonl'"
+    said = run(index, *command, "--source", "faq.jsonl").stderr
+    assert said.splitlines() == ["No post in the archive passes these filters.", hint]
+    assert "takes whole names" not in run(index, *command, "--source", "*nothing").stderr
+
+
 @pytest.mark.parametrize("name", ["posts.jsonl", "posts.csv"])
 def test_an_exported_archive_can_be_built_again(index: Path, tmp_path: Path, name: str) -> None:
     """All texts, dates, tags and ids of the source come back."""
