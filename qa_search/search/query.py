@@ -60,7 +60,7 @@ class SearchParameters:
         """
         since = None if self.since is None else _bound(self.since, "since")
         until = None if self.until is None else _after(self.until)
-        if since is not None and until is not None and since >= until:
+        if are_exchanged(since, until):
             reason = f"since: {self.since} is later than until ({self.until}). Exchange them."
             raise QueryError(reason, parameter="since")
         return Filters(
@@ -69,6 +69,15 @@ class SearchParameters:
             source=None if self.source is None else _checked_source(self.source),
             tags=_checked_tags(self.tags),
         )
+
+
+def are_exchanged(since: str | None, until: str | None) -> bool:
+    """Return whether no moment is from ``since`` on and before ``until``, as `Filters` has them."""
+    return since is not None and until is not None and _first_day(since) >= _first_day(until)
+
+
+def _first_day(bound: str) -> str:
+    return bound + "-01-01"[max(len(bound) - len("2015"), 0) :]
 
 
 def _checked_tags(tags: Sequence[str]) -> tuple[str, ...]:

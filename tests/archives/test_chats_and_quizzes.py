@@ -67,6 +67,23 @@ CHATS: dict[str, tuple[str, str, str, tuple[str, str, str]]] = {
         "Luigi",
         ("Refunds?", "Within 14 days.", "2021-03-12T18:02:10"),
     ),
+    "WhatsApp of Apple in German, with what it says itself": (
+        "_chat.txt",
+        "[12.03.21, 18:01:00] Luigi: \u200eDu hast diese Nachricht gelöscht.\r\n"
+        "[12.03.21, 18:02:11] Petra: Refunds?\r\n[12.03.21, 18:05:00] Luigi: Within 14 days. "
+        "\u200e<Diese Nachricht wurde bearbeitet.>\r\n\u200e[12.03.21, 18:07:00] Luigi: \u200eBild weggelassen\r\n"
+        "[13.03.21, 18:07:00] Petra: \u200eDu hast diese Nachricht gelöscht.\r\n",
+        "Luigi",
+        ("Refunds?", "Within 14 days.", "2021-03-12T18:02:11"),
+    ),
+    "WhatsApp of Android in German, edited": (
+        "chat.txt",
+        "12.03.21, 18:02 - Petra: Refunds?\n12.03.21, 18:05 - Luigi: Within 14 days. "
+        "<Diese Nachricht wurde bearbeitet.>\n"
+        "12.03.21, 18:08 - Petra: Du hast diese Nachricht gelöscht.\n12.03.21, 18:09 - Petra: Danke\n",
+        "Luigi",
+        ("Refunds?", "Within 14 days.", "2021-03-12T18:02:00"),
+    ),
     "irssi": (
         "help.log",
         "--- Log opened Wed Mar 04 10:00:00 2015\n10:00 -!- ann [~a@x] has joined #help\n10:05 < ann> Refunds?\n"

@@ -59,6 +59,14 @@ _IN_NAME = re.compile(r"(?<!\d)((?:19|20)\d\d)([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[
 _AFTERNOON = frozenset(("오후", "下午", "午後", "p"))
 _INVISIBLE = dict.fromkeys(map(ord, "\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069\ufeff"))
 _SPACES = str.maketrans({"\u202f": " ", "\xa0": " "})
+# WhatsApp of Apple marks so what it says itself, in any language: a message, or what stands behind one ("<edited>").
+_BY_PROGRAM = re.compile(r"[\u200e\u202a\ufeff]*\[[^\]\n]{6,40}\] [^\n:]{1,60}: \u200e")
+_MARKED = re.compile(r" ?\u200e<[^<>\n]{3,80}>")
+_EDITED = re.compile(
+    r" <(?:this message was edited|diese nachricht wurde bearbeitet|se editó este mensaje"
+    r"|ce message a été modifié)\.?>$",
+    re.IGNORECASE,
+)
 MOST_LINE = 400  # characters of a line that are looked at for its beginning
 _LONGEST_DATE = 80
 
@@ -90,7 +98,7 @@ def messages_in(lines: Iterable[tuple[int, str]], style: str, day: str = "") -> 
     pattern = STYLES[style]
     message: Message | None = None
     for number, given in lines:
-        line = plain_line(given)
+        line = _EDITED.sub("", plain_line(_MARKED.sub("", given)))
         match = pattern.fullmatch(line[:MOST_LINE])
         if match is None:
             if found_day := _day_in(line, style):
@@ -102,7 +110,7 @@ def messages_in(lines: Iterable[tuple[int, str]], style: str, day: str = "") -> 
             yield message
         found = {name.removeprefix("t"): value for name, value in match.groupdict().items() if value is not None}
         found["text"] = match.groupdict().get("text") or ""
-        name = clean_text((match["name"] or "").strip(" ~"))
+        name = "" if _BY_PROGRAM.match(given) else clean_text((match["name"] or "").strip(" ~"))
         if "month" in found:
             day = f"{found['month']} {day[-4:] if day[-4:].isdecimal() else day[:4]}"
         stamp = _stamp({"day": day, **found}) if style not in (PLAIN, UNTIMED) else ""

@@ -38,8 +38,8 @@ from qa_search.util.text import clean_text
 _NOT_SAID = re.compile(
     r"<[^<>]{3,60}>|\[(?:photo|sticker|video|file|voice message|album|写真|スタンプ|動画|사진|이모티콘)\]"
     r"|\S+\.\w{2,4} \([^()]{3,40}\)|.{0,20}(?:image|video|audio|sticker|gif|document|contact card) omitted"
-    r"|(?:this message was deleted|you deleted this message|diese nachricht wurde gelöscht|se eliminó este mensaje"
-    r"|ce message a été supprimé|missed (?:voice|video) call)\.?"
+    r"|(?:this message was deleted|you deleted this message|(?:diese nachricht wurde|du hast diese nachricht) gelöscht"
+    r"|se eliminó este mensaje|ce message a été supprimé|missed (?:voice|video) call)\.?"
     r"|messages and calls are end-to-end encrypted\b.*|nachrichten und anrufe sind ende-zu-ende-verschlüsselt\b.*",
     re.IGNORECASE,
 )

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from qa_search.interfaces.web.pages import MAX_HITS, Form
-from qa_search.search.query import DEFAULT_TOP_K, SearchParameters
+from qa_search.search.query import DEFAULT_TOP_K, SearchParameters, are_exchanged
 from qa_search.search.search_index import SearchIndex
 
 _MAX_FORM_FIELDS = 20
@@ -80,7 +80,7 @@ def in_order(form: Form) -> tuple[Form, str]:
     """
     since = parameters_of(replace(form, until="")).filters().since
     until = parameters_of(replace(form, since="")).filters().until
-    if since is None or until is None or since < until:
+    if not are_exchanged(since, until):
         return form, ""
     note = f"The dates were the wrong way round: since {form.until}, until {form.since} was searched."
     return replace(form, since=form.until, until=form.since), note
