@@ -25,15 +25,19 @@ def zipped(members: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def xlsx(sheets: Mapping[str, Rows]) -> bytes:
-    """Write an Excel workbook of text cells."""
+def xlsx(sheets: Mapping[str, Rows], hidden: Mapping[str, str] | None = None) -> bytes:
+    """Write an Excel workbook of text cells; ``hidden`` has the state of sheets that are hidden."""
+    states = {name: f' state="{state}"' for name, state in (hidden or {}).items()}
     members = {
         "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" '
         'ContentType="application/xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
         f'Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{_SHEET}" xmlns:r="{_OFFICE}"><sheets>'
-        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))
+        + "".join(
+            f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"{states.get(name, "")}/>'
+            for n, name in enumerate(sheets, start=1)
+        )
         + "</sheets></workbook>",
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
         + "".join(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from qa_search.archives.read import read_archives
+from qa_search.archives.read import Reading, read_archives
 from qa_search.errors import UnknownFormatError
-from qa_search.types import SetAside
+from qa_search.types import Post, SetAside
 from tests.archives.samples import docx, ods, parquet, pdf, sqlite_file, xlsx
 from tests.helpers import posts_in
 
@@ -45,6 +45,23 @@ def test_questions_and_answers_are_found(name: str, data: bytes, tmp_path: Path)
     path = tmp_path / name
     path.write_bytes(data)
     assert [(post.question, post.answer) for post in posts_in(path)] == PAIRS
+
+
+def test_hidden_sheets_are_left_out_and_said(tmp_path: Path) -> None:
+    """People keep drafts there. The sheets behind them are read."""
+    path = tmp_path / "a.xlsx"
+    draft = [["Question", "Answer"], ["A draft?", "Not for patients."]]
+    path.write_bytes(xlsx({"Old": draft, "FAQ": ROWS, "Drafts": draft}, {"Old": "hidden", "Drafts": "veryHidden"}))
+    reading = Reading()
+    posts = [item for item in read_archives([path], reading=reading) if isinstance(item, Post)]
+    assert [(post.question, post.answer) for post in posts] == PAIRS
+    (report,) = reading.reports
+    assert report.remarks == (
+        "left out: hidden sheets ('Old', 'Drafts'). To have them read, show them and save the workbook",
+    )
+    path.write_bytes(xlsx({"Notes": [["Only", "us"]], "FAQ": draft}, {"FAQ": "hidden"}))
+    with pytest.raises(UnknownFormatError, match=r"hidden sheets \('FAQ'\), which are not read\. Show them"):
+        list(read_archives([path]))
 
 
 def test_a_database_s_tables_are_read(tmp_path: Path) -> None:

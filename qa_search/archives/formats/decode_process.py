@@ -19,12 +19,15 @@ _FORCE_BOLD = 1 << 18  # a flag of PDF's fonts
 
 
 def workbook(path: str) -> Iterator[object]:
-    """Yield each sheet's name and its rows."""
-    from python_calamine import CalamineWorkbook, SheetTypeEnum
+    """Yield each sheet's name, and whether people see it, then its rows; none of a hidden sheet."""
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     with CalamineWorkbook.from_path(path) as book:
         for sheet in book.sheets_metadata:
             if sheet.typ is SheetTypeEnum.WorkSheet:
+                if sheet.visible is not SheetVisibleEnum.Visible:
+                    yield {"sheet": sheet.name, "hidden": "yes"}
+                    continue
                 yield {"sheet": sheet.name}
                 for row in book.get_sheet_by_name(sheet.name).iter_rows():
                     yield [_cell(value) for value in row]

@@ -22,6 +22,7 @@ from qa_search.types import Post, SetAside
 _KINDS = frozenset(("xlsx", "xlsb", "ods"))
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CHECKED_ROWS = 1000
+_MOST_NAMED = 5
 
 
 class WorkbookReader:
@@ -54,21 +55,35 @@ def posts_of_sheets(
     reasons: list[UnknownFormatError] = []
     with tempfile.TemporaryDirectory(prefix="qa-search-") as scratch:
         sheets: list[str] = []
-        tables = _tables(file, items, Path(scratch, "sheet.csv"), options, sheets)
+        hidden: list[str] = []
+        tables = _tables(file, items, Path(scratch, "sheet.csv"), options, sheets, hidden)
         yield from read_parts(file, tables, options, reasons)
     read = len(file.log.roles)
     for error in reasons if read else ():
         file.log.remark(f"A sheet is not read: {error.reason}.")
+    if hidden:
+        names = ", ".join(map(repr, hidden[:_MOST_NAMED])) + (", ..." if len(hidden) > _MOST_NAMED else "")
+        if not read:
+            reason = (
+                f"no recognisable questions and answers but, perhaps, in hidden sheets ({names}), which are not read"
+            )
+            raise file.unknown(reason, "Show them, and save the workbook.")
+        file.log.remark(f"left out: hidden sheets ({names}). To have them read, show them and save the workbook")
     if not read:
         raise _nothing(file, reasons, has_rows=bool(sheets))
 
 
 def _tables(
-    file: ArchiveFile, items: Iterator[object], path: Path, options: ReadOptions, filled: list[str]
+    file: ArchiveFile, items: Iterator[object], path: Path, options: ReadOptions, filled: list[str], hidden: list[str]
 ) -> Iterator[tuple[ArchiveFile, Read]]:
-    """Write each sheet as a CSV table that replaces the previous one; ``filled`` gets the names of those with rows."""
-    for sheet, rows in _sheets(items):
-        if _write(file, rows, path, options):
+    """Write each sheet as a CSV table that replaces the previous one.
+
+    ``filled`` gets the names of those with rows, ``hidden`` those of hidden ones, which are not read.
+    """
+    for sheet, rows, is_hidden in _sheets(items):
+        if is_hidden:
+            hidden.append(sheet)
+        elif _write(file, rows, path, options):
             filled.append(sheet)
             table = replace(
                 file,
@@ -98,8 +113,11 @@ def _nothing(file: ArchiveFile, reasons: list[UnknownFormatError], *, has_rows: 
     )
 
 
-def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]]:
-    """Split decoded items into sheets; the rows of a sheet must be read before the next sheet."""
+def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]], bool]]:
+    """Split decoded items into sheets: name, rows, and whether people do not see it.
+
+    The rows of a sheet must be read before the next sheet.
+    """
     following: list[dict[str, str]] = []
 
     def rows() -> Iterator[list[str]]:
@@ -112,7 +130,10 @@ def _sheets(items: Iterator[object]) -> Iterator[tuple[str, Iterator[list[str]]]
     for _ in rows():
         pass  # no rows come before the first sheet
     while following:
-        yield following.pop()["sheet"], rows()
+        sheet, found = following.pop(), rows()
+        yield sheet["sheet"], found, "hidden" in sheet
+        for _ in found:
+            pass  # of a hidden sheet
 
 
 def _write(file: ArchiveFile, rows: Iterator[list[str]], path: Path, options: ReadOptions) -> int:
