@@ -62,6 +62,15 @@ def is_post_id(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isalnum() and len(value) <= _MOST_ID
 
 
+def possible_ids(name: str) -> Iterator[str]:
+    """Yield the ids that a person may mean: the name itself, if it is one, and those of SOURCE/ID."""
+    if is_post_id(name):
+        yield name
+    parts = name.split("/")
+    for at in range(1, len(parts)):
+        yield Post("/".join(parts[:at]), "/".join(parts[at:])).post_id
+
+
 @dataclass(frozen=True, slots=True)
 class Post(_Record):
     """A question and its answers.

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from qa_search.archives.base import ArchiveFile, ReadingLog
@@ -33,6 +34,7 @@ class _Tally:
     with_question: int = 0
     with_answer: int = 0
     with_date: int = 0
+    in_future: int = 0
     set_aside: int = 0
     roles: dict[str, Counter[str]] = field(default_factory=dict)
     unused: Counter[str] = field(default_factory=Counter)
@@ -70,7 +72,7 @@ class _Tally:
         return tally
 
 
-_COUNTS = ("doubtful", "files", "posts", "with_question", "with_answer", "with_date", "set_aside")
+_COUNTS = ("doubtful", "files", "posts", "with_question", "with_answer", "with_date", "in_future", "set_aside")
 
 
 def _items(values: Any) -> list[tuple[str, Any]]:
@@ -102,6 +104,8 @@ class Reading:
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, str], _Tally] = {}
+        # It is tomorrow already east of here.
+        self._tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
 
     @property
     def reports(self) -> tuple[FileReport, ...]:
@@ -175,7 +179,9 @@ class Reading:
         tally.posts += 1
         tally.with_question += bool(post.question or post.title)
         tally.with_answer += bool(post.answer)
-        tally.with_date += post.date is not None
+        if post.date is not None:
+            tally.with_date += 1
+            tally.in_future += post.date > self._tomorrow
 
     def ended(self, file: ArchiveFile, format_name: str, log: ReadingLog) -> None:
         """Add the notes of the file's reader."""
@@ -225,6 +231,8 @@ def _remarks(tally: _Tally) -> list[str]:
             f"the encoding may be another: {tally.first_doubtful}{others}. Look at the texts, and name the right one "
             "with encoding=NAME"
         )
+    if tally.in_future:
+        remarks.append(f"a date in the future in {tally.in_future:,} of {counted(tally.posts, 'post')}")
     if tally.roles.get("date") and tally.with_date < tally.posts:
         missing = tally.posts - tally.with_date
         remarks.append(f"no date that can be read in {missing:,} of {counted(tally.posts, 'post')}")

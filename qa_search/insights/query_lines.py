@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from qa_search.errors import QASearchError
 from qa_search.util.dates import parse_date
-from qa_search.util.text import utf8_text
+from qa_search.util.text import json_fault, utf8_text
 
 _MAX_LINE_BYTES = 4_000_000
 WAY_OUT = "Correct this line or remove it."
@@ -68,7 +68,7 @@ def _read_line(line: bytes, number: int, place: str) -> QueryLine:
         # Anything but JSON's quotes and brackets begins a text that is not quoted.
         value = json.loads(written) if written[:1] in {*'"[{'} else written
     except (ValueError, RecursionError) as error:
-        raise QASearchError(f"{place}: not JSON ({error}). {_EXPECTED}") from error
+        raise QASearchError(f"{place}: not JSON ({json_fault(error)}). {_EXPECTED}") from error
     fields: dict[str, Any] = value if isinstance(value, dict) else {"text": value}
     text = fields.get("text", fields.get("query"))
     if not isinstance(text, str):

@@ -28,7 +28,7 @@ from qa_search.search.feedback import Vote, verdicts
 from qa_search.search.highlight import covered_share
 from qa_search.search.signals import Candidates, Signals, Values
 from qa_search.search.synonyms import Synonyms
-from qa_search.types import Post, is_post_id
+from qa_search.types import possible_ids
 from qa_search.util.masking import masked
 from qa_search.util.terms import Analysis
 
@@ -269,14 +269,8 @@ def visible(filters: Filters, amended: Amendments | None) -> Filters:
 
 def number_of(posts: PostQueries, name: str) -> int | None:
     """Return the number of a post, by an id or as SOURCE/ID; None if there is no such post."""
-    if is_post_id(name) and (number := posts.number_of(name)) is not None:
-        return number
-    parts = name.split("/")
-    for at in range(1, len(parts)):
-        post_id = Post("/".join(parts[:at]), "/".join(parts[at:])).post_id
-        if (number := posts.number_of(post_id)) is not None:
-            return number
-    return None
+    numbers = (posts.number_of(post_id) for post_id in possible_ids(name))
+    return next((number for number in numbers if number is not None), None)
 
 
 def fold(text: str) -> str:

@@ -31,7 +31,7 @@ from qa_search.util.files import MOST_VOTES_BYTES, read_file
 from qa_search.util.masking import masked
 from qa_search.util.parameters import require, require_flags, require_length
 from qa_search.util.terms import Analysis
-from qa_search.util.text import clean_text
+from qa_search.util.text import clean_text, json_fault
 
 FEEDBACK_NAME = "feedback.jsonl"
 VARIABLE = "QA_SEARCH_FEEDBACK"
@@ -80,7 +80,7 @@ def _lines(path: Path) -> Iterator[tuple[Any, str]]:
             try:
                 yield json.loads(line), place
             except (ValueError, RecursionError) as error:
-                raise FeedbackError(f"{place}: not JSON ({error}). {_WAY_OUT}.") from error
+                raise FeedbackError(f"{place}: not JSON ({json_fault(error)}). {_WAY_OUT}.") from error
 
 
 def _vote(document: Any, place: str) -> Vote | None:

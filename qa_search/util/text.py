@@ -101,3 +101,8 @@ def utf8_text(data: bytes) -> str | None:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
+
+
+def json_fault(error: Exception) -> str:
+    """Return what is wrong with a line of JSON, and where in it: its number is known elsewhere."""
+    return f"{error.msg}, at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)

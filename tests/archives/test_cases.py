@@ -124,14 +124,15 @@ def test_what_all_records_lack_stops_the_build(table: str, role: str, column: st
 
 
 def test_what_is_doubtful_is_remarked_on(tmp_path: Path) -> None:
-    """Short rows, dates that cannot be read, texts that were encoded twice, a map that names no field."""
+    """Short rows, dates that cannot be read or are to come, text that was encoded twice, a map without its field."""
     (tmp_path / "faq.csv").write_text(
-        "question,answer,date\nWhy?,Itâ€™s so,soon\nHow?,So\nWhen?,Now,2014-03-04\n", encoding="utf-8"
+        "question,answer,date\nWhy?,Itâ€™s so,soon\nHow?,So\nWhen?,Now,2999-03-04\n", encoding="utf-8"
     )
     _, (report,) = read_with_report(tmp_path, field_map={"question": "Frage"})
     remarks = "\n".join(report.remarks)
     assert "fewer fields than the header in 1 of 3 rows" in remarks
     assert "no date that can be read in 2 of 3 posts" in remarks
+    assert "a date in the future in 1 of 3 posts" in remarks
     assert "encoded twice" in remarks
     assert "field_map={'question': 'Frage'} names no field of this file; 'question' was taken" in remarks
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qa_search.errors import IndexDamagedError, QASearchError
 from qa_search.interfaces.cli import cli
-from qa_search.interfaces.render.commands import in_options, message_of
+from qa_search.interfaces.render.commands import about_notes, in_options, message_of
+from qa_search.types import SetAside
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,14 @@ def test_remarks_and_notes_name_options(remark: str, shown: str) -> None:
 def test_a_command_stands_for_each_function(call: str, shown: str) -> None:
     """With the same folder or database."""
     assert in_options(f"Try: {call}.") == f"Try: {shown}."
+
+
+def test_notes_on_whole_files_say_what_to_do() -> None:
+    """A look at the file alone says more, but of a damaged one."""
+    damaged, unknown = SetAside("a.zip", "", "the archive is damaged or truncated (x)"), SetAside("a", "", "unknown")
+    assert about_notes([SetAside("a", "line 1", "not JSON")]) == []
+    assert about_notes([damaged]) == ["A damaged file: fetch or export it again."]
+    assert ["qa-search inspect FILE" in line for line in about_notes([unknown, damaged])] == [False, True]
 
 
 def test_damage_names_what_to_call_and_what_to_run() -> None:

@@ -24,6 +24,7 @@ from qa_search.archives.formats.plan import Plan, make_plan
 from qa_search.archives.formats.records import Record, posts_of
 from qa_search.archives.formats.roles import role_of
 from qa_search.types import AnswerPart, Post, SetAside
+from qa_search.util.text import json_fault
 
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
 # What comes next: in an array of records, in an object around it, and inside of a record. Most records are taken
@@ -246,7 +247,7 @@ def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOption
     except json.JSONDecodeError as error:
         value = _value_of(text)
         if value is None:
-            return file.set_aside(place, f"not JSON ({error})")
+            return file.set_aside(place, f"not JSON ({json_fault(error)})")
         file.log.remark(_NOT_QUITE)
         return value
     except RecursionError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
 import click
 
 import qa_search
@@ -57,12 +60,12 @@ def inspect(
     if as_json:
         print_json(found.to_dict())
     else:
-        click.echo("\n".join(printable(line) for line in _lines(found, None if show_all else _SHOWN)))
+        click.echo("\n".join(printable(line) for line in _lines(found, sources, None if show_all else _SHOWN)))
     if not any(report.posts for report in found.files):
         click.get_current_context().exit(1)
 
 
-def _lines(found: Inspection, shown: int | None) -> list[str]:
+def _lines(found: Inspection, sources: Sequence[str], shown: int | None) -> list[str]:
     lines: list[str] = []
     for report, samples in list(zip(found.files, found.samples, strict=True))[:shown]:
         lines += report_lines(report_in_options(report))
@@ -75,7 +78,8 @@ def _lines(found: Inspection, shown: int | None) -> list[str]:
     hidden = 0 if shown is None else len(found.set_aside) - shown
     if hidden > 0:
         lines.append(f"... and {counted(hidden, 'more note')} (--all)")
-    lines += about_notes(found.set_aside)
+    named = {Path(source).name for source in sources}  # which were inspected just now
+    lines += about_notes([note for note in found.set_aside if PurePosixPath(note.source).name not in named])
     if any(report.posts >= found.limit for report in found.files):
         lines.append(f"At most {counted(found.limit, 'record')} of each file: no more was read (--records).")
     return lines or ["No posts: the sources have no files, or files without records."]

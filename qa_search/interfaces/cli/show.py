@@ -25,6 +25,7 @@ from qa_search.interfaces.render.documents import post_document
 from qa_search.interfaces.render.terminal import render_post
 from qa_search.interfaces.render.wording import hidden_post
 from qa_search.search.query import DEFAULT_TOP_K, FilterOptions
+from qa_search.types import possible_ids
 
 EXIT_NOTHING_FOUND = 1
 
@@ -39,9 +40,11 @@ EXIT_NOTHING_FOUND = 1
 def show(post_id: str, index_path: str, complaint: str | None, model: str | None, as_json: bool) -> None:
     """Show the whole post that has this ID, and the posts that it links to.
 
-    qa-search query prints ids on a terminal, and as post_id in JSON; qa-search list has them all.
+    qa-search query prints ids on a terminal, and as post_id in JSON; qa-search list has them all. SOURCE/ID, as other
+    output has it, is taken too.
     """
     with qa_search.SearchIndex.open(index_path, model=model) as index:
+        post_id = _meant(index, post_id)
         post = index.post(post_id)
         if post is None:
             why = index.why_hidden(post_id)
@@ -88,9 +91,14 @@ def similar(
     """
     written_as = chosen_format(shown_as, as_json=as_json, full=full)
     with qa_search.SearchIndex.open(index_path, model=model) as index:
-        result = index.similar(post_id, top_k, **options)
+        result = index.similar(_meant(index, post_id), top_k, **options)
     # Whether the archive answers matters only if there was a query.
     shown = result if written_as == "json" else replace(result, answered=True)
     print_result(shown, written_as, full=full, quiet=quiet)
     if not result.hits:
         ctx.exit(EXIT_NOTHING_FOUND)
+
+
+def _meant(index: qa_search.SearchIndex, name: str) -> str:
+    """Return the id of the post that is named by an id or as SOURCE/ID; the name itself if there is no such post."""
+    return next((post_id for post_id in possible_ids(name) if index.post_ids(post_id)), name)

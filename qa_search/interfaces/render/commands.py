@@ -85,13 +85,18 @@ def note_in_options(note: SetAside) -> SetAside:
 
 
 def about_notes(notes: Sequence[SetAside]) -> list[str]:
-    """Return a line on what to do about whole files that were set aside, if there are any.
+    """Return lines on what to do about whole files that were set aside, if there are any.
 
     A note says why. Only the message on a file that is named alone has room for the ways out.
     """
-    if all(note.place for note in notes):
-        return []
-    return ["To see what can be done about such a file: qa-search inspect FILE (unpack it first if it is in a .zip)"]
+    reasons = [note.reason for note in notes if not note.place]
+    damaged = [reason for reason in reasons if "damaged or truncated" in reason]
+    lines = ["A damaged file: fetch or export it again."] if damaged else []
+    if len(damaged) < len(reasons):
+        lines.append(
+            "To see what can be done about such a file: qa-search inspect FILE (unpack it first if it is in a .zip)"
+        )
+    return lines
 
 
 def _as_build(match: re.Match[str]) -> str:

@@ -276,6 +276,18 @@ def test_posts_are_listed_with_the_filters_of_a_query(index: Path) -> None:
     assert "list --help" in run(index, "list", "--since", "soon").stderr
 
 
+def test_a_post_is_shown_by_its_source_and_its_id_there(index: Path) -> None:
+    """As output for programs names it; an unknown one is an error with the name as it was given."""
+    with SearchIndex.open(index, model=WordsEmbedder()) as opened:
+        source = next(post.source for post in opened.all_posts() if post.source_id == "knee")
+    for command in ("show", "similar"):
+        by_id, by_name = (run(index, command, name, "--json") for name in (id_of(index, "knee"), f"{source}/knee"))
+        assert by_name.exit_code == 0
+        assert json.loads(by_name.stdout).keys() == json.loads(by_id.stdout).keys()
+    assert json.loads(run(index, "show", f"{source}/knee", "--json").stdout)["post_id"] == id_of(index, "knee")
+    assert "no/such" in run(index, "show", "no/such").stderr
+
+
 @pytest.mark.parametrize("command", [["query", "knee"], ["list"], ["export", "-"]], ids=lambda call: call[0])
 def test_a_source_that_no_post_has_shows_how_sources_are_named(index: Path, command: list[str]) -> None:
     """The end of a name is no name; a pattern that finds nothing needs no such hint."""
