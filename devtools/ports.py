@@ -14,7 +14,7 @@ _given = itertools.count()
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that the system gives to nobody who asks for any.
+    """Return a free port, of those that the system does not give to programs that ask for any.
 
     Other tests ask for any: one of them could take a port of those before the server does that it is meant for.
     """

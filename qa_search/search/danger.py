@@ -71,7 +71,7 @@ class DangerSigns:
     def notice(self, *texts: str, is_word: Callable[[str], bool] = lambda _: False) -> str | None:
         """Return the notices of the signs that any of the texts has, as one text; None if they have none.
 
-        ``is_word`` says which words are none of a sign's misspelt: "walking" is not "waking".
+        ``is_word`` says which words are correct, and so not a misspelt sign: "walking" is not "waking".
         """
         if not self.signs:
             return None

@@ -79,7 +79,7 @@ def test_a_sign_is_found_by_its_words(complaint: str, found: bool, analysis: Ana
     assert notice == (NOTICE if found else None)
 
 
-def test_a_word_of_its_own_is_none_of_a_sign_misspelt() -> None:
+def test_a_correct_word_is_not_taken_for_a_misspelt_sign() -> None:
     """One that the model knows as a whole: a child that does not walk up stairs need not be woken."""
     signs = DangerSigns.of([Danger(("isn't waking up", "having a stroke"), NOTICE)], ENGLISH)
     for complaint in ("my daughter isn't walking up stairs", "having a strike"):

@@ -19,7 +19,7 @@ _FORCE_BOLD = 1 << 18  # a flag of PDF's fonts
 
 
 def workbook(path: str) -> Iterator[object]:
-    """Yield each sheet's name, and whether people see it, then its rows; none of a hidden sheet."""
+    """Yield each sheet's name, and whether people see it, then its rows; hidden sheets come without rows."""
     from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
     with CalamineWorkbook.from_path(path) as book:

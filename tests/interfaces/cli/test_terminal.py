@@ -290,7 +290,7 @@ def test_a_post_is_shown_by_its_source_and_its_id_there(index: Path) -> None:
 
 @pytest.mark.parametrize("command", [["query", "knee"], ["list"], ["export", "-"]], ids=lambda call: call[0])
 def test_a_source_that_no_post_has_shows_how_sources_are_named(index: Path, command: list[str]) -> None:
-    """The end of a name is no name; a pattern that finds nothing needs no such hint."""
+    """The end of a name does not count as the name; a pattern that finds nothing needs no hint."""
     hint = "--source takes whole names (qa-search info lists them) or a pattern: --source '*faq.jsonl'"
     said = run(index, *command, "--source", "faq.jsonl").stderr
     assert said.splitlines() == ["No post in the archive passes these filters.", hint]
