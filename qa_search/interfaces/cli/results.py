@@ -83,7 +83,7 @@ def print_result(result: SearchResult, written_as: str, *, full: bool, quiet: bo
 
 
 def about_source(source: str | None) -> str:
-    """Return what to say where no post passes a filter of sources; empty without such a filter, or if it is a pattern already."""
+    """Return what to say where no post passes a filter of sources; empty without one, or with a pattern."""
     if source is None or "*" in source:
         return ""
     return f"--source takes whole names (qa-search info lists them) or a pattern: --source {shlex.quote(f'*{source}')}"
