@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from qa_search.search.curation import Danger
 from qa_search.util.edits import LEAST_LETTERS, edits_between
-from qa_search.util.languages import UNSPACED
+from qa_search.util.languages import unspaced_letter
 from qa_search.util.terms import Analysis
 
 # So many other words may stand among the words of a sign: "pain on the left side of my chest".
@@ -25,7 +25,6 @@ _NOT = re.compile(r"\b(can|could|do|does|did|would|should|is|are|was|were|has|ha
 _UNABLE = re.compile(r"\b(?:cannt|unable to|not able to)\b")
 _WILL_NOT = re.compile(r"\bwill not\b")
 _WORD = re.compile(r"\w+")
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 Words = tuple[str, ...]
 
@@ -48,8 +47,8 @@ class DangerSigns:
         found = []
         written: set[str] = set()
         for danger in dangers:
-            spaced = [_words(sign) for sign in danger.words if not _UNSPACED.search(sign)]
-            unspaced = [sign.casefold() for sign in danger.words if _UNSPACED.search(sign)]
+            spaced = [_words(sign) for sign in danger.words if not unspaced_letter().search(sign)]
+            unspaced = [sign.casefold() for sign in danger.words if unspaced_letter().search(sign)]
             basic = (tuple(_basic(analysis, word) for word in words) for words in spaced)
             found.append((danger.notice, tuple(basic), tuple(unspaced)))
             written.update(word for words in spaced for word in words)
