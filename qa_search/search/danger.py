@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from qa_search.search.curation import Danger
 from qa_search.util.edits import LEAST_LETTERS, edits_between
-from qa_search.util.languages import UNSPACED
+from qa_search.util.languages import unspaced_letter
 from qa_search.util.terms import Analysis
 
 # So many other words may stand among the words of a sign: "pain on the left side of my chest".
@@ -30,7 +30,6 @@ _NOT = "not"
 # So many words on, "not" still denies a word: "not really breathing". Further on, it denies another one.
 _DENIED = 3
 _WORD = re.compile(r"\w+")
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 Words = tuple[str, ...]
 
@@ -56,8 +55,8 @@ class DangerSigns:
         written: set[str] = set()
         joined: dict[str, Words] = {}
         for danger in dangers:
-            spaced = [_words(sign) for sign in danger.words if not _UNSPACED.search(sign)]
-            unspaced = [sign.casefold() for sign in danger.words if _UNSPACED.search(sign)]
+            spaced = [_words(sign) for sign in danger.words if not unspaced_letter().search(sign)]
+            unspaced = [sign.casefold() for sign in danger.words if unspaced_letter().search(sign)]
             basic = (tuple(_basic(analysis, word) for word in words) for words in spaced)
             found.append((danger.notice, tuple(basic), tuple(unspaced)))
             written.update(word for words in spaced for word in words)

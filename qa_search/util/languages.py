@@ -44,14 +44,19 @@ will with won would you your yours
 _ENGLISH_SHARE, _ENGLISH_WORDS = 0.45, 3
 _ENGLISH = frozenset(ENGLISH_FUNCTION_WORDS)
 _WORD = re.compile(r"[^\W\d_]+")
-_UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
+
+
+@cache
+def unspaced_letter() -> re.Pattern[str]:
+    """Return the pattern of a letter of `UNSPACED`: few texts need it, and it takes milliseconds to compile."""
+    return re.compile(f"[{UNSPACED}]")
 
 
 def language_of(text: str) -> str | None:
     """Return the language of a text; None where that is not sure, or the text has less than three words."""
     text = text[:_MOST_CHARACTERS]
     words = _WORD.findall(text)
-    if len(words) < _LEAST_WORDS and len(_UNSPACED_LETTER.findall(text)) < _LEAST_UNSPACED:
+    if len(words) < _LEAST_WORDS and len(unspaced_letter().findall(text)) < _LEAST_UNSPACED:
         return None
     if _is_plain_english(words):
         return "en"

@@ -13,7 +13,7 @@ from typing import Self
 
 import tantivy
 
-from qa_search.util.languages import ENGLISH_FUNCTION_WORDS, UNSPACED
+from qa_search.util.languages import ENGLISH_FUNCTION_WORDS, UNSPACED, unspaced_letter
 
 K1, B = 1.2, 0.75  # tantivy's
 _MAX_TERM_BYTES = 100
@@ -40,8 +40,6 @@ _BY_LANGUAGE = {
     **dict.fromkeys(("ja", "ko", "th", "zh"), "bigrams"),
 }
 _WITHOUT_STOP_WORDS = frozenset({"arabic", "greek", "romanian", "tamil", "turkish"})
-_RUN = re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
-_UNSPACED_START = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +103,16 @@ def _spaces() -> tantivy.TextAnalyzer:
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
 
 
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(f"[{UNSPACED}]+|[^{UNSPACED}]+")
+
+
 def _bigrams(text: str) -> list[str]:
     """Return pairs of neighbouring characters, and the words of other scripts."""
     terms: list[str] = []
-    for run in _RUN.findall(unicodedata.normalize("NFKC", text)):
-        if _UNSPACED_START.match(run) is None:
+    for run in _runs().findall(unicodedata.normalize("NFKC", text)):
+        if unspaced_letter().match(run) is None:
             terms += _analyzer("words").analyze(run)
         else:
             terms += [run[at : at + 2] for at in range(max(len(run) - 1, 1))]

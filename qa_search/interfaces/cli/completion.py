@@ -13,7 +13,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from qa_search.index.owned import POINTER
-from qa_search.index.peek import choices
 from qa_search.util.defaults import DEFAULT_INDEX
 from qa_search.util.text import without_unseen
 
@@ -30,6 +29,8 @@ def _completer(kind: Literal["id", "tag", "source"]) -> Completer:
     def complete(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
         if context.params.get("store"):
             return []  # a database would have to be asked with each key
+        from qa_search.index.peek import choices  # here, because only completion needs SQLite's module
+
         index = context.params.get("index_path") or DEFAULT_INDEX
         found = choices(index, kind, typed)
         # What holds characters that a shell or a terminal would obey is not offered.

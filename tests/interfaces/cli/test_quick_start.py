@@ -53,6 +53,17 @@ def test_help_and_version_load_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.process
+def test_a_command_ends_without_a_look_for_garbage() -> None:
+    """Of all that was imported nothing is looked through once more: in a query that took longer than the search."""
+    program = "import atexit, gc\natexit.register(lambda: print(gc.get_freeze_count() > len(gc.get_objects())))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}from qa_search.interfaces.cli import main\nmain()", "--version"],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=600,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "True"
+
+
+@pytest.mark.process
 def test_a_completion_loads_nothing_heavy() -> None:
     """Each TAB waits for it."""
     words = {"_QA_SEARCH_COMPLETE": "bash_complete", "COMP_WORDS": "qa-search query --si", "COMP_CWORD": "2"}
