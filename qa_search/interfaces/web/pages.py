@@ -26,6 +26,7 @@ from qa_search.interfaces.render.links import link_on_page, segments
 from qa_search.interfaces.render.met import met_span
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
 from qa_search.search.advice import for_people
+from qa_search.search.feedback import MAX_COMPLAINT_CHARACTERS
 from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.types import AnswerPart, Field, Highlight, Hit, IndexInfo, OtherPost, Post, SearchResult
 from qa_search.util.text import safe_on_page, without_direction
@@ -232,6 +233,11 @@ def post_page(
     return _render("post.html", look, form, archive, view=view, post=view.post, parts=parts, whole=whole)
 
 
+def gone_page(why: str, *, form: Form = Form(), archive: Archive = Archive(), look: Look = Look()) -> str:
+    """Return the page of a post that cannot be read, with the search that led to it."""
+    return _render("gone.html", look, form, archive, why=why)
+
+
 def browse_page(listing: Listing, archive: Archive, *, look: Look = Look()) -> str:
     """Return a page of posts to look through."""
     return _render("browse.html", look, Form(), archive, listing=listing)
@@ -419,6 +425,7 @@ def _environment() -> Environment:
         instant_characters=INSTANT_CHARACTERS,
         remembered=REMEMBERED,
         most_characters=MAX_QUERY_CHARACTERS,
+        most_voted=MAX_COMPLAINT_CHARACTERS,
         replace=replace,
         form_address=form_address,
         post_address=post_address,

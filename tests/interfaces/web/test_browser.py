@@ -366,7 +366,7 @@ def test_a_page_that_is_not_there_says_so(open_page: Open) -> None:
     answer = tab.goto(tab.url + "posts/nosuchpost")
     assert answer is not None
     assert answer.status == 404
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Not found")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("This post is gone")
 
 
 @pytest.mark.parametrize("host", ["", PLAIN_HOST], ids=["secure", "plain http"])
@@ -724,6 +724,71 @@ def test_a_vote_in_private_leaves_a_page_that_can_be_loaded_again(tmp_path: Path
     assert votes.read_text().count('"answered"') == 1
 
 
+@contextmanager
+def without_the_jump(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a service that takes votes, and what removes the post about the jump."""
+    words, source = WordsEmbedder(), write_archive(folder / "archive") / "forum [2018].jsonl"
+    build_index(source, folder / "index", model=words)
+    index = SearchIndex.open(folder / "index", model=words, feedback=folder / "votes.jsonl")
+
+    def remove() -> None:
+        kept = [line for line in source.read_text(encoding="utf-8").splitlines(True) if '"jump"' not in line]
+        source.write_text("".join(kept), encoding="utf-8")
+        build_index(source, folder / "index", model=words)
+        index.refresh()
+
+    with serving(index, Settings(rate=0)) as address:
+        yield address, remove
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_vote_on_a_post_that_is_gone_is_not_counted(tmp_path: Path, chromium: Browser, scripts: bool) -> None:
+    """That is said, and Back leads to that page from a post that is opened there."""
+    with without_the_jump(tmp_path) as (address, remove):
+        context = chromium.new_context(viewport=PHONE, java_script_enabled=scripts)
+        tab = context.new_page()
+        tab.goto(f"{address}?q=swollen+knee+after+a+jump")
+        remove()
+        tab.locator(".hit", has_text="after a jump").get_by_role("button", name="This answered me").click()
+        told = tab.get_by_text("This vote was not counted: the post is no longer in the archive.")
+        expect(told).to_be_visible()
+        expect(tab).to_have_url(f"{address}?q=swollen+knee+after+a+jump")
+        shown = titles(tab)
+        tab.locator("h3 a").first.click()
+        expect(tab.get_by_role("heading", level=1)).to_have_text(shown[0])
+        tab.go_back()
+        assert titles(tab) == shown
+        context.close()
+    assert not (tmp_path / "votes.jsonl").exists()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["address", "private"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+def test_a_hit_that_is_gone_leads_to_another_search(
+    tmp_path: Path, chromium: Browser, size: ViewportSize, private: bool
+) -> None:
+    """By a page that says so and keeps the complaint, also where posts open beside the hits."""
+    with without_the_jump(tmp_path) as (address, remove):
+        context = chromium.new_context(viewport=size)
+        tab = context.new_page()
+        tab.goto(address)
+        tab.get_by_label("Private").set_checked(private)
+        box(tab).fill("swollen knee")
+        box(tab).press("Enter")
+        titles(tab)
+        remove()
+        tab.locator(".hit h3", has_text="after a jump").locator("a, button").click()
+        expect(tab.get_by_text("The post is no longer in the archive.")).to_be_visible()
+        expect(box(tab)).to_have_value("swollen knee")
+        assert not violations(tab)
+        tab.get_by_role("button" if private else "link", name="Search again").click()
+        expect(tab.get_by_role("heading", name="This post is gone")).to_have_count(0)
+        expect(box(tab)).to_have_value("swollen knee")
+        expect(tab.locator(".hit h3, .nearest h3").first).to_be_visible()
+        assert "Swollen knee after a jump" not in titles(tab)
+        context.close()
+
+
 def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
     """Where there is room: the best one at first, others by their key, from there on alone, and back."""
     tab = open_page(viewport=DESKTOP)
@@ -1059,6 +1124,7 @@ PAGES = {
     "long words": "?" + urlencode({"q": LONG_WORD, "tag": LONG_WORD, "source": LONG_WORD}),
     "post": KNEE + "#post",
     "post of long words": f"?q={LONG_WORD}#post",
+    "gone": "posts/nosuchpost?q=swollen+knee",
     "browse": "browse",
 }  # fmt: skip
 
