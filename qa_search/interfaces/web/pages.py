@@ -271,10 +271,11 @@ def error_page(status: int, message: str, *, look: Look = Look()) -> str:
 
 
 def _render(template: str, look: Look, form: Form, archive: Archive, **values: object) -> str:
-    filters = [value for value in (form.since, form.until, form.source, form.tag) if value]
     choices = source_choices(list(archive.sources), whole=look.show_sources)
     if form.source:
         choices.setdefault(form.source, form.source)
+    named = {"since": form.since, "until": form.until, "source": choices.get(form.source, ""), "tag": form.tag}
+    limits = {name: value for name, value in named.items() if value}
     values.setdefault("message", "")
     return _PAGES.get_template(template).render(
         look=look,
@@ -284,8 +285,9 @@ def _render(template: str, look: Look, form: Form, archive: Archive, **values: o
         sources=choices,
         counted_sources=[(glob.escape(source), count) for source, count in archive.sources.items()],
         counts=sorted({*_COUNTS, form.k}),
-        filters=len(filters),
-        open_filters=bool(filters) or form.k != Form().k,
+        limits=limits,
+        filters=len(limits),
+        open_filters=bool(limits) or form.k != Form().k,
         unfiltered=Form(q=form.q, like=form.like, private=form.private),
         **values,
     )

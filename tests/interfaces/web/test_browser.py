@@ -1215,14 +1215,58 @@ def test_answers_are_printed_without_what_is_for_screens(open_page: Open) -> Non
     """What was asked and the answers stay, with their marks; the box goes. So on an open post."""
     tab = open_page(KNEE)
     tab.emulate_media(media="print")
-    expect(tab.locator("blockquote.answer").first).to_be_visible()
+    expect(tab.locator("blockquote.answer").nth(1)).to_be_visible()
     expect(tab.get_by_text("Asked: swollen knee after football")).to_be_visible()
-    for element in tab.locator("form, button, summary, .actions, .hint").all():
+    for element in tab.locator("form, button, .rest summary, .actions, .hint").all():
         assert not element.is_visible()
     tab.goto(tab.locator("h3 a").first.evaluate("(link) => link.href"))
     expect(tab.locator("#mark")).to_be_visible()
     assert tab.locator("#mark").evaluate("(mark) => getComputedStyle(mark).textDecorationLine") == "underline"
     expect(tab.locator("form")).to_be_hidden()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["address", "private"])
+def test_the_open_post_is_printed_after_the_hits(open_page: Open, private: bool) -> None:
+    """With the filters and the verdict above them; each text and the mark once; nothing lies over the text."""
+    tab = open_page("", viewport=DESKTOP)
+    tab.get_by_text("Filters").click()
+    for name, value in (("Since", "2010-02-03"), ("Until", "2019-12-31")):
+        tab.get_by_label(name, exact=True).fill(value)
+    tab.get_by_label("Source", exact=True).select_option("forum [2018]")
+    tab.get_by_label("Tag", exact=True).fill("knee")
+    tab.get_by_label("Private").set_checked(private)
+    box(tab).fill("my knee is swollen after a jump")
+    box(tab).press("Enter")
+    expect(tab.locator(".beside")).to_be_visible()
+    tab.emulate_media(media="print")
+    said = tab.locator(".on-paper").all_inner_texts()
+    filters = "Filters: since 3 February 2010, until 31 December 2019, source forum [2018], tag knee"
+    assert said == [*([] if private else ["Asked: my knee is swollen after a jump"]), filters]
+    expect(status(tab)).to_contain_text("The archive very likely answers this (")
+    expect(tab.locator(".hit h3")).to_have_text("Swollen knee after a jump")
+    expect(tab.locator(".hit h3").get_by_text("Swollen knee after a jump").first).to_be_visible()
+    beside = tab.locator(".beside")
+    expect(beside.locator("#mark")).to_be_visible()
+    assert [mark.is_visible() for mark in tab.locator("mark").all()].count(True) == 1
+    for element in tab.locator("form, button:not(.link), .actions, .sorting a, .sorting button, .neighbours").all():
+        assert not element.is_visible()
+    hits, post = tab.locator("#found").bounding_box(), beside.bounding_box()
+    assert hits is not None
+    assert post is not None
+    assert post["y"] >= hits["y"] + hits["height"]
+    look = "(element) => [getComputedStyle(element).boxShadow, element.scrollHeight - element.clientHeight]"
+    assert tab.locator(".hit").evaluate(look) == ["none", 0]
+    assert beside.evaluate(look)[1] == 0
+
+
+def test_hits_that_are_folded_are_counted_on_paper(open_page: Open) -> None:
+    """The page says how many posts were found: what is folded and not printed is among them."""
+    tab = open_page("?q=hostile+knee&k=50")
+    expect(tab.locator(".hardly > summary")).to_have_count(1)
+    tab.emulate_media(media="print")
+    expect(tab.locator(".hardly > summary")).to_be_visible()
+    for folded in tab.locator(".rest summary").all():
+        assert not folded.is_visible()
 
 
 def test_what_was_searched_for_is_not_told_to_other_sites(open_page: Open) -> None:
