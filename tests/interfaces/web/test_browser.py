@@ -692,6 +692,33 @@ def test_the_browser_s_own_back_does_not_ask_in_private(open_page: Open) -> None
     assert box(tab).input_value() == ""
 
 
+@pytest.mark.parametrize("private", [False, True], ids=["long", "private"])
+def test_back_leads_to_a_search_that_was_refused(site: str, chromium: Browser, private: bool) -> None:
+    """No address holds it: the page says again what was wrong, and the box has the text."""
+    context = chromium.new_context(viewport=PHONE)
+    tab = context.new_page()
+    tab.goto(site)
+    refused = "swollen knee" if private else "swollen knee " * 8000
+    tab.get_by_label("Private").set_checked(private)
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since", exact=True).evaluate("(since) => { since.type = 'text'; }")
+    tab.get_by_label("Since", exact=True).fill("soon" if private else "")
+    box(tab).fill(refused)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    problem = tab.locator("#problem")
+    expect(problem).to_be_visible()
+    said = problem.inner_text()
+    if private:
+        tab.get_by_label("Since", exact=True).fill("")
+    box(tab).fill("swollen knee after football")
+    box(tab).press("Enter")
+    titles(tab)
+    tab.go_back()
+    expect(problem).to_have_text(said)
+    expect(box(tab)).to_have_value(refused)
+    context.close()
+
+
 def test_what_was_found_while_typing_in_private_is_there_on_the_way_back(open_page: Open) -> None:
     """Though no form was sent for it."""
     tab = open_page(viewport=PHONE)
