@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypedDict
@@ -36,6 +37,23 @@ class SearchOptions(FilterOptions, total=False):
     """The keyword arguments of every search: the fields of `SearchParameters` except ``k``."""
 
     min_confidence: float | None
+
+
+def require_known(method: Callable[..., object], options: Mapping[str, object], kind: type[FilterOptions]) -> None:
+    """Refuse keyword arguments that a method does not take, and say which it does: its own, and those of a kind.
+
+    Raises:
+        TypeError: if one is unknown.
+    """
+    allowed = kind.__annotations__
+    for name in options:
+        if name not in allowed:
+            own = inspect.signature(method).parameters.values()
+            known = [parameter.name for parameter in own if parameter.default is not parameter.empty]
+            raise TypeError(
+                f"{method.__name__}() got an unexpected keyword argument {name!r}. "
+                f"There are: {', '.join([*known, *allowed])}"
+            )
 
 
 @dataclass(frozen=True, slots=True)

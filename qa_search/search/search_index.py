@@ -37,6 +37,7 @@ from qa_search.search.query import (
     SearchParameters,
     checked_texts,
     require_k,
+    require_known,
     require_probability,
 )
 from qa_search.search.retrieval import Ranked, Retriever
@@ -206,6 +207,7 @@ class SearchIndex:
             QueryError: if the text is blank, k is below 1, a date is invalid or min_confidence is not from 0 to 1.
             ModelError: if the model is not on this machine or is not the one that made the index.
         """
+        require_known(self.search, options, SearchOptions)
         return self.search_many([text], k, explain=explain, rerank=rerank, **options)[0]
 
     def search_many(
@@ -221,6 +223,7 @@ class SearchIndex:
 
         ``took_ms`` is each one's equal share of the time.
         """
+        require_known(self.search_many, options, SearchOptions)
         parameters = SearchParameters(k, **options)
         queries = checked_texts(texts)
         require_k(k)
@@ -339,6 +342,7 @@ class SearchIndex:
         Raises:
             QueryError: if the post does not exist, or as `search`.
         """
+        require_known(self.similar, options, SearchOptions)
         parameters = SearchParameters(k, **options)
         require_k(k)
         require_probability(parameters.min_confidence)
@@ -427,6 +431,7 @@ class SearchIndex:
             TypeError: if a keyword argument is unknown.
             QueryError: if a filter is invalid, or ``k`` or ``skip`` is no count.
         """
+        require_known(self.list_posts, options, FilterOptions)
         filters = SearchParameters(**options).filters()
         require_k(k)
         require_whole("skip", skip, 0, _MOST_SKIPPED)
@@ -440,8 +445,10 @@ class SearchIndex:
         Posts that the archivist has hidden are among them: what is written to a file must lose nothing.
 
         Raises:
+            TypeError: if a keyword argument is unknown.
             QueryError: if a filter is invalid.
         """
+        require_known(self.all_posts, options, FilterOptions)
         filters = SearchParameters(**options).filters()
         for block in self._ready().retriever.posts.entry_blocks(filters, _EXPORTED_BLOCK):
             yield from block

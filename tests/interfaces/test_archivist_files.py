@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -48,6 +49,11 @@ def post_ids(index: Path) -> dict[int, str]:
     with SearchIndex.open(index, model=WordsEmbedder()) as opened:
         hits = opened.search("Complaint", k=10).hits
     return {int(hit.title.split()[1]): hit.post_id for hit in hits}
+
+
+def hidden_id(index: Path) -> str:
+    (rule,) = tomllib.loads((index / "curation.toml").read_text())["hide"]
+    return str(rule["post"])
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
@@ -190,16 +196,51 @@ def test_the_page_asks_what_answered_only_if_asked(index: Path, caplog: pytest.L
         assert "Thank you." not in httpx2.get(thanked.url).text  # whoever is sent this address has not voted
         kept = httpx2.post(f"{address}/feedback", data={**said, "private": "1"})
         assert (kept.status_code, str(kept.url), "Thank you." in kept.text) == (200, f"{address}/feedback", True)
-        wrong = httpx2.post(f"{address}/feedback", data={**said, "post": "z" * 16})
-        assert (wrong.status_code, "no post with this id" in wrong.text, "Thank" in wrong.text) == (200, True, False)
+        for post, why in (
+            ("z" * 16, "the post is no longer in the archive."),
+            (hidden_id(index), "the archivist has hidden this post: wrong since 2021."),
+        ):
+            wrong = httpx2.post(f"{address}/feedback", data={**said, "post": post}, follow_redirects=True)
+            assert str(wrong.url) == str(thanked.url)  # of a page that Back leads to
+            assert f"This vote was not counted: {why}" in wrong.text
+            assert "Thank" not in wrong.text
+        long = httpx2.post(address, data={"q": f"{asked} " * 1000}).text
+        assert (asked in long, "This answered me" in long) == (True, False)  # too long for a vote
         elsewhere = httpx2.post(f"{address}/feedback", data=said, headers={"sec-fetch-site": "cross-site"})
         assert elsewhere.status_code == 403
     assert [(vote.post, vote.answered) for vote in read_votes(file)] == [(sent["post"], True), (ids[2], False)]
+    settings = "[feedback]\nper_client = 1\n"
+    (index / "curation.toml").write_text(settings)
+    with serving(index, feedback=file) as address:
+        many = httpx2.post(f"{address}/feedback", data=said, follow_redirects=True).text
+    assert "This vote was not counted: no more are taken from here today. Try again tomorrow." in many
     with serving(index, feedback=index.parent / "gone" / "votes.jsonl") as address, caplog.at_level("WARNING"):
-        lost = httpx2.post(f"{address}/feedback", data=said).text
+        lost = httpx2.post(f"{address}/feedback", data=said, follow_redirects=True).text
     assert "could not be written down" in lost
     assert "votes.jsonl" not in lost
     assert "votes.jsonl: cannot be written to" in caplog.text
+
+
+def test_a_post_that_is_gone_says_so_to_people_and_programs(index: Path) -> None:
+    """People get the way to search again, with their complaint; programs the message of the API."""
+    asked = {"q": "my knee", "since": "2001"}
+    gone, hidden = "The post is no longer in the archive.", "The archivist has hidden this post: wrong since 2021."
+    with serving(index) as address:
+        for post, why in (("z" * 16, gone), (hidden_id(index), hidden)):
+            found = httpx2.get(f"{address}/posts/{post}", params=asked)
+            page = html.fromstring(found.text)
+            assert (found.status_code, page.xpath("string(//h1)")) == (404, "This post is gone")
+            assert why in found.text
+            assert page.xpath("string(//textarea)").strip() == asked["q"]
+            assert page.xpath("//a[text()='Search again']/@href") == [f"/?{urlencode(asked)}"]
+            private = html.fromstring(httpx2.post(f"{address}/posts/{post}", data={**asked, "private": "1"}).text)
+            assert private.xpath("//button[text()='Search again']/@form") == ["sent"]
+            assert private.xpath("//form[@id='sent']/input[@name='q']/@value") == [asked["q"]]
+            alone = html.fromstring(httpx2.get(f"{address}/posts/{post}").text)
+            assert alone.xpath("//a[text()='Back to the search']/@href") == ["/"]
+            like = httpx2.get(address, params={"like": post})
+            assert (like.status_code, why in like.text) == (400, True)
+        assert "The index has no post with this id." in httpx2.get(f"{address}/api/posts/{'z' * 16}").text
 
 
 def test_feedback_counts_while_the_service_runs(index: Path) -> None:

@@ -19,19 +19,34 @@ def test_every_parameter_but_k_is_a_keyword_argument_of_a_search() -> None:
     assert names == ["k", *SearchOptions.__annotations__]
 
 
-@pytest.mark.parametrize("way", [SearchIndex, Client])
-@pytest.mark.parametrize("method", ["search", "search_many", "similar"])
-def test_an_unknown_keyword_is_refused_by_name(way: type, method: str) -> None:
+FILTERS = "since, until, source, tags"
+
+
+@pytest.mark.parametrize(
+    ("way", "method", "name", "known"),
+    [
+        (SearchIndex, "search", "sinse", f"k, explain, rerank, {FILTERS}, min_confidence"),
+        (SearchIndex, "search_many", "sinse", f"k, explain, rerank, {FILTERS}, min_confidence"),
+        (SearchIndex, "similar", "sinse", f"k, {FILTERS}, min_confidence"),
+        (SearchIndex, "list_posts", "min_confidence", f"k, skip, oldest_first, {FILTERS}"),
+        (SearchIndex, "all_posts", "k", FILTERS),
+        (Client, "search", "explain", f"k, {FILTERS}, min_confidence"),
+        (Client, "search_many", "sinse", f"k, {FILTERS}, min_confidence"),
+    ],
+)
+def test_an_unknown_keyword_is_refused_with_those_there_are(way: type, method: str, name: str, known: str) -> None:
     """Before anything is searched: the index need not even be open."""
-    options: dict[str, Any] = {"sinse": "2015"}
-    with pytest.raises(TypeError, match="'sinse'"):
-        getattr(way, method)(object.__new__(way), "knee", **options)
+    options: dict[str, Any] = {name: 1}
+    texts = () if method == "all_posts" else (10,) if method == "list_posts" else ("knee",)
+    said = rf"^{method}\(\) got an unexpected keyword argument '{name}'\. There are: {known}$"
+    with pytest.raises(TypeError, match=said):
+        next(iter(getattr(way, method)(object.__new__(way), *texts, **options)))
 
 
 @pytest.mark.parametrize("method", ["search", "search_many"])
 def test_an_unknown_keyword_is_refused_by_the_client_that_is_awaited(method: str) -> None:
     """As by the other client."""
-    with pytest.raises(TypeError, match="'sinse'"):
+    with pytest.raises(TypeError, match=rf"^{method}\(\) .* 'sinse'\. There are: k, {FILTERS}, min_confidence$"):
         asyncio.run(getattr(AsyncClient, method)(AsyncClient.__new__(AsyncClient), "knee", sinse="2015"))
 
 

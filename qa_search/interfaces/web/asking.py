@@ -1,4 +1,4 @@
-"""What the API and the pages share: a query's price to its client, and a post with its neighbours or a 404."""
+"""What the API and the pages share: a query's price, and a post with its neighbours or why it cannot be read."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ def view_of(index: SearchIndex, post_id: str) -> PostView:
         raise HTTPException(404, "The index has no post with this id." if why is None else hidden_post(why))
     before, after = index.neighbours(post_id)
     return PostView(post, post_id, before, after)
+
+
+def why_gone(index: SearchIndex, post_id: str) -> str:
+    """Return what people are told of a post that cannot be read; "" if it can."""
+    if index.post(post_id) is not None:
+        return ""
+    why = index.why_hidden(post_id)
+    return "The post is no longer in the archive." if why is None else hidden_post(why)

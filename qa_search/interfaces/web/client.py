@@ -28,6 +28,7 @@ from qa_search.search.query import (
     SearchParameters,
     checked_texts,
     require_k,
+    require_known,
     require_probability,
 )
 from qa_search.types import OtherPost, Post, SearchResult, to_jsonable
@@ -96,6 +97,7 @@ class Client:
             ServiceError: if the service does not answer.
             QASearchError: any other error that the service reports.
         """
+        require_known(self.search, options, SearchOptions)
         return self._search(*_search_requests([text], SearchParameters(k, **options)))
 
     def search_many(
@@ -105,6 +107,7 @@ class Client:
         **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many queries, a few at a time: the same as `search` for each, in the same order."""
+        require_known(self.search_many, options, SearchOptions)
         requests = _search_requests(texts, SearchParameters(k, **options))
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="qa-search-client") as pool:
             return list(pool.map(self._search, requests))
@@ -201,6 +204,7 @@ class AsyncClient:
         **options: Unpack[SearchOptions],
     ) -> SearchResult:
         """Find the k posts closest to a query: see `Client.search`."""
+        require_known(self.search, options, SearchOptions)
         return await self._search(*_search_requests([text], SearchParameters(k, **options)))
 
     async def search_many(
@@ -210,6 +214,7 @@ class AsyncClient:
         **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Search for many queries, a few at a time: the same as `search` for each, in the same order."""
+        require_known(self.search_many, options, SearchOptions)
         requests = _search_requests(texts, SearchParameters(k, **options))
         return await _each(self._search, requests)
 

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from qa_search.errors import FeedbackError, FeedbackLimitError, QueryError
 from qa_search.insights.question_log import QuestionLog
-from qa_search.interfaces.web.asking import charge, notice_of, view_of
+from qa_search.interfaces.web.asking import charge, notice_of, view_of, why_gone
 from qa_search.interfaces.web.errors import BusyError, FailedError, SlowError
 from qa_search.interfaces.web.forms import (
     asks_for_last_years,
@@ -33,6 +33,7 @@ from qa_search.interfaces.web.pages import (
     browse_page,
     form_address,
     found_part,
+    gone_page,
     post_page,
     read_mark,
     refusal,
@@ -51,13 +52,14 @@ _MOST_PAGES = 10_000
 _PRIVATE = "qa_private"  # the cookie that remembers the switch
 # What the next page says after somebody said what answered.
 _THANKS = "Thank you. This counts as soon as others say the same."
+_UNCOUNTED = "This vote was not counted"
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
 
 def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look, questions: QuestionLog | None) -> None:
     """Add the page that searches, and those of the posts."""
     asked = RecentTexts()
-    thanked = RecentTexts()  # votes for which no page has said thanks yet: no address says so, since it is passed on
+    voted = RecentTexts()  # what the next page says of a vote: no address says so, since it is passed on
 
     @app.get("/", include_in_schema=False)
     async def start(request: Request) -> Response:
@@ -85,16 +87,15 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             response.delete_cookie(_PRIVATE)
         return response
 
-    async def page(
-        request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False, problem: str = ""
-    ) -> Response:
+    async def page(request: Request, fields: Mapping[str, str], *, private: bool, typing: bool = False) -> Response:
         fields = await dated(fields)
-        form, invalid = read_form(fields, private=private)
-        refused, problem = problem, invalid
+        form, problem = read_form(fields, private=private)
         note, notice, result, status, headers = "", "", None, 200, {}
         if form.q.strip() or form.like:
             try:
                 await charged(request, form)
+                if form.like and not problem:
+                    problem = await service.read(lambda index: why_gone(index, form.like))
                 if not problem:
                     form, note = in_order(form)
                     result = await found(request, form, typing=typing)
@@ -109,9 +110,8 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             status = 400
             # A sign of danger must not be lost in a text that is too long, or beside an invalid date.
             notice = await service.read(lambda index: notice_of(index, form.q))
-        problem = problem or refused
-        if result is not None and not typing and thanked.forget(client_of(request.scope), form.q) and not refused:
-            note = note or _THANKS
+        if result is not None and not typing:
+            note = f"{voted.take(client_of(request.scope), form.q)} {note}".strip()
         archive = Archive.of(await service.info())
         shown = search_page(form, result, archive, message=problem, note=note, notice=notice, look=look)
         return HTMLResponse(shown, status, headers)
@@ -145,28 +145,27 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
             fields = await form_fields(request)
             private, answered = "private" in fields, fields.get("answered") == "yes"
             form, _ = read_form(fields, private=private)
-            problem = ""
             if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
                 raise HTTPException(403, "Only a page of this service may say what answered.")
+            client, post_id = client_of(request.scope), fields.get("post", "")
+            remark = _THANKS
             try:
                 await service.read(
-                    lambda index: index.record_feedback(
-                        form.q, fields.get("post", ""), answered=answered, address=client_of(request.scope)
-                    )
+                    lambda index: index.record_feedback(form.q, post_id, answered=answered, address=client)
                 )
-            except (FeedbackLimitError, QueryError) as error:
-                problem = f"{str(error).capitalize().rstrip('.')}."
+            except QueryError as error:
+                why = await service.read(lambda index: why_gone(index, post_id)) or f"{error}."
+                remark = f"{_UNCOUNTED}: {why[:1].lower()}{why[1:]}"
+            except FeedbackLimitError:
+                remark = f"{_UNCOUNTED}: no more are taken from here today. Try again tomorrow."
             except FeedbackError as error:
                 log.warning("a vote was not written down: %s", error)
-                problem = "What you said could not be written down. Tell whoever runs this service."
-            if not problem:
-                thanked.note(client_of(request.scope), form.q)
-            if questions is not None and not problem:
+                remark = f"{_UNCOUNTED}: it could not be written down. Tell whoever runs this service."
+            voted.note(client, form.q, remark)
+            if questions is not None and remark == _THANKS:
                 questions.mark(form.q, feedback="answered" if answered else "not answered")
             address = form_address(form)
-            if address is not None and not problem:
-                return RedirectResponse(address, 303)
-            return await page(request, fields, private=private, problem=problem)
+            return await page(request, fields, private=private) if address is None else RedirectResponse(address, 303)
 
     @app.get("/posts/{post_id}", include_in_schema=False)
     async def post(request: Request, post_id: str) -> Response:
@@ -181,11 +180,13 @@ def add_pages(app: FastAPI, service: SearchService, prices: Buckets, look: Look,
         return await opened(request, post_id, form)
 
     async def opened(request: Request, post_id: str, form: Form) -> Response:
+        archive = Archive.of(await service.info())
+        if gone := await service.read(lambda index: why_gone(index, post_id)):
+            return HTMLResponse(gone_page(gone, form=form, archive=archive, look=look), 404)
         view = await service.read(lambda index: view_of(index, post_id))
         if questions is not None and form.q:
             questions.mark(form.q, opened=view.post_id)
         mark = read_mark(view.post, request.query_params.get("at", ""))
-        archive = Archive.of(await service.info())
         return HTMLResponse(post_page(view, mark=mark, form=form, archive=archive, look=look))
 
 

@@ -26,6 +26,7 @@ from qa_search.interfaces.render.links import link_on_page, segments
 from qa_search.interfaces.render.met import met_span
 from qa_search.interfaces.web.site import DEFAULT_SITE, Site
 from qa_search.search.advice import for_people
+from qa_search.search.feedback import MAX_COMPLAINT_CHARACTERS
 from qa_search.search.query import MAX_QUERY_CHARACTERS
 from qa_search.types import AnswerPart, Field, Highlight, Hit, IndexInfo, OtherPost, Post, SearchResult
 from qa_search.util.text import safe_on_page, without_direction
@@ -232,6 +233,11 @@ def post_page(
     return _render("post.html", look, form, archive, view=view, post=view.post, parts=parts, whole=whole)
 
 
+def gone_page(why: str, *, form: Form = Form(), archive: Archive = Archive(), look: Look = Look()) -> str:
+    """Return the page of a post that cannot be read, with the search that led to it."""
+    return _render("gone.html", look, form, archive, why=why)
+
+
 def browse_page(listing: Listing, archive: Archive, *, look: Look = Look()) -> str:
     """Return a page of posts to look through."""
     return _render("browse.html", look, Form(), archive, listing=listing)
@@ -265,10 +271,11 @@ def error_page(status: int, message: str, *, look: Look = Look()) -> str:
 
 
 def _render(template: str, look: Look, form: Form, archive: Archive, **values: object) -> str:
-    filters = [value for value in (form.since, form.until, form.source, form.tag) if value]
     choices = source_choices(list(archive.sources), whole=look.show_sources)
     if form.source:
         choices.setdefault(form.source, form.source)
+    named = {"since": form.since, "until": form.until, "source": choices.get(form.source, ""), "tag": form.tag}
+    limits = {name: value for name, value in named.items() if value}
     values.setdefault("message", "")
     return _PAGES.get_template(template).render(
         look=look,
@@ -278,8 +285,9 @@ def _render(template: str, look: Look, form: Form, archive: Archive, **values: o
         sources=choices,
         counted_sources=[(glob.escape(source), count) for source, count in archive.sources.items()],
         counts=sorted({*_COUNTS, form.k}),
-        filters=len(filters),
-        open_filters=bool(filters) or form.k != Form().k,
+        limits=limits,
+        filters=len(limits),
+        open_filters=bool(limits) or form.k != Form().k,
         unfiltered=Form(q=form.q, like=form.like, private=form.private),
         **values,
     )
@@ -419,6 +427,7 @@ def _environment() -> Environment:
         instant_characters=INSTANT_CHARACTERS,
         remembered=REMEMBERED,
         most_characters=MAX_QUERY_CHARACTERS,
+        most_voted=MAX_COMPLAINT_CHARACTERS,
         replace=replace,
         form_address=form_address,
         post_address=post_address,

@@ -1,4 +1,4 @@
-"""What clients asked on the pages -> whether they ask it for the first time, or come back to its results."""
+"""What clients asked on the pages -> whether they ask it for the first time, and what they have yet to be told."""
 
 from __future__ import annotations
 
@@ -19,23 +19,24 @@ class RecentTexts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._asked: OrderedDict[tuple[str, bytes], float] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, bytes], tuple[float, str]] = OrderedDict()
 
     def is_new(self, client: str, text: str) -> bool:
         """Return whether the client has not asked this for a while, in any case and with any blanks."""
-        return self._asked.get(_key(client, text), -_SECONDS) <= self._clock() - _SECONDS
+        asked, _ = self._asked.get(_key(client, text), (-_SECONDS, ""))
+        return asked <= self._clock() - _SECONDS
 
-    def note(self, client: str, text: str) -> None:
-        """Keep that the client has asked this, and got an answer."""
+    def note(self, client: str, text: str, remark: str = "") -> None:
+        """Keep that the client has asked this, and got an answer; ``remark`` is what its next page says."""
         now, key = self._clock(), _key(client, text)
-        self._asked[key] = now
+        self._asked[key] = now, remark
         self._asked.move_to_end(key)
-        while len(self._asked) > _MOST or next(iter(self._asked.values())) <= now - _SECONDS:
+        while len(self._asked) > _MOST or next(iter(self._asked.values()))[0] <= now - _SECONDS:
             self._asked.popitem(last=False)
 
-    def forget(self, client: str, text: str) -> bool:
-        """Forget a text; return whether the client had asked it."""
-        return self._asked.pop(_key(client, text), None) is not None
+    def take(self, client: str, text: str) -> str:
+        """Forget a text; return the remark that was kept with it, or ""."""
+        return self._asked.pop(_key(client, text), (0.0, ""))[1]
 
 
 def _key(client: str, text: str) -> tuple[str, bytes]:

@@ -366,7 +366,7 @@ def test_a_page_that_is_not_there_says_so(open_page: Open) -> None:
     answer = tab.goto(tab.url + "posts/nosuchpost")
     assert answer is not None
     assert answer.status == 404
-    expect(tab.get_by_role("heading", level=1)).to_have_text("Not found")
+    expect(tab.get_by_role("heading", level=1)).to_have_text("This post is gone")
 
 
 @pytest.mark.parametrize("host", ["", PLAIN_HOST], ids=["secure", "plain http"])
@@ -692,6 +692,33 @@ def test_the_browser_s_own_back_does_not_ask_in_private(open_page: Open) -> None
     assert box(tab).input_value() == ""
 
 
+@pytest.mark.parametrize("private", [False, True], ids=["long", "private"])
+def test_back_leads_to_a_search_that_was_refused(site: str, chromium: Browser, private: bool) -> None:
+    """No address holds it: the page says again what was wrong, and the box has the text."""
+    context = chromium.new_context(viewport=PHONE)
+    tab = context.new_page()
+    tab.goto(site)
+    refused = "swollen knee" if private else "swollen knee " * 8000
+    tab.get_by_label("Private").set_checked(private)
+    tab.get_by_text("Filters").click()
+    tab.get_by_label("Since", exact=True).evaluate("(since) => { since.type = 'text'; }")
+    tab.get_by_label("Since", exact=True).fill("soon" if private else "")
+    box(tab).fill(refused)
+    tab.get_by_role("button", name="Search", exact=True).click()
+    problem = tab.locator("#problem")
+    expect(problem).to_be_visible()
+    said = problem.inner_text()
+    if private:
+        tab.get_by_label("Since", exact=True).fill("")
+    box(tab).fill("swollen knee after football")
+    box(tab).press("Enter")
+    titles(tab)
+    tab.go_back()
+    expect(problem).to_have_text(said)
+    expect(box(tab)).to_have_value(refused)
+    context.close()
+
+
 def test_what_was_found_while_typing_in_private_is_there_on_the_way_back(open_page: Open) -> None:
     """Though no form was sent for it."""
     tab = open_page(viewport=PHONE)
@@ -722,6 +749,71 @@ def test_a_vote_in_private_leaves_a_page_that_can_be_loaded_again(tmp_path: Path
         assert tab.url == address
         tab.close()
     assert votes.read_text().count('"answered"') == 1
+
+
+@contextmanager
+def without_the_jump(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of a service that takes votes, and what removes the post about the jump."""
+    words, source = WordsEmbedder(), write_archive(folder / "archive") / "forum [2018].jsonl"
+    build_index(source, folder / "index", model=words)
+    index = SearchIndex.open(folder / "index", model=words, feedback=folder / "votes.jsonl")
+
+    def remove() -> None:
+        kept = [line for line in source.read_text(encoding="utf-8").splitlines(True) if '"jump"' not in line]
+        source.write_text("".join(kept), encoding="utf-8")
+        build_index(source, folder / "index", model=words)
+        index.refresh()
+
+    with serving(index, Settings(rate=0)) as address:
+        yield address, remove
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_vote_on_a_post_that_is_gone_is_not_counted(tmp_path: Path, chromium: Browser, scripts: bool) -> None:
+    """That is said, and Back leads to that page from a post that is opened there."""
+    with without_the_jump(tmp_path) as (address, remove):
+        context = chromium.new_context(viewport=PHONE, java_script_enabled=scripts)
+        tab = context.new_page()
+        tab.goto(f"{address}?q=swollen+knee+after+a+jump")
+        remove()
+        tab.locator(".hit", has_text="after a jump").get_by_role("button", name="This answered me").click()
+        told = tab.get_by_text("This vote was not counted: the post is no longer in the archive.")
+        expect(told).to_be_visible()
+        expect(tab).to_have_url(f"{address}?q=swollen+knee+after+a+jump")
+        shown = titles(tab)
+        tab.locator("h3 a").first.click()
+        expect(tab.get_by_role("heading", level=1)).to_have_text(shown[0])
+        tab.go_back()
+        assert titles(tab) == shown
+        context.close()
+    assert not (tmp_path / "votes.jsonl").exists()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["address", "private"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desk"])
+def test_a_hit_that_is_gone_leads_to_another_search(
+    tmp_path: Path, chromium: Browser, size: ViewportSize, private: bool
+) -> None:
+    """By a page that says so and keeps the complaint, also where posts open beside the hits."""
+    with without_the_jump(tmp_path) as (address, remove):
+        context = chromium.new_context(viewport=size)
+        tab = context.new_page()
+        tab.goto(address)
+        tab.get_by_label("Private").set_checked(private)
+        box(tab).fill("swollen knee")
+        box(tab).press("Enter")
+        titles(tab)
+        remove()
+        tab.locator(".hit h3", has_text="after a jump").locator("a, button").click()
+        expect(tab.get_by_text("The post is no longer in the archive.")).to_be_visible()
+        expect(box(tab)).to_have_value("swollen knee")
+        assert not violations(tab)
+        tab.get_by_role("button" if private else "link", name="Search again").click()
+        expect(tab.get_by_role("heading", name="This post is gone")).to_have_count(0)
+        expect(box(tab)).to_have_value("swollen knee")
+        expect(tab.locator(".hit h3, .nearest h3").first).to_be_visible()
+        assert "Swollen knee after a jump" not in titles(tab)
+        context.close()
 
 
 def test_a_private_search_opens_posts_beside_the_hits(open_page: Open) -> None:
@@ -1059,6 +1151,7 @@ PAGES = {
     "long words": "?" + urlencode({"q": LONG_WORD, "tag": LONG_WORD, "source": LONG_WORD}),
     "post": KNEE + "#post",
     "post of long words": f"?q={LONG_WORD}#post",
+    "gone": "posts/nosuchpost?q=swollen+knee",
     "browse": "browse",
 }  # fmt: skip
 
@@ -1149,14 +1242,58 @@ def test_answers_are_printed_without_what_is_for_screens(open_page: Open) -> Non
     """What was asked and the answers stay, with their marks; the box goes. So on an open post."""
     tab = open_page(KNEE)
     tab.emulate_media(media="print")
-    expect(tab.locator("blockquote.answer").first).to_be_visible()
+    expect(tab.locator("blockquote.answer").nth(1)).to_be_visible()
     expect(tab.get_by_text("Asked: swollen knee after football")).to_be_visible()
-    for element in tab.locator("form, button, summary, .actions, .hint").all():
+    for element in tab.locator("form, button, .rest summary, .actions, .hint").all():
         assert not element.is_visible()
     tab.goto(tab.locator("h3 a").first.evaluate("(link) => link.href"))
     expect(tab.locator("#mark")).to_be_visible()
     assert tab.locator("#mark").evaluate("(mark) => getComputedStyle(mark).textDecorationLine") == "underline"
     expect(tab.locator("form")).to_be_hidden()
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["address", "private"])
+def test_the_open_post_is_printed_after_the_hits(open_page: Open, private: bool) -> None:
+    """With the filters and the verdict above them; each text and the mark once; nothing lies over the text."""
+    tab = open_page("", viewport=DESKTOP)
+    tab.get_by_text("Filters").click()
+    for name, value in (("Since", "2010-02-03"), ("Until", "2019-12-31")):
+        tab.get_by_label(name, exact=True).fill(value)
+    tab.get_by_label("Source", exact=True).select_option("forum [2018]")
+    tab.get_by_label("Tag", exact=True).fill("knee")
+    tab.get_by_label("Private").set_checked(private)
+    box(tab).fill("my knee is swollen after a jump")
+    box(tab).press("Enter")
+    expect(tab.locator(".beside")).to_be_visible()
+    tab.emulate_media(media="print")
+    said = tab.locator(".on-paper").all_inner_texts()
+    filters = "Filters: since 3 February 2010, until 31 December 2019, source forum [2018], tag knee"
+    assert said == [*([] if private else ["Asked: my knee is swollen after a jump"]), filters]
+    expect(status(tab)).to_contain_text("The archive very likely answers this (")
+    expect(tab.locator(".hit h3")).to_have_text("Swollen knee after a jump")
+    expect(tab.locator(".hit h3").get_by_text("Swollen knee after a jump").first).to_be_visible()
+    beside = tab.locator(".beside")
+    expect(beside.locator("#mark")).to_be_visible()
+    assert [mark.is_visible() for mark in tab.locator("mark").all()].count(True) == 1
+    for element in tab.locator("form, button:not(.link), .actions, .sorting a, .sorting button, .neighbours").all():
+        assert not element.is_visible()
+    hits, post = tab.locator("#found").bounding_box(), beside.bounding_box()
+    assert hits is not None
+    assert post is not None
+    assert post["y"] >= hits["y"] + hits["height"]
+    look = "(element) => [getComputedStyle(element).boxShadow, element.scrollHeight - element.clientHeight]"
+    assert tab.locator(".hit").evaluate(look) == ["none", 0]
+    assert beside.evaluate(look)[1] == 0
+
+
+def test_hits_that_are_folded_are_counted_on_paper(open_page: Open) -> None:
+    """The page says how many posts were found: what is folded and not printed is among them."""
+    tab = open_page("?q=hostile+knee&k=50")
+    expect(tab.locator(".hardly > summary")).to_have_count(1)
+    tab.emulate_media(media="print")
+    expect(tab.locator(".hardly > summary")).to_be_visible()
+    for folded in tab.locator(".rest summary").all():
+        assert not folded.is_visible()
 
 
 def test_what_was_searched_for_is_not_told_to_other_sites(open_page: Open) -> None:

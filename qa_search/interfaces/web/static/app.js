@@ -176,6 +176,14 @@ if (form?.dataset.instant && results) {
 // Where there is room, a post opens beside the hits: at first the best one. Another one is an entry of the history, so
 // that Back leads from it to the hits as they were; further ones take its place, since Back would lead past them all.
 let opening;
+// A page that has no post, but says why: it was asked for, so it is shown, in place of the entry made for it.
+function leaveFor(opener) {
+  if (opener.localName === "a") {
+    location.replace(opener.href);
+  } else {
+    opener.form.requestSubmit(opener);
+  }
+}
 async function openBeside(link, focus) {
   opening?.abort();
   opening = new AbortController();
@@ -190,7 +198,13 @@ async function openBeside(link, focus) {
     throw error;
   }
   const article = post.querySelector("article.post");
-  if (!article || signal.aborted) {
+  if (signal.aborted) {
+    return;
+  }
+  if (!article) {
+    if (focus) {
+      leaveFor(link);
+    }
     return;
   }
   const heading = document.createElement("h2");
