@@ -33,6 +33,7 @@ _INVISIBLE = re.compile(rf"[{CONTROLS}\t\n{DIRECTION}{LINE_ENDS}{SURROGATES}]")
 # Controls other than line ends and tabs. NUL becomes U+FFFD, what breaks a line or a page a line end, the rest goes.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _CONTROL_BYTES = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
+_SHORT = 100
 _LEAD_OF_CONTROLS = b"\xc2"  # with which the others begin in UTF-8, and so do a few signs
 _INSTEAD = {"\0": "\ufffd", "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\x1e": "-"}
 
@@ -42,7 +43,7 @@ def clean_text(text: str) -> str:
 
     Blanks around it are left out.
     """
-    if not _is_clean(text):
+    if not (text.isprintable() if len(text) < _SHORT else _is_clean(text)):
         if _CONTROLS.search(text):
             text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, utf8_length
@@ -198,20 +198,20 @@ class _Rows:
 
 def _records(
     file: ArchiveFile, place: str, text: str | None, options: ReadOptions, rows: _Rows
-) -> Iterator[Record | SetAside]:
-    """Parse one value, and yield the records that it stands for; None stands for a value over the limit."""
+) -> Sequence[Record | SetAside]:
+    """Parse one value, and return the records that it stands for; None stands for a value over the limit."""
     value = _parsed(file, place, text, options)
     if isinstance(value, SetAside):
-        yield value
-        return
+        return [value]
     row = rows.named(value)
-    if row is not None or value is None:
-        yield from _expanded(file, place, row, options, len(text or ""))
+    if row is None and value is not None:
+        return []
+    return _expanded(file, place, row, options, len(text or ""))
 
 
 def _expanded(
     file: ArchiveFile, place: str, value: object, options: ReadOptions, size: int = 0
-) -> Iterator[Record | SetAside]:
+) -> Sequence[Record | SetAside]:
     try:
         by_paths = options.field_map and leads_into_lists(options.field_map)
         records = records_at(value, options.field_map) if by_paths else None
@@ -219,25 +219,22 @@ def _expanded(
         if records is None and isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
             records = [record for one in value for record in expand(one) or ()]
     except RecursionError:
-        yield file.set_aside(place, "JSON nested too deep")
-        return
+        return [file.set_aside(place, "JSON nested too deep")]
     if records is not None:
         for record in records:
             if isinstance(record, Joined):
                 for what, count in record.omitted.items():
                     file.log.omit(what, count)
-            if record or not isinstance(record, Joined):
-                yield Record(place, record, size=size)
-        return
+        return [Record(place, record, size=size) for record in records if record or not isinstance(record, Joined)]
     shown = json.dumps(value, ensure_ascii=False) if not isinstance(value, list | dict) else "a list"
     shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"
-    yield file.set_aside(place, f"{shown.strip()} is not an object with fields")
+    return [file.set_aside(place, f"{shown.strip()} is not an object with fields")]
 
 
 def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOptions) -> object:
     if text is None:
         return file.set_aside(place, file.record_over_limit(options).reason)
-    if _values_in(text) > _MOST_VALUES:
+    if _has_too_many_values(text):
         return file.set_aside(place, f"a JSON value of more than {_MOST_VALUES:,} values")
     try:
         value = json.loads(text)
@@ -274,7 +271,7 @@ def _beginning(file: ArchiveFile, options: ReadOptions) -> str | None:
 
 def _value_of(text: str) -> object:
     """Parse what is nearly JSON; None if it is something else."""
-    if _values_in(text) > _MOST_VALUES:
+    if _has_too_many_values(text):
         return None
     try:
         return _shallow(text, relaxed_value(text))
@@ -299,8 +296,8 @@ def _shallow(text: str, value: object) -> object:
     raise RecursionError
 
 
-def _values_in(text: str) -> int:
-    return text.count(",") + text.count("[") + text.count("{")
+def _has_too_many_values(text: str) -> bool:
+    return len(text) > _MOST_VALUES < text.count(",") + text.count("[") + text.count("{")
 
 
 def _posts_of_tables(file: ArchiveFile, tables: list[Table], options: ReadOptions) -> Iterator[Post | SetAside | Reply]:

@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.choices import Choices
@@ -83,8 +84,7 @@ def names_tickets(name: str, columns: Iterable[str]) -> bool:
     return "title" in roles and bool(roles & {"id", "thread"}) and _TICKETS.search(name) is not None
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record and its place in the file; ``html`` says whether its texts are HTML, None if unknown."""
 
     place: str
@@ -201,7 +201,7 @@ def _holds_questions(file: ArchiveFile) -> bool:
 def _changed(
     change: Callable[[Mapping[str, object]], Mapping[str, object]], record: Record | SetAside
 ) -> Record | SetAside:
-    return replace(record, fields=change(record.fields)) if isinstance(record, Record) else record
+    return record._replace(fields=change(record.fields)) if isinstance(record, Record) else record
 
 
 def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterator[Record | SetAside]:
@@ -209,7 +209,7 @@ def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterat
     for record in records:
         fields = sections.completed(record.fields) if isinstance(record, Record) else None
         if fields is not None and isinstance(record, Record):
-            yield record if fields is record.fields else replace(record, fields=fields)
+            yield record if fields is record.fields else record._replace(fields=fields)
         elif isinstance(record, SetAside):
             yield record
 
