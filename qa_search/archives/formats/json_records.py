@@ -154,7 +154,7 @@ class JsonLinesReader:
 def _lines(file: ArchiveFile, options: ReadOptions) -> Iterator[tuple[int, str | None]]:
     """Yield the lines that are not blank, each with its number."""
     for number, line in enumerate(file.lines(options), start=1):
-        if line is None or line.strip():
+        if line is None or not line.isspace():
             yield number, line
 
 
@@ -221,11 +221,15 @@ def _expanded(
     except RecursionError:
         return [file.set_aside(place, "JSON nested too deep")]
     if records is not None:
+        found = []
         for record in records:
             if isinstance(record, Joined):
                 for what, count in record.omitted.items():
                     file.log.omit(what, count)
-        return [Record(place, record, size=size) for record in records if record or not isinstance(record, Joined)]
+                if not record:
+                    continue
+            found.append(Record(place, record, None, size))
+        return found
     shown = json.dumps(value, ensure_ascii=False) if not isinstance(value, list | dict) else "a list"
     shown = shown if len(shown) <= _SHOWN_CHARACTERS else f"{shown[:_SHOWN_CHARACTERS]}…"
     return [file.set_aside(place, f"{shown.strip()} is not an object with fields")]

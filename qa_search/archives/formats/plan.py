@@ -157,7 +157,7 @@ class Plan:
         for role, names in self.fields.items():
             for name in names:
                 value = lookup(fields, name) if name in paths else fields.get(name)
-                if value is not None and not is_blank(value):
+                if value is not None and value != "" and not is_blank(value):  # the last question takes longer
                     chosen[role] = (name, value)
                     break
         return chosen
@@ -328,7 +328,7 @@ def _columns(records: Sequence[Mapping[str, object]]) -> dict[str, Column]:
                     continue
                 column = columns[name] = Column(name)
             value = fields[name]
-            if not is_blank(value):
+            if value is not None and value != "" and not is_blank(value):
                 column.see(value)
     return columns
 

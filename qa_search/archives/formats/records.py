@@ -500,7 +500,9 @@ class _Table:
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
         if isinstance(value, str):
-            value = self._written(value, kind) if kind.rich or kind.lists else value
+            if not (kind.rich or kind.lists):  # as most are
+                return self._plain(value, kind), ()
+            value = self._written(value, kind)
         elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list) or is_rich_text(value):
@@ -577,7 +579,7 @@ class _Table:
                 return ""
         if len(text) > self._most:
             raise ValueError(post_too_long(self._options))
-        return clean_text(decode_entities(text))
+        return clean_text(decode_entities(text) if "&" in text else text)
 
     def _date(self, chosen: tuple[str, object] | None) -> str | None:
         return None if chosen is None else short_date(self._short(chosen[1]), self._plan.day_first)

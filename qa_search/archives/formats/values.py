@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from qa_search.archives.formats.rich_text import is_rich_text, rich_text
 from qa_search.archives.formats.roles import role_of
@@ -203,6 +204,11 @@ def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[
         texts.append(text)
         position += len(text)
     return "\n\n".join(texts), tuple(parts)
+
+
+def names_in(records: Iterable[Mapping[str, object]]) -> dict[str, None]:
+    """Return the names of the fields of some records, each once, in their order."""
+    return dict.fromkeys(chain.from_iterable(records))
 
 
 def lookup(fields: Mapping[str, object], name: str) -> object:
