@@ -22,6 +22,7 @@ from qa_search.util.text import visible
 
 HEAD_BYTES = 1 << 16
 _LINE_PIECE = 1 << 16
+_MOST_BYTES = 4  # of a character in UTF-8
 _MOST_DATE = 100
 _MOST_REASON = 300
 _MOST_MESSAGE = 2000
@@ -185,7 +186,7 @@ class ArchiveFile:
                 if len(line) == _LINE_PIECE and line[-1] not in "\r\n":
                     yield _rest_of_line(line, stream, limit)
                 else:
-                    yield line if utf8_length(line) <= limit else None
+                    yield line if _MOST_BYTES * len(line) <= limit or utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
         encoding = self.codec

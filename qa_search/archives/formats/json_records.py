@@ -38,6 +38,8 @@ _OUTSIDE = re.compile(rf'{_BLANKS}([{{}}\[\],:]|{_STRING_SO_FAR}|[^ \t\r\n{{}}\[
 _BETWEEN = re.compile(rf"{_BLANKS}({_WHOLE}|{_OUTSIDE.pattern.removeprefix(_BLANKS)[1:]}", re.DOTALL)
 _INSIDE = re.compile(rf'{_BLANKS}((?>[^{{}}\[\]"]++|{_WHOLE}|{_STRING_SO_FAR})++|[{{}}\[\]])', re.DOTALL)
 _CLOSED = re.compile(rf'(?>[^"]++|{_STRING})*+', re.DOTALL)
+_DECODER = json.JSONDecoder()
+_LINE_ENDS = ("\n", "\r\n")
 _STEP = {"{": 1, "[": 1, "}": -1, "]": -1}
 _JSON_SUFFIXES = (".json", "")
 _NOT_QUITE = (
@@ -241,9 +243,9 @@ def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOption
     if _has_too_many_values(text):
         return file.set_aside(place, f"a JSON value of more than {_MOST_VALUES:,} values")
     try:
-        value = json.loads(text)
+        value = _value(text)
         value = json.loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("{", "[") else value
-        return _shallow(text, value)
+        return value if len(text) <= 2 * _MOST_DEPTH else _shallow(text, value)  # each bracket is closed
     except json.JSONDecodeError as error:
         value = _value_of(text)
         if value is None:
@@ -254,6 +256,15 @@ def _parsed(file: ArchiveFile, place: str, text: str | None, options: ReadOption
         return file.set_aside(place, "JSON nested too deep")
     except ValueError:  # what Python says of a whole number of thousands of digits
         return file.set_aside(place, "JSON with a number that has too many digits")
+
+
+def _value(text: str) -> object:
+    """Parse JSON as `json.loads` does: one value and a line end, as most are, in less time."""
+    if text[:1] in ("{", "["):
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text) or text[end:] in _LINE_ENDS:
+            return value
+    return json.loads(text)
 
 
 def _whole_document(file: ArchiveFile, options: ReadOptions) -> dict[str, object] | None:
@@ -289,7 +300,8 @@ def _shallow(text: str, value: object) -> object:
     Raises:
         RecursionError: if it is nested too deep.
     """
-    if text.count("[") + text.count("{") <= _MOST_DEPTH:
+    is_flat = "[" not in text and "{" not in text[1:]  # found sooner than they are counted
+    if is_flat or text.count("[") + text.count("{") <= _MOST_DEPTH:
         return value
     level = [value]
     for _ in range(_MOST_DEPTH):

@@ -70,7 +70,7 @@ def expand(value: object) -> list[_Object] | None:
     """Return the records that one object (or a list of a question and its answers) stands for, None if none."""
     if isinstance(value, list):
         return _pair(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     if len(value) == _PAIR and (exported := bulk_export(value)) is not None:
         return exported

@@ -586,7 +586,8 @@ class _Table:
 
     def _tags(self, *chosen: tuple[str, object] | None) -> tuple[str, ...]:
         """Read the tags of some fields, each once."""
-        return tuple(dict.fromkeys(tag for field in chosen if field is not None for tag in self._tags_in(field[1])))
+        tags = [tag for field in chosen if field is not None for tag in self._tags_in(field[1])]
+        return tuple(dict.fromkeys(tags))
 
     def _tags_in(self, value: object) -> Iterable[str]:
         if isinstance(value, str):
@@ -596,10 +597,10 @@ class _Table:
                     raise ValueError(post_too_long(self._options))
                 return split_tags(decode_entities(value))
             value = listed
-        if isinstance(value, Mapping):
-            value = [value]
         if not isinstance(value, list):
-            return ()
+            if not isinstance(value, Mapping):
+                return ()
+            value = [value]
         return [tag for item in value if not is_blank(item) and (tag := self._short(item))]
 
 
