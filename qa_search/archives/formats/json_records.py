@@ -28,7 +28,8 @@ from qa_search.types import AnswerPart, Post, SetAside
 _DOCUMENT = re.compile(r"\s*(?:\[\s*(?:[\[{\"\d\-ntf\]]|$)|\{\s*(?:[\"}]|$))")
 # What comes next: in an array of records, in an object around it, and inside of a record. Most records are taken
 # whole; those that are nested deeper or cut off at the end of what has been read, from bracket to bracket.
-_STRING = r'"(?>[^"\\]++|\\.)*+"'
+# A quote with no backslash before it ends a string; the next quote is found sooner than the next quote or backslash.
+_STRING = r'"(?>[^"]*+(?<!\\)|(?>[^"\\]++|\\.)*+)"'
 _STRING_SO_FAR = r'"(?>[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _WHOLE = ""
 for _ in range(4):
