@@ -182,7 +182,7 @@ def is_yes(value: object) -> bool:
 def split_tags(text: str) -> tuple[str, ...]:
     """Split tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
     parts = _BRACKETED.findall(text) if _IN_BRACKETS.fullmatch(text) else _PARTED.split(text)
-    return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
+    return tuple(dict.fromkeys([tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)]))
 
 
 def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[AnswerPart, ...]]:
