@@ -551,13 +551,9 @@ class _Table:
     def _without(self, post: Post) -> Post:
         """Remove the facts about the answer from a question."""
         of_answers = self._plan.of_answers
-        return Post(
-            **{
-                **{name: getattr(post, name) for name in Post.__dataclass_fields__},
-                **({"author": None} if "author" in of_answers else {}),
-                **({"score": None} if "score" in of_answers else {}),
-            }
-        )
+        if "author" in of_answers:
+            post = replace(post, author=None)
+        return replace(post, score=None) if "score" in of_answers else post
 
     def _group_key(self, post: Post) -> str:
         plan = self._plan
