@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import takewhile
 
 _QUESTION_WORDS = (
@@ -121,7 +121,12 @@ class Labels:
         """Take the letters that stand for the words, or two words that stand for all others."""
         in_words = len(question) > 1
         self._question = _label(question, "") if in_words else _label(_QUESTION_WORDS, question)
-        self._answer = _label(answer, "") if in_words else _label(_ANSWER_WORDS, answer)
+        self._answers = (answer, "") if in_words else (_ANSWER_WORDS, answer)
+
+    @cached_property
+    def _answer(self) -> re.Pattern[str]:
+        """The labels of answers; most texts ask nothing, and so never need them."""
+        return _label(*self._answers)
 
     def of(self, line: str) -> tuple[str, str] | None:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
@@ -134,11 +139,16 @@ class Labels:
             return "answer", line[match.end() :].strip(" \t*_|")
         return None
 
+    def _asks(self, line: str) -> bool:
+        return self._question.match(line[:_MOST_LINE]) is not None
+
     def pairs(self, lines: Iterable[str], most: int = sys.maxsize) -> Iterator[LabelledPair]:
         """Yield the pairs of a text; text before the first question is skipped."""
         pair: LabelledPair | None = None
         in_answer = False
         for number, line in enumerate(lines, start=1):
+            if pair is None and not self._asks(line):
+                continue
             kind, rest = self.of(line) or ("", line.rstrip())
             if kind == "question":
                 if pair is not None:
