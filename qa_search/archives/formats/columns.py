@@ -41,9 +41,10 @@ class Column:
             if len(self.texts) < _MOST_TEXTS:
                 self.texts.append(value)
             return
-        if isinstance(value, bool):
+        if isinstance(value, bool):  # which has no text
             self.flags += 1
-        elif integer_of(value) is not None:
+            return
+        if integer_of(value) is not None:
             self.numbers += 1
         if not isinstance(value, int) and isinstance(value, Mapping):  # the second question takes longer
             self.objects += 1
