@@ -22,6 +22,7 @@ from qa_search.util.text import visible
 
 HEAD_BYTES = 1 << 16
 _LINE_PIECE = 1 << 16
+_MOST_BYTES = 4  # of a character in UTF-8
 _MOST_DATE = 100
 _MOST_REASON = 300
 _MOST_MESSAGE = 2000
@@ -127,6 +128,11 @@ class ArchiveFile:
     @cached_property
     def head(self) -> bytes:
         """The first 64 KiB, or the bytes before the first damage. Formats are recognised by them."""
+        return self._start[0]
+
+    @cached_property
+    def _start(self) -> tuple[bytes, bool]:
+        """The head, and whether it is the whole file."""
         with self.open() as stream:
             return _beginning(cast(io.BufferedReader, stream), HEAD_BYTES)
 
@@ -155,11 +161,13 @@ class ArchiveFile:
             OverLimitError: if it is longer than a record may be.
         """
         limit = options.limits.record_bytes
-        with self.open() as stream:
-            # Memory for all that may come is made at once: not for each of a million short pages.
-            data = stream.read(min(HEAD_BYTES, limit + 1))
-            if len(data) == HEAD_BYTES:
-                data += stream.read(limit + 1 - len(data))
+        data, is_whole = self._start
+        if not is_whole:
+            with self.open() as stream:
+                # Memory for all that may come is made at once: not for each of a million short pages.
+                data = stream.read(min(HEAD_BYTES, limit + 1))
+                if len(data) == HEAD_BYTES:
+                    data += stream.read(limit + 1 - len(data))
         if len(data) > limit:
             raise self.record_over_limit(options)
         return data
@@ -185,7 +193,7 @@ class ArchiveFile:
                 if len(line) == _LINE_PIECE and line[-1] not in "\r\n":
                     yield _rest_of_line(line, stream, limit)
                 else:
-                    yield line if utf8_length(line) <= limit else None
+                    yield line if _MOST_BYTES * len(line) <= limit or utf8_length(line) <= limit else None
 
     def _encoding(self) -> str:
         encoding = self.codec
@@ -361,15 +369,15 @@ def utf8_length(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def _beginning(stream: io.BufferedReader, most: int) -> bytes:
-    """Read the first bytes of a stream, up to damage if that comes first."""
+def _beginning(stream: io.BufferedReader, most: int) -> tuple[bytes, bool]:
+    """Read the first bytes of a stream, up to damage if that comes first; say whether the stream ends there."""
     found = stream.read1(most)
     try:
         while len(found) < most and (piece := stream.read1(most - len(found))):
             found += piece
     except (*DAMAGE, DamagedArchiveError):
-        pass  # whoever reads on will meet it
-    return found
+        return found, False  # whoever reads on will meet it
+    return found, len(found) < most
 
 
 def _rest_of_line(piece: str, stream: io.TextIOWrapper, limit: int) -> str | None:

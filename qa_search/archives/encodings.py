@@ -18,7 +18,7 @@ _BOMS = (
 _FALLBACK = "qa_search.windows-1252"
 # UTF-16 without a mark: text of mostly Latin letters has a zero in every other byte.
 _UTF16_ZERO_SHARE = 0.3
-_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROLS = bytes((*range(0x09), *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _CONTROL_SHARE = 0.01
 _UTF8_CHARACTER = re.compile(
     rb"[\x00-\x7f]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}"
@@ -72,13 +72,13 @@ def detect_encoding(head: bytes) -> str | None:
         if head.startswith(bom):
             return encoding
     sample = head[: len(head) & ~1]
-    if sample:
+    if 0 in sample:
         half = len(sample) // 2
         if sample[1::2].count(0) > _UTF16_ZERO_SHARE * half and not sample[0::2].count(0):
             return "utf-16-le"
         if sample[0::2].count(0) > _UTF16_ZERO_SHARE * half and not sample[1::2].count(0):
             return "utf-16-be"
-    if len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
+    if len(head) - len(head.translate(None, _CONTROLS)) > _CONTROL_SHARE * len(head):
         return None
     if any(mark in head for mark in _ISO_2022_JP) and head.isascii():
         return "iso2022_jp"

@@ -28,6 +28,7 @@ from qa_search.archives.formats.labelled_text import LabelledTextReader
 from qa_search.archives.formats.letters import LettersReader
 from qa_search.archives.formats.mail import MailReader
 from qa_search.archives.formats.markdown import MarkdownReader
+from qa_search.archives.formats.notion import is_of_export
 from qa_search.archives.formats.opml import OpmlReader
 from qa_search.archives.formats.page import PageReader
 from qa_search.archives.formats.parquet import ParquetReader
@@ -372,14 +373,16 @@ def _read(file: ArchiveFile, options: ReadOptions, waiting: _Waiting, held: Held
         if reader is None:
             raise refusal(file, (reader.name for reader in readers()))
         waiting.reading.began(file, reader.name)
+        of_export = is_of_export(file.name)
         try:
             for item in reader.read(file, options):
-                if isinstance(item, Post) and _characters(item) > options.limits.post_characters:
-                    item = file.set_aside(f"post {item.source_id}", post_too_long(options))
-                if isinstance(item, Post) and is_no_answer_yet(item.answer):
-                    item = replace(item, answer="", answers=())
-                    file.log.omit("answers that say that an answer is missing")
-                if isinstance(item, Post) and held.hold_post(item, file, reader.name):
+                if isinstance(item, Post):
+                    if _characters(item) > options.limits.post_characters:
+                        item = file.set_aside(f"post {item.source_id}", post_too_long(options))
+                    elif is_no_answer_yet(item.answer):
+                        item = replace(item, answer="", answers=())
+                        file.log.omit("answers that say that an answer is missing")
+                if of_export and isinstance(item, Post) and held.hold_post(item, file, reader.name):
                     continue
                 if isinstance(item, Reply) or (file.log.lacks_answers and isinstance(item, Post)):
                     waiting.add(item, file, reader.name)
@@ -493,8 +496,5 @@ class _Waiting:
 
 def _characters(post: Post) -> int:
     """Count the characters of all of a post's texts."""
-    texts = (
-        post.source_id, post.title, post.question, post.answer, post.url, post.author, post.prev_title,
-        post.next_title, *post.tags,
-    )  # fmt: skip
-    return sum(map(len, filter(None, texts)))
+    others = (post.url or "", post.author or "", post.prev_title or "", post.next_title or "", *post.tags)
+    return len(post.source_id) + len(post.title) + len(post.question) + len(post.answer) + len("".join(others))

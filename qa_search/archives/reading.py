@@ -106,6 +106,7 @@ class Reading:
         self._tallies: dict[tuple[str, str], _Tally] = {}
         # It is tomorrow already east of here.
         self._tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+        self._last: tuple[ArchiveFile, str, _Tally] | None = None  # of the file whose posts come in
 
     @property
     def reports(self) -> tuple[FileReport, ...]:
@@ -175,7 +176,9 @@ class Reading:
 
     def read(self, post: Post, file: ArchiveFile, format_name: str) -> None:
         """Count a post."""
-        tally = self._tally(file.source, file.container, format_name)
+        if self._last is None or self._last[0] is not file or self._last[1] != format_name:
+            self._last = file, format_name, self._tally(file.source, file.container, format_name)
+        tally = self._last[2]
         tally.posts += 1
         tally.with_question += bool(post.question or post.title)
         tally.with_answer += bool(post.answer)

@@ -19,6 +19,7 @@ _YEAR_LAST = re.compile(
     r"(?:[T ,]+(?:at |um |- )?(\d{1,2})[:.](\d{1,2})(?:[:.](\d{1,2}))?(?:\.\d+)?(?: ?([ap])\.?m\.?)?(?: uhr)?)?\s*",
     re.ASCII | re.IGNORECASE,
 )
+_ISO = re.compile(r"\d{4}-\d\d")
 _COMPACT = re.compile(r"((?:19|20)\d\d)([01]\d)([0-3]\d)(?:[T ]?([0-2]\d):?([0-5]\d):?([0-5]\d)?)?(Z?)", re.ASCII)
 _EAST_ASIAN = re.compile(
     r"(\d{4}) ?[年년] ?(\d{1,2}) ?[月월] ?(\d{1,2}) ?[日号일]"
@@ -185,7 +186,7 @@ def _iso(parts: Sequence[str | None], offset: str = "") -> str:
 
 
 def _parse_iso(text: str) -> str | None:
-    if not re.match(r"\d{4}-\d\d", text):
+    if not _ISO.match(text):
         return None
     if " " in text[11:]:
         text = _BLANK_BEFORE_OFFSET.sub("", text).replace("UTC", "Z").replace("GMT", "Z")

@@ -32,6 +32,9 @@ _INVISIBLE = re.compile(rf"[{CONTROLS}\t\n{DIRECTION}{LINE_ENDS}{SURROGATES}]")
 
 # Controls other than line ends and tabs. NUL becomes U+FFFD, what breaks a line or a page a line end, the rest goes.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL_BYTES = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
+_SHORT = 100
+_LEAD_OF_CONTROLS = b"\xc2"  # with which the others begin in UTF-8, and so do a few signs
 _INSTEAD = {"\0": "\ufffd", "\r": "\n", "\x0b": "\n", "\x0c": "\n", "\x85": "\n", "\x1e": "-"}
 
 
@@ -40,16 +43,23 @@ def clean_text(text: str) -> str:
 
     Blanks around it are left out.
     """
-    if text.isprintable():  # as most short texts are: no control, no half of a pair
-        return text.strip()
-    if _CONTROLS.search(text):
-        text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
-    if not text.isascii():
+    if not (text.isprintable() if len(text) < _SHORT else _is_clean(text)):
+        if _CONTROLS.search(text):
+            text = _CONTROLS.sub(lambda match: _INSTEAD.get(match[0], ""), text.replace("\r\n", "\n"))
         try:
             text.encode()
         except UnicodeEncodeError:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.strip()
+
+
+def _is_clean(text: str) -> bool:
+    """Return whether a text surely has no control and no half of a pair: bytes are looked through sooner than text."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        return False
+    return _LEAD_OF_CONTROLS not in data and len(data.translate(None, _CONTROL_BYTES)) == len(data)
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -65,7 +75,7 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def visible(text: str) -> str:
     """Replace by U+FFFD the characters that a terminal would obey and those that cannot be stored."""
-    return _INVISIBLE.sub("\ufffd", text)
+    return text if text.isprintable() else _INVISIBLE.sub("\ufffd", text)
 
 
 def without_unsafe(text: str) -> str:

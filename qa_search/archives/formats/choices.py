@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count, takewhile
 
 from qa_search.archives.formats.roles import normal_name, role_of
-from qa_search.archives.formats.values import is_blank, lookup, text_of
+from qa_search.archives.formats.values import is_blank, lookup, names_in, text_of
 
 _LISTS = ("options", "choices", "alternatives")
 _PREFIXES = ("option", "choice", "op", "opt", "alternative", "answer", "")
@@ -31,7 +31,7 @@ class Choices:
 
     def __init__(self, records: Sequence[_Fields]) -> None:
         """Decide by a table's first records; ``found`` says whether they are a quiz."""
-        names = {normal_name(name): name for name in dict.fromkeys(name for fields in records for name in fields)}
+        names = {normal_name(name): name for name in names_in(records)}
         answers = [name for name in names.values() if _is_answer(name)] or [names[n] for n in _RIGHT if n in names]
         self._answer = answers[0] if answers else ""
         # What is known by the program of a quiz alone is given a name that all know.
@@ -39,9 +39,11 @@ class Choices:
         self._list = next((names[name] for name in _LISTS if name in names), "") or _in_question(records, names)
         self._columns = _columns(names)
         self._why = next((names[name] for name in _EXPLANATIONS if name in names), "")
-        given = [_picks(fields.get(self._answer)) for fields in records if not is_blank(fields.get(self._answer))]
+        has_options = bool(self._list or self._columns)
+        said = [fields.get(self._answer) for fields in records] if has_options else []
+        given = [_picks(answer) for answer in said if not is_blank(answer)]
         picks = [pick for several in given for pick in several]
-        self.found = bool(picks) and all(given) and bool(self._list or self._columns)
+        self.found = bool(picks) and all(given)
         # Numbers begin with 0 in programs and with 1 for people: only a 0, or the number of all options, shows which.
         self._first = 0 if "0" in picks else 1
         if self.found and self._first and all(pick.isdecimal() for pick in picks):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from statistics import fmean
 
@@ -40,11 +41,12 @@ class Column:
             if len(self.texts) < _MOST_TEXTS:
                 self.texts.append(value)
             return
-        if isinstance(value, bool):
+        if isinstance(value, bool):  # which has no text
             self.flags += 1
-        elif integer_of(value) is not None:
+            return
+        if integer_of(value) is not None:
             self.numbers += 1
-        if isinstance(value, Mapping):
+        if not isinstance(value, int) and isinstance(value, Mapping):  # the second question takes longer
             self.objects += 1
             self.languages.update(languages_of(value))
         self.lists += isinstance(value, list)
@@ -74,8 +76,8 @@ class Column:
     @property
     def is_flags(self) -> bool:
         """Whether it holds yes and no, or 1 and 0."""
-        said = {text.strip().lower() for text in self.texts}
-        return self.filled > 0 and (self.flags == self.filled or (bool(said) and said <= FLAG_WORDS))
+        said = bool(self.texts) and all(text.strip().lower() in FLAG_WORDS for text in self.texts)
+        return self.filled > 0 and (self.flags == self.filled or said)
 
     @property
     def is_dates(self) -> bool:
@@ -84,7 +86,7 @@ class Column:
             short_date(text.strip()) or is_ambiguous(text) for text in self.texts[:DATES_LOOKED_AT]
         )
 
-    @property
+    @cached_property
     def is_text(self) -> bool:
         """Whether it holds text for people: not numbers, names, dates, links or flags."""
         if not self.texts or self.numbers + self.flags > self.filled / 2:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from qa_search.archives.base import short_date
 from qa_search.archives.formats.roles import normal_name, role_of
+from qa_search.archives.formats.values import names_in
 
 _NAMES = ("comment", "comments")
 _COMMENT = re.compile(r"([^;]{6,40});([^;\n]{0,200});(.*)", re.DOTALL)
@@ -20,7 +21,7 @@ class DatedComments:
 
     def __init__(self, records: Sequence[_Fields]) -> None:
         """Decide by a table's first records; ``name`` is the column's, "" for none."""
-        names = dict.fromkeys(name for fields in records for name in fields)
+        names = names_in(records)
         has_answers = any((role_of(name) or ("",))[0] == "answer" for name in names)
         comments = [] if has_answers else [name for name in names if normal_name(name) in _NAMES]
         said = [text for name in comments[:1] for fields in records for text in _texts(fields.get(name))]

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from qa_search.archives.formats.json_chats import CHAT_KEYS, said_after
 from qa_search.archives.formats.labels import seems_to_ask
 from qa_search.archives.formats.roles import is_weak, normal_name, role_of
-from qa_search.archives.formats.values import is_blank
+from qa_search.archives.formats.values import is_blank, names_in
 
 _SURE = frozenset({*CHAT_KEYS, "dialogs", "dialogues"} - {"messages", "contents"})
 _UNSURE = frozenset(("data", "utterances", "messages", "contents", "text", "texts", "lines"))
@@ -25,7 +25,7 @@ class Dialogues:
 
     def __init__(self, records: Sequence[_Fields]) -> None:
         """Decide by a table's first records; ``name`` is that of the list, "" for none."""
-        names = dict.fromkeys(name for fields in records for name in fields)
+        names = names_in(records)
         self.name = next((name for name in names if _is_talk(name, records)), "")
         if self.name and any(_says_otherwise(name) for name in names if name != self.name):
             self.name = ""

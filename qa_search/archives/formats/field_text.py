@@ -246,16 +246,19 @@ def _is_number_list(value: list[object]) -> bool:
 def _quoted_items(text: str) -> list[object] | None:
     """Read quoted strings parted by commas or, as numpy writes them, by blanks."""
     found: list[object] = []
-    position = 0
-    while position < len(text.rstrip()):
+    position, end = 0, len(text.rstrip())
+    while position < end:
         match = _LIST_ITEM.match(text, position)
         if match is None:
             return None
+        quoted, position = match[1], match.end()
+        if "\\" not in quoted and quoted.isprintable():  # as most are: it means what it shows
+            found.append(quoted[1:-1])
+            continue
         try:
-            found.append(ast.literal_eval(match[1].replace("\n", "\\n")))
+            found.append(ast.literal_eval(quoted.replace("\n", "\\n")))
         except (ValueError, SyntaxError):
             return None
-        position = match.end()
     return found
 
 

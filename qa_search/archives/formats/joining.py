@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -161,10 +162,14 @@ class Joiner:
             self._rows.execute("CREATE INDEX IF NOT EXISTS member_key ON member (key, number)")
             self._rows.execute("CREATE INDEX reply_key ON reply (key, number)")
             self._find_roots()
-            firsts = "SELECT key, min(number), sum(length(data)), source FROM member GROUP BY key ORDER BY min(number)"
-            with closing(self._rows.execute(firsts)) as keys:
-                for key, _, size, source in keys:
-                    yield from self._posts(key, size, source)
+            firsts = (
+                "SELECT m.key, m.kind, m.data, m.source, g.size, g.count FROM (SELECT min(number) AS first, "
+                "sum(length(data)) AS size, count(*) AS count FROM member GROUP BY key ORDER BY first) g "
+                "CROSS JOIN member m ON m.number = g.first"
+            )
+            with closing(self._rows.execute(firsts)) as found:
+                for key, kind, data, source, size, count in found:
+                    yield from self._posts(_member(key, kind, data), count, size, source)
             yield from self._conversations()
             orphans = (
                 "SELECT data, key, place, source FROM reply WHERE whole IS NULL AND key NOT IN (SELECT key FROM member)"
@@ -178,24 +183,31 @@ class Joiner:
         except sqlite3.Error as error:
             raise self._damaged(error) from error
 
-    def _posts(self, key: str, size: int, source: str) -> Iterator[Post | SetAside]:
-        answers = "SELECT coalesce(sum(length(data)), 0) FROM reply WHERE key = ?"
-        if size + self._rows.execute(answers, (key,)).fetchone()[0] > self._options.limits.record_bytes:
+    def _posts(self, first: Member, count: int, size: int, source: str) -> Iterator[Post | SetAside]:
+        """Yield the posts of the members of one key, of which the first and the number are known."""
+        key = first.key
+        if self.replies:
+            answers = "SELECT coalesce(sum(length(data)), 0) FROM reply WHERE key = ?"
+            size += self._rows.execute(answers, (key,)).fetchone()[0]
+        if size > self._options.limits.record_bytes:
             yield SetAside(source, f"post {key}", post_too_long(self._options))
             return
-        rows = self._rows.execute("SELECT kind, data FROM member WHERE key = ? ORDER BY number", (key,))
-        members = [_member(key, kind, data) for kind, data in rows]
-        found = self._rows.execute("SELECT data, key, place FROM reply WHERE key = ? ORDER BY number", (key,))
-        replies = [_reply(*row) for row in found]
+        members, replies = [first], []
+        if count > 1:
+            rows = self._rows.execute("SELECT kind, data FROM member WHERE key = ? ORDER BY number", (key,))
+            members = [_member(key, kind, data) for kind, data in rows]
+        if self.replies:
+            found = self._rows.execute("SELECT data, key, place FROM reply WHERE key = ? ORDER BY number", (key,))
+            replies = [_reply(*row) for row in found]
         if members[0].kind == "says":
             yield thread_post(members)
         elif members[0].kind == "repeats":
             yield from _one_of_each(members)
         else:
             said = [reply for reply in replies if reply.side]
-            first = self._ticket(members[0].post, said) if said and not members[0].post.answer else members[0].post
-            others = [(reply.text, reply.part) for reply in self._of_others(first.author, replies)]
-            yield _with_replies(replace(members[0], post=first), others)
+            asked = self._ticket(members[0].post, said) if said and not members[0].post.answer else members[0].post
+            others = [(reply.text, reply.part) for reply in self._of_others(asked.author, replies)]
+            yield _with_replies(replace(members[0], post=asked), others)
             yield from (member.post for member in members[1:])
 
     def _of_others(self, asker: str | None, replies: Sequence[Reply]) -> list[Reply]:
@@ -343,12 +355,12 @@ def _one_of_each(members: list[Member]) -> Iterator[Post]:
     dates = [member.post.date for member in members if member.post.date]
     post = replace(first, answer=answer, answers=parts, date=first.date or min(dates, default=None))
     for source_id in dict.fromkeys(member.post.source_id for member in members):
-        yield replace(post, source_id=source_id)
+        yield post if source_id == post.source_id else replace(post, source_id=source_id)
 
 
 def _written(parts: Sequence[Post | AnswerPart | str | None]) -> str:
     """Return parts as JSON: each post and each part of an answer is a list of its values."""
-    return json.dumps(parts, default=_values)
+    return _ENCODER.encode(parts)
 
 
 def post_to_text(post: Post) -> str:
@@ -361,8 +373,14 @@ def read_post(text: str) -> Post:
     return _post(json.loads(text)[0])
 
 
-def _values(record: Post | AnswerPart) -> list[object]:
-    return [getattr(record, name) for name in record.__dataclass_fields__]
+def _values(record: Post | AnswerPart) -> tuple[object, ...]:
+    return _values_of_post(record) if isinstance(record, Post) else _values_of_part(record)
+
+
+_values_of_post = attrgetter(*Post.__dataclass_fields__)
+_values_of_part = attrgetter(*AnswerPart.__dataclass_fields__)
+_ENCODER = json.JSONEncoder(default=_values)
+_TAGS, _ANSWERS = (list(Post.__dataclass_fields__).index(name) for name in ("tags", "answers"))
 
 
 def _member(key: str, kind: Kind, data: str) -> Member:
@@ -376,10 +394,10 @@ def _reply(data: str, key: str, place: str) -> Reply:
 
 
 def _post(written: Sequence[Any]) -> Post:
-    values = dict(zip(Post.__dataclass_fields__, written, strict=True))
-    values["tags"] = tuple(values["tags"])
-    values["answers"] = tuple(AnswerPart(*answer) for answer in values["answers"])
-    return Post(**values)
+    values = list(written)
+    values[_TAGS] = tuple(values[_TAGS])
+    values[_ANSWERS] = tuple([AnswerPart(*answer) for answer in values[_ANSWERS]])
+    return Post(*values)
 
 
 def joined_items(

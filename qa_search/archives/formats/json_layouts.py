@@ -82,4 +82,4 @@ def _is_scalar(value: object) -> bool:
 
 def is_list_of_objects(value: object) -> bool:
     """Return whether a value is a list that begins with an object."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)

@@ -70,16 +70,17 @@ def expand(value: object) -> list[_Object] | None:
     """Return the records that one object (or a list of a question and its answers) stands for, None if none."""
     if isinstance(value, list):
         return _pair(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     if len(value) == _PAIR and (exported := bulk_export(value)) is not None:
         return exported
     nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]  # none, as a rule
-    if nested and any(isinstance(inner, dict) for inner in nested):
+    has_objects = bool(nested) and any(isinstance(inner, dict) for inner in nested)
+    if has_objects:
         value = _held_apart(_asked_apart(_rooted(_listed_by_ids(related(value)))))
         nested = [inner for inner in value.values() if isinstance(inner, _NESTED)]
     if _TELLING_KEYS.isdisjoint(value) and not any(map(is_list_of_objects, nested)):
-        return (_within(value) if nested else None) or [value]
+        return (_within(value) if has_objects else None) or [value]
     for shape in _SHAPES:
         records = shape(value)
         if records is not None:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from itertools import takewhile
 
 _QUESTION_WORDS = (
@@ -62,6 +62,8 @@ _BY_WHOM = r"\s(?:(?:from|by)\s[^:：]{1,40}|\([^()\n]{1,40}\))"
 _MOST_ALONE = 40
 _MOST_HEADER_LINES = 12
 _HEADER_LINE = re.compile(r"[^\W\d_][\w -]{1,30}:\s+\S")
+# A line that begins, behind marks, with a letter that begins no word.
+_LETTER_ALONE = re.compile(r"[\s#*•>_\[(【-]*([^\W\d_])(?![^\W\d_])")
 _MOST_LINE = 10_000  # characters of a line that are looked at for a label
 _ASKS = re.compile(r"[?？؟⁇‽][\s\"'”’»)\]*_.!?]*$")
 _GREEK = re.compile("[\u0370-\u03ff\u1f00-\u1fff]")
@@ -121,7 +123,12 @@ class Labels:
         """Take the letters that stand for the words, or two words that stand for all others."""
         in_words = len(question) > 1
         self._question = _label(question, "") if in_words else _label(_QUESTION_WORDS, question)
-        self._answer = _label(answer, "") if in_words else _label(_ANSWER_WORDS, answer)
+        self._answers = (answer, "") if in_words else (_ANSWER_WORDS, answer)
+
+    @cached_property
+    def _answer(self) -> re.Pattern[str]:
+        """The labels of answers; most texts ask nothing, and so never need them."""
+        return _label(*self._answers)
 
     def of(self, line: str) -> tuple[str, str] | None:
         """Return ("question" or "answer", the rest of the line) for a line that begins with a label."""
@@ -134,11 +141,16 @@ class Labels:
             return "answer", line[match.end() :].strip(" \t*_|")
         return None
 
+    def _asks(self, line: str) -> bool:
+        return self._question.match(line[:_MOST_LINE]) is not None
+
     def pairs(self, lines: Iterable[str], most: int = sys.maxsize) -> Iterator[LabelledPair]:
         """Yield the pairs of a text; text before the first question is skipped."""
         pair: LabelledPair | None = None
         in_answer = False
         for number, line in enumerate(lines, start=1):
+            if pair is None and not self._asks(line):
+                continue
             kind, rest = self.of(line) or ("", line.rstrip())
             if kind == "question":
                 if pair is not None:
@@ -163,13 +175,17 @@ def _label(words: str, letter: str) -> re.Pattern[str]:
     named = rf"(?i:{words})"
     if not letter:
         return re.compile(rf"{before}(?:{word}|[\[(【]{named}{number}[\])】]{bold}[:：]?{bold})")
-    wide = chr(ord(letter) + _TO_FULL_WIDTH) if letter.isascii() else letter
+    wide = _wide(letter)
     letters = rf"[{letter}{wide}]"
     bracketed = rf"[\[(【](?:{named}|{letters}){number}[\])】]{bold}[:：]?{bold}"
     # A letter alone before a dot or a bracket may number a list's items: only some are taken.
     dotted = rf"|{letter}[.)](?:\*\*|__|\*|_)?\s+|{wide}[．）]" if letter in _POINTED or not letter.isascii() else ""
     short = rf"{letters}{number}{end}|{letters}\s?(?:>|[-–—](?=\s)){bold}{dotted}"
     return re.compile(rf"{before}(?:{word}|{bracketed}|{short})")
+
+
+def _wide(letter: str) -> str:
+    return chr(ord(letter) + _TO_FULL_WIDTH) if letter.isascii() else letter
 
 
 @cache
@@ -192,7 +208,14 @@ def find_labels(lines: list[str]) -> Labels | None:
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     # Lines such as "Subject: ..." may stand above.
     first += sum(1 for _ in takewhile(_HEADER_LINE.match, lines[first : first + _MOST_HEADER_LINES]))
+    alone = {found[1] for line in lines if (found := _LETTER_ALONE.match(line[:_MOST_LINE]))}
+    has_words_alone = False
     for question, answer in (*_LETTERS, *_COUPLES):
+        if len(question) == 1 and alone.isdisjoint((question, answer, _wide(question), _wide(answer))):
+            # Only words can be its labels: the same ones as those of the other couples of letters.
+            if has_words_alone:
+                continue
+            has_words_alone = True
         labels = _labels(question, answer)
         complete = [pair for pair in labels.pairs(lines) if any(pair.question) and any(pair.answer)]
         starts_with_one = bool(complete) and complete[0].line <= first + 6

@@ -29,6 +29,11 @@ def is_notion_page(name: str) -> bool:
     return _PAGE.fullmatch(name) is not None
 
 
+def is_of_export(name: str) -> bool:
+    """Return whether a file is named as Notion names its tables and pages."""
+    return _database(name) is not None
+
+
 def _database(name: str) -> tuple[str, str] | None:
     """Return the database that a file is of, and what it is: "table", "whole table" or "page"."""
     if table := _TABLE.fullmatch(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -157,7 +158,7 @@ class Plan:
         for role, names in self.fields.items():
             for name in names:
                 value = lookup(fields, name) if name in paths else fields.get(name)
-                if value is not None and not is_blank(value):
+                if value is not None and value != "" and not is_blank(value):  # the last question takes longer
                     chosen[role] = (name, value)
                     break
         return chosen
@@ -328,7 +329,7 @@ def _columns(records: Sequence[Mapping[str, object]]) -> dict[str, Column]:
                     continue
                 column = columns[name] = Column(name)
             value = fields[name]
-            if not is_blank(value):
+            if value is not None and value != "" and not is_blank(value):
                 column.see(value)
     return columns
 
@@ -607,9 +608,8 @@ def _repeats(plan: Plan, records: Sequence[Mapping[str, object]], name: str) -> 
 def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question: str, own: str) -> None:
     """Look for questions that come once for each of their answers: by an id of the question, else by its text."""
     id_names = [of_question] if of_question and own else plan.fields.get("id", [])[:1]
-    chosen = [(fields, plan.values(fields)) for fields in records]
     for id_name in dict.fromkeys([*id_names, ""]):
-        groups = _groups(plan, chosen, id_name)
+        groups = _groups(plan, _repeated(plan, records, id_name), id_name)
         if not any(len({answer for answer, _ in group}) > 1 for group in groups):
             continue
         plan.relation = "groups"
@@ -626,13 +626,27 @@ def _set_groups(plan: Plan, records: Sequence[Mapping[str, object]], of_question
         return
 
 
+def _repeated(plan: Plan, records: Sequence[Mapping[str, object]], id_name: str) -> list[Mapping[str, object]]:
+    """Return the records that may ask what another one asks: others, as most are, need not be looked at further."""
+    keys: list[tuple[str, ...]]
+    if id_name:
+        keys = [(str(plan.value(fields, id_name)),) for fields in records]
+    else:
+        fields_asked = {role: plan.fields[role] for role in ASKED if role in plan.fields}
+        asking = Plan(fields_asked, mapped=plan.mapped, paths=plan.paths, known=set(plan.known))
+        keys = [tuple([str(value) for _, value in asking.values(fields).values()]) for fields in records]
+    counts = Counter(keys)
+    return [fields for fields, key in zip(records, keys, strict=True) if key and counts[key] > 1]
+
+
 def _groups(
-    plan: Plan, chosen: Iterable[tuple[Mapping[str, object], Mapping[str, tuple[str, object]]]], id_name: str
+    plan: Plan, records: Iterable[Mapping[str, object]], id_name: str
 ) -> list[list[tuple[str, Mapping[str, object]]]]:
-    """Gather the records that ask the same, each given with its values by role: (answer, fields) of each."""
+    """Gather the records that ask the same: (answer, fields) of each."""
     found: dict[tuple[str, ...], list[tuple[str, Mapping[str, object]]]] = {}
     roles = ASKED if id_name else (*ASKED, *OTHER_SIDES)
-    for fields, values in chosen:
+    for fields in records:
+        values = plan.values(fields)
         asked = [str(values[role][1]) if role in values else "" for role in roles]
         answer = values.get("answer", ("", ""))[1]
         number = plan.value(fields, id_name) if id_name else ""

@@ -6,9 +6,10 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from qa_search.archives.base import ArchiveFile, ReadOptions, Reply, post_too_long, short_date
 from qa_search.archives.formats.choices import Choices
@@ -83,8 +84,7 @@ def names_tickets(name: str, columns: Iterable[str]) -> bool:
     return "title" in roles and bool(roles & {"id", "thread"}) and _TICKETS.search(name) is not None
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record and its place in the file; ``html`` says whether its texts are HTML, None if unknown."""
 
     place: str
@@ -201,7 +201,7 @@ def _holds_questions(file: ArchiveFile) -> bool:
 def _changed(
     change: Callable[[Mapping[str, object]], Mapping[str, object]], record: Record | SetAside
 ) -> Record | SetAside:
-    return replace(record, fields=change(record.fields)) if isinstance(record, Record) else record
+    return record._replace(fields=change(record.fields)) if isinstance(record, Record) else record
 
 
 def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterator[Record | SetAside]:
@@ -209,7 +209,7 @@ def _kept(sections: SectionRows, records: Iterator[Record | SetAside]) -> Iterat
     for record in records:
         fields = sections.completed(record.fields) if isinstance(record, Record) else None
         if fields is not None and isinstance(record, Record):
-            yield record if fields is record.fields else replace(record, fields=fields)
+            yield record if fields is record.fields else record._replace(fields=fields)
         elif isinstance(record, SetAside):
             yield record
 
@@ -500,7 +500,9 @@ class _Table:
         name, value = chosen
         kind = self._plan.kinds.get(name, _BY_DEFAULT)
         if isinstance(value, str):
-            value = self._written(value, kind) if kind.rich or kind.lists else value
+            if not (kind.rich or kind.lists):  # as most are
+                return self._plain(value, kind), ()
+            value = self._written(value, kind)
         elif isinstance(value, Mapping) and isinstance(value.get("text"), list):  # as flat question answering sets have
             value = list(dict.fromkeys(map(str, value["text"])))
         if not isinstance(value, list) or is_rich_text(value):
@@ -549,13 +551,9 @@ class _Table:
     def _without(self, post: Post) -> Post:
         """Remove the facts about the answer from a question."""
         of_answers = self._plan.of_answers
-        return Post(
-            **{
-                **{name: getattr(post, name) for name in Post.__dataclass_fields__},
-                **({"author": None} if "author" in of_answers else {}),
-                **({"score": None} if "score" in of_answers else {}),
-            }
-        )
+        if "author" in of_answers:
+            post = replace(post, author=None)
+        return replace(post, score=None) if "score" in of_answers else post
 
     def _group_key(self, post: Post) -> str:
         plan = self._plan
@@ -577,14 +575,15 @@ class _Table:
                 return ""
         if len(text) > self._most:
             raise ValueError(post_too_long(self._options))
-        return clean_text(decode_entities(text))
+        return clean_text(decode_entities(text) if "&" in text else text)
 
     def _date(self, chosen: tuple[str, object] | None) -> str | None:
         return None if chosen is None else short_date(self._short(chosen[1]), self._plan.day_first)
 
     def _tags(self, *chosen: tuple[str, object] | None) -> tuple[str, ...]:
         """Read the tags of some fields, each once."""
-        return tuple(dict.fromkeys(tag for field in chosen if field is not None for tag in self._tags_in(field[1])))
+        tags = [tag for field in chosen if field is not None for tag in self._tags_in(field[1])]
+        return tuple(dict.fromkeys(tags))
 
     def _tags_in(self, value: object) -> Iterable[str]:
         if isinstance(value, str):
@@ -594,10 +593,10 @@ class _Table:
                     raise ValueError(post_too_long(self._options))
                 return split_tags(decode_entities(value))
             value = listed
-        if isinstance(value, Mapping):
-            value = [value]
         if not isinstance(value, list):
-            return ()
+            if not isinstance(value, Mapping):
+                return ()
+            value = [value]
         return [tag for item in value if not is_blank(item) and (tag := self._short(item))]
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from qa_search.archives.formats.roles import normal_name, role_of
-from qa_search.archives.formats.values import is_blank, text_of
+from qa_search.archives.formats.values import is_blank, names_in, text_of
 
 _NUMBERED = re.compile(r"(.{1,40}?)[ _.#-]*(\d{1,2})")
 _BEST = ("bestanswer", "acceptedanswer")
@@ -23,7 +23,7 @@ class SeveralAnswers:
 
     def __init__(self, records: Sequence[_Fields]) -> None:
         """Decide by the names in a table's first records; ``found`` says whether there are several columns."""
-        names = list(dict.fromkeys(name for fields in records for name in fields))
+        names = list(names_in(records))
         families: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for name in names:
             match = _NUMBERED.fullmatch(name)

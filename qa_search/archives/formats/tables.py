@@ -232,9 +232,8 @@ class _Lines:
         """Start a new count."""
         self._bytes = self._fields = self._quotes = self._count = 0
         self._first = ""
-        self._later = StringIO(
-            newline=""
-        )  # the further lines of the row; as texts, short ones take ten times their size
+        # The further lines of the row, if it has any; as texts, short ones take ten times their size.
+        self._later: StringIO | None = None
 
     @property
     def characters(self) -> int:
@@ -256,9 +255,10 @@ class _Lines:
         fields = _split_at_quotes(self._first.rstrip("\r\n"), self._delimiter)
         if len(fields) != columns:
             return None
-        self._later.seek(0)
-        self._again.append(self._later)
-        self._later = StringIO(newline="")
+        if self._later is not None:
+            self._later.seek(0)
+            self._again.append(self._later)
+            self._later = None
         self.number -= self._count - 1
         return fields
 
@@ -276,8 +276,10 @@ class _Lines:
         self._count += 1
         if self._count == 1:
             self._first = line
-        else:
-            self._later.write(line)
+            return line
+        if self._later is None:
+            self._later = StringIO(newline="")
+        self._later.write(line)
         return line
 
     def skip_row(self) -> bool:
@@ -305,7 +307,11 @@ class _Lines:
         while piece := self._next_piece():
             self._bytes += utf8_length(piece)
             self._fields += piece.count(self._delimiter)
-            self._quotes += piece.count('"')
+            if '"' in piece:  # found sooner than counted
+                self._quotes += piece.count('"')
+            if piece[-1] in "\r\n" and not pieces:  # as most lines do
+                self.number += 1
+                return piece
             if self._bytes > self._limit:
                 pieces.clear()
             pieces.append(piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from qa_search.archives.formats.rich_text import is_rich_text, rich_text
 from qa_search.archives.formats.roles import role_of
@@ -159,7 +160,7 @@ def integer_of(value: object) -> int | None:
     if isinstance(value, str):
         short = len(value) <= _MOST_NUMBER and _INTEGER.fullmatch(value)
         return int(float(value)) if short else None
-    if isinstance(value, Mapping):
+    if not isinstance(value, int) and isinstance(value, Mapping):  # the second question takes longer
         return integer_of(next(iter(value.values()), None)) if len(value) == 1 else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) > _LARGEST_INTEGER:
         return None
@@ -181,7 +182,7 @@ def is_yes(value: object) -> bool:
 def split_tags(text: str) -> tuple[str, ...]:
     """Split tags written as "<a><b>", "|a|b|", "a, b" or "a; b"."""
     parts = _BRACKETED.findall(text) if _IN_BRACKETS.fullmatch(text) else _PARTED.split(text)
-    return tuple(dict.fromkeys(tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)))
+    return tuple(dict.fromkeys([tag for part in parts if (tag := clean_text(part)) and not is_blank(tag)]))
 
 
 def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[AnswerPart, ...]]:
@@ -203,6 +204,11 @@ def join_answers(answers: Iterable[tuple[str, AnswerPart]]) -> tuple[str, tuple[
         texts.append(text)
         position += len(text)
     return "\n\n".join(texts), tuple(parts)
+
+
+def names_in(records: Iterable[Mapping[str, object]]) -> dict[str, None]:
+    """Return the names of the fields of some records, each once, in their order."""
+    return dict.fromkeys(chain.from_iterable(records))
 
 
 def lookup(fields: Mapping[str, object], name: str) -> object:
