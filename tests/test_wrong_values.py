@@ -15,7 +15,7 @@ import pytest
 import qa_search
 from qa_search import AsyncClient, Client, QASearchError, QueryError, QuestionLog, Reranker, SearchIndex, TopicReport
 from qa_search.errors import IndexClosedError
-from qa_search.search.query import SearchOptions
+from qa_search.search.query import FilterOptions, SearchOptions
 from tests.helpers import WordsEmbedder, write_jsonl, write_pages
 from tests.interfaces.cli.words import use_words
 
@@ -142,7 +142,8 @@ def _parameters(function: Callable[..., Any]) -> list[str]:
     plain = function.args[0] if isinstance(function, partial) else function
     names = []
     for name, parameter in inspect.signature(plain).parameters.items():
-        names += list(SearchOptions.__annotations__) if parameter.kind is parameter.VAR_KEYWORD else [name]
+        options = FilterOptions if FilterOptions.__name__ in str(parameter.annotation) else SearchOptions
+        names += list(options.__annotations__) if parameter.kind is parameter.VAR_KEYWORD else [name]
     return names
 
 

@@ -56,7 +56,7 @@ def test_the_report_counts_every_post_in_the_way_it_went(tmp_path: Path) -> None
         "index": str(tmp_path / "index"), "generation": "g000001", "posts": 2, "duplicates": 1, "passages": 6,
         "embedded": 6, "reused": 0, "set_aside": 1, "unanswered": 1, "seconds": report.seconds, "model": "words",
         "left_out": "", "language": "en", "advice": None, "previous": None, "dropped": [], "cleared": [],
-        "empty": [],
+        "empty": [], "forgotten": [],
     }  # fmt: skip
     with SearchIndex.open(tmp_path / "index") as index:
         info = index.info()

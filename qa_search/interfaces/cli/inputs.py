@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from qa_search.errors import QASearchError
+from qa_search.errors import QASearchError, QueryError
 from qa_search.util.text import utf8_text
 
 
@@ -49,7 +49,8 @@ def standard_text(most: int, *, quiet: bool) -> str:
     """Return the text of standard input, of at most ``most`` bytes; say so if it is not UTF-8, unless ``quiet``.
 
     Raises:
-        QASearchError: if it is closed, or not text.
+        QASearchError: if it is closed.
+        QueryError: if it is not text.
     """
     data = standard_input().read(most)
     text = utf8_text(data)
@@ -58,8 +59,10 @@ def standard_text(most: int, *, quiet: bool) -> str:
     from qa_search.archives.encodings import decode_text, detect_encoding  # here, because it is seldom needed
 
     encoding = detect_encoding(data)
+    if encoding is None and len(data) < most:
+        raise QueryError("standard input is not text. Send it the complaint, in UTF-8.")
     if encoding is None:
-        raise QASearchError("standard input is not text. Send it the complaint, in UTF-8.")
+        return data.decode("utf-8", "replace")  # whatever it is, it is refused for its length
     if not quiet:
         read_as = "Windows-1252" if encoding.startswith("utf-8") else encoding
         click.echo(f"Standard input is not UTF-8: read as {read_as}.", err=True)

@@ -105,8 +105,10 @@ def test_sources_are_added_shown_and_removed(index: Path, tmp_path: Path) -> Non
     (tmp_path / "club" / "pages").rename(tmp_path / "elsewhere")
     gone = run("build", "--index", index)
     assert gone.exit_code == 3
-    assert f"qa-search build NEW --name club/pages --index {index}" in gone.stderr
+    assert f"qa-search add NEW --name club/pages --index {index}" in gone.stderr
     assert f"qa-search remove club/pages --index {index}" in gone.stderr
+    again = run("add", tmp_path / "elsewhere", "--name", "club/pages", "--index", index)
+    assert "21 unchanged" in again.stdout
 
 
 def test_reports_as_json_have_what_changed(index: Path, tmp_path: Path) -> None:

@@ -509,13 +509,11 @@ def test_text_in_another_encoding_is_read_and_said(index: Path, encoding: str, n
     assert quiet.stderr == ""
 
 
-def test_input_that_is_no_text_is_status_3(index: Path) -> None:
+def test_input_that_is_not_text_is_refused(index: Path) -> None:
     """A picture, for example."""
     asked = CliRunner().invoke(cli, ["query", "--index", str(index), "-"], input=bytes(range(256)) * 4)
-    assert (asked.exit_code, asked.stderr) == (
-        3,
-        "Error: standard input is not text. Send it the complaint, in UTF-8.\n",
-    )
+    assert asked.exit_code == 2
+    assert "Error: standard input is not text. Send it the complaint, in UTF-8.\n" in asked.stderr
 
 
 def test_json_has_every_character_where_the_output_can(capsys: pytest.CaptureFixture[str]) -> None:
