@@ -40,7 +40,7 @@ def view_of(index: SearchIndex, post_id: str) -> PostView:
 
 
 def why_gone(index: SearchIndex, post_id: str) -> str:
-    """Return what people are told of a post that cannot be read; "" if it can."""
+    """Say in a sentence why a post cannot be shown; "" if it can."""
     if index.post(post_id) is not None:
         return ""
     why = index.why_hidden(post_id)

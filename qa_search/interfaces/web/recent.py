@@ -1,4 +1,4 @@
-"""What clients asked on the pages -> whether they ask it for the first time, and what they have yet to be told."""
+"""What clients asked on the pages -> whether it is their first time, and the messages that the next page shows."""
 
 from __future__ import annotations
 
